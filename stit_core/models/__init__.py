@@ -1,0 +1,1 @@
+"""Networks only (nn.Module): they read no files and take ready weights."""
