@@ -1,0 +1,218 @@
+"""What the stages hand to each other. Frozen; each carries the hash of its clip and the frames it speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from stit_core.errors import ArtefactMismatchError, StoreError
+
+
+@dataclass(frozen=True)
+class FrameFolder:
+    """Pictures on disk, one PNG per frame, read one at a time.
+
+    Attributes
+    ----------
+    path: the folder; frame i is `{i:06d}.png`, i counted in the trimmed clip.
+    indices: the frames that it holds, ascending.
+    """
+
+    path: Path
+    indices: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def file(self, frame: int) -> Path:
+        """Where the picture of frame `frame` of the clip lies."""
+        return self.path / f"{frame:06d}.png"
+
+    def read(self, frame: int) -> np.ndarray:
+        """Picture of frame `frame` of the clip, (H, W, 3) uint8 RGB.
+
+        Raises
+        ------
+        StoreError: the file is gone or damaged.
+        """
+        try:
+            with Image.open(self.file(frame)) as picture:
+                return np.asarray(picture.convert("RGB"))
+        except (OSError, SyntaxError) as error:
+            raise StoreError(
+                f"The stored picture of frame {frame} cannot be read ({self.file(frame).name}).",
+                "Delete this run with `runs clean` and start it again.",
+            ) from error
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        return self.read(self.indices[position])
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self.read(frame) for frame in self.indices)
+
+    def write(self, frame: int, picture: np.ndarray) -> None:
+        """Store the picture of frame `frame`, (H, W, 3) uint8 RGB, under a temporary name first."""
+        target = self.file(frame)
+        part = target.with_suffix(".part")
+        Image.fromarray(picture).save(part, format="PNG", compress_level=1)
+        part.replace(target)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The trimmed part of a source video, decoded in display orientation.
+
+    Attributes
+    ----------
+    hash: sha256 of the file's bytes and the trim.
+    source: the video file.
+    frames: every frame, (height, width, 3).
+    frame_rate: exact average rate; equal to the nominal one where the rate is constant.
+    timestamps: seconds from the first frame, one a frame, exact.
+    start: seconds into the source at which the first frame stands.
+    audio: codec name of the sound stream, or None.
+    """
+
+    hash: str
+    source: Path
+    frames: FrameFolder
+    width: int
+    height: int
+    frame_rate: Fraction
+    timestamps: tuple[Fraction, ...]
+    start: Fraction
+    audio: str | None
+
+    @property
+    def seconds(self) -> float:
+        return float(len(self.frames) / self.frame_rate)
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """The chosen face along the clip.
+
+    Attributes
+    ----------
+    frame_indices: frames that carry the face, found or bridged, ascending.
+    points: (T, 68, 2) float64, x, y in source pixels.
+    detected: (T,) bool, False where the points are interpolated.
+    faces: (N,) int, faces found in each frame of the clip.
+    gaps: first and last frame of each stretch that is left untouched.
+    """
+
+    clip_hash: str
+    frame_indices: tuple[int, ...]
+    points: np.ndarray
+    detected: np.ndarray
+    faces: np.ndarray
+    gaps: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Aligned crops: quads (T, 4, 2) float64 in source pixels, crops (size, size, 3)."""
+
+    clip_hash: str
+    frame_indices: tuple[int, ...]
+    quads: np.ndarray
+    crops: FrameFolder
+    size: int
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """Pivots, w_plus (T, L, 512) float32."""
+
+    clip_hash: str
+    frame_indices: tuple[int, ...]
+    w_plus: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A generator fitted to one clip.
+
+    Attributes
+    ----------
+    w_plus: (T, L, 512), the pivots that belong to the weights.
+    state: the generator's state_dict.
+    history: (passes, 4): mean L2 (in [-1, 1] units), LPIPS, loss and PSNR in dB over each pass, before its updates.
+    psnr, lpips: mean over the frames after the last pass.
+    """
+
+    clip_hash: str
+    frame_indices: tuple[int, ...]
+    w_plus: torch.Tensor
+    state: dict[str, torch.Tensor]
+    history: np.ndarray
+    psnr: float
+    lpips: float
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Edited latents: w_plus (T, L, 512), or styles (one (T, C) tensor a layer) when the edit works in style space."""
+
+    clip_hash: str
+    frame_indices: tuple[int, ...]
+    w_plus: torch.Tensor
+    styles: tuple[torch.Tensor, ...] | None
+    directions: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Content, border and full mask of each frame as the three channels (0 or 255) of a picture (size, size, 3)."""
+
+    clip_hash: str
+    frame_indices: tuple[int, ...]
+    pictures: FrameFolder
+    size: int
+
+
+@dataclass(frozen=True)
+class Stitched:
+    """Edited crops whose border meets the source: (size, size, 3); losses (T,) in STIT's units; steps taken (T,)."""
+
+    clip_hash: str
+    frame_indices: tuple[int, ...]
+    crops: FrameFolder
+    border_loss: np.ndarray
+    content_loss: np.ndarray
+    steps: np.ndarray
+
+
+FrameArtefact = Landmarks | Alignment | Inversion | Tuned | Edit | Masks | Stitched
+
+
+def check_same_frames(*artefacts: FrameArtefact) -> None:
+    """Raise ArtefactMismatchError unless all speak of the same frames of the same clip."""
+    first = artefacts[0]
+    for other in artefacts[1:]:
+        if other.clip_hash != first.clip_hash:
+            raise ArtefactMismatchError(
+                f"{type(first).__name__} and {type(other).__name__} come from different clips.",
+                "Start again from the clip; results of another clip or trim cannot be mixed in.",
+            )
+        if other.frame_indices != first.frame_indices:
+            raise ArtefactMismatchError(
+                f"{type(first).__name__} covers {len(first.frame_indices)} frames, "
+                f"{type(other).__name__} {len(other.frame_indices)}, or others.",
+                "Start again from the alignment with the same trim and face.",
+            )
+
+
+def check_clip(artefact: FrameArtefact, clip: Clip) -> None:
+    """Raise ArtefactMismatchError unless `artefact` was made from `clip`."""
+    if artefact.clip_hash != clip.hash:
+        raise ArtefactMismatchError(
+            f"This {type(artefact).__name__} was made from another clip or trim than {clip.source.name}.",
+            "Start again from the clip.",
+        )

@@ -1,0 +1,268 @@
+"""Every setting of every stage, with its default, its unit and its range.
+
+The page and the command line read their defaults from here and nowhere else. `preset` gives a whole schedule; a pack
+may adjust the rates and step counts of `balanced` and `draft` to its generator, never those of `paper`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from stit_core.errors import ConfigError
+
+PresetName = Literal["paper", "balanced", "draft"]
+PRESETS: tuple[PresetName, ...] = ("paper", "balanced", "draft")
+
+
+def _check(config: object, name: str, low: float, high: float) -> None:
+    value = getattr(config, name)
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise ConfigError(
+            f"{type(config).__name__}.{name} is {value!r}.", f"Choose a number from {low:g} to {high:g} for '{name}'."
+        )
+
+
+@dataclass(frozen=True)
+class VideoConfig:
+    """Reading and writing of video files."""
+
+    start: float | None = None  # seconds into the source; None: its beginning
+    end: float | None = None  # seconds into the source; None: its end
+    max_seconds: float = 60.0  # of the trimmed part
+    max_frames: int = 1800  # of the trimmed part
+    max_pixels: int = 3840 * 2160  # of one frame
+    max_megabytes: float = 512.0  # of the source file
+    timeout: float = 900.0  # seconds for one call of ffmpeg
+    crf: int = 16  # x264 quality, 0 lossless ... 51 worst
+    speed: str = "medium"  # x264 preset
+
+    def __post_init__(self) -> None:
+        _check(self, "start", 0.0, 1e6)
+        _check(self, "end", 0.0, 1e6)
+        _check(self, "max_seconds", 0.1, 1e5)
+        _check(self, "max_frames", 1, 10_000_000)
+        _check(self, "max_pixels", 64, 2**31)
+        _check(self, "max_megabytes", 0.01, 1e6)
+        _check(self, "timeout", 1.0, 1e6)
+        _check(self, "crf", 0, 51)
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            message = f"The end ({self.end:g} s) is not after the start ({self.start:g} s)."
+            raise ConfigError(message, "Choose a later end.")
+
+
+@dataclass(frozen=True)
+class LandmarkConfig:
+    """Finding, choosing and tracking one face."""
+
+    face: int | None = None  # index of the face in the first frame that has one, largest first; None: the largest
+    point: tuple[float, float] | None = None  # x, y in source pixels: the face there, instead of `face`
+    max_gap: int = 15  # frames without a face that are bridged by interpolation
+    min_face: int = 40  # pixels, side of the smallest face that is used
+    second_detector: bool = True  # ask face-alignment where dlib finds nothing and its weights are at hand
+
+    def __post_init__(self) -> None:
+        _check(self, "face", 0, 100)
+        _check(self, "max_gap", 0, 1000)
+        _check(self, "min_face", 16, 4096)
+
+
+@dataclass(frozen=True)
+class AlignmentConfig:
+    """Landmarks to smoothed quads to crops (STIT's FFHQ-style alignment)."""
+
+    center_sigma: float = 1.0  # frames, Gaussian smoothing of the centre; 0 turns it off
+    xy_sigma: float = 3.0  # frames, Gaussian smoothing of the two axes; 0 turns it off
+    scale: float = 1.0  # of the quad; 1 is FFHQ's framing
+
+    def __post_init__(self) -> None:
+        _check(self, "center_sigma", 0.0, 100.0)
+        _check(self, "xy_sigma", 0.0, 100.0)
+        _check(self, "scale", 0.5, 2.0)
+
+
+@dataclass(frozen=True)
+class InversionConfig:
+    """Crops to pivots."""
+
+    batch_size: int = 8  # frames
+
+    def __post_init__(self) -> None:
+        _check(self, "batch_size", 1, 256)
+
+
+@dataclass(frozen=True)
+class TuningConfig:
+    """Pivotal tuning (PTI): generator weights fitted to the crops with the pivots held.
+
+    One pass is every frame once; an optimiser step takes `batch_size` frames.
+    """
+
+    passes: int = 80
+    batch_size: int = 1  # frames per optimiser step
+    lr: float = 3e-5  # Adam, generator weights
+    pivot_lr: float = 0.0  # Adam, pivots; 0 holds them as PTI does
+    final_lr: float = 1.0  # the rates fall along a cosine to this fraction of themselves; 1 keeps them constant
+    beta1: float = 0.9
+    beta2: float = 0.999
+    l2_weight: float = 10.0
+    lpips_weight: float = 1.0
+    target_psnr: float | None = None  # dB; stop after a pass whose mean PSNR is above it
+    locality_weight: float = 0.0  # alpha of PTI's locality regulariser; 30 when on
+    locality_l2_weight: float = 0.1
+    locality_lpips_weight: float = 0.1
+    locality_truncation: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check(self, "passes", 0, 10_000)
+        _check(self, "batch_size", 1, 256)
+        _check(self, "lr", 1e-8, 1.0)
+        _check(self, "pivot_lr", 0.0, 1.0)
+        _check(self, "final_lr", 0.0, 1.0)
+        _check(self, "beta1", 0.0, 0.99999)
+        _check(self, "beta2", 0.0, 0.99999)
+        _check(self, "l2_weight", 0.0, 1e4)
+        _check(self, "lpips_weight", 0.0, 1e4)
+        _check(self, "target_psnr", 1.0, 100.0)
+        _check(self, "locality_weight", 0.0, 1e4)
+        _check(self, "locality_truncation", 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class EditConfig:
+    """What to change: w_edit = w + sum(factor * direction), no hidden scale."""
+
+    directions: tuple[tuple[str, float], ...] = ()  # (name, factor)
+    freeze_from: int | None = None  # style layers from this one on keep their mean over the clip; None: none does
+    styles: bool = False  # add the directions in style space (affine outputs) rather than in W+
+
+    def __post_init__(self) -> None:
+        _check(self, "freeze_from", 0, 64)
+        for name, factor in self.directions:
+            if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not abs(factor) <= 100:
+                raise ConfigError(f"The factor of '{name}' is {factor!r}.", "Choose a number from -100 to 100.")
+
+
+@dataclass(frozen=True)
+class MaskConfig:
+    """Face parsing to content, border and full masks. Dilations are in pixels of a 512 px crop, as in STIT."""
+
+    background: tuple[int, ...] = (0, 18, 16)  # parser classes: background, hat, cloth
+    outer_dilation: int = 50
+    inner_dilation: int = 0
+    whole_image_border: bool = False  # the border reaches to the edge of the crop
+
+    def __post_init__(self) -> None:
+        _check(self, "outer_dilation", 0, 256)
+        _check(self, "inner_dilation", 0, 256)
+
+
+@dataclass(frozen=True)
+class StitchConfig:
+    """Stitching tuning: generator weights fitted to the source on the border and to the edit on the content.
+
+    With window > 1 the generator is first fitted to `window` frames at once for `window_steps` steps; each frame is
+    then polished for up to `steps` steps from there. window = 1 is STIT: a fresh start for each frame.
+    """
+
+    steps: int = 100  # per frame
+    lr: float = 3e-4  # Adam
+    window: int = 1  # frames
+    window_steps: int = 0
+    batch_size: int = 1  # frames per window step
+    content_weight: float = 0.01
+    loss: Literal["l2", "l1"] = "l2"
+    threshold: float | None = None  # border loss below which a frame is finished; STIT: 0.005 easy, 0.002 exact
+
+    def __post_init__(self) -> None:
+        _check(self, "steps", 0, 10_000)
+        _check(self, "lr", 1e-8, 1.0)
+        _check(self, "window", 1, 10_000)
+        _check(self, "window_steps", 0, 10_000)
+        _check(self, "batch_size", 1, 256)
+        _check(self, "content_weight", 0.0, 1e4)
+        _check(self, "threshold", 0.0, 10.0)
+        if self.loss not in ("l2", "l1"):
+            raise ConfigError(f"The stitching loss is {self.loss!r}.", "Choose 'l2' or 'l1'.")
+
+
+@dataclass(frozen=True)
+class CompositeConfig:
+    """Pasting the crops back."""
+
+    feather: float | None = None  # pixels of a 512 px crop; None: half of the outer dilation, as in STIT; 0: none
+
+    def __post_init__(self) -> None:
+        _check(self, "feather", 0.0, 256.0)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The settings of a whole run, one part a stage."""
+
+    preset: PresetName = "balanced"
+    video: VideoConfig = field(default_factory=VideoConfig)
+    landmarks: LandmarkConfig = field(default_factory=LandmarkConfig)
+    alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
+    inversion: InversionConfig = field(default_factory=InversionConfig)
+    tuning: TuningConfig = field(default_factory=TuningConfig)
+    edit: EditConfig = field(default_factory=EditConfig)
+    masks: MaskConfig = field(default_factory=MaskConfig)
+    stitching: StitchConfig = field(default_factory=StitchConfig)
+    compositing: CompositeConfig = field(default_factory=CompositeConfig)
+
+    def with_changes(self, changes: Mapping[str, Mapping[str, Any]]) -> RunConfig:
+        """A copy with some settings replaced: {"tuning": {"passes": 20}, ...}.
+
+        Raises
+        ------
+        ConfigError: a stage or setting that does not exist, or a value out of range.
+        """
+        parts: dict[str, Any] = {}
+        for stage, values in changes.items():
+            part = getattr(self, stage, None)
+            if not dataclasses.is_dataclass(part) or isinstance(part, type):
+                raise ConfigError(f"There is no stage '{stage}'.", f"Stages: {', '.join(_stage_names())}.")
+            known = {f.name for f in dataclasses.fields(part)}
+            unknown = sorted(set(values) - known)
+            if unknown:
+                raise ConfigError(f"'{stage}' has no setting '{unknown[0]}'.", f"Settings: {', '.join(sorted(known))}.")
+            parts[stage] = dataclasses.replace(part, **values)
+        return dataclasses.replace(self, **parts)
+
+
+def _stage_names() -> list[str]:
+    return [f.name for f in dataclasses.fields(RunConfig) if f.name != "preset"]
+
+
+_SCHEDULES: dict[PresetName, dict[str, dict[str, Any]]] = {
+    # STIT, section 4 and its published scripts: Adam, one frame a step, no early stop.
+    "paper": {"inversion": {"batch_size": 1}},
+    "balanced": {
+        "tuning": {"passes": 30, "batch_size": 4, "lr": 3e-4, "final_lr": 0.1},
+        "stitching": {"steps": 40, "window": 16, "window_steps": 40, "batch_size": 4, "threshold": 0.004},
+    },
+    "draft": {
+        "tuning": {"passes": 8, "batch_size": 4, "lr": 5e-4, "final_lr": 0.1},
+        "stitching": {"steps": 8, "window": 32, "window_steps": 30, "batch_size": 4, "threshold": 0.008},
+    },
+}
+
+
+def preset(name: str, pack_schedules: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None) -> RunConfig:
+    """The settings of a preset, adjusted by a pack's own schedules ({"balanced": {"tuning": {...}}}) where it has any.
+
+    Raises
+    ------
+    ConfigError: unknown preset, or a pack that tries to change `paper`.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"There is no preset '{name}'.", f"Presets: {', '.join(PRESETS)}.")
+    if pack_schedules and "paper" in pack_schedules:
+        raise ConfigError("A pack may not change the preset 'paper'.", "Remove it from the schedules in pack.json.")
+    config = RunConfig(preset=name).with_changes(_SCHEDULES[name])
+    return config.with_changes((pack_schedules or {}).get(name, {}))

@@ -1,0 +1,96 @@
+"""Where and how a run computes: device, precision, seed, progress, stop."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from stit_core.errors import Cancelled, ConfigError
+
+Progress = Callable[[str, int, int], None]
+Preview = Callable[[str, int, np.ndarray], None]
+
+
+class CancelToken:
+    """Set once, from any thread; one per run, never reset."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device that `name` asks for: "auto", "cpu", "cuda", "cuda:1", "mps".
+
+    Raises
+    ------
+    ConfigError: the device is unknown or not present.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"The device '{name}' cannot be used here.", "Use --device cpu or --device auto.") from error
+    return device
+
+
+def _no_progress(stage: str, done: int, total: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Device, precision and the two-way line to whoever watches the run.
+
+    Attributes
+    ----------
+    device: where the networks run.
+    dtype: autocast precision of the heavy loops; weights and optimiser state stay float32. float32 turns autocast off.
+    seed: of every random draw of the run.
+    progress: called with (stage, done, total) once per frame or optimiser step.
+    preview: called with (stage, frame index of the source, uint8 RGB picture) when a stage has something to show.
+    cancel: set to stop the run at the next step.
+    """
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    dtype: torch.dtype = torch.float32
+    seed: int = 0
+    progress: Progress = _no_progress
+    preview: Preview | None = None
+    cancel: CancelToken = field(default_factory=CancelToken)
+
+    def step(self, stage: str, done: int, total: int) -> None:
+        """Report that `done` of `total` steps of `stage` are finished; raises Cancelled if the run was stopped."""
+        self.progress(stage, done, total)
+        if self.cancel.is_set():
+            raise Cancelled(stage)
+
+    def show(self, stage: str, frame: int, picture: np.ndarray) -> None:
+        """Hand a finished picture, (H, W, 3) uint8, to whoever watches."""
+        if self.preview is not None:
+            self.preview(stage, frame, picture)
+
+    def generator(self) -> torch.Generator:
+        """A fresh source of random numbers, seeded by the run's seed."""
+        return torch.Generator().manual_seed(self.seed)
+
+    @contextlib.contextmanager
+    def autocast(self) -> Iterator[None]:
+        """Run the block in `dtype` where that differs from float32."""
+        enabled = self.dtype != torch.float32
+        context: Any = torch.autocast(self.device.type, self.dtype if enabled else torch.bfloat16, enabled=enabled)
+        with context:
+            yield
