@@ -1,0 +1,90 @@
+"""Ranges, layouts and resampling of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stit_core import images
+
+
+def test_every_level_has_its_place_between_minus_one_and_one() -> None:
+    picture = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, axis=2)  # (1, 256, 3)
+    model = images.to_model(picture)
+    assert model.shape == (1, 3, 1, 256)
+    assert model.dtype == torch.float32
+    np.testing.assert_allclose(model[0, 1, 0].numpy(), np.arange(256) / 127.5 - 1, atol=1e-6)
+
+
+def test_pictures_survive_both_ways() -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3), dtype=np.uint8)
+    before = pictures.copy()
+    np.testing.assert_array_equal(images.to_picture(images.to_model(pictures)), before)
+    np.testing.assert_array_equal(pictures, before)
+
+
+def test_channels_are_not_mixed_up() -> None:
+    picture = np.zeros((4, 6, 3), np.uint8)
+    picture[1, 5] = (255, 0, 128)
+    model = images.to_model(picture)
+    assert model[0, 0, 1, 5] == 1
+    assert model[0, 1, 1, 5] == -1
+    assert model[0, 2, 1, 5] == pytest.approx(128 / 127.5 - 1, abs=1e-6)
+
+
+def test_pictures_are_rounded_and_clamped() -> None:
+    model = torch.tensor([-3.0, 0.0039, 0.0040, 5.0]).reshape(1, 1, 1, 4).expand(1, 3, 1, 4)
+    picture = images.to_picture(model)
+    assert picture[0, 0, :, 0].tolist() == [0, 128, 128, 255]
+    assert images.to_picture(torch.full((1, 3, 1, 1), 100.6 / 127.5 - 1))[0, 0, 0, 0] == 101
+
+
+def test_masks_survive_both_ways() -> None:
+    masks = np.random.default_rng(1).integers(0, 256, (3, 4, 5), dtype=np.uint8)
+    tensor = images.to_mask(masks)
+    assert tensor.shape == (3, 1, 4, 5)
+    assert 0 <= float(tensor.min()) <= float(tensor.max()) <= 1
+    np.testing.assert_array_equal(images.from_mask(tensor), masks)
+    assert images.to_mask(masks[0]).shape == (1, 1, 4, 5)
+
+
+def test_resize_by_a_whole_number_is_the_block_mean() -> None:
+    model = torch.rand(2, 3, 12, 8, generator=torch.Generator().manual_seed(0))
+    expected = model.reshape(2, 3, 4, 3, 4, 2).mean(dim=(3, 5))
+    torch.testing.assert_close(images.resize(model, (4, 4)), expected)
+
+
+@pytest.mark.parametrize("size", [(20, 30), (50, 70)])
+def test_resize_otherwise_agrees_with_pillow(size: tuple[int, int]) -> None:
+    plane = np.random.default_rng(2).random((33, 47)).astype(np.float32)
+    expected = np.asarray(Image.fromarray(plane).resize(size[::-1], Image.Resampling.BILINEAR))
+    result = images.resize(torch.from_numpy(plane)[None, None], size)[0, 0].numpy()
+    np.testing.assert_allclose(result, expected, atol=1e-4)
+
+
+def test_resize_to_the_same_size_changes_nothing() -> None:
+    model = torch.rand(1, 3, 6, 6)
+    assert images.resize(model, 6) is model
+
+
+@pytest.mark.parametrize(
+    ("function", "value"),
+    [
+        (images.to_model, np.zeros((4, 4), np.uint8)),
+        (images.to_model, np.zeros((4, 4, 3), np.float32)),
+        (images.to_model, np.zeros((4, 4, 4), np.uint8)),
+        (images.to_picture, torch.zeros(3, 4, 4)),
+        (images.to_picture, torch.zeros(1, 1, 4, 4)),
+        (images.to_mask, np.zeros((4, 4), bool)),
+        (images.to_mask, np.zeros((1, 1, 4, 4), np.uint8)),
+        (images.from_mask, torch.zeros(1, 3, 4, 4)),
+    ],
+)
+def test_wrong_shapes_and_types_are_refused(function: Callable[[Any], Any], value: Any) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        function(value)
