@@ -10,10 +10,12 @@ Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 LEAK = 0.2
 ACTIVATION_GAIN = math.sqrt(2.0)
@@ -58,9 +60,47 @@ def demodulation_coefficients(weight: Tensor, style: Tensor) -> Tensor:
     return torch.rsqrt(style.square() @ energy.t() + DEMODULATION_EPSILON)
 
 
-def leaky_relu(x: Tensor) -> Tensor:
-    """Leaky ReLU of slope 0.2 without the gain, which callers fold into what they multiply by."""
-    return F.leaky_relu(x, LEAK, inplace=False)
+class _ScaleShiftLeak(torch.autograd.Function):
+    """leaky_relu(x * scale + offset) that keeps one tensor less and reads memory fewer times than autograd's own."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: FunctionCtx, x: Tensor, scale: Tensor, bias: Tensor, plane: Tensor | None, strength: Tensor | None
+    ) -> Tensor:
+        offset = bias[None, :, None, None]
+        if plane is not None and strength is not None:
+            offset = (offset + plane * strength).contiguous(memory_format=torch.channels_last)
+        y = torch.addcmul(offset.to(x.dtype), x, scale.to(x.dtype)[:, :, None, None])
+        y = F.leaky_relu(y, LEAK, inplace=True)
+        ctx.save_for_backward(x, scale, y, plane)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        x, scale, y, plane = ctx.saved_tensors
+        wants_x, wants_scale, wants_bias, _, wants_strength = ctx.needs_input_grad
+        # The sign of the result equals the sign before it, so the result alone tells the slope.
+        grad = torch.ops.aten.leaky_relu_backward(grad, y, LEAK, True)
+        grad_x = grad * scale.to(grad.dtype)[:, :, None, None] if wants_x else None
+        grad_scale = (grad * x).sum(dim=(2, 3)).to(scale.dtype) if wants_scale else None
+        grad_bias = grad.sum(dim=(2, 3)).float().sum(dim=0) if wants_bias else None
+        grad_strength = None
+        if wants_strength and plane is not None:
+            grad_strength = (grad.sum(dim=1, keepdim=True).float() * plane).sum()
+        return grad_x, grad_scale, grad_bias, None, grad_strength
+
+
+def scale_shift_leak(
+    x: Tensor, scale: Tensor, bias: Tensor, plane: Tensor | None = None, strength: Tensor | None = None
+) -> Tensor:
+    """Return leaky_relu(x * scale + bias + plane * strength) with slope 0.2, in the type of x.
+
+    Arguments: x (B, C, H, W); scale (B, C); bias (C,); plane (1 or B, 1, H, W) and strength (), the noise.
+    Differentiable once in everything but plane.
+    """
+    out: Tensor = _ScaleShiftLeak.apply(x, scale, bias, plane, strength)
+    return out
 
 
 class EqualLinear(nn.Module):
@@ -90,7 +130,7 @@ class EqualLinear(nn.Module):
         """Map (..., in_features) to (..., out_features), in float32 even under autocast: styles need the digits."""
         with torch.autocast(device_type=x.device.type, enabled=False):
             out = F.linear(x.to(self.weight.dtype) * self.weight_gain, self.weight, self.bias * self.bias_gain)
-            return leaky_relu(out) * ACTIVATION_GAIN if self.activate else out
+            return F.leaky_relu(out, LEAK) * ACTIVATION_GAIN if self.activate else out
 
 
 class StyledConv(nn.Module):
@@ -124,20 +164,14 @@ class StyledConv(nn.Module):
             x = blur_after_upsampling(x, self.kernel)
         else:
             x = F.conv2d(x, self.weight, padding=1)
-        x = torch.addcmul(self._offset(x, noise), x, scale.to(x.dtype)[:, :, None, None])
-        return leaky_relu(x)
-
-    def _offset(self, x: Tensor, noise: str) -> Tensor:
-        """Return bias plus noise times the activation gain, in a shape that broadcasts to x."""
-        bias = (self.bias * ACTIVATION_GAIN)[None, :, None, None]
+        bias = self.bias * ACTIVATION_GAIN
         if noise == "none":
-            return bias.to(x.dtype)
+            return scale_shift_leak(x, scale, bias)
         if noise == "const":
             plane = self.noise_const[None, None]
         else:
-            plane = torch.randn(x.shape[0], 1, *x.shape[2:], device=x.device, dtype=torch.float32)
-        offset = bias + plane * (self.noise_strength * ACTIVATION_GAIN)
-        return offset.to(x.dtype).contiguous(memory_format=torch.channels_last)
+            plane = torch.randn(x.shape[0], 1, *x.shape[2:], device=x.device, dtype=self.bias.dtype)
+        return scale_shift_leak(x, scale, bias, plane, self.noise_strength * ACTIVATION_GAIN)
 
 
 class ToRGB(nn.Module):
@@ -155,5 +189,8 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Map (B, I, r, r) and style (B, I) to a float32 picture (B, 3, r, r)."""
-        x = x * (style * self.fan_in_gain).to(x.dtype)[:, :, None, None]
-        return F.conv2d(x, self.weight).float() + self.bias[None, :, None, None]
+        # Three output channels: weights per sample are cheaper than another pass over the activations.
+        weight = self.weight[None, :, :, 0, 0] * (style * self.fan_in_gain)[:, None]  # (B, 3, I)
+        with torch.autocast(device_type=x.device.type, enabled=False):
+            rgb = torch.bmm(weight.to(x.dtype), x.flatten(2)).float()  # (B, 3, r * r)
+        return rgb.unflatten(2, x.shape[2:]) + self.bias[None, :, None, None]
