@@ -1,7 +1,7 @@
 # make run    set up what is missing and open the page at http://127.0.0.1:7860
 # make test   set up what is missing, then lint, types and tests
 # make lint   lint and types only
-# make clean  remove the environment, caches and stored runs
+# make clean  remove the environment and caches (stored runs: python -m stit_core runs clean)
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -43,5 +43,5 @@ $(DEV_READY): requirements-dev.txt $(APP_READY)
 	@touch $@
 
 clean:
-	rm -rf -- $(VENV) .mypy_cache .ruff_cache .pytest_cache runs
+	rm -rf -- $(VENV) .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf -- {} +
