@@ -1,0 +1,28 @@
+"""Keep freed memory in the process, so that every large tensor does not fault its pages in anew."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+# Parameter numbers of glibc's mallopt(3).
+_TRIM_THRESHOLD = -1
+_TOP_PAD = -2
+_MMAP_MAX = -4
+_LARGEST_INT = 2**31 - 1
+_GROWTH_BYTES = 64 * 2**20
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc's allocator to reuse freed memory instead of returning it; True where that took effect.
+
+    By default every tensor over some 32 MB is mapped from the kernel and unmapped when freed. Page faults then cost
+    more than the arithmetic: forward and backward of the 256 px generator at batch 8 take 2 to 10 times as long.
+    Call it once when a process starts, before the first large tensor. Does nothing on other C libraries.
+    Source: ours; mallopt(3).
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    library = ctypes.CDLL(None)
+    settings = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _LARGEST_INT), (_TOP_PAD, _GROWTH_BYTES))
+    return all([library.mallopt(name, value) == 1 for name, value in settings])
