@@ -1,0 +1,128 @@
+"""The set-up files agree with each other, with the code and with what hosts of the page ask for."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LARGEST_FILE = 10_000_000  # bytes; a Space takes larger ones only through large-file storage
+PIN = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[0-9][0-9a-z.]*)  # (?P<purpose>\S.{3,})")
+# Where the name to import differs from the name to install.
+INSTALLED_AS = {"PIL": "pillow", "sklearn": "scikit-learn", "dlib": "dlib-bin"}
+COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+
+
+def read_pins(name: str) -> dict[str, str]:
+    lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith("#")]
+    matches = {line: PIN.fullmatch(line) for line in lines}
+    wrong = [line for line, match in matches.items() if match is None]
+    assert not wrong, f"{name}: not 'name==version  # what it is for': {wrong}"
+    return {match["name"]: match["version"] for match in matches.values() if match is not None}
+
+
+def read_front_matter() -> dict[str, str]:
+    text = (ROOT / "README.md").read_text()
+    block = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
+    assert block is not None, "README.md does not begin with the settings of a Space"
+    return {key: value.strip('"') for key, value in re.findall(r"^(\w+): (.+)$", block[1], re.MULTILINE)}
+
+
+def imported_packages(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def source_files(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_is_pinned_and_explained(name: str) -> None:
+    assert read_pins(name)
+
+
+def test_the_two_lists_of_requirements_share_nothing() -> None:
+    assert not read_pins("requirements.txt").keys() & read_pins("requirements-dev.txt").keys()
+
+
+def test_everything_that_is_imported_is_required() -> None:
+    required = set(read_pins("requirements.txt"))
+    own = {"app", "stit_core", "recipes", "benchmarks"}
+    for path in [ROOT / "app.py", *source_files("stit_core", "recipes", "benchmarks")]:
+        foreign = imported_packages(path) - set(sys.stdlib_module_names) - own
+        needed = {INSTALLED_AS.get(name, name.replace("_", "-")) for name in foreign}
+        assert needed <= required, f"{path.relative_to(ROOT)} imports {sorted(needed - required)}"
+
+
+def test_nothing_imports_what_the_cpu_builds_cannot_load() -> None:
+    for path in [ROOT / "app.py", *source_files("stit_core", "recipes", "benchmarks")]:
+        assert not imported_packages(path) & {"torchvision", "lpips", "face_recognition_models"}, path.name
+
+
+def test_the_library_does_not_need_the_page() -> None:
+    for path in source_files("stit_core"):
+        assert "gradio" not in imported_packages(path), path.name
+
+
+def test_front_matter_is_what_a_space_needs() -> None:
+    settings = read_front_matter()
+    assert settings["sdk"] == "gradio"
+    assert settings["sdk_version"] == read_pins("requirements.txt")["gradio"]
+    assert re.fullmatch(r"3\.1[1-9]", settings["python_version"])
+    assert (ROOT / settings["app_file"]).is_file()
+    assert settings["license"] == "mit"
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+    assert {settings["colorFrom"], settings["colorTo"]} <= COLOURS
+    assert len(settings["short_description"]) <= 60
+
+
+def test_documents_name_targets_that_make_knows() -> None:
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("make is not installed")
+    text = "".join((ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md", ".ci/run"))
+    targets = set(re.findall(r"(?:^|[`\s])make ([a-z-]+)(?=`|$|\s+#| PYTEST_ARGS)", text, re.MULTILINE))
+    assert targets >= {"run", "test", "lint"}
+    for target in targets:
+        plan = subprocess.run([make, "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert plan.returncode == 0, plan.stderr
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text()):
+            assert (ROOT / target).exists(), f"{name} links to {target}"
+
+
+def test_the_image_gets_what_the_page_needs() -> None:
+    left_out = set((ROOT / ".dockerignore").read_text().split())
+    assert not left_out & {"app.py", "stit_core", "assets", "directions", "requirements.txt"}
+    users = re.findall(r"^USER (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert users, "the image would run as root"
+    assert users[-1] not in {"root", "0"}
+
+
+def test_files_that_are_shipped_are_small_enough() -> None:
+    for folder in ("assets", "directions", "docs"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.is_file():
+                assert path.stat().st_size < LARGEST_FILE, f"{path.relative_to(ROOT)} is too large"
+
+
+def test_ci_script_is_sound() -> None:
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111, ".ci/run cannot be executed"
+    assert "set -euo pipefail" in script.read_text()
+    assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
