@@ -1,0 +1,141 @@
+"""Stitched crops back into the full frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import correlate1d, minimum_filter
+
+from stit_core.artefacts import Alignment, Clip, Masks, Stitched, check_clip, check_same_frames
+from stit_core.config import CompositeConfig, MaskConfig
+from stit_core.errors import ArtefactMismatchError
+from stit_core.geometry import warp_square_to_frame
+from stit_core.runtime import Runtime
+
+STAGE = "composite"
+STIT_CROP = 1024  # pixels, side of the crop that STIT's lengths are counted in
+FULL = 2  # channel of a mask picture
+
+
+def composite(
+    clip: Clip,
+    alignment: Alignment,
+    stitched: Stitched,
+    masks: Masks,
+    config: CompositeConfig,
+    runtime: Runtime,
+    outer_dilation: float = MaskConfig.outer_dilation,
+) -> Iterator[np.ndarray]:
+    """Yield every frame of the clip in order, with the stitched face where there is one.
+
+    Parameters
+    ----------
+    clip, alignment, stitched, masks: of one clip and the same frames.
+    config: feathering.
+    runtime: progress and stop, one step a frame.
+    outer_dilation: of the masks, in STIT's pixels; half of it is the feather where `config` leaves that open.
+
+    Yields
+    ------
+    (H, W, 3) uint8; a frame without a face, and all that lies outside the mask, equals the source to the bit.
+
+    Raises
+    ------
+    ArtefactMismatchError: artefacts that do not belong together.
+    Cancelled: the run was stopped.
+    """
+    check_same_frames(alignment, stitched, masks)
+    check_clip(alignment, clip)
+    if masks.size != alignment.size:
+        raise ArtefactMismatchError(
+            f"The masks are {masks.size} px wide, the crops {alignment.size} px.", "Start again from the alignment."
+        )
+    feather = outer_dilation / 2 if config.feather is None else config.feather
+    return _composite(clip, alignment, stitched, masks, int(feather * alignment.size / STIT_CROP), runtime)
+
+
+def _composite(
+    clip: Clip, alignment: Alignment, stitched: Stitched, masks: Masks, radius: int, runtime: Runtime
+) -> Iterator[np.ndarray]:
+    quads = dict(zip(alignment.frame_indices, alignment.quads, strict=True))
+    for done, frame in enumerate(clip.frames.indices, start=1):
+        picture = clip.frames.read(frame)
+        if frame in quads:
+            mask = masks.pictures.read(frame)[..., FULL]
+            picture = paste(picture, stitched.crops.read(frame), quads[frame], mask, radius)
+        runtime.step(STAGE, done, len(clip.frames))
+        yield picture
+
+
+def paste(
+    frame: np.ndarray, crop: np.ndarray, quad: np.ndarray, mask: np.ndarray | None = None, feather_radius: int = 0
+) -> np.ndarray:
+    """Lay a crop over its quad in a frame.
+
+    Parameters
+    ----------
+    frame: (H, W, 3) uint8.
+    crop: (S, S, 3) uint8.
+    quad: (4, 2), frame pixels.
+    mask: (S, S) uint8, 0 leaves the frame and 255 takes the crop; None takes all of the crop.
+    feather_radius: pixels of the crop by which the mask is drawn in and blurred; 0 leaves it hard.
+
+    Returns
+    -------
+    (H, W, 3) uint8, a new array; equal to `frame` to the bit where the mask is 0.
+
+    Raises
+    ------
+    ValueError: shapes that do not fit, or a degenerate quad.
+
+    Source: STIT's released method (inverse perspective, bilinear, alpha = full mask).
+    """
+    if crop.ndim != 3 or crop.shape[0] != crop.shape[1] or (mask is not None and mask.shape != crop.shape[:2]):
+        shape = None if mask is None else mask.shape
+        raise ValueError(f"The crop must be (S, S, 3) and its mask (S, S), not {crop.shape} and {shape}.")
+    alpha = np.full(crop.shape[:2], 255, dtype=np.uint8) if mask is None else feather_mask(mask, feather_radius)
+    square = np.concatenate([crop, alpha[..., None]], axis=-1)  # (S, S, 4)
+    height, width = frame.shape[:2]
+    patch, (left, top) = warp_square_to_frame(square, quad, width, height)
+    result = frame.copy()
+    if patch.size == 0:
+        return result
+    part = result[top : top + patch.shape[0], left : left + patch.shape[1]]
+    below = Image.fromarray(part).convert("RGBA")
+    below.alpha_composite(Image.fromarray(patch))
+    part[...] = np.asarray(below)[..., :3]
+    return result
+
+
+def feather_mask(mask: np.ndarray, radius: int) -> np.ndarray:
+    """Draw a mask in by `radius` pixels and blur it by as much, so that it still ends where it ended.
+
+    Parameters
+    ----------
+    mask: (S, S) uint8; outside the crop it counts as 0.
+    radius: pixels of the crop, of the erosion's square and of the Gaussian's kernel.
+
+    Returns
+    -------
+    (S, S) uint8; `mask` itself for radius 0.
+    """
+    if radius == 0:
+        return mask
+    eroded = minimum_filter(mask, 2 * radius + 1, mode="constant", cval=0)
+    kernel = _feather_kernel(radius)
+    blurred = correlate1d(eroded.astype(np.float32), kernel, axis=1, mode="mirror")
+    blurred = correlate1d(blurred, kernel, axis=0, mode="mirror")
+    return np.floor(blurred + 0.5).astype(np.uint8)
+
+
+def _feather_kernel(radius: int) -> np.ndarray:
+    """Gaussian of 2 radius + 1 taps in whole 256ths, the rounding carried inwards so that it sums to 1 exactly.
+
+    Steps of a 256th, so that feathering agrees to the bit with OpenCV's, which STIT uses.
+    """
+    sigma = 0.3 * (radius - 1) + 0.8
+    side = np.exp(-0.5 * (np.arange(-radius, 0) / sigma) ** 2)
+    side = np.diff(np.rint(np.cumsum(256 * side / (2 * side.sum() + 1))), prepend=0)
+    return np.concatenate([side, [256 - 2 * side.sum()], side[::-1]]) / 256

@@ -1,0 +1,164 @@
+"""Face parsing to the three masks of stitching: what to keep of the edit, where to meet the source, what to paste."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.ndimage import label, maximum_filter
+from torch import Tensor
+
+from stit_core.artefacts import Alignment, FrameFolder, Masks
+from stit_core.config import MaskConfig
+from stit_core.errors import FaceError
+from stit_core.images import to_model
+from stit_core.runtime import Runtime
+
+STAGE = "masks"
+BATCH_SIZE = 8  # frames a call of the parser
+STIT_CROP = 1024  # pixels, side of the crop that STIT's dilations are counted in
+
+
+class Parser(Protocol):
+    """A face parser with BiSeNet's 19 classes."""
+
+    def parse(self, images: Tensor) -> Tensor:
+        """Images (B, 3, S, S) in [-1, 1] -> logits (B, 19, h, w)."""
+        ...
+
+
+def make_masks(alignment: Alignment, config: MaskConfig, parser: Parser, runtime: Runtime, folder: Path) -> Masks:
+    """Parse every crop and make its content, border and full mask.
+
+    Parameters
+    ----------
+    alignment: the crops.
+    config: background classes and dilations.
+    parser: on the runtime's device.
+    runtime: device, precision, progress and stop, one step a frame.
+    folder: where the masks go, one PNG a frame with the three masks as its channels.
+
+    Returns
+    -------
+    Masks at the crops' size.
+
+    Raises
+    ------
+    FaceError: the parser finds no face in a frame.
+    StoreError: the folder cannot be written.
+    Cancelled: the run was stopped; masks written so far are whole.
+
+    Source: STIT, section 4.4; the choice of the face's component is ours.
+    """
+    frames, size = alignment.frame_indices, alignment.size
+    outer, inner = to_crop_pixels(config.outer_dilation, size), to_crop_pixels(config.inner_dilation, size)
+    pictures = FrameFolder(folder, frames)
+    for start in range(0, len(frames), BATCH_SIZE):
+        batch = frames[start : start + BATCH_SIZE]
+        crops = np.stack([alignment.crops.read(frame) for frame in batch])
+        found = foreground(crops, config.background, parser, runtime)
+        for done, (frame, mask) in enumerate(zip(batch, found, strict=True), start=start + 1):
+            face = keep_face(mask, outer)
+            if not face.any():
+                raise FaceError(
+                    f"The face parser finds no face in frame {frame}.",
+                    "Trim that frame away, or check in the aligned crops that the right face was chosen.",
+                )
+            regions = mask_regions(face, outer, inner, outer, config.whole_image_border)
+            pictures.write(frame, np.stack(regions, axis=-1) * np.uint8(255))
+            runtime.step(STAGE, done, len(frames))
+    return Masks(alignment.clip_hash, frames, pictures, size)
+
+
+def to_crop_pixels(pixels: float, size: int) -> int:
+    """STIT's lengths, counted at a 1024 px crop, in whole pixels of a crop of `size`; at least 1 where not 0.
+
+    Rounds down, as STIT does when it halves them for its parser's 512 px.
+    """
+    return max(1, int(pixels * size / STIT_CROP)) if pixels > 0 else 0
+
+
+@torch.inference_mode()
+def foreground(crops: np.ndarray, background: tuple[int, ...], parser: Parser, runtime: Runtime) -> np.ndarray:
+    """Where the parser sees anything but `background`: (B, S, S, 3) uint8 -> (B, S, S) uint8, 0 or 1."""
+    with runtime.autocast():
+        logits = parser.parse(to_model(crops).to(runtime.device)).float()
+    if logits.shape[-2:] != crops.shape[1:3]:
+        logits = F.interpolate(logits, size=crops.shape[1:3], mode="bilinear", align_corners=False)
+    classes = logits.argmax(dim=1)  # (B, S, S)
+    behind = torch.isin(classes, torch.tensor(background, device=classes.device))
+    return (~behind).to(torch.uint8).cpu().numpy()
+
+
+def keep_face(mask: np.ndarray, reach: int) -> np.ndarray:
+    """Drop the specks that a parser finds in the background, which stitching would take for content.
+
+    Parameters
+    ----------
+    mask: (H, W) uint8, 0 or 1.
+    reach: pixels; components this near to the largest one belong to the face (an ear behind glasses, say).
+
+    Returns
+    -------
+    (H, W) uint8: the largest connected component and those in reach of it.
+    """
+    labels, count = label(mask, structure=np.ones((3, 3)))
+    if count <= 1:
+        return mask.copy()
+    largest = 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    near = _dilate((labels == largest).astype(np.uint8), reach)
+    kept = np.zeros(count + 1, dtype=np.uint8)
+    kept[np.unique(labels[near > 0])] = 1
+    kept[0] = 0
+    return kept[labels]
+
+
+def mask_regions(
+    mask: np.ndarray | Tensor,
+    border_pixels: int,
+    inner_dilation: int = 0,
+    outer_dilation: int = 0,
+    whole_image_border: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Content, border and full mask of a face.
+
+    The full mask is the face dilated by inner + outer; the border is what that adds to the face dilated by inner, or
+    all of the crop outside that with `whole_image_border`. A face cut off by the crop's edge meets the source there
+    too, so the full mask within `border_pixels` of the edge is border; the content is the face less the border.
+
+    Parameters
+    ----------
+    mask: (H, W), 0 or 1.
+    border_pixels: width of the strip along the crop's edge.
+    inner_dilation, outer_dilation: pixels d; dilation is by a (2d + 1) square.
+    whole_image_border: the border reaches to the edge of the crop.
+
+    Returns
+    -------
+    content, border, full: (H, W) uint8, 0 or 1. With an inner dilation a ring is neither content nor border.
+
+    Raises
+    ------
+    ValueError: another shape.
+
+    Source: STIT, section 4.4.
+    """
+    face = np.asarray(mask.cpu() if isinstance(mask, Tensor) else mask)
+    if face.ndim != 2:
+        raise ValueError(f"A mask must be (H, W), not {face.shape}.")
+    face = (face > 0.5).astype(np.uint8)
+    inner = _dilate(face, inner_dilation)
+    full = _dilate(inner, outer_dilation)
+    border = (1 - inner) if whole_image_border else full - inner
+    strip = np.ones_like(face)
+    strip[border_pixels : face.shape[0] - border_pixels, border_pixels : face.shape[1] - border_pixels] = 0
+    border = border | (strip & full)
+    return face & (1 - border), border, full
+
+
+def _dilate(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """(2d + 1)-square dilation of an (H, W) uint8 mask; the outside counts as empty."""
+    return maximum_filter(mask, 2 * pixels + 1, mode="constant", cval=0)
