@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -57,11 +58,25 @@ class FrameFolder:
         return (self.read(frame) for frame in self.indices)
 
     def write(self, frame: int, picture: np.ndarray) -> None:
-        """Store the picture of frame `frame`, (H, W, 3) uint8 RGB, under a temporary name first."""
+        """Store the picture of frame `frame`, (H, W, 3) uint8 RGB, under a temporary name first; makes the folder.
+
+        Raises
+        ------
+        StoreError: the disk is full or the folder cannot be written; nothing half-written is left.
+        """
         target = self.file(frame)
         part = target.with_suffix(".part")
-        Image.fromarray(picture).save(part, format="PNG", compress_level=1)
-        part.replace(target)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(part, format="PNG", compress_level=1)
+            part.replace(target)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise StoreError(
+                f"The picture of frame {frame} cannot be stored ({error.strerror or error}).",
+                "Free some space on the disk, or choose another folder for the runs; what is finished is kept.",
+            ) from error
 
 
 @dataclass(frozen=True)
