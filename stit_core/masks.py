@@ -85,12 +85,14 @@ def to_crop_pixels(pixels: float, size: int) -> int:
 def foreground(crops: np.ndarray, background: tuple[int, ...], parser: Parser, runtime: Runtime) -> np.ndarray:
     """Where the parser sees anything but `background`: (B, S, S, 3) uint8 -> (B, S, S) uint8, 0 or 1."""
     with runtime.autocast():
-        logits = parser.parse(to_model(crops).to(runtime.device)).float()
-    if logits.shape[-2:] != crops.shape[1:3]:
-        logits = F.interpolate(logits, size=crops.shape[1:3], mode="bilinear", align_corners=False)
-    classes = logits.argmax(dim=1)  # (B, S, S)
-    behind = torch.isin(classes, torch.tensor(background, device=classes.device))
-    return (~behind).to(torch.uint8).cpu().numpy()
+        logits = parser.parse(to_model(crops).to(runtime.device))
+    behind_classes = torch.tensor(background, device=logits.device)
+    masks = []
+    for one in logits.split(1):  # 80 MB each at 1024 px
+        if one.shape[-2:] != crops.shape[1:3]:
+            one = F.interpolate(one.float(), size=crops.shape[1:3], mode="bilinear", align_corners=False)
+        masks.append(~torch.isin(one.argmax(dim=1), behind_classes))
+    return torch.cat(masks).to(torch.uint8).cpu().numpy()  # (B, S, S)
 
 
 def keep_face(mask: np.ndarray, reach: int) -> np.ndarray:
