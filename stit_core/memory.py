@@ -25,4 +25,4 @@ def keep_freed_memory() -> bool:
         return False
     library = ctypes.CDLL(None)
     settings = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _LARGEST_INT), (_TOP_PAD, _GROWTH_BYTES))
-    return all([library.mallopt(name, value) == 1 for name, value in settings])
+    return all(library.mallopt(name, value) == 1 for name, value in settings)

@@ -7,6 +7,7 @@ S space of Wu et al., "StyleSpace Analysis" (2021). Written from the papers.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -77,8 +78,7 @@ class MappingNetwork(nn.Module):
         super().__init__()
         widths = [z_dim] + [w_dim] * layers
         self.layers = nn.ModuleList(
-            EqualLinear(a, b, lr_multiplier=MAPPING_LR_MULTIPLIER, activate=True)
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
+            EqualLinear(a, b, lr_multiplier=MAPPING_LR_MULTIPLIER, activate=True) for a, b in pairwise(widths)
         )
         self.register_buffer("w_avg", torch.zeros(w_dim))
 

@@ -72,7 +72,7 @@ class _ScaleShiftLeak(torch.autograd.Function):
             offset = (offset + plane * strength).contiguous(memory_format=torch.channels_last)
         y = torch.addcmul(offset.to(x.dtype), x, scale.to(x.dtype)[:, :, None, None])
         y = F.leaky_relu(y, LEAK, inplace=True)
-        ctx.save_for_backward(x, scale, y, plane)
+        ctx.save_for_backward(x, scale, y, plane)  # type: ignore[arg-type]  # None is allowed
         return y
 
     @staticmethod
