@@ -1,0 +1,180 @@
+"""What is in a video file, found out within limits before any of it is trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from PIL import Image
+
+from stit_core import ffmpeg
+from stit_core.config import VideoConfig
+from stit_core.errors import VideoError
+
+_PROBE_SECONDS = 60.0
+DECODER_SLACK = 1.1  # coded pictures are padded to whole blocks
+_STILL_BRANDS = {"avif", "heic", "heix", "mif1"}
+_STILL_CONTAINERS = {"gif", "apng", "webp_anim"}
+_STILL_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
+_PLAYLIST_STARTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"<asx")
+_TRY_ANOTHER = "Use a video file such as MP4, MOV, MKV or WebM."
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is known of a video before it is decoded.
+
+    Attributes
+    ----------
+    width, height: pixels in display orientation.
+    seconds: of the whole file, or None where it does not say.
+    frame_rate: nominal rate.
+    frames: estimate for the whole file, or None.
+    video, audio: codec names; audio is None without sound.
+    container: ffmpeg's name of the container.
+    start: seconds, the file's earliest timestamp.
+    sample_aspect: width : height of a pixel.
+    colours: how the pictures are coded.
+    """
+
+    width: int
+    height: int
+    seconds: float | None
+    frame_rate: Fraction
+    frames: int | None
+    video: str
+    audio: str | None
+    container: str
+    start: Fraction
+    sample_aspect: Fraction
+    colours: ffmpeg.Colours
+
+
+def probe(path: Path, config: VideoConfig) -> Probe:
+    """Look into a video file within the limits of file size and frame size; its length is not judged here.
+
+    Raises
+    ------
+    VideoError: not a readable video, or over a limit.
+    """
+    _check_file(path, config)
+    slack = int(config.max_pixels * DECODER_SLACK)
+    timeout = min(config.timeout, _PROBE_SECONDS)
+    _, log = ffmpeg.ask(["-max_pixels", str(slack), *ffmpeg.probe_arguments(path)], path.name, timeout)
+    streams = ffmpeg.parse_streams(log)
+    _check_streams(path, streams, log, config)
+    text, log = ffmpeg.ask(ffmpeg.first_frame_arguments(path, slack), path.name, timeout)
+    try:
+        first = ffmpeg.parse_frames(text)
+    except ValueError as error:
+        raise nothing_decoded(path) from error
+    if not first.ticks:
+        raise nothing_decoded(path)
+    _check_pixels(path, first.width, first.height, config)
+    rate = 1 / first.time_base  # the muxer's time base is one frame of the nominal rate
+    if streams.rate is not None and not 0.5 < float(rate) / max(streams.rate, 1e-6) < 2:
+        rate = Fraction(streams.rate).limit_denominator(1001)
+    if not 0 < rate <= 1000:
+        rate = Fraction(25)
+    frames = None if streams.seconds is None else max(1, round(streams.seconds * float(streams.rate or rate)))
+    assert streams.video is not None
+    return Probe(
+        first.width, first.height, streams.seconds, rate, frames, streams.video, streams.audio,
+        streams.container, streams.start, first.sample_aspect, streams.colours,
+    )  # fmt: skip
+
+
+def check_length(path: Path, info: Probe, config: VideoConfig) -> None:
+    """Refuse a trimmed part that is over the limits of seconds or frames, as far as the file says how long it is.
+
+    Raises
+    ------
+    VideoError: too long, or the trim lies outside the file.
+    """
+    start = config.start or 0.0
+    if info.seconds is None:
+        return
+    if start >= info.seconds:
+        raise VideoError(
+            f"{path.name} lasts {info.seconds:.2f} s; the chosen start is {start:g} s.", "Choose an earlier start."
+        )
+    seconds = min(config.end or info.seconds, info.seconds) - start
+    if seconds > config.max_seconds + 0.5:
+        raise too_long(path, f"{seconds:.0f} s", f"{config.max_seconds:g} s")
+    frames = seconds * (info.frames or 0) / info.seconds if info.seconds else 0
+    if frames > config.max_frames + 1:
+        raise too_long(path, f"about {frames:.0f} frames", f"{config.max_frames} frames")
+
+
+def _check_file(path: Path, config: VideoConfig) -> None:
+    if path.is_dir():
+        raise VideoError(f"{path} is a folder.", "Give a video file.")
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        why = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be opened"
+        raise VideoError(f"{path} {why}.", "Check the name and the rights to read it.") from error
+    if not path.is_file():
+        raise VideoError(f"{path} is not an ordinary file.", "Give a video file.")
+    if size == 0:
+        raise VideoError(f"{path.name} is empty.", "The upload or copy may have failed: try again.")
+    if size > config.max_megabytes * 1e6:
+        raise VideoError(
+            f"{path.name} has {size / 1e6:.0f} MB; the limit is {config.max_megabytes:g} MB.",
+            "Cut or compress it first.",
+        )
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_PLAYLIST_STARTS):
+        raise VideoError(f"{path.name} is a list that names other files, not a video.", "Give the video file itself.")
+    if _is_still(path):
+        raise VideoError(f"{path.name} is a single picture, not a video.", _TRY_ANOTHER)
+
+
+def _is_still(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=_STILL_FORMATS) as picture:
+            return getattr(picture, "n_frames", 1) == 1
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
+
+
+def _check_streams(path: Path, streams: ffmpeg.Streams, log: str, config: VideoConfig) -> None:
+    if not streams.container:
+        if "moov atom not found" in log and _starts_as_iso(path):
+            raise VideoError(f"{path.name} is cut off: its index is missing.", "Copy or upload the whole file again.")
+        if "not on whitelist" in log:
+            raise VideoError(f"{path.name} is of a kind that is not accepted.", _TRY_ANOTHER)
+        raise VideoError(f"{path.name} is not a video that can be read.", _TRY_ANOTHER)
+    if streams.brand in _STILL_BRANDS:
+        raise VideoError(f"{path.name} is a single picture, not a video.", _TRY_ANOTHER)
+    if streams.video is None:
+        what = "holds sound only" if streams.audio else "holds no pictures"
+        raise VideoError(f"{path.name} {what}.", "Use a file with a video stream.")
+    _check_pixels(path, streams.width, streams.height, config)
+
+
+def _check_pixels(path: Path, width: int, height: int, config: VideoConfig) -> None:
+    if width * height > config.max_pixels:
+        raise VideoError(
+            f"{path.name} is {width} x {height}; the limit is {config.max_pixels / 1e6:.1f} megapixels a frame.",
+            "Scale it down first.",
+        )
+
+
+def _starts_as_iso(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8)[4:] == b"ftyp"
+
+
+def nothing_decoded(path: Path) -> VideoError:
+    """The refusal of a file without a frame."""
+    return VideoError(
+        f"No frame of {path.name} can be decoded.", "It is empty, damaged or cut off: get the file again."
+    )
+
+
+def too_long(path: Path, found: str, limit: str) -> VideoError:
+    """The refusal of a file that is longer than a limit."""
+    return VideoError(f"{path.name} is too long: {found}; the limit is {limit}.", "Choose a shorter part of it.")
