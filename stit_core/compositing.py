@@ -11,11 +11,10 @@ from scipy.ndimage import correlate1d, minimum_filter
 from stit_core.artefacts import Alignment, Clip, Masks, Stitched, check_clip, check_same_frames
 from stit_core.config import CompositeConfig, MaskConfig
 from stit_core.errors import ArtefactMismatchError
-from stit_core.geometry import warp_square_to_frame
+from stit_core.geometry import to_crop_pixels, warp_square_to_frame
 from stit_core.runtime import Runtime
 
 STAGE = "composite"
-STIT_CROP = 1024  # pixels, side of the crop that STIT's lengths are counted in
 FULL = 2  # channel of a mask picture
 
 
@@ -53,7 +52,7 @@ def composite(
             f"The masks are {masks.size} px wide, the crops {alignment.size} px.", "Start again from the alignment."
         )
     feather = outer_dilation / 2 if config.feather is None else config.feather
-    return _composite(clip, alignment, stitched, masks, int(feather * alignment.size / STIT_CROP), runtime)
+    return _composite(clip, alignment, stitched, masks, to_crop_pixels(feather, alignment.size), runtime)
 
 
 def _composite(

@@ -13,7 +13,16 @@ from scipy.ndimage import gaussian_filter1d
 EYE_WIDTHS = 2.0  # half side of the quad in distances between the eyes
 MOUTH_HEIGHTS = 1.8  # half side of the quad in distances from the eyes to the mouth
 CENTER_DROP = 0.1  # of the way from the eyes to the mouth
+STIT_CROP = 1024  # pixels, side of the crop that STIT counts dilations and feathering in
 WARP_OFFSET = 0.5  # pixels from a quad's coordinates to a warp's
+
+
+def to_crop_pixels(pixels: float, size: int) -> int:
+    """STIT's lengths, counted at a 1024 px crop, in whole pixels of a crop of `size`; at least 1 where not 0.
+
+    Rounds down, as STIT does when it halves them for its parser's 512 px.
+    """
+    return max(1, int(pixels * size / STIT_CROP)) if pixels > 0 else 0
 
 
 def quad_axes(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,12 +14,12 @@ from torch import Tensor
 from stit_core.artefacts import Alignment, FrameFolder, Masks
 from stit_core.config import MaskConfig
 from stit_core.errors import FaceError
+from stit_core.geometry import to_crop_pixels
 from stit_core.images import to_model
 from stit_core.runtime import Runtime
 
 STAGE = "masks"
 BATCH_SIZE = 8  # frames a call of the parser
-STIT_CROP = 1024  # pixels, side of the crop that STIT's dilations are counted in
 
 
 class Parser(Protocol):
@@ -71,14 +71,6 @@ def make_masks(alignment: Alignment, config: MaskConfig, parser: Parser, runtime
             pictures.write(frame, np.stack(regions, axis=-1) * np.uint8(255))
             runtime.step(STAGE, done, len(frames))
     return Masks(alignment.clip_hash, frames, pictures, size)
-
-
-def to_crop_pixels(pixels: float, size: int) -> int:
-    """STIT's lengths, counted at a 1024 px crop, in whole pixels of a crop of `size`; at least 1 where not 0.
-
-    Rounds down, as STIT does when it halves them for its parser's 512 px.
-    """
-    return max(1, int(pixels * size / STIT_CROP)) if pixels > 0 else 0
 
 
 @torch.inference_mode()

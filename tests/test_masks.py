@@ -11,7 +11,8 @@ from torch import Tensor
 from stit_core.artefacts import Alignment, FrameFolder
 from stit_core.config import MaskConfig
 from stit_core.errors import Cancelled, FaceError, StoreError
-from stit_core.masks import keep_face, make_masks, mask_regions, to_crop_pixels
+from stit_core.geometry import to_crop_pixels
+from stit_core.masks import keep_face, make_masks, mask_regions
 from stit_core.runtime import Runtime
 
 SKIN, HAT = 1, 18
