@@ -1,0 +1,1 @@
+"""Training of the embedded pack: data, loop, one module a network, export."""

@@ -1,0 +1,119 @@
+"""Regress a StyleGAN2 on renders whose latents are known.
+
+Every render is a function of its latent z, so mapping and synthesis are fitted to (z, picture) pairs directly: L1 and
+gradient losses at several scales, more weight on eyes and mouth, and a perceptual term from the attribute network once
+the pictures are large enough for it to see.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recipes.training.data import Batch, Shards, detail_weight, face_psnr, psnr
+from recipes.training.loop import Phase
+from stit_core.models.attributes import FeaturePerceptual
+from stit_core.models.generator import Generator
+
+HELD_OUT = 64  # pictures of an evaluation
+
+
+def new_generator(config: dict[str, Any]) -> Generator:
+    """The generator that the recipe's `generator` section describes, channels_last."""
+    channels = {int(size): count for size, count in config["channels"].items()}
+    generator = Generator(
+        config["resolution"], z_dim=config["z_dim"], mapping_layers=config["mapping_layers"], channels=channels
+    )
+    return generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def synthesise(generator: Generator, latents: Tensor, resolution: int) -> Tensor:
+    """Pictures of latents at one of the generator's resolutions."""
+    return generator.run_blocks(generator.styles(generator.mapping(latents)), until=resolution).image
+
+
+def picture_loss(images: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
+    """Weighted L1 plus L1 of the finite differences, over three scales; a scalar."""
+    total = images.new_zeros(())
+    for scale in range(3):
+        difference = images - targets
+        total = total + (difference.abs() * weight).mean() / (2.0**scale)
+        for axis in (2, 3):
+            edge = difference.diff(dim=axis).abs() * weight.narrow(axis, 1, weight.shape[axis] - 1)
+            total = total + edge.mean()
+        images, targets, weight = (F.avg_pool2d(x, 2) for x in (images, targets, weight))
+    return total
+
+
+def parameter_groups(generator: Generator, lr: float) -> list[dict[str, Any]]:
+    """Synthesis at `lr`; the mapping network, whose stored weights are 100 times their effect, at 100 times `lr`."""
+    return [
+        {"params": list(generator.synthesis_parameters()), "lr": lr},
+        {"params": list(generator.mapping_network.parameters()), "lr": lr * 100},
+    ]
+
+
+def generator_phase(
+    generator: Generator,
+    perceptual: FeaturePerceptual | None,
+    train: Shards,
+    held_out: Shards,
+    section: dict[str, Any],
+    seed: int,
+    device: torch.device,
+) -> Phase:
+    """A phase that fits the generator up to `section["resolution"]`."""
+    resolution: int = section["resolution"]
+    optimiser = torch.optim.Adam(parameter_groups(generator, section["lr"]), betas=(0.9, 0.99))
+
+    def step(number: int) -> dict[str, float]:
+        random = np.random.default_rng([seed, resolution, number])
+        if number % 200 == 0:
+            train.refresh()
+        batch = train.draw(random, section["batch"], resolution, device)
+        with torch.autocast(device.type, torch.bfloat16):
+            images = synthesise(generator, batch.latents, resolution)
+        loss = picture_loss(images, batch.images, detail_weight(batch.labels))
+        figures = {"l1": float((images.detach() - batch.images).abs().mean())}
+        if perceptual is not None and section["perceptual"] > 0:
+            with torch.autocast(device.type, torch.bfloat16):
+                with torch.no_grad():
+                    features = perceptual.features(batch.images)
+                distance = perceptual.distance(perceptual.features(images), features).mean()
+            loss = loss + section["perceptual"] * distance
+            figures["perceptual"] = float(distance.detach())
+        loss.backward()
+        return {"loss": float(loss.detach()), **figures}
+
+    def evaluate(module: nn.Module) -> dict[str, float]:
+        assert isinstance(module, Generator)
+        return held_out_figures(module, held_out, resolution, device)
+
+    return Phase(f"generator_{resolution}", generator, optimiser, step, evaluate, section["minutes"])
+
+
+@torch.no_grad()
+def held_out_figures(generator: Generator, held_out: Shards, resolution: int, device: torch.device) -> dict[str, float]:
+    """Mean PSNR of held-out renders from their latents: whole picture and face."""
+    whole, face = [], []
+    for first in range(0, HELD_OUT, 16):
+        batch: Batch = held_out.batch(np.arange(first, first + 16), resolution, device)
+        with torch.autocast(device.type, torch.bfloat16):
+            images = synthesise(generator, batch.latents, resolution)
+        whole.append(psnr(images, batch.images))
+        face.append(face_psnr(images, batch.images, batch.labels))
+    return {"psnr": float(torch.cat(whole).mean()), "face_psnr": float(torch.cat(face).nanmean())}
+
+
+@torch.no_grad()
+def set_mean_w(generator: Generator, seed: int, count: int = 10_000) -> Tensor:
+    """Set w_avg from `count` random latents; returns the standard deviation of w, (512,)."""
+    draw = torch.Generator().manual_seed(seed)
+    z = torch.randn(count, generator.z_dim, generator=draw).to(generator.w_avg.device)
+    w = generator.mapping_network(z)
+    generator.w_avg.copy_(w.mean(0))
+    return w.std(0)
