@@ -11,6 +11,7 @@ from scipy.ndimage import correlate1d, minimum_filter
 from stit_core.artefacts import Alignment, Clip, Masks, Stitched, check_clip, check_same_frames
 from stit_core.config import CompositeConfig, MaskConfig
 from stit_core.errors import ArtefactMismatchError
+from stit_core.geometry import STIT_CROP as STIT_CROP
 from stit_core.geometry import to_crop_pixels, warp_square_to_frame
 from stit_core.runtime import Runtime
 
@@ -51,8 +52,13 @@ def composite(
         raise ArtefactMismatchError(
             f"The masks are {masks.size} px wide, the crops {alignment.size} px.", "Start again from the alignment."
         )
-    feather = outer_dilation / 2 if config.feather is None else config.feather
-    return _composite(clip, alignment, stitched, masks, to_crop_pixels(feather, alignment.size), runtime)
+    radius = feather_radius(config, outer_dilation, alignment.size)
+    return _composite(clip, alignment, stitched, masks, radius, runtime)
+
+
+def feather_radius(config: CompositeConfig, outer_dilation: float, size: int) -> int:
+    """Feathering in pixels of a crop of `size`: what `config` says, else half of the masks' outer dilation, as in STIT."""
+    return to_crop_pixels(outer_dilation / 2 if config.feather is None else config.feather, size)
 
 
 def _composite(
