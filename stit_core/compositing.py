@@ -57,7 +57,7 @@ def composite(
 
 
 def feather_radius(config: CompositeConfig, outer_dilation: float, size: int) -> int:
-    """Feathering in pixels of a crop of `size`: what `config` says, else half of the masks' outer dilation, as in STIT."""
+    """Feathering in pixels of a crop of `size`: what `config` says, else half of the outer dilation, as in STIT."""
     return to_crop_pixels(outer_dilation / 2 if config.feather is None else config.feather, size)
 
 
