@@ -174,6 +174,8 @@ class StitchConfig:
     window: int = 1  # frames
     window_steps: int = 0
     batch_size: int = 1  # frames per window step
+    offset_lr: float = 0.0  # Adam, style offsets of each frame while its window is fitted; 0: no offsets
+    freeze_below: int = 0  # pixels; blocks of a lower resolution keep their tuned weights
     content_weight: float = 0.01
     loss: Literal["l2", "l1"] = "l2"
     threshold: float | None = None  # border loss below which a frame is finished; STIT: 0.005 easy, 0.002 exact
@@ -184,6 +186,8 @@ class StitchConfig:
         _check(self, "window", 1, 10_000)
         _check(self, "window_steps", 0, 10_000)
         _check(self, "batch_size", 1, 256)
+        _check(self, "offset_lr", 0.0, 1.0)
+        _check(self, "freeze_below", 0, 4096)
         _check(self, "content_weight", 0.0, 1e4)
         _check(self, "threshold", 0.0, 10.0)
         if self.loss not in ("l2", "l1"):
