@@ -1,0 +1,107 @@
+"""Editing: the arithmetic of factors and directions, frozen layers, style space, and refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from stit_core.artefacts import Tuned
+from stit_core.config import EditConfig
+from stit_core.editing import edit, factor_range
+from stit_core.errors import ConfigError, DirectionError
+from stit_core.runtime import Runtime
+from tests.stage_cases import CLIP_HASH, tiny_generator
+
+FRAMES = 5
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return tiny_generator()
+
+
+@pytest.fixture
+def tuned(generator):
+    torch.manual_seed(1)
+    w_plus = torch.randn(FRAMES, generator.num_ws, 512)
+    state = {name: tensor + 0.01 * torch.randn_like(tensor) for name, tensor in generator.state_dict().items()}
+    return Tuned(CLIP_HASH, tuple(range(FRAMES)), w_plus, state, np.zeros((0, 4)), 0.0, 0.0)
+
+
+@pytest.fixture
+def directions(generator):
+    rng = np.random.default_rng(2)
+    return {name: rng.standard_normal((generator.num_ws, 512)) for name in ("smile", "age", "yaw")}
+
+
+def test_several_directions_add_up_without_a_hidden_scale(tuned, directions, generator):
+    config = EditConfig(directions=(("smile", 2.0), ("age", -3.5)))
+    found = edit(tuned, directions, generator, config, Runtime())
+    expected = tuned.w_plus.numpy() + 2.0 * directions["smile"] - 3.5 * directions["age"]
+    np.testing.assert_allclose(found.w_plus, expected, atol=1e-5)
+    assert found.w_plus.dtype == torch.float32
+    assert found.styles is None
+    assert found.directions == config.directions
+
+
+def test_no_direction_gives_the_pivots_and_a_copy_of_them(tuned, directions, generator):
+    before = tuned.w_plus.clone()
+    found = edit(tuned, directions, generator, EditConfig(), Runtime())
+    assert torch.equal(found.w_plus, before)
+    found.w_plus.zero_()
+    assert torch.equal(tuned.w_plus, before)
+
+
+def test_frozen_layers_take_their_mean_before_the_direction(tuned, directions, generator):
+    found = edit(tuned, directions, generator, EditConfig((("smile", 1.5),), freeze_from=4), Runtime())
+    frozen = tuned.w_plus[:, 4:].numpy().mean(0) + 1.5 * directions["smile"][4:]
+    for frame in range(FRAMES):
+        np.testing.assert_allclose(found.w_plus[frame, 4:], frozen, atol=1e-5)
+    np.testing.assert_allclose(
+        found.w_plus[:, :4], tuned.w_plus[:, :4].numpy() + 1.5 * directions["smile"][:4], atol=1e-5
+    )
+
+
+def test_the_last_frozen_layer_must_exist(tuned, directions, generator):
+    with pytest.raises(ConfigError, match="6 layers"):
+        edit(tuned, directions, generator, EditConfig(freeze_from=6), Runtime())
+
+
+def test_style_space_uses_the_tuned_affine_layers_and_shows_the_same_picture(tuned, directions, generator):
+    config = EditConfig((("smile", 0.5), ("yaw", 0.2)), styles=True)
+    untouched = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
+    found = edit(tuned, directions, generator, config, Runtime())
+    own = tiny_generator()
+    own.load_state_dict(tuned.state)
+    with torch.no_grad():
+        expected = own.styles(found.w_plus)
+        pictures = own.synthesis_from_styles(found.styles), own.synthesis(found.w_plus)
+    assert len(found.styles) == len(expected)
+    for styles, oracle in zip(found.styles, expected, strict=True):
+        torch.testing.assert_close(styles, oracle, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(*pictures, rtol=1e-3, atol=1e-3)
+    assert all(torch.equal(tensor, untouched[name]) for name, tensor in generator.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (None, "no direction 'smile'"),
+        (np.zeros((18, 512)), r"'smile' has the shape \(18, 512\), but this generator takes \(6, 512\)"),
+        (np.full((6, 512), np.nan), "'smile' holds values"),
+        (np.full((6, 512), "a"), "'smile' holds values"),
+    ],
+)
+def test_a_direction_that_does_not_fit_is_refused_by_name(tuned, generator, broken, message):
+    directions = {} if broken is None else {"smile": broken}
+    with pytest.raises(DirectionError, match=message):
+        edit(tuned, directions, generator, EditConfig((("smile", 1.0),)), Runtime())
+
+
+def test_factor_range_counts_both_ends():
+    assert factor_range(-3, 3, 4) == [-3.0, -1.0, 1.0, 3.0]
+    assert factor_range(2.5, 9, 1) == [2.5]
+    for bad in ((0.0, 1.0, 0), (0.0, 1.0, 1001), (float("nan"), 1.0, 3), (0.0, float("inf"), 3)):
+        with pytest.raises(ConfigError):
+            factor_range(*bad)
