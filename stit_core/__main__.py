@@ -1,0 +1,133 @@
+"""The command line: `python -m stit_core edit CLIP -d smile=2`.
+
+Exit codes: 0 done, 1 an error that is told with a hint, 2 wrong usage, 130 stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+PROGRAM = "python -m stit_core"
+EDIT_EXAMPLES = """examples:
+  python -m stit_core edit clip.mp4 -d smile=2
+  python -m stit_core edit clip.mp4 -d smile=1.5 -d age=-3 -o younger.mp4
+  python -m stit_core edit clip.mp4 -d age --range -3 3 7
+  python -m stit_core edit clip.mp4 -d smile=2 --set tuning.passes=60 --set stitching.threshold=0.002
+
+A factor multiplies the direction as it is. Ctrl-C stops; the same command goes on from there."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line's parser; it loads nothing heavy."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="Edit the face in a video and stitch it back.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_edit(commands)
+    check = commands.add_parser("check", help="look at a clip: size, rate, faces, estimated time")
+    check.add_argument("clip", type=Path)
+    _add_common(check)
+    _add_clip_options(check)
+    _add_packs(commands)
+    directions = commands.add_parser("directions", help="the edit directions of a pack")
+    actions = directions.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_common(actions.add_parser("list", help="names, titles and what they do"))
+    show = actions.add_parser("show", help="one direction's card")
+    show.add_argument("name")
+    _add_common(show)
+    _add_runs(commands)
+    return parser
+
+
+def _add_edit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    edit = commands.add_parser(
+        "edit",
+        help="edit a clip",
+        epilog=EDIT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    edit.add_argument("clip", type=Path)
+    edit.add_argument(
+        "-d",
+        "--direction",
+        action="append",
+        required=True,
+        metavar="NAME=FACTOR",
+        help="what to change and how much; may be given several times, they add up",
+    )
+    edit.add_argument(
+        "--range",
+        nargs=3,
+        metavar=("START", "STOP", "STEPS"),
+        help="one video for each of STEPS factors of the direction given without a factor (else of the first)",
+    )
+    edit.add_argument("-o", "--output", type=Path, help="default: CLIP_edited.mp4 in the current folder")
+    _add_common(edit)
+    _add_clip_options(edit)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--pack", default=None, help="name of a model pack, or a folder (default: heads-256)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_clip_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", default="balanced", help="paper, balanced (default) or draft")
+    parser.add_argument("--face", type=int, metavar="N", help="which face, 0 the largest, where there are several")
+    parser.add_argument("--point", type=float, nargs=2, metavar=("X", "Y"), help="the face at this pixel instead")
+    parser.add_argument("--start", type=float, metavar="SECONDS", help="begin here in the clip")
+    parser.add_argument("--end", type=float, metavar="SECONDS", help="end here in the clip")
+    parser.add_argument("--seed", type=int, default=0, help="of all random draws (default 0)")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="STAGE.SETTING=VALUE",
+        help="any other setting, such as tuning.passes=60; may be given several times",
+    )
+
+
+def _add_packs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    packs = commands.add_parser("packs", help="model packs")
+    actions = packs.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="packs found here").add_argument("--json", action="store_true")
+    for name, told in (
+        ("show", "parts, licences and files"),
+        ("verify", "check that no file is missing or altered"),
+        ("fetch", "fetch the files that are missing"),
+    ):
+        action = actions.add_parser(name, help=told)
+        action.add_argument("name")
+        action.add_argument("--json", action="store_true")
+        if name == "fetch":
+            action.add_argument("--accept-licences", action="store_true", help="you have read and accept them")
+
+
+def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    runs = commands.add_parser("runs", help="what is kept of earlier runs")
+    actions = runs.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="clips, stages done, size, age").add_argument("--json", action="store_true")
+    clean = actions.add_parser("clean", help="delete runs")
+    clean.add_argument("names", nargs="*", metavar="RUN", help="names as `runs list` shows them")
+    clean.add_argument("--older-than", type=float, default=None, metavar="DAYS", help="not used for so many days")
+    clean.add_argument("--all", action="store_true", help="every run")
+    clean.add_argument("--json", action="store_true")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.command == "runs" and options.action == "clean":
+        chosen = [bool(options.names), options.older_than is not None, options.all]
+        if sum(chosen) != 1:
+            parser.error("say what to delete: names, --older-than DAYS or --all")
+    from stit_core import commands  # heavy, so that --help and wrong usage answer at once
+
+    return commands.execute(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,382 @@
+"""What the command line's commands do: options -> settings -> pipeline -> text or JSON."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from tqdm import tqdm
+
+from stit_core.config import PRESETS, EditConfig, RunConfig, preset
+from stit_core.directions import list_directions, load_direction
+from stit_core.editing import factor_range
+from stit_core.errors import Cancelled, ConfigError, FaceError, StitError
+from stit_core.estimates import estimate, time_steps
+from stit_core.memory import keep_freed_memory
+from stit_core.pack_manifest import Pack, locate, verify_pack
+from stit_core.packs import DEFAULT_PACK, fetch_pack, find_pack, licences, list_packs, load_models
+from stit_core.pipeline import Pipeline
+from stit_core.report import Report
+from stit_core.runtime import CancelToken, Runtime, pick_device
+from stit_core.store import Store, disk_errors
+
+STOPPED = 130
+DAY = 86_400.0  # seconds
+_HIDDEN_STAGES = ("composite",)  # goes along with "video", frame by frame
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Carry out one parsed command; returns the exit code, having told every error in words."""
+    _tell_warnings()
+    bars = Bars()
+    try:
+        with _stop_on_signal() as cancel, disk_errors("a file"):
+            try:
+                _ACTIONS[options.command](options, cancel, bars)
+                return 0
+            except StitError:
+                if cancel.is_set():  # what it interrupted complained about being stopped
+                    raise Cancelled(options.command) from None
+                raise
+            finally:
+                bars.close()
+    except (Cancelled, KeyboardInterrupt):
+        again = "; the same command goes on from there." if options.command in ("edit", "check") else "."
+        print(f"Stopped. What was finished is kept{again}", file=sys.stderr)
+        return STOPPED
+    except StitError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        print(f"error: Something went wrong that should not ({type(error).__name__}).", file=sys.stderr)
+        print(f"hint: The details are in {_write_log()}; start again, finished work is kept.", file=sys.stderr)
+        return 1
+
+
+class Bars:
+    """One progress bar a stage on standard error; none where that is no terminal."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._bar: Any = None
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that `done` of `total` steps of `stage` are finished."""
+        if stage in _HIDDEN_STAGES:
+            return
+        if stage != self._stage:
+            self.close()
+            large = stage == "fetch"
+            self._bar = tqdm(
+                total=total,
+                desc=f"{stage:<10}",
+                file=sys.stderr,
+                disable=None,
+                unit="B" if large else "",
+                unit_scale=large,
+            )
+            self._stage = stage
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Finish the bar that is shown."""
+        if self._bar is not None:
+            self._bar.close()
+        self._stage, self._bar = "", None
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[CancelToken]:
+    """Ctrl-C, or a request to end, sets the token; a second one breaks off at once."""
+    cancel = CancelToken()
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (the signature of a handler)
+        if cancel.is_set():
+            raise KeyboardInterrupt
+        cancel.set()
+        print("\nStopping at the next step ...", file=sys.stderr)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield cancel
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell_warnings() -> None:
+    logger = logging.getLogger("stit_core")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        logger.addHandler(handler)
+
+
+def _write_log() -> Path:
+    text = traceback.format_exc()
+    for folder in (Store().root / "logs", Path(tempfile.gettempdir())):
+        path = folder / f"stit-{time.strftime('%Y%m%d-%H%M%S')}.log"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            return path
+        except OSError:
+            continue
+    sys.stderr.write(text)
+    return Path("standard error")
+
+
+# --- Options to settings ------------------------------------------------------------------------------------------
+
+
+def parse_edits(texts: list[str], ranged: bool) -> tuple[list[tuple[str, float]], str | None]:
+    """["smile=2", "age"] -> pairs (name, factor), and the name whose factor a range varies.
+
+    Raises: ConfigError for a factor that is no number, missing without a range, or a direction named twice.
+    """
+    pairs: list[tuple[str, float]] = []
+    open_names: list[str] = []
+    for text in texts:
+        name, equals, factor = text.partition("=")
+        name = name.strip()
+        if not equals:
+            if not ranged:
+                raise ConfigError(f"The direction '{name}' has no factor.", f"Write -d {name}=2, or add --range.")
+            open_names.append(name)
+        pairs.append((name, _number(factor, f"The factor of '{name}'") if equals else 0.0))
+    twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    if twice:
+        raise ConfigError(f"The direction '{twice[0]}' is named twice.", "Name it once, with the sum of the factors.")
+    if len(open_names) > 1:
+        raise ConfigError(f"'{open_names[0]}' and '{open_names[1]}' have no factor.", "A range varies one direction.")
+    return pairs, (open_names or [pairs[0][0]])[0] if ranged else None
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigError(f"{what} is '{text}', not a number.", "Write a number such as 2 or -1.5.") from error
+
+
+def parse_settings(texts: list[str], config: RunConfig) -> RunConfig:
+    """Apply ["tuning.passes=60", ...] to `config`. Raises: ConfigError naming the setting."""
+    changes: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        stage, dot, setting = name.strip().partition(".")
+        if not (equals and dot):
+            raise ConfigError(f"'{text}' is no setting.", "Write --set STAGE.SETTING=VALUE, such as tuning.passes=60.")
+        try:
+            parsed = json.loads(value)
+        except json.JSONDecodeError:
+            parsed = value
+        parsed = tuple(parsed) if isinstance(parsed, list) else parsed
+        _check_type(config, stage, setting, parsed)
+        changes.setdefault(stage, {})[setting] = parsed
+    return config.with_changes(changes)
+
+
+def _check_type(config: RunConfig, stage: str, setting: str, value: Any) -> None:
+    part = getattr(config, stage, None)
+    if not dataclasses.is_dataclass(part):
+        return  # with_changes names the stages
+    annotations = {field.name: str(field.type) for field in dataclasses.fields(part)}
+    wanted = annotations.get(setting, "")
+    if value is None and "None" in wanted:
+        return
+    fits: dict[str, Any] = {"bool": bool, "int": int, "float": (int, float), "str": str, "Literal": str, "tuple": tuple}
+    kind: Any = next((types for word, types in fits.items() if wanted.startswith(word)), object)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool and kind is not object):
+        message = f"'{stage}.{setting}' is {value!r}, but it takes {wanted}."
+        raise ConfigError(message, "Write numbers plainly, true or false, lists as [1, 2].")
+
+
+def _settings(options: argparse.Namespace, pack: Pack) -> RunConfig:
+    config = preset(options.preset, pack.schedules)
+    point = None if options.point is None else tuple(options.point)
+    changes: Mapping[str, Mapping[str, Any]] = {
+        "video": {"start": options.start, "end": options.end},
+        "landmarks": {"face": options.face, "point": point},
+    }
+    return parse_settings(options.set, config.with_changes(changes))
+
+
+def _pipeline(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> Pipeline:
+    keep_freed_memory()
+    pack = find_pack(options.pack or DEFAULT_PACK)
+    config = _settings(options, pack)
+    runtime = Runtime(device=pick_device(options.device), seed=options.seed, progress=bars, cancel=cancel)
+    return Pipeline(load_models(pack, runtime.device), Store(), config, runtime)
+
+
+# --- Commands -----------------------------------------------------------------------------------------------------
+
+
+def _edit(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
+    pairs, varied = parse_edits(options.direction, options.range is not None)
+    factors: list[float] = []
+    if options.range is not None:
+        start, stop, steps = (_number(text, "A bound of the range") for text in options.range)
+        if steps != int(steps):
+            raise ConfigError(f"The range has {steps:g} steps.", "Choose a whole number.")
+        factors = factor_range(start, stop, int(steps))
+    for factor in factors:
+        EditConfig(directions=((varied or "", factor),))  # refuses a factor out of range before any work
+    pipeline = _pipeline(options, cancel, bars)
+    pipeline = pipeline.with_config(pipeline.config.with_changes({"edit": {"directions": tuple(pairs)}}))
+    output = options.output or Path(f"{options.clip.stem}_edited.mp4")
+    if varied is None:
+        reports = [pipeline.run(options.clip, output)]
+    else:
+        reports = pipeline.run_range(options.clip, output, varied, factors)
+    bars.close()
+    found = [report.as_json() for report in reports]
+    _tell(options, {"outputs": found} if varied is not None else found[0], [_report_text(report) for report in reports])
+
+
+def _report_text(report: Report) -> str:
+    measures = report.measures
+    stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in report.seconds.items() if seconds >= 0.05)
+    lines = [
+        f"{report.output}: {report.frames} frames, the face in {report.faces}, sound {report.audio or 'none'}",
+        f"  reconstruction  PSNR {measures.psnr:.2f} dB, LPIPS {measures.lpips:.4f}",
+        f"  stitching       border loss {measures.border_loss:.5f}",
+        f"  identity        cosine {measures.id_cosine:.4f}, TL-ID {measures.tl_id:.4f}, TG-ID {measures.tg_id:.4f}",
+        f"  seconds         {stages or 'none'}",
+        f"  found ready     {', '.join(report.cached) or 'nothing'}",
+        f"  manifest        {report.manifest}",
+    ]
+    lines += [f"  untouched       frames {first} to {last}: no face found" for first, last in report.gaps]
+    return "\n".join(lines)
+
+
+def _check(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
+    pipeline = _pipeline(options, cancel, bars)
+    clip = pipeline.open(options.clip)
+    record: dict[str, Any] = {
+        "clip": str(options.clip),
+        "width": clip.width,
+        "height": clip.height,
+        "frame_rate": str(clip.frame_rate),
+        "frames": len(clip.frames),
+        "seconds": round(clip.seconds, 3),
+        "audio": clip.audio,
+    }
+    lines = [
+        f"{options.clip}: {clip.width} x {clip.height}, {len(clip.frames)} frames",
+        f"  rate      {float(clip.frame_rate):.6g} frames a second, sound {clip.audio or 'none'}",
+    ]
+    found = pipeline.landmarks(clip)
+    if not found.frame_indices:
+        raise FaceError(f"No face was found in {options.clip.name}.", "Choose a clip with one large, frontal face.")
+    counts = Counter(int(count) for count in found.faces)
+    bridged = sum(not seen for seen in found.detected)
+    record["faces_per_frame"] = {str(count): frames for count, frames in sorted(counts.items())}
+    record |= {"face_frames": len(found.frame_indices), "bridged": bridged, "gaps": [list(gap) for gap in found.gaps]}
+    told = ", ".join(f"{count} in {frames} frames" for count, frames in sorted(counts.items()))
+    lines += [f"  faces     {told}; followed through {len(found.frame_indices)}, {bridged} of them bridged"]
+    lines += [f"  gap       frames {first} to {last} will stay untouched" for first, last in found.gaps]
+    times = time_steps(pipeline.models, pipeline.runtime)
+    schedules = {name: preset(name, pipeline.pack.schedules) for name in PRESETS}
+    seconds = {name: estimate(config, len(found.frame_indices), times) for name, config in schedules.items()}
+    record["estimated_seconds"] = {name: round(value, 1) for name, value in seconds.items()}
+    lines += [f"  estimate  {', '.join(f'{name} {_duration(value)}' for name, value in seconds.items())}"]
+    bars.close()
+    _tell(options, record, lines)
+
+
+def _packs(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
+    if options.action == "list":
+        packs = list_packs()
+        listed = [{"name": pack.name, "resolution": pack.resolution, "licence": pack.licence} for pack in packs]
+        _tell(options, {"packs": listed}, [f"{p.name:<16} {p.resolution:>4} px  {p.licence}" for p in packs])
+        return
+    if options.action == "fetch":
+        pack = find_pack(options.name)
+        print("\n".join(licences(pack)), file=sys.stderr)
+        pack = fetch_pack(options.name, Runtime(progress=bars, cancel=cancel), options.accept_licences)
+        bars.close()
+        _tell(options, {"name": pack.name, "complete": True}, [f"{pack.name} is complete."])
+    elif options.action == "verify":
+        pack = find_pack(options.name)
+        verify_pack(pack)
+        _tell(options, {"name": pack.name, "hash": pack.hash, "intact": True}, [f"{pack.name} is complete and intact."])
+    else:
+        _show_pack(options, find_pack(options.name))
+
+
+def _show_pack(options: argparse.Namespace, pack: Pack) -> None:
+    lines = [f"{pack.name}: {pack.resolution} px, {pack.licence}", pack.description]
+    parts = []
+    for part in pack.parts.values():
+        files = []
+        lines.append(f"  {part.name:<11} {part.architecture}  {part.licence}")
+        for file in part.files:
+            try:
+                where = str(locate(pack, file))
+            except StitError:
+                where = None
+            files.append({"file": file.name, "size": file.size, "sha256": file.sha256, "path": where})
+            lines.append(f"    {file.name}  {where or 'missing'}")
+        parts.append({"part": part.name, "architecture": part.architecture, "licence": part.licence, "files": files})
+    record = {"name": pack.name, "resolution": pack.resolution, "licence": pack.licence, "hash": pack.hash}
+    _tell(options, record | {"description": pack.description, "parts": parts}, lines)
+
+
+def _directions(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:  # noqa: ARG001
+    pack = find_pack(options.pack or DEFAULT_PACK)
+    if options.action == "list":
+        cards = list_directions(pack)
+        lines = [f"{card.name:<22} {card.title}: - {card.negative} / + {card.positive}" for card in cards]
+        _tell(options, {"pack": pack.name, "directions": [dataclasses.asdict(card) for card in cards]}, lines)
+        return
+    card = load_direction(pack, options.name).card
+    record = dataclasses.asdict(card)
+    _tell(options, record, [f"{name:<12} {value}" for name, value in record.items() if value != ""])
+
+
+def _runs(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:  # noqa: ARG001
+    store = Store()
+    if options.action == "list":
+        runs = store.list_runs()
+    else:
+        runs = store.clean((options.older_than or 0.0) * DAY, tuple(options.names))
+    lines = [
+        f"{run.name}  {run.size / 1e6:8.1f} MB  {_duration(run.age):>9} ago  {run.clip}  ({', '.join(run.stages)})"
+        for run in runs
+    ]
+    if options.action == "clean":
+        lines.append(f"{len(runs)} runs deleted, {sum(run.size for run in runs) / 1e6:.1f} MB.")
+    _tell(options, {"root": str(store.root), "runs": [dataclasses.asdict(run) for run in runs]}, lines)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * DAY else f"{seconds / DAY:.0f} days"
+
+
+def _tell(options: argparse.Namespace, record: Mapping[str, Any], lines: list[str]) -> None:
+    print(json.dumps(record) if options.json else "\n".join(lines))
+
+
+_ACTIONS = {"edit": _edit, "check": _check, "packs": _packs, "directions": _directions, "runs": _runs}

@@ -1,0 +1,189 @@
+"""The direction library: edit directions in `<root>/<pack>/<name>.npy`, each with a card `<name>.json`.
+
+Roots: the folder that $STIT_DIRECTIONS names first, then the one that comes with the program. Source: ours.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stit_core.errors import DirectionError
+from stit_core.pack_manifest import Pack
+from stit_core.store import cache_folder, disk_errors, write_json
+
+SHIPPED = Path(__file__).resolve().parent.parent / "directions"
+W_DIM = 512
+LARGEST_FILE = 1 << 20  # bytes; the largest direction, (18, 512) float64, has 74 kB
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a direction.
+
+    Attributes
+    ----------
+    name: its file's name, plain.
+    title, description: for people.
+    positive, negative: what a factor above or below 0 does, in a word or two.
+    pack: the model pack it was made for; empty where unknown.
+    generator: hash of that pack's generator; empty where unknown.
+    norm: Euclidean norm of its mean row, in units of w.
+    source: how or where it was made.
+    """
+
+    name: str
+    title: str = ""
+    description: str = ""
+    positive: str = ""
+    negative: str = ""
+    pack: str = ""
+    generator: str = ""
+    norm: float = 0.0
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Direction:
+    """An edit direction: vector (L, 512) float32 and its card."""
+
+    card: Card
+    vector: np.ndarray
+
+    @property
+    def hash(self) -> str:
+        """sha256 of the vector's numbers."""
+        return hashlib.sha256(np.ascontiguousarray(self.vector).tobytes()).hexdigest()
+
+
+def user_root() -> Path:
+    """Where directions of the user's own are kept: $STIT_DIRECTIONS or directions in the user's cache folder."""
+    named = os.environ.get("STIT_DIRECTIONS")
+    return Path(named).expanduser().absolute() if named else cache_folder() / "directions"
+
+
+def direction_roots() -> tuple[Path, ...]:
+    """Folders that are searched, the user's own first."""
+    return (user_root(), SHIPPED)
+
+
+def list_directions(pack: Pack) -> list[Card]:
+    """Cards of all directions of a pack, by name; one of the user's own hides a shipped one of the same name.
+
+    Files that are no direction of this pack are left out; `load_direction` says why.
+    """
+    found: dict[str, Card] = {}
+    for root in direction_roots():
+        for path in sorted((root / pack.name).glob("*.npy")):
+            if path.stem in found or not _NAME.fullmatch(path.stem):
+                continue
+            try:
+                found[path.stem] = _read(path, pack).card
+            except DirectionError:
+                continue
+    return sorted(found.values(), key=lambda card: card.name)
+
+
+def load_direction(pack: Pack, name: str) -> Direction:
+    """The direction `name` of a pack.
+
+    Raises: DirectionError when it is unknown (close matches are listed), malformed, or made for another pack.
+    """
+    if _NAME.fullmatch(name):
+        for root in direction_roots():
+            path = root / pack.name / f"{name}.npy"
+            if path.is_file():
+                return _read(path, pack)
+    names = [card.name for card in list_directions(pack)]
+    close = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+    others = sorted(owner for owner in _owners(name) if owner != pack.name)
+    if others:
+        message = f"The direction '{name}' belongs to the pack '{others[0]}', not to '{pack.name}'."
+        raise DirectionError(message, f"Choose the pack with --pack {others[0]}, or another direction.")
+    known = (
+        f"Did you mean {' or '.join(close)}?" if close else f"Directions of this pack: {', '.join(names) or 'none'}."
+    )
+    raise DirectionError(f"The pack '{pack.name}' has no direction '{name}'.", known)
+
+
+def save_direction(pack: Pack, vector: np.ndarray, card: Card, root: Path | None = None) -> Direction:
+    """Store a direction (L, 512) of a pack below `root` (the user's own folder by default).
+
+    Pack, generator and norm of the card are filled in. Raises: DirectionError for a bad name or vector, StoreError when
+    the folder cannot be written.
+    """
+    if not _NAME.fullmatch(card.name):
+        message = f"{card.name!r} cannot name a direction."
+        raise DirectionError(message, "Use up to 80 letters, digits, '_' and '-', beginning with a letter or digit.")
+    checked = _checked(vector, card.name, pack)
+    norm = float(np.linalg.norm(checked.mean(axis=0)))
+    facts: dict[str, Any] = {"pack": pack.name, "generator": pack.part("generator").hash, "norm": norm}
+    full = Card(**{**asdict(card), **facts})
+    folder = (root or user_root()) / pack.name
+    with disk_errors(f"The direction '{card.name}'"):
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"{card.name}.npy.part"
+        with part.open("wb") as file:
+            np.save(file, checked, allow_pickle=False)
+        write_json(folder / f"{card.name}.json", asdict(full))
+        part.replace(folder / f"{card.name}.npy")
+    return Direction(full, checked)
+
+
+def _owners(name: str) -> set[str]:
+    if not _NAME.fullmatch(name):
+        return set()
+    return {path.parent.name for root in direction_roots() for path in root.glob(f"*/{name}.npy")}
+
+
+def _read(path: Path, pack: Pack) -> Direction:
+    hint = "Restore or delete the file."
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise DirectionError(f"{path.name} is too large for a direction.", hint)
+        with path.open("rb") as file:
+            vector = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DirectionError(f"{path.name} cannot be read as a direction: {error}.", hint) from error
+    card = _read_card(path.with_suffix(".json"), path.stem)
+    generator = pack.part("generator").hash
+    if (card.pack and card.pack != pack.name) or (card.generator and card.generator != generator):
+        owner = f"'{card.pack}'" if card.pack != pack.name else f"another version of '{pack.name}'"
+        message = f"The direction '{path.stem}' was made for the pack {owner}, not for this '{pack.name}'."
+        raise DirectionError(message, "Train it again for this pack, or choose the pack that it was made for.")
+    return Direction(card, _checked(vector, path.stem, pack))
+
+
+def _checked(vector: np.ndarray, name: str, pack: Pack) -> np.ndarray:
+    wanted = (pack.num_ws, W_DIM)
+    if vector.shape != wanted:
+        message = f"The direction '{name}' has the shape {vector.shape}; the pack '{pack.name}' takes {wanted}."
+        raise DirectionError(message, "It was made for another pack; choose that pack or another direction.")
+    if not np.issubdtype(vector.dtype, np.floating) or not np.isfinite(vector).all():
+        raise DirectionError(f"The direction '{name}' holds values that are not finite numbers.", "Train it again.")
+    return vector.astype(np.float32)
+
+
+def _read_card(path: Path, name: str) -> Card:
+    """The card of a direction; one without a card (STIT's own come so) gets a plain one."""
+    if not path.is_file():
+        return Card(name, title=name.replace("_", " "), source="no card")
+    try:
+        record = json.loads(path.read_bytes())
+        known = {field: record[field] for field in Card.__dataclass_fields__ if field in record}
+        texts = [value for field, value in known.items() if field != "norm"]
+        if not all(isinstance(text, str) for text in texts) or not isinstance(known.get("norm", 0.0), (int, float)):
+            raise ValueError("a field has the wrong type")
+        return Card(**{**known, "name": name})
+    except (OSError, ValueError, TypeError) as error:
+        message = f"The card {path.name} cannot be read: {error}."
+        raise DirectionError(message, "Correct or delete the card.") from error

@@ -1,0 +1,380 @@
+"""The way of one clip through all stages: the only file that knows their order.
+
+Every stage's result is stored under a key made of what it depends on, so a stopped run goes on where it was, and an
+edit with another factor repeats neither alignment, inversion, tuning nor masks. Source: STIT, section 4.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from stit_core import (
+    alignment,
+    compositing,
+    directions,
+    editing,
+    inversion,
+    landmarks,
+    masks,
+    metrics,
+    probing,
+    stitching,
+    tuning,
+    video,
+)
+from stit_core import report as reports
+from stit_core.artefacts import Alignment, Clip, Edit, Inversion, Landmarks, Masks, Stitched, Tuned
+from stit_core.config import RunConfig
+from stit_core.errors import ArtefactMismatchError, StoreError
+from stit_core.fitting import own_copy
+from stit_core.geometry import to_crop_pixels
+from stit_core.images import to_model, to_picture
+from stit_core.models.generator import Generator
+from stit_core.packs import Models
+from stit_core.report import Measures, Report
+from stit_core.runtime import Runtime
+from stit_core.store import Run, Store, file_digest, key, save_artefact
+
+STAGES = ("clip", "landmarks", "align", "invert", "tune", "edit", "masks", "stitch", "measure", "write")
+EMBED_BATCH = 16  # crops embedded at once
+
+T = TypeVar("T")
+
+
+class Pipeline:
+    """One clip's stages under one set of settings; each method gives its stage's result, made or found.
+
+    Parameters
+    ----------
+    models: the networks of a pack; loaded when first used.
+    store: where results are kept.
+    config: settings of every stage.
+    runtime: device, seed, progress, preview and the stop token of this run.
+
+    Attributes
+    ----------
+    seconds: what each stage took here; 0 for one whose result was found.
+    cached: the stages whose results were found.
+    """
+
+    def __init__(self, models: Models, store: Store, config: RunConfig, runtime: Runtime) -> None:
+        self.models, self.store, self.config, self.runtime = models, store, config, runtime
+        self.pack = models.pack
+        self.seconds: dict[str, float] = {}
+        self.cached: set[str] = set()
+        self._memory: dict[str, object] = {}
+        self._runs: dict[str, Run] = {}
+
+    def with_config(self, config: RunConfig, runtime: Runtime | None = None) -> Pipeline:
+        """The same clip with other settings; results that both share are not even read again."""
+        other = Pipeline(self.models, self.store, config, runtime or self.runtime)
+        other._memory, other._runs = self._memory, self._runs
+        return other
+
+    # --- Stages -----------------------------------------------------------------------------------------------
+
+    def open(self, path: Path) -> Clip:
+        """Decode the clip. Raises: VideoError for what is no usable video, StoreError."""
+        path = Path(path)
+        probing.probe(path, self.config.video)  # says what is wrong with the file before it is hashed or copied
+        source = file_digest(path)
+        run = self.store.run(source, path.name)
+        settings = dataclasses.replace(self.config.video, crf=0, speed="", timeout=1.0)  # they do not change the frames
+        clip = self._make(
+            run,
+            "clip",
+            key("clip", source, settings),
+            Clip,
+            lambda f: video.open_clip(path, self.config.video, self.runtime, f / "frames"),
+        )
+        clip = dataclasses.replace(clip, source=path)
+        self._runs[clip.hash] = run
+        return clip
+
+    def landmarks(self, clip: Clip) -> Landmarks:
+        """Find and track the face. Raises: FaceError."""
+        return self._stage(
+            clip,
+            "landmarks",
+            self._landmarks_key(clip),
+            Landmarks,
+            lambda _: landmarks.find_landmarks(clip, self.config.landmarks, self.runtime),
+        )
+
+    def align(self, clip: Clip) -> Alignment:
+        """Cut out the aligned crops."""
+        found = self.landmarks(clip)
+        size = self.pack.resolution
+        return self._stage(
+            clip,
+            "align",
+            self._align_key(clip),
+            Alignment,
+            lambda f: alignment.align(clip, found, self.config.alignment, size, self.runtime, _subfolder(f)),
+        )
+
+    def invert(self, clip: Clip) -> Inversion:
+        """Encode the crops to pivots."""
+        crops = self.align(clip)
+        return self._stage(
+            clip,
+            "invert",
+            self._invert_key(clip),
+            Inversion,
+            lambda _: inversion.invert(crops, self.models.encoder, self.config.inversion, self.runtime),
+        )
+
+    def tune(self, clip: Clip) -> Tuned:
+        """Fit the generator to the clip."""
+        crops, pivots = self.align(clip), self.invert(clip)
+        return self._stage(
+            clip,
+            "tune",
+            self._tune_key(clip),
+            Tuned,
+            lambda f: tuning.tune(
+                crops, pivots, self.models.generator, self.models.perceptual, self.config.tuning, self.runtime, f
+            ),
+        )
+
+    def edit(self, clip: Clip) -> Edit:
+        """Move the pivots along the directions. Cheap, so kept in memory only. Raises: DirectionError."""
+        tuned = self.tune(clip)
+        started = time.perf_counter()
+        vectors = {name: direction.vector for name, direction in self.directions().items()}
+        result = editing.edit(tuned, vectors, self.models.generator, self.config.edit, self.runtime)
+        self.seconds["edit"] = time.perf_counter() - started
+        return result
+
+    def masks(self, clip: Clip) -> Masks:
+        """Parse the crops and make their masks."""
+        crops = self.align(clip)
+        return self._stage(
+            clip,
+            "masks",
+            self._masks_key(clip),
+            Masks,
+            lambda f: masks.make_masks(crops, self.config.masks, self.models.parser, self.runtime, _subfolder(f)),
+        )
+
+    def stitch(self, clip: Clip) -> Stitched:
+        """Fit the edited crops' borders to the source."""
+        crops, tuned, edited, regions = self.align(clip), self.tune(clip), self.edit(clip), self.masks(clip)
+        return self._stage(
+            clip,
+            "stitch",
+            self._stitch_key(clip),
+            Stitched,
+            lambda f: stitching.stitch(
+                crops, edited, regions, tuned, self.models.generator, self.config.stitching, self.runtime, f
+            ),
+        )
+
+    def measure(self, clip: Clip) -> Measures:
+        """Figures of the result: reconstruction, border, identity of source against stitched crops."""
+        crops, stitched, tuned = self.align(clip), self.stitch(clip), self.tune(clip)
+        name = key("measure", self._stitch_key(clip), self.pack.part("identity").hash)
+        return self._stage(clip, "measure", name, Measures, lambda _: self._measure(crops, stitched, tuned))
+
+    def write(self, clip: Clip, output: Path) -> video.Written:
+        """Paste the stitched crops and write the video. Raises: VideoError."""
+        crops, stitched, regions = self.align(clip), self.stitch(clip), self.masks(clip)
+        started = time.perf_counter()
+        pictures = compositing.composite(
+            clip,
+            crops,
+            stitched,
+            regions,
+            self.config.compositing,
+            self.runtime,
+            outer_dilation=self.config.masks.outer_dilation,
+        )
+        told = {"comment": f"edited with STIT Studio, pack {self.pack.name}, {_edit_text(self.config)}"}
+        written = video.write_video(pictures, clip, output, self.config.video, self.runtime, told)
+        self.seconds["write"] = time.perf_counter() - started
+        return written
+
+    # --- Whole runs -------------------------------------------------------------------------------------------
+
+    def run(self, path: Path, output: Path) -> Report:
+        """Do the whole job: write the edited video and, beside it, its edit manifest.
+
+        Raises: StitError of the stage that cannot go on, Cancelled when the run was stopped.
+        """
+        self.directions()
+        video.check_output(Path(output))
+        reports.check_output(Path(path), Path(output))
+        self.models.verify()
+        facts = probing.probe(Path(path), self.config.video)
+        probing.check_length(Path(path), facts, self.config.video)
+        reports.check_space(facts, self.config.video, self.pack.resolution, self.store.root, Path(output))
+        return self._finish(self.open(Path(path)), Path(output))
+
+    def run_range(self, path: Path, output: Path, name: str, factors: list[float]) -> list[Report]:
+        """One video for each factor of the direction `name`, called like `output` with the factor added."""
+        made = []
+        for factor in factors:
+            pairs = tuple((n, factor if n == name else f) for n, f in self.config.edit.directions)
+            config = self.config.with_changes({"edit": {"directions": pairs}})
+            target = output.with_name(f"{output.stem}_{name}_{factor:+.2f}{output.suffix}")
+            made.append(self.with_config(config).run(path, target))
+        return made
+
+    def _finish(self, clip: Clip, output: Path) -> Report:
+        measures = self.measure(clip)
+        written = self.write(clip, output)
+        report = Report(
+            output=written.path,
+            manifest=reports.manifest_path(written.path),
+            frames=written.frames,
+            faces=len(self.align(clip).frame_indices),
+            gaps=self.landmarks(clip).gaps,
+            audio=written.audio,
+            seconds={stage: round(self.seconds.get(stage, 0.0), 3) for stage in STAGES},
+            cached=tuple(stage for stage in STAGES if stage in self.cached),
+            measures=measures,
+        )
+        reports.write_manifest(report, clip, self.pack, self.directions(), self.config, self.runtime)
+        return report
+
+    # --- Previews ---------------------------------------------------------------------------------------------
+
+    def quick_edit(self, clip: Clip, frame: int) -> np.ndarray:
+        """The edited crop of one frame before any stitching, (size, size, 3) uint8; the clip must be tuned.
+
+        Raises: ArtefactMismatchError for a frame without a face.
+        """
+        edited = self.edit(clip)
+        position = _position(edited.frame_indices, frame)
+        net = self._tuned_generator(clip)
+        with torch.inference_mode(), self.runtime.autocast():
+            if edited.styles is not None:
+                styles = [layer[position : position + 1].to(self.runtime.device) for layer in edited.styles]
+            else:
+                styles = net.styles(edited.w_plus[position : position + 1].to(self.runtime.device))
+            image = net.synthesis_from_styles(styles)
+        return to_picture(image.float())[0]
+
+    def preview_frame(self, clip: Clip, frame: int, crop: np.ndarray) -> np.ndarray:
+        """The full frame (H, W, 3) uint8 with `crop` (size, size, 3) pasted in, as the finished video will have it."""
+        crops, regions = self.align(clip), self.masks(clip)
+        position = _position(crops.frame_indices, frame)
+        feather = self.config.compositing.feather
+        feather = self.config.masks.outer_dilation / 2 if feather is None else feather
+        mask = regions.pictures.read(frame)[..., compositing.FULL]
+        radius = to_crop_pixels(feather, crops.size)
+        return compositing.paste(clip.frames.read(frame), crop, crops.quads[position], mask, radius)
+
+    def directions(self) -> dict[str, directions.Direction]:
+        """The directions that the settings name. Raises: DirectionError."""
+        return {name: directions.load_direction(self.pack, name) for name, _ in self.config.edit.directions}
+
+    # --- Keys -------------------------------------------------------------------------------------------------
+
+    def _landmarks_key(self, clip: Clip) -> str:
+        return key("landmarks", clip.hash, self.config.landmarks)
+
+    def _align_key(self, clip: Clip) -> str:
+        return key("align", self._landmarks_key(clip), self.config.alignment, self.pack.resolution)
+
+    def _invert_key(self, clip: Clip) -> str:
+        return key("invert", self._align_key(clip), self.pack.part("encoder").hash)
+
+    def _tune_key(self, clip: Clip) -> str:
+        networks = [self.pack.part(name).hash for name in ("generator", "perceptual")]
+        how = [self.runtime.seed, str(self.runtime.dtype)]
+        return key("tune", self._invert_key(clip), networks, self.config.tuning, how)
+
+    def _masks_key(self, clip: Clip) -> str:
+        return key("masks", self._align_key(clip), self.pack.part("parser").hash, self.config.masks)
+
+    def _stitch_key(self, clip: Clip) -> str:
+        vectors = [direction.hash for direction in self.directions().values()]
+        upstream = [self._tune_key(clip), self._masks_key(clip)]
+        return key("stitch", upstream, vectors, self.config.edit, self.config.stitching, self.runtime.seed)
+
+    # --- Making and finding -----------------------------------------------------------------------------------
+
+    def _stage(self, clip: Clip, stage: str, name: str, kind: type[T], build: Callable[[Path], T]) -> T:
+        if clip.hash not in self._runs:
+            self._runs[clip.hash] = self.store.run(file_digest(clip.source), clip.source.name)
+        return self._make(self._runs[clip.hash], stage, name, kind, build)
+
+    def _make(self, run: Run, stage: str, name: str, kind: type[T], build: Callable[[Path], T]) -> T:
+        """The result `name` of a stage: from memory, from the store, or made now."""
+        known = self._memory.get(name)
+        if isinstance(known, kind) and run.find(stage, name) is not None:
+            self._found(stage)
+            return known
+        started = time.perf_counter()
+        result = run.load(stage, name, kind)
+        if result is not None:
+            self._found(stage)
+        else:
+            with run.make(stage, name) as folder:
+                save_artefact(build(folder), folder)
+            result = run.load(stage, name, kind)
+            self.seconds[stage] = time.perf_counter() - started
+        if result is None:
+            raise StoreError(f"The result of '{stage}' could not be read back.", "Check the disk, then start again.")
+        self._memory[name] = result
+        return result
+
+    def _found(self, stage: str) -> None:
+        if stage not in self.seconds:
+            self.seconds[stage] = 0.0
+            self.cached.add(stage)
+            self.runtime.step(stage, 1, 1)
+
+    def _tuned_generator(self, clip: Clip) -> Generator:
+        name = f"generator-{self._tune_key(clip)}"
+        net = self._memory.get(name)
+        if not isinstance(net, Generator):
+            net = own_copy(self.models.generator, self.runtime.device, self.tune(clip).state).requires_grad_(False)
+            self._memory[name] = net
+        return net
+
+    def _measure(self, crops: Alignment, stitched: Stitched, tuned: Tuned) -> Measures:
+        source: list[torch.Tensor] = []
+        edited: list[torch.Tensor] = []
+        frames = crops.frame_indices
+        for start in range(0, len(frames), EMBED_BATCH):
+            batch = frames[start : start + EMBED_BATCH]
+            for folder, embeddings in ((crops.crops, source), (stitched.crops, edited)):
+                images = to_model(np.stack([folder.read(frame) for frame in batch]))
+                with torch.inference_mode():
+                    embeddings.append(self.models.identity.embed(images.to(self.runtime.device)).cpu())
+            self.runtime.step("measure", min(start + EMBED_BATCH, len(frames)), len(frames))
+        before, after = torch.cat(source), torch.cat(edited)
+        tl_id, tg_id = metrics.temporal_identity(before, after)
+        return Measures(
+            psnr=tuned.psnr,
+            lpips=tuned.lpips,
+            border_loss=float(np.mean(stitched.border_loss)),
+            id_cosine=float(metrics.identity_cosine(before, after).mean()),
+            tl_id=tl_id,
+            tg_id=tg_id,
+        )
+
+
+def _subfolder(folder: Path) -> Path:
+    pictures = folder / "pictures"
+    pictures.mkdir(exist_ok=True)
+    return pictures
+
+
+def _position(frames: tuple[int, ...], frame: int) -> int:
+    if frame not in frames:
+        raise ArtefactMismatchError(f"Frame {frame} carries no face.", "Choose a frame in which the face was found.")
+    return frames.index(frame)
+
+
+def _edit_text(config: RunConfig) -> str:
+    return ", ".join(f"{name}={factor:g}" for name, factor in config.edit.directions) or "no direction"

@@ -1,0 +1,162 @@
+"""A finished run's report and the edit manifest beside its video, and what is checked before a run starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stit_core.artefacts import Clip
+from stit_core.config import RunConfig, VideoConfig
+from stit_core.directions import Direction
+from stit_core.errors import StoreError, VideoError
+from stit_core.pack_manifest import Pack
+from stit_core.probing import Probe
+from stit_core.runtime import Runtime
+from stit_core.store import write_json
+
+MANIFEST_FORMAT = 1
+PNG_BYTES_PER_PIXEL = 2.0  # of a stored frame, generously
+CROPS_PER_FRAME = 3  # aligned, mask and stitched
+SPARE_BYTES = 64 << 20
+VERSIONED_PACKAGES = ("torch", "numpy", "dlib-bin", "imageio-ffmpeg")
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Figures of a result.
+
+    Attributes
+    ----------
+    psnr: of the tuned reconstruction, dB, mean over the frames.
+    lpips: of the tuned reconstruction, by the pack's perceptual network.
+    border_loss: mean masked L2 on the border after stitching, in STIT's units.
+    id_cosine: mean cosine between the identity of source and edited crops.
+    tl_id, tg_id: identity over time, locally and globally; 1 for the source itself.
+    """
+
+    psnr: float
+    lpips: float
+    border_loss: float
+    id_cosine: float
+    tl_id: float
+    tg_id: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """One finished run.
+
+    Attributes
+    ----------
+    output, manifest: the files written.
+    frames: of the video; faces: frames in which the face was found or bridged.
+    gaps: first and last frame of each stretch left untouched.
+    audio: whether, or how, sound was carried over.
+    seconds: by stage; cached: stages whose results were found.
+    """
+
+    output: Path
+    manifest: Path
+    frames: int
+    faces: int
+    gaps: tuple[tuple[int, int], ...]
+    audio: object
+    seconds: Mapping[str, float]
+    cached: tuple[str, ...]
+    measures: Measures
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as one flat JSON object."""
+        return {
+            "frames": self.frames,
+            "faces": self.faces,
+            "gaps": [list(gap) for gap in self.gaps],
+            "audio": self.audio,
+            "seconds": dict(self.seconds),
+            "seconds_total": round(sum(self.seconds.values()), 3),
+            "cached": list(self.cached),
+            **{name: round(value, 6) for name, value in dataclasses.asdict(self.measures).items()},
+            "output": str(self.output),
+            "manifest": str(self.manifest),
+        }
+
+
+def manifest_path(output: Path) -> Path:
+    """Where the edit manifest of a video lies: out.mp4 -> out.edit.json."""
+    return output.with_name(f"{output.stem}.edit.json")
+
+
+def write_manifest(
+    report: Report,
+    clip: Clip,
+    pack: Pack,
+    directions: Mapping[str, Direction],
+    config: RunConfig,
+    runtime: Runtime,
+) -> None:
+    """Write down how the video was made, so that it can be told and made again. Raises: OSError as the disk does."""
+    edits = [
+        {"direction": name, "factor": factor, "sha256": directions[name].hash, "source": directions[name].card.source}
+        for name, factor in config.edit.directions
+    ]
+    record = {
+        "format": MANIFEST_FORMAT,
+        "made_with": "STIT Studio",
+        "edited": True,
+        "clip": {
+            "name": clip.source.name,
+            "hash": clip.hash,
+            "frames": len(clip.frames),
+            "frame_rate": str(clip.frame_rate),
+            "start": float(clip.start),
+            "size": [clip.width, clip.height],
+        },
+        "pack": {"name": pack.name, "hash": pack.hash, "licence": pack.licence},
+        "edits": edits,
+        "settings": dataclasses.asdict(config),
+        "seed": runtime.seed,
+        "device": str(runtime.device),
+        "versions": _versions(),
+        "result": report.as_json() | {"output": report.output.name, "manifest": report.manifest.name},
+    }
+    write_json(report.manifest, json.loads(json.dumps(record, default=str)))
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "torch": torch.__version__}
+    for name in VERSIONED_PACKAGES[1:]:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def check_output(source: Path, output: Path) -> None:
+    """Refuse an output that would overwrite the source. Raises: VideoError."""
+    if output.exists() and source.exists() and os.path.samefile(output, source):
+        raise VideoError("The output would overwrite the source clip.", "Choose another output with -o.")
+
+
+def check_space(facts: Probe, config: VideoConfig, size: int, root: Path, output: Path) -> None:
+    """See that the disk has room for the run's pictures. Raises: StoreError."""
+    frames = min(facts.frames or config.max_frames, config.max_frames)
+    pixels = facts.width * facts.height + CROPS_PER_FRAME * size * size
+    needed = int(frames * pixels * PNG_BYTES_PER_PIXEL) + SPARE_BYTES
+    for folder in (root, output.parent):
+        existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+        free = shutil.disk_usage(existing).free
+        if free < needed:
+            message = f"The disk of {existing} has {free >> 20:,} MB free; this run may need {needed >> 20:,} MB."
+            raise StoreError(message, "Free some space, delete old runs with `runs clean`, or trim the clip.")
+        needed = SPARE_BYTES
