@@ -25,6 +25,7 @@ from stit_core.fitting import (
     save_checkpoint,
 )
 from stit_core.images import to_mask, to_model, to_picture
+from stit_core.metrics import masked_loss
 from stit_core.models.generator import BlockState, Generator
 from stit_core.runtime import Runtime
 
@@ -84,17 +85,6 @@ def stitch(
     rows = [work.record[position] for position in range(frames)]
     border, content, steps = (np.asarray([row[name] for row in rows]) for name in ("border", "content", "steps"))
     return Stitched(alignment.clip_hash, alignment.frame_indices, work.crops, border, content, steps)
-
-
-def masked_error(images: Tensor, targets: Tensor, mask: Tensor, loss: str) -> Tensor:
-    """STIT's masked loss of each image (B,): sum(error * mask) / sum(mask), the errors summed over three channels.
-
-    images, targets (B, 3, R, R); mask (B, 1, R, R); loss "l2" or "l1". An empty mask costs nothing.
-    """
-    difference = images.float() - targets
-    error = difference.square() if loss == "l2" else difference.abs()
-    total = (error.sum(dim=1, keepdim=True) * mask).sum(dim=(1, 2, 3))
-    return total / mask.sum(dim=(1, 2, 3)).clamp_min(1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,8 +224,8 @@ class _Stitcher:
         with self.runtime.autocast():
             styles = [base + offset for base, offset in zip(self.base_styles(frame), offsets, strict=True)]
             made = self.net.run_blocks(styles, "const", state=frame.start).image
-        border = masked_error(made, frame.source, frame.border, self.config.loss)
-        content = masked_error(made, frame.edited, frame.content, "l2")
+        border = masked_loss(made, frame.source, frame.border, self.config.loss)
+        content = masked_loss(made, frame.edited, frame.content, "l2")
         return made, border, content
 
     def base_styles(self, frame: _Frames) -> Sequence[Tensor]:

@@ -27,6 +27,7 @@ from stit_core.fitting import (
     save_checkpoint,
 )
 from stit_core.images import to_model, to_picture
+from stit_core.metrics import psnr
 from stit_core.models.generator import Generator
 from stit_core.runtime import Runtime
 
@@ -89,15 +90,10 @@ def tune(
     while fit.history_length < config.passes and not fit.good_enough():
         fit.run_pass()
         fit.save(folder / CHECKPOINT)
-    psnr, lpips = fit.evaluate()
+    decibels, lpips = fit.evaluate()
     history = np.asarray(fit.history, dtype=np.float64).reshape(-1, 4)
     frames = alignment.frame_indices
-    return Tuned(alignment.clip_hash, frames, fit.pivots.table.clone(), cpu_state(fit.net), history, psnr, lpips)
-
-
-def psnr_of_mse(mse: Tensor) -> Tensor:
-    """PSNR in dB of mean squared errors between images in [-1, 1], whose peak is 2."""
-    return 10.0 * torch.log10(4.0 / mse.clamp_min(1e-12))
+    return Tuned(alignment.clip_hash, frames, fit.pivots.table.clone(), cpu_state(fit.net), history, decibels, lpips)
 
 
 class _Fit:
@@ -174,7 +170,12 @@ class _Fit:
         if self.preview in rows:
             picture = to_picture(made.detach()[rows.tolist().index(self.preview)][None])[0]
             self.runtime.show(STAGE, self.alignment.frame_indices[self.preview], picture)
-        return float(mse.detach().mean()), float(lpips.detach().mean()), value, float(psnr_of_mse(mse.detach()).mean())
+        return (
+            float(mse.detach().mean()),
+            float(lpips.detach().mean()),
+            value,
+            float(psnr(made.detach(), images).mean()),
+        )
 
     def move(self, index: Tensor, w_plus: Tensor, step: int) -> None:
         """Apply the gradients at the step's rate, to the weights and, where the settings say so, to the pivots."""
@@ -218,7 +219,7 @@ class _Fit:
 
     def evaluate(self) -> tuple[float, float]:
         """Mean PSNR in dB and LPIPS over the frames, of the weights as they stand."""
-        psnr = lpips = 0.0
+        decibels = lpips = 0.0
         done = self.config.passes * self.steps_per_pass
         for step, start in enumerate(range(0, self.frames, self.config.batch_size)):
             rows = np.arange(start, min(start + self.config.batch_size, self.frames))
@@ -226,9 +227,9 @@ class _Fit:
             with torch.no_grad():
                 made = self.net.synthesis(self.pivots.table[torch.from_numpy(rows)].to(self.runtime.device))
                 lpips += float(self.perceptual.distance(self.perceptual.features(made), features).sum())
-            psnr += float(psnr_of_mse((made - images).square().mean(dim=(1, 2, 3))).sum())
+            decibels += float(psnr(made, images).sum())
             self.runtime.step(STAGE, done + step + 1, self.total)
-        return psnr / self.frames, lpips / self.frames
+        return decibels / self.frames, lpips / self.frames
 
     def save(self, file: Path) -> None:
         """Keep everything that the next pass needs."""

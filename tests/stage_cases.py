@@ -16,6 +16,8 @@ from stit_core.models.generator import Generator
 from stit_core.models.perceptual import Lpips
 
 CLIP_HASH = "c" * 64
+
+torch.set_num_threads(1)  # on networks this small, threads cost more than they save
 REFERENCE = Path(__file__).parent / "reference" / "stages_small.npz"
 
 

@@ -1,0 +1,241 @@
+"""Stitching tuning: the reference curve and pictures, windows, resuming, thresholds and refusals."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from stit_core import stitching
+from stit_core.artefacts import Edit
+from stit_core.config import StitchConfig
+from stit_core.errors import ArtefactMismatchError, Cancelled, ConfigError, StitError, StoreError
+from stit_core.runtime import Runtime
+from stit_core.stitching import stitch
+from tests.stage_cases import (
+    REFERENCE,
+    alignment_of,
+    draw,
+    masks_of,
+    plain_edit,
+    rule_generator,
+    rule_latent,
+    tiny_generator,
+    untuned,
+)
+
+FRAMES = 7
+WINDOWS = StitchConfig(steps=4, lr=2e-3, window=3, window_steps=8, batch_size=2, offset_lr=0.01)
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return tiny_generator()
+
+
+@pytest.fixture
+def case(generator, tmp_path):
+    """Seven smoothly changing crops, their edit, masks with a border frame, and the generator as it is."""
+    torch.manual_seed(4)
+    ends = torch.randn(2, generator.num_ws, 512) * 0.3
+    w_plus = torch.stack([torch.lerp(ends[0], ends[1], t / (FRAMES - 1)) for t in range(FRAMES)])
+    edited = w_plus + 0.3 * torch.randn(generator.num_ws, 512)
+    with torch.no_grad():
+        images = 0.3 * generator.synthesis(w_plus)
+    content = np.zeros((16, 16))
+    content[5:11, 5:11] = 1
+    border = np.zeros((16, 16))
+    border[3:13, 3:13] = 1
+    alignment = alignment_of(images, tmp_path / "crops", first=20)
+    masks = masks_of(content, border - content, alignment.frame_indices, tmp_path / "masks")
+    return alignment, plain_edit(alignment, edited), masks, untuned(generator, alignment, w_plus)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "result"
+    path.mkdir()
+    return path
+
+
+def pictures(found) -> np.ndarray:
+    return np.stack(list(found.crops))
+
+
+@pytest.mark.parametrize("row", [1, 2, 3])
+def test_the_paper_schedule_follows_the_reference_curve(tmp_path, folder, row):
+    reference = np.load(REFERENCE)
+    steps, border, content = reference["stitch_curve"][row]
+    net = rule_generator()
+    w_plus = rule_latent(net)
+    with torch.no_grad():
+        alignment = alignment_of(torch.tanh(net.synthesis(w_plus)), tmp_path / "crops")
+    edit = plain_edit(alignment, w_plus + 0.5 * torch.from_numpy(draw("input:direction", (1, 10, 512))))
+    inner, outer = reference["stitch_content_mask"] > 0, reference["stitch_border_mask"] > 0
+    masks = masks_of(inner, outer, (0,), tmp_path / "masks")
+    tuned = untuned(net, alignment, w_plus)
+    found = stitch(alignment, edit, masks, tuned, net, StitchConfig(steps=int(steps)), Runtime(), folder)
+    np.testing.assert_allclose([found.border_loss[0], found.content_loss[0]], [border, content], rtol=2e-3)
+    expected = np.clip(reference[f"stitch_image_{int(steps)}"][0].transpose(1, 2, 0), -1, 1)
+    np.testing.assert_allclose(found.crops[0][::4, ::4] / 127.5 - 1, expected, atol=0.02)
+    assert found.steps.tolist() == [steps]
+
+
+def test_in_the_paper_every_frame_starts_from_the_tuned_weights(case, generator, tmp_path, folder):
+    alignment, edit, masks, tuned = case
+    before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
+    config = StitchConfig(steps=5, lr=2e-3)
+    found = stitch(alignment, edit, masks, tuned, generator, config, Runtime(), folder)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in generator.state_dict().items())
+    last = alignment.frame_indices[-1]
+    single = alignment_of(torch.zeros(1, 3, 16, 16), tmp_path / "single", first=last)
+    single.crops.write(last, alignment.crops.read(last))
+    (tmp_path / "alone").mkdir()
+    parts = (
+        plain_edit(single, edit.w_plus[-1:]),
+        dataclasses.replace(masks, frame_indices=(last,)),
+        untuned(generator, single, tuned.w_plus[-1:]),
+    )
+    alone = stitch(single, *parts, generator, config, Runtime(), tmp_path / "alone")
+    np.testing.assert_array_equal(alone.crops[0], found.crops[-1])
+    assert alone.border_loss[0] == found.border_loss[-1]
+
+
+@pytest.mark.parametrize(
+    "config", [StitchConfig(steps=25, lr=2e-3), WINDOWS, StitchConfig(steps=25, lr=1e-3, freeze_below=8)]
+)
+def test_the_border_meets_the_source(case, generator, tmp_path, folder, config):
+    alignment, edit, masks, tuned = case
+    (tmp_path / "untouched").mkdir()
+    none = StitchConfig(steps=0)
+    before = stitch(alignment, edit, masks, tuned, generator, none, Runtime(), tmp_path / "untouched")
+    found = stitch(alignment, edit, masks, tuned, generator, config, Runtime(), folder)
+    np.testing.assert_allclose(before.content_loss, 0, atol=1e-8)
+    assert (found.border_loss < 0.6 * before.border_loss).all()
+    inside = masks.pictures[0][..., 1] > 0
+    crops = np.stack(list(alignment.crops)).astype(float)
+    errors = [np.square(pictures(result) - crops)[:, inside].mean() for result in (before, found)]
+    assert errors[1] < 0.75 * errors[0]  # the written files show what the losses say
+
+
+@pytest.mark.parametrize("config", [StitchConfig(steps=4, lr=2e-3), WINDOWS])
+@pytest.mark.parametrize("stop_at", [0, 2, 3, 5])
+def test_a_stopped_run_ends_as_one_that_was_not_stopped(case, generator, tmp_path, config, stop_at):
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    whole.mkdir()
+    halves.mkdir()
+    expected = stitch(*case, generator, config, Runtime(seed=3), whole)
+    calls = []
+    stopped = Runtime(seed=3, progress=lambda _, done, __: calls.append(done))
+
+    def stop(*_):
+        if len(list((halves / stitching.PICTURES).glob("*.png"))) > stop_at:
+            stopped.cancel.set()
+
+    stopped = dataclasses.replace(stopped, preview=stop)
+    with pytest.raises(Cancelled):
+        stitch(*case, generator, config, stopped, halves)
+    assert calls[-1] == stop_at + 1
+    shown = []
+    again = Runtime(seed=3, preview=lambda stage, frame, _: shown.append((stage, frame)))
+    found = stitch(*case, generator, config, again, halves)
+    assert shown == [("stitch", 20 + position) for position in range(stop_at + 1, FRAMES)]
+    np.testing.assert_array_equal(pictures(found), pictures(expected))
+    np.testing.assert_array_equal(found.border_loss, expected.border_loss)
+    np.testing.assert_array_equal(found.steps, expected.steps)
+
+
+def test_a_stop_acts_within_one_optimiser_step(case, generator, folder):
+    """Also while a window is fitted, when no frame is finished yet."""
+    calls = []
+    runtime = Runtime(progress=lambda _, done, __: (calls.append(done), len(calls) == 6 and runtime.cancel.set()))
+    with pytest.raises(Cancelled):
+        stitch(*case, generator, WINDOWS, runtime, folder)
+    assert calls == [0] * 6
+    assert not list((folder / stitching.PICTURES).iterdir())
+
+
+def test_frames_of_other_work_are_made_again(case, generator, folder, tmp_path):
+    alignment, edit, masks, tuned = case
+    config = StitchConfig(steps=2, lr=2e-3)
+    stitch(alignment, edit, masks, tuned, generator, config, Runtime(), folder)
+    moved = dataclasses.replace(edit, w_plus=edit.w_plus + 0.1)
+    (tmp_path / "fresh").mkdir()
+    expected = stitch(alignment, moved, masks, tuned, generator, config, Runtime(), tmp_path / "fresh")
+    found = stitch(alignment, moved, masks, tuned, generator, config, Runtime(), folder)
+    np.testing.assert_array_equal(pictures(found), pictures(expected))
+
+
+def test_a_line_cut_off_half_way_costs_that_frame_only(case, generator, folder):
+    config = StitchConfig(steps=2, lr=2e-3)
+    expected = stitch(*case, generator, config, Runtime(), folder)
+    file = folder / stitching.RECORD
+    file.write_text(file.read_text()[:-20])
+    shown = []
+    found = stitch(*case, generator, config, Runtime(preview=lambda _, frame, __: shown.append(frame)), folder)
+    assert shown == [26]
+    np.testing.assert_array_equal(found.border_loss, expected.border_loss)
+
+
+def test_a_frame_under_the_threshold_is_finished_early(case, generator, tmp_path, folder):
+    config = StitchConfig(steps=25, lr=2e-3)
+    (tmp_path / "all").mkdir()
+    full = stitch(*case, generator, config, Runtime(), tmp_path / "all")
+    threshold = float(full.border_loss.max() * 1.5)
+    found = stitch(*case, generator, dataclasses.replace(config, threshold=threshold), Runtime(), folder)
+    assert full.steps.tolist() == [25] * FRAMES
+    assert (found.steps < 25).all()
+    assert (found.steps > 0).all()
+    assert (found.border_loss < threshold).all()
+
+
+def test_edits_in_style_space_start_from_the_same_picture(case, generator, tmp_path, folder):
+    alignment, edit, masks, tuned = case
+    with torch.no_grad():
+        styles = tuple(style.clone() for style in generator.styles(edit.w_plus))
+    in_styles = Edit(edit.clip_hash, edit.frame_indices, edit.w_plus, styles, ())
+    none = StitchConfig(steps=0)
+    (tmp_path / "w").mkdir()
+    expected = stitch(alignment, edit, masks, tuned, generator, none, Runtime(), tmp_path / "w")
+    found = stitch(alignment, in_styles, masks, tuned, generator, none, Runtime(), folder)
+    np.testing.assert_array_equal(pictures(found), pictures(expected))
+
+
+def test_held_blocks_change_nothing_while_nothing_is_fitted(case, generator, tmp_path, folder):
+    none = StitchConfig(steps=0)
+    (tmp_path / "all").mkdir()
+    expected = stitch(*case, generator, none, Runtime(), tmp_path / "all")
+    found = stitch(*case, generator, dataclasses.replace(none, freeze_below=16), Runtime(), folder)
+    np.testing.assert_array_equal(pictures(found), pictures(expected))
+
+
+def test_every_frame_is_shown_once_as_it_is_written(case, generator, folder):
+    shown = {}
+    runtime = Runtime(preview=lambda _, frame, picture: shown.__setitem__(frame, picture))
+    found = stitch(*case, generator, WINDOWS, runtime, folder)
+    assert list(shown) == list(case[0].frame_indices)
+    np.testing.assert_array_equal(np.stack(list(shown.values())), pictures(found))
+
+
+def test_what_does_not_fit_is_refused(case, generator, folder):
+    alignment, edit, masks, tuned = case
+    small = dataclasses.replace(masks, size=8)
+    with pytest.raises(ArtefactMismatchError, match="8 px wide"):
+        stitch(alignment, edit, small, tuned, generator, StitchConfig(), Runtime(), folder)
+    with pytest.raises(ConfigError, match="16 px wide"):
+        stitch(alignment, edit, masks, tuned, rule_generator(), StitchConfig(), Runtime(), folder)
+    other = dataclasses.replace(edit, clip_hash="d" * 64)
+    with pytest.raises(ArtefactMismatchError):
+        stitch(alignment, other, masks, tuned, generator, StitchConfig(), Runtime(), folder)
+    wrong = dataclasses.replace(tuned, state={"blocks.b4.const": torch.zeros(1)})
+    with pytest.raises(StoreError, match="do not fit"):
+        stitch(alignment, edit, masks, wrong, generator, StitchConfig(), Runtime(), folder)
+
+
+def test_a_loss_that_explodes_says_so(case, generator, folder):
+    alignment, edit, masks, tuned = case
+    broken = dataclasses.replace(edit, w_plus=torch.full_like(edit.w_plus, float("nan")))
+    with pytest.raises(StitError, match="stitching loss became nan"):
+        stitch(alignment, broken, masks, tuned, generator, StitchConfig(), Runtime(), folder)
