@@ -19,10 +19,12 @@ from stit_core.artefacts import Alignment, Clip
 from stit_core.config import RunConfig, preset
 from stit_core.directions import Card, list_directions
 from stit_core.errors import Cancelled, ConfigError, StitError
-from stit_core.packs import Models, find_pack
+from stit_core.memory import keep_freed_memory
+from stit_core.packs import Models, find_pack, load_models
 from stit_core.pipeline import Pipeline
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Preview, Runtime, pick_device
+from stit_core.store import disk_errors
 
 SETTINGS = read_settings(os.environ)
 # Gradio serves this folder and no other; it reads the variable while it is imported.
@@ -51,9 +53,9 @@ Handler = Callable[..., Iterator[tuple[Any, ...]]]
 
 
 @functools.cache
-def load_models() -> Models:
+def shared_models() -> Models:
     """The pack's networks, shared by all visitors; each is read when it is first needed."""
-    return Models(find_pack(SETTINGS.pack), pick_device(SETTINGS.device))
+    return load_models(find_pack(SETTINGS.pack), pick_device(SETTINGS.device))
 
 
 def read_config(
@@ -77,15 +79,15 @@ def read_config(
         "landmarks": {"face": chosen},
         "alignment": {"center_sigma": center_sigma, "xy_sigma": xy_sigma, "scale": scale},
     }
-    return preset(preset_name, load_models().pack.schedules).with_changes(changes)
+    return preset(preset_name, shared_models().pack.schedules).with_changes(changes)
 
 
 def open_pipeline(
     run_id: str, config: RunConfig, watch: Watch, token: CancelToken, preview: Preview | None = None
 ) -> Pipeline:
     """The stages for one visitor's clip, reporting to `watch`."""
-    runtime = Runtime(device=load_models().device, progress=watch.progress, preview=preview, cancel=token)
-    return Pipeline(load_models(), VISITS.store(run_id), config, runtime)
+    runtime = Runtime(device=shared_models().device, progress=watch.progress, preview=preview, cancel=token)
+    return Pipeline(shared_models(), VISITS.store(run_id), config, runtime)
 
 
 def read_clip(clip: str | None) -> Path:
@@ -110,14 +112,17 @@ def heavy(outputs: int) -> Callable[[Callable[..., Iterator[tuple[Any, ...]]]], 
         @functools.wraps(handler)
         def told(run_id: str, *values: Any) -> Iterator[tuple[Any, ...]]:
             unchanged = tuple(gr.skip() for _ in range(outputs - 1))
+            token = None
             try:
                 token = JOBS.start(run_id)
-                if token.is_set():
-                    raise Cancelled("queue")
-                yield from handler(run_id, token, *values)
+                with disk_errors("A file of this run"):
+                    yield from handler(run_id, token, *values)
             except Cancelled:
                 yield words.status(words.STOPPED, "stopped"), *unchanged
             except StitError as error:
+                if token is not None and token.is_set():  # what Stop interrupted complained about it
+                    yield words.status(words.STOPPED, "stopped"), *unchanged
+                    return
                 yield words.status(error.message, "failed"), *unchanged
                 raise gr.Error(words.error_text(error), duration=None, print_exception=False) from None
             except Exception:  # the last boundary before the browser: logged here, told in plain words there
@@ -257,7 +262,7 @@ def show_factors(names: list[str] | None) -> list[Any]:
 def read_cards() -> list[Card]:
     """The cards of the pack's directions; none where the pack cannot be read, which the first run then explains."""
     try:
-        return list_directions(load_models().pack)
+        return list_directions(shared_models().pack)
     except StitError as error:
         LOG.warning("%s", error)
         return []
@@ -317,6 +322,7 @@ def main() -> None:
     """Serve the page; gradio reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    keep_freed_memory()
     Sweeper(VISITS, JOBS).start()
     demo.queue(max_size=QUEUE_LENGTH).launch(
         theme=gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),

@@ -13,6 +13,8 @@ import numpy as np
 from stit_core.errors import Cancelled, StitError
 from stit_core.runtime import CancelToken
 
+INNER_STAGES = ("composite",)  # goes along with the stage "video", frame by frame
+
 T = TypeVar("T")
 
 
@@ -83,6 +85,8 @@ class Watch:
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """For Runtime.progress."""
+        if stage in INNER_STAGES:
+            return
         with self._lock:
             if stage != self.stage:
                 self.stage_started = time.monotonic()

@@ -27,7 +27,7 @@ def build_clip_step(
             sample = gr.Radio(list(samples), label="Or pick a sample", visible=bool(samples), elem_id="samples")
             with gr.Row():
                 start = gr.Number(label="Start, seconds", value=0, minimum=0, elem_id="start")
-                end = gr.Number(label="End, seconds (0: the clip's)", value=0, minimum=0, elem_id="end")
+                end = gr.Number(label="End (0: the last)", value=0, minimum=0, elem_id="end")
             find_button = gr.Button("Find the face", variant="primary", elem_id="find")
     return clip, sample, start, end, find_button
 

@@ -13,7 +13,7 @@ from stit_core.report import Measures, Report
 
 STAGE_WORDS = {
     "clip": "Reading the clip",
-    "decode": "Reading the clip",
+    "frames": "Reading the clip",
     "landmarks": "Looking for the face",
     "align": "Cutting out the face",
     "invert": "Finding the face in the generator",
@@ -22,9 +22,7 @@ STAGE_WORDS = {
     "masks": "Finding the outline of the face",
     "stitch": "Stitching the face back",
     "measure": "Measuring",
-    "composite": "Writing the video",
-    "write": "Writing the video",
-    "encode": "Writing the video",
+    "video": "Writing the video",
 }
 STOPPED = "Stopped. Nothing that was finished is lost: press the same button and it goes on from there."
 WAITING = "Waiting for a free place; one clip is worked on at a time."

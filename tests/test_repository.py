@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -59,15 +60,15 @@ def test_the_two_lists_of_requirements_share_nothing() -> None:
 
 def test_everything_that_is_imported_is_required() -> None:
     required = set(read_pins("requirements.txt"))
-    own = {"app", "stit_core", "recipes", "benchmarks"}
-    for path in [ROOT / "app.py", *source_files("stit_core", "recipes", "benchmarks")]:
+    own = {"app", "page", "stit_core", "recipes", "benchmarks"}
+    for path in [ROOT / "app.py", *source_files("page", "stit_core", "recipes", "benchmarks")]:
         foreign = imported_packages(path) - set(sys.stdlib_module_names) - own
         needed = {INSTALLED_AS.get(name, name.replace("_", "-")) for name in foreign}
         assert needed <= required, f"{path.relative_to(ROOT)} imports {sorted(needed - required)}"
 
 
 def test_nothing_imports_what_the_cpu_builds_cannot_load() -> None:
-    for path in [ROOT / "app.py", *source_files("stit_core", "recipes", "benchmarks")]:
+    for path in [ROOT / "app.py", *source_files("page", "stit_core", "recipes", "benchmarks")]:
         assert not imported_packages(path) & {"torchvision", "lpips", "face_recognition_models"}, path.name
 
 
@@ -108,7 +109,7 @@ def test_links_in_the_documents_lead_somewhere() -> None:
 
 def test_the_image_gets_what_the_page_needs() -> None:
     left_out = set((ROOT / ".dockerignore").read_text().split())
-    assert not left_out & {"app.py", "stit_core", "assets", "directions", "requirements.txt"}
+    assert not left_out & {"app.py", "page", "stit_core", "assets", "directions", "requirements.txt"}
     users = re.findall(r"^USER (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert users, "the image would run as root"
     assert users[-1] not in {"root", "0"}
@@ -126,3 +127,14 @@ def test_ci_script_is_sound() -> None:
     assert script.stat().st_mode & 0o111, ".ci/run cannot be executed"
     assert "set -euo pipefail" in script.read_text()
     assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
+
+
+def test_commands_in_the_readme_are_understood() -> None:
+    from stit_core.__main__ import build_parser
+
+    lines = re.findall(r"^python -m stit_core (.+?)(?:\s{2,}#.*)?$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(lines) >= 5
+    parser = build_parser()
+    for line in lines:
+        options = parser.parse_args(shlex.split(line))  # exits, and so fails, where the line is not understood
+        assert options.command == line.split()[0]
