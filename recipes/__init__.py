@@ -1,0 +1,1 @@
+"""How the embedded pack is made: renders, training, sample clips."""

@@ -1,0 +1,1 @@
+"""A deterministic renderer of synthetic heads over the CC0 MakeHuman data."""

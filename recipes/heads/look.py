@@ -1,0 +1,116 @@
+"""Colours and lights of a head from its parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .parameters import BEARD_STYLES, HAIR_STYLES, HeadParameters
+from .shading import Look
+
+MONK = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")
+MONK_SHARE = 0.64  # an albedo is darker than the swatch that stands for it
+# Factors (red, green, blue) at the lightest, a middle and the darkest tone: swatches are flatter than skin.
+WARMTH = ((1.03, 1.0, 1.15), (0.735, 0.84, 0.86), (0.60, 0.74, 0.76))
+# Melanin between a blond and a black head of hair, linear RGB.
+HAIR_KEYS = (0.0, 0.25, 0.5, 0.75, 1.0)
+HAIR_COLOURS = (
+    (0.52, 0.36, 0.17),
+    (0.26, 0.145, 0.060),
+    (0.090, 0.046, 0.022),
+    (0.030, 0.017, 0.011),
+    (0.010, 0.0085, 0.008),
+)
+GREY_HAIR = np.array([0.42, 0.42, 0.42])
+RED_HAIR = np.array([0.30, 0.075, 0.022])
+
+
+def decode(colour: str) -> np.ndarray:
+    """Linear RGB (3,) of an sRGB hex colour."""
+    value = np.array([int(colour[k : k + 2], 16) for k in (0, 2, 4)]) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+MONK_LINEAR = np.stack([decode(colour) for colour in MONK])  # (10, 3)
+
+
+def skin_colour(p: HeadParameters) -> np.ndarray:
+    """Albedo (3,) over the Monk scale with the hue moved towards olive or rosy, duller with age."""
+    place = 0.2 + 8.5 * p.skin_tone
+    tone = np.exp([np.interp(place, range(len(MONK)), np.log(MONK_LINEAR[:, c])) for c in range(3)])
+    warm = np.array([np.interp(p.skin_tone, (0.0, 0.45, 1.0), row) for row in WARMTH])
+    hue = np.array([1 + 0.05 * p.skin_hue, 1 - 0.05 * p.skin_hue, 1 + 0.06 * p.skin_hue])
+    old = max(p.age - 45, 0) / 30
+    colour = (MONK_SHARE - 0.17 * (1 - p.skin_tone) ** 2) * tone * warm * hue
+    return colour * (1 - 0.08 * old) + colour.mean() * 0.08 * old  # type: ignore[no-any-return]
+
+
+def hair_colour(p: HeadParameters, grey: float) -> np.ndarray:
+    """Hair albedo (3,)."""
+    colour = np.array([np.interp(p.hair_dark, HAIR_KEYS, [row[c] for row in HAIR_COLOURS]) for c in range(3)])
+    red = p.hair_red * max(0.0, 1 - 1.25 * abs(p.hair_dark - 0.35) * 1.4)
+    colour = colour * (1 - 0.8 * red) + RED_HAIR * 0.8 * red
+    return colour * (1 - grey) + GREY_HAIR * grey  # type: ignore[no-any-return]
+
+
+def iris_colour(p: HeadParameters) -> np.ndarray:
+    """Iris albedo (3,): brown where little light, else between green and blue through grey."""
+    brown = np.array([0.085, 0.040, 0.016])
+    light = (1 - p.iris_hue) * np.array([0.12, 0.14, 0.065]) + p.iris_hue * np.array([0.11, 0.19, 0.29])
+    share = float(np.clip((p.iris_light - 0.15) / 0.5, 0, 1))
+    return brown * (1 - share) + light * share  # type: ignore[no-any-return]
+
+
+def aim(azimuth: float, elevation: float) -> np.ndarray:
+    """Unit vector (3,) towards a light; azimuth to the picture's right, degrees."""
+    a, e = np.radians([azimuth, elevation])
+    return np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)])
+
+
+def choose_look(p: HeadParameters) -> Look:
+    """All colours and amounts the shader needs."""
+    hair, brow = hair_colour(p, p.grey), hair_colour(p, 0.35 * p.grey)
+    style, beard = HAIR_STYLES[p.hair_style], BEARD_STYLES[p.beard_style]
+    shade = 0.22 * (0.4 + 0.6 * p.hair_dark)
+    strength = {"none": shade, "stubble": 0.45, "goatee": 0.92, "full": 0.92}[beard] * p.beard
+    scalp = {"bald": 0.10 * (1 - p.grey) * p.gender, "buzz": 0.94}.get(style, 1.0)
+    warm = np.array([1 + 0.16 * p.light_warmth, 1.0, 1 - 0.22 * p.light_warmth])
+    ambient = p.background.mean(0) / max(float(p.background.mean()), 1e-3)
+    ambient = 0.6 + 0.4 * np.clip(ambient, 0.4, 1.6)
+    key = 1.42 * p.light_strength * warm
+    fill_side = -1.0 if p.light_direction[0] > 0 else 1.0
+    side = np.clip(p.light_direction[0] / 20.0, -1, 1)
+    return Look(
+        skin=skin_colour(p),
+        dark=p.skin_tone,
+        redness=p.redness,
+        oil=p.oil,
+        freckles=p.freckles,
+        age=float(np.clip((p.age - 32) / 43, 0, 1.0)),
+        makeup=p.makeup,
+        lip_colour=p.lip_colour,
+        hair=hair,
+        scalp=scalp,
+        brow=0.75 * brow,
+        brow_thickness=p.brow_thickness + 0.5 * (p.gender - 0.5),
+        mouth=float(np.clip(1.6 * p.mouth_open + 1.2 * (p.smile - 0.2), 0.03, 1.0)),
+        beard=strength,
+        stubble=1.0 if beard in ("none", "stubble") else 0.45,
+        goatee=1.0 if beard == "goatee" else 0.0,
+        beard_colour=0.85 * hair_colour(p, p.grey),
+        iris=iris_colour(p),
+        cloth=p.cloth,
+        light=aim(*p.light_direction),
+        key=key,
+        fill_direction=aim(-45.0 * side, 10.0),
+        fill=key * 0.45 * p.fill,
+        rim_direction=aim(fill_side * 130.0, 25.0),
+        rim=0.9 * p.rim * np.ones(3),
+        sky=0.36 * ambient,
+        ground=0.20 * ambient,
+        shadow_softness=1.0 + 1.6 * p.softness,
+        background=p.background,
+        blobs=p.blobs,
+        blob_colour=p.blob_colour,
+        background_style=p.background_style,
+        angle=float(np.radians(p.background_angle)),
+    )

@@ -1,0 +1,411 @@
+"""What a synthetic head is made of, as a deterministic function of a latent z ~ N(0, I)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+NUM_FACTORS = 128
+AGE_RANGE = (18.0, 75.0)
+
+# One signed coefficient each: (name, target of the positive end, target of the negative end), "%" stands for l and r.
+SHAPES: tuple[tuple[str, str, str], ...] = (
+    ("nose_width", "nose/nose-scale-horiz-incr", "nose/nose-scale-horiz-decr"),
+    ("nose_length", "nose/nose-scale-vert-incr", "nose/nose-scale-vert-decr"),
+    ("nose_depth", "nose/nose-scale-depth-incr", "nose/nose-scale-depth-decr"),
+    ("nose_hump", "nose/nose-hump-incr", "nose/nose-hump-decr"),
+    ("nose_point", "nose/nose-point-up", "nose/nose-point-down"),
+    ("nose_bridge", "nose/nose-width2-incr", "nose/nose-width2-decr"),
+    ("nose_volume", "nose/nose-volume-incr", "nose/nose-volume-decr"),
+    ("nose_flare", "nose/nose-flaring-incr", "nose/nose-flaring-decr"),
+    ("nose_curve", "nose/nose-curve-convex", "nose/nose-curve-concave"),
+    ("mouth_width", "mouth/mouth-scale-horiz-incr", "mouth/mouth-scale-horiz-decr"),
+    ("mouth_place", "mouth/mouth-trans-up", "mouth/mouth-trans-down"),
+    ("upper_lip", "mouth/mouth-upperlip-volume-incr", "mouth/mouth-upperlip-volume-decr"),
+    ("lower_lip", "mouth/mouth-lowerlip-volume-incr", "mouth/mouth-lowerlip-volume-decr"),
+    ("lip_height", "mouth/mouth-scale-vert-incr", "mouth/mouth-scale-vert-decr"),
+    ("cupids_bow", "mouth/mouth-cupidsbow-incr", "mouth/mouth-cupidsbow-decr"),
+    ("eye_size", "eyes/%-eye-scale-incr", "eyes/%-eye-scale-decr"),
+    ("eye_distance", "eyes/%-eye-trans-out", "eyes/%-eye-trans-in"),
+    ("eye_height", "eyes/%-eye-height2-incr", "eyes/%-eye-height2-decr"),
+    ("eye_slant", "eyes/%-eye-corner2-up", "eyes/%-eye-corner2-down"),
+    ("eye_bag", "eyes/%-eye-bag-incr", "eyes/%-eye-bag-decr"),
+    ("eye_fold", "eyes/%-eye-eyefold-down", "eyes/%-eye-eyefold-up"),
+    ("brow_height", "eyebrows/eyebrows-trans-up", "eyebrows/eyebrows-trans-down"),
+    ("brow_angle", "eyebrows/eyebrows-angle-up", "eyebrows/eyebrows-angle-down"),
+    ("chin_height", "chin/chin-height-incr", "chin/chin-height-decr"),
+    ("chin_width", "chin/chin-width-incr", "chin/chin-width-decr"),
+    ("chin_depth", "chin/chin-prominent-incr", "chin/chin-prominent-decr"),
+    ("cheek_bones", "cheek/%-cheek-bones-incr", "cheek/%-cheek-bones-decr"),
+    ("cheek_volume", "cheek/%-cheek-volume-incr", "cheek/%-cheek-volume-decr"),
+    ("forehead", "forehead/forehead-scale-vert-incr", "forehead/forehead-scale-vert-decr"),
+    ("brow_ridge", "forehead/forehead-nubian-decr", "forehead/forehead-nubian-incr"),
+    ("head_fat", "head/head-fat-incr", "head/head-fat-decr"),
+    ("head_width", "head/head-scale-horiz-incr", "head/head-scale-horiz-decr"),
+    ("head_height", "head/head-scale-vert-incr", "head/head-scale-vert-decr"),
+    ("jaw_square", "head/head-square", "head/head-oval"),
+    ("jaw_taper", "head/head-triangular", "head/head-invertedtriangular"),
+    ("ear_wing", "ears/%-ear-wing-incr", "ears/%-ear-wing-decr"),
+    ("neck_width", "neck/neck-scale-horiz-incr", "neck/neck-scale-horiz-decr"),
+)
+SHAPE_NAMES = tuple(name for name, _, _ in SHAPES)
+SHAPE_SD = 0.30
+SHAPE_LIMIT = 0.85
+HAIR_STYLES = ("bald", "buzz", "side", "back", "bob", "long", "curly", "bun")
+# Added to the category scores, (female, male): which styles are common, none is excluded.
+HAIR_BIAS = np.array(
+    [[-1.6, -0.3], [-1.3, 0.3], [-0.4, 0.7], [-0.4, 0.5], [0.6, -1.1], [0.9, -0.9], [0.2, 0.0], [0.5, -1.3]]
+)
+BEARD_STYLES = ("none", "stubble", "goatee", "full")
+BEARD_BIAS = np.array([0.9, 0.4, -0.3, -0.1])
+BACKGROUND_STYLES = ("gradient", "blobs", "wall")
+BLOB_COUNT = 3
+
+
+@dataclass(frozen=True)
+class HeadParameters:
+    """All that defines a picture; angles in degrees, colours linear RGB, the rest about [0, 1] or [-1, 1]."""
+
+    ethnicity: np.ndarray  # (3,) african, asian, caucasian, sum 1
+    gender: float  # 0 female .. 1 male
+    age: float  # years
+    weight: float  # -1 thin .. 1 heavy
+    shape: np.ndarray  # (len(SHAPES),)
+    smile: float
+    mouth_open: float
+    pucker: float
+    brow_raise: float
+    brow_inner: float
+    eye_close: np.ndarray  # (2,) left, right; 0 open .. 0.9
+    squint: float
+    gaze: np.ndarray  # (2,) degrees, to the person's left, up
+    yaw: float  # to the person's left
+    pitch: float  # up
+    roll: float  # towards the person's left shoulder
+    skin_tone: float  # 0 lightest .. 1 darkest of the Monk scale
+    skin_hue: float  # -1 olive .. 1 rosy
+    redness: float
+    oil: float
+    freckles: float
+    makeup: float
+    lip_colour: np.ndarray  # (3,) of the lipstick
+    hair_style: int
+    hair_dark: float  # 0 blonde .. 1 black
+    hair_red: float
+    grey: float
+    hair_volume: float
+    brow_thickness: float
+    beard_style: int
+    beard: float  # strength of the beard or its shade
+    iris_light: float
+    iris_hue: float  # 0 green .. 1 blue of a light iris
+    light_direction: np.ndarray  # (2,) azimuth (to the picture's right), elevation
+    light_strength: float
+    light_warmth: float
+    fill: float
+    rim: float
+    softness: float
+    background_style: int
+    background: np.ndarray  # (2, 3) colours
+    blobs: np.ndarray  # (BLOB_COUNT, 4) x, y, radius, strength
+    blob_colour: np.ndarray  # (3,)
+    background_angle: float
+    cloth: np.ndarray  # (3,) colour
+    neckline: float
+    focal: float  # distance of the camera in decimetres
+    jitter: np.ndarray  # (4,) shift x, y, log scale, degrees of the crop
+
+
+class _Reader:
+    """Takes factors off a normalised latent one after another."""
+
+    def __init__(self, latent: np.ndarray) -> None:
+        self.latent = latent
+        self.place = 0
+
+    def raw(self, count: int) -> np.ndarray:
+        part = self.latent[self.place : self.place + count]
+        self.place += count
+        if len(part) != count:
+            raise ValueError(f"{self.place} factors are used, {NUM_FACTORS} there are")
+        return part
+
+    def uniform(self, low: float, high: float) -> float:
+        return low + (high - low) * normal_cdf(float(self.raw(1)[0]))
+
+    def bell(self, mean: float, deviation: float, low: float, high: float) -> float:
+        return min(max(mean + deviation * float(self.raw(1)[0]), low), high)
+
+
+def normal_cdf(value: float) -> float:
+    """Cumulative distribution of the standard normal."""
+    return 0.5 * (1.0 + math.erf(value / math.sqrt(2.0)))
+
+
+def hsv_colour(hue: float, saturation: float, value: float) -> np.ndarray:
+    """Linear RGB (3,) of a smooth hue (in turns), saturation and value."""
+    phases = np.cos(2 * np.pi * (hue - np.array([0.0, 1 / 3, 2 / 3])))
+    return value * (1 - saturation + saturation * (0.5 + 0.5 * phases)) ** 1.8  # type: ignore[no-any-return]
+
+
+def from_latent(latent: np.ndarray) -> HeadParameters:
+    """Map a latent (NUM_FACTORS,) to a head; z is first divided by its root mean square. Source: ours."""
+    if latent.shape != (NUM_FACTORS,):
+        raise ValueError(f"latent has shape {latent.shape}, wanted ({NUM_FACTORS},)")
+    z = latent.astype(np.float64)
+    read = _Reader(z / max(float(np.sqrt(np.mean(z**2))), 1e-8))
+    raw = 2.0 * read.raw(3)
+    ethnicity = np.exp(raw - raw.max())
+    ethnicity /= ethnicity.sum()
+    gender = 1.0 / (1.0 + math.exp(-3.5 * float(read.raw(1)[0])))
+    age = read.uniform(*AGE_RANGE)
+    weight = read.bell(0.0, 0.4, -1.0, 1.0)
+    shape = np.clip(SHAPE_SD * read.raw(len(SHAPES)), -SHAPE_LIMIT, SHAPE_LIMIT)
+    expression = _read_expression(read)
+    surface = _read_surface(read, raw, gender, age)
+    return HeadParameters(
+        ethnicity=ethnicity,
+        gender=gender,
+        age=age,
+        weight=weight,
+        shape=shape,
+        **expression,
+        **surface,
+        **_read_scene(read),
+    )
+
+
+def _read_expression(read: _Reader) -> dict:
+    smile = max(read.uniform(-0.45, 1.0), 0.0)
+    mouth_open = max(read.uniform(-0.9, 1.0), 0.0)
+    pucker = max(read.uniform(-3.5, 1.0), 0.0) * (1 - smile)
+    brow_raise = read.bell(0.0, 0.4, -1.0, 1.0)
+    brow_inner = max(read.uniform(-2.0, 1.0), 0.0)
+    close = read.uniform(-2.6, 0.95)
+    asymmetry = read.bell(0.0, 0.04, -0.1, 0.1)
+    closure = np.clip(np.array([close + asymmetry, close - asymmetry]), 0.0, 0.95)
+    squint = max(read.uniform(-1.2, 0.7), 0.0)
+    gaze = np.array([read.bell(0.0, 9.0, -25.0, 25.0), read.bell(0.0, 5.0, -14.0, 14.0)])
+    yaw, pitch, roll = read.bell(0, 14, -35, 35), read.bell(0, 7, -18, 18), read.bell(0, 4.5, -12, 12)
+    return {
+        "smile": smile,
+        "mouth_open": mouth_open,
+        "pucker": pucker,
+        "brow_raise": brow_raise,
+        "brow_inner": brow_inner,
+        "eye_close": closure,
+        "squint": squint,
+        "gaze": gaze,
+        "yaw": yaw,
+        "pitch": pitch,
+        "roll": roll,
+    }
+
+
+def _read_surface(read: _Reader, ethnic: np.ndarray, gender: float, age: float) -> dict:
+    lean = (ethnic[0] - 0.35 * ethnic[1] - 0.65 * ethnic[2]) / (2.0 * 1.25)
+    tone = normal_cdf(0.5 * lean + math.sqrt(0.75) * float(read.raw(1)[0]))
+    hue, redness, oil = read.bell(0, 0.45, -1, 1), read.uniform(0, 1), read.uniform(0, 1)
+    freckles = max(read.uniform(-2.0, 1.0), 0.0) * max(0.0, 1 - 1.6 * tone)
+    makeup = max(read.uniform(-1.0, 1.0), 0.0) * (1 - gender)
+    lip_hue = read.bell(0.0, 0.5, -1.0, 1.0)
+    lip_colour = np.array([0.42 - 0.12 * abs(lip_hue), 0.06 + 0.04 * lip_hue, 0.09 - 0.05 * lip_hue])
+    scores = read.raw(len(HAIR_STYLES)) + (1 - gender) * HAIR_BIAS[:, 0] + gender * HAIR_BIAS[:, 1]
+    dark = normal_cdf(0.5 * (lean + 0.5) + 2.2 * (tone - 0.5) + float(read.raw(1)[0]) * 0.9 + 0.35)
+    red = max(read.uniform(-1.2, 1.0), 0.0)
+    grey = float(np.clip((age - 54 + 10 * float(read.raw(1)[0])) / 24, 0.0, 1.0))
+    volume, brow_thickness = read.bell(0.0, 0.4, -1.0, 1.0), read.bell(0.0, 0.4, -1.0, 1.0)
+    beard_style = int(np.argmax(read.raw(len(BEARD_STYLES)) + BEARD_BIAS))
+    beard = read.uniform(0.35, 1.0) * float(np.clip((gender - 0.55) / 0.3, 0.0, 1.0))
+    iris_light = max(read.uniform(-0.6, 1.0) - 0.8 * max(tone - 0.35, 0.0), 0.0)
+    return {
+        "skin_tone": tone,
+        "skin_hue": hue,
+        "redness": redness,
+        "oil": oil,
+        "freckles": freckles,
+        "makeup": makeup,
+        "lip_colour": lip_colour,
+        "hair_style": int(np.argmax(scores)),
+        "hair_dark": dark,
+        "hair_red": red,
+        "grey": grey,
+        "hair_volume": volume,
+        "brow_thickness": brow_thickness,
+        "beard_style": beard_style,
+        "beard": beard,
+        "iris_light": iris_light,
+        "iris_hue": read.uniform(0, 1),
+    }
+
+
+def _read_scene(read: _Reader) -> dict:
+    direction = np.array([read.bell(0.0, 38.0, -80.0, 80.0), read.bell(32.0, 14.0, 0.0, 65.0)])
+    strength, warmth = read.bell(1.0, 0.18, 0.6, 1.5), read.bell(0.0, 0.4, -1.0, 1.0)
+    fill, rim, softness = read.uniform(0.15, 0.75), max(read.uniform(-0.6, 1.0), 0.0), read.uniform(0.0, 1.0)
+    style = int(np.argmax(read.raw(len(BACKGROUND_STYLES))))
+    ground = [hsv_colour(read.uniform(0, 1), read.uniform(0.0, 0.65), read.uniform(0.03, 0.85)) for _ in range(2)]
+    blobs = [
+        [read.uniform(-1, 1), read.uniform(-1, 1), read.uniform(0.25, 0.8), read.uniform(-0.5, 1.0)]
+        for _ in range(BLOB_COUNT)
+    ]
+    blob_colour = hsv_colour(read.uniform(0, 1), 0.45, read.uniform(0.2, 0.9))
+    angle = read.uniform(-180, 180)
+    cloth = hsv_colour(read.uniform(0, 1), read.uniform(0.0, 0.8), read.uniform(0.02, 0.8))
+    neckline, focal = read.uniform(0, 1), read.uniform(7.5, 16.0)
+    jitter = np.clip(read.raw(4), -2, 2) * np.array([0.012, 0.012, 0.02, 1.0])
+    return {
+        "light_direction": direction,
+        "light_strength": strength,
+        "light_warmth": warmth,
+        "fill": fill,
+        "rim": rim,
+        "softness": softness,
+        "background_style": style,
+        "background": np.array(ground),
+        "blobs": np.array(blobs),
+        "blob_colour": blob_colour,
+        "background_angle": angle,
+        "cloth": cloth,
+        "neckline": neckline,
+        "focal": focal,
+        "jitter": jitter,
+    }
+
+
+# Measured on the un-posed landmarks: (name, mean, twice the deviation) over random heads.
+MEASURES: tuple[tuple[str, float, float], ...] = (
+    ("eye_distance", 0.413, 0.052),
+    ("eye_eyebrow_distance", 0.265, 0.08),
+    ("eye_ratio", 0.374, 0.196),
+    ("lip_ratio", 0.385, 0.2),
+    ("mouth_ratio", 0.718, 0.2),
+    ("nose_mouth_distance", 0.218, 0.141),
+    ("nose_ratio", 0.582, 0.2),
+    ("nose_tip", 0.223, 0.186),
+)
+COLOUR_NAMES = tuple(f"{what}_{c}" for what in ("background_a", "background_b", "blob", "cloth") for c in "rgb")
+ATTRIBUTE_NAMES = (
+    "african",
+    "asian",
+    "caucasian",
+    "gender",
+    "age",
+    "weight",
+    "smile",
+    "mouth_open",
+    "pucker",
+    "brow_raise",
+    "brow_inner",
+    "eyes_open",
+    "squint",
+    "gaze_x",
+    "gaze_y",
+    "yaw",
+    "pitch",
+    "roll",
+    "skin_tone",
+    "skin_hue",
+    "redness",
+    "freckles",
+    "makeup",
+    *(f"hair_{style}" for style in HAIR_STYLES),
+    "hair_light",
+    "hair_red",
+    "hair_grey",
+    "hair_volume",
+    "brow_thickness",
+    *(f"beard_{style}" for style in BEARD_STYLES),
+    "iris_light",
+    "iris_hue",
+    "light_x",
+    "light_y",
+    "light_strength",
+    "light_warmth",
+    "fill",
+    "rim",
+    *(f"background_{style}" for style in BACKGROUND_STYLES),
+    *COLOUR_NAMES,
+    "neckline",
+    "focal",
+    *SHAPE_NAMES[:16],
+    "eye_apart",
+    *SHAPE_NAMES[17:],
+    *(name for name, _, _ in MEASURES),
+)
+
+
+def measure(marks: np.ndarray) -> np.ndarray:
+    """Face ratios (8,), in the order of MEASURES, of un-posed landmarks (68, 3), y up."""
+    right, left = marks[36:42].mean(0), marks[42:48].mean(0)
+    apart = float(np.linalg.norm(left - right))
+    lids = (marks[[37, 38, 43, 44], 1] - marks[[41, 40, 47, 46], 1]).mean()
+    corners = (np.linalg.norm(marks[39] - marks[36]) + np.linalg.norm(marks[45] - marks[42])) / 2
+    mouth = float(np.linalg.norm(marks[54] - marks[48]))
+    lips = (marks[51, 1] - marks[62, 1]) + (marks[66, 1] - marks[57, 1])
+    length = marks[27, 1] - marks[33, 1]
+    return np.array(
+        [
+            apart / np.linalg.norm(marks[16] - marks[0]),
+            (marks[17:27, 1].mean() - (left[1] + right[1]) / 2) / apart,
+            lids / corners,
+            lips / mouth,
+            mouth / apart,
+            (marks[33, 1] - marks[51, 1]) / apart,
+            np.linalg.norm(marks[35] - marks[31]) / length,
+            (marks[30, 1] - marks[33, 1]) / length,
+        ]
+    )
+
+
+def attributes(p: HeadParameters, marks: np.ndarray) -> np.ndarray:
+    """ATTRIBUTE_NAMES as numbers (A,) float32, about [-1, 1] or [0, 1]; `marks` (68, 3) as in `measure`."""
+    beard = np.zeros(len(BEARD_STYLES))
+    beard[p.beard_style] = p.beard if p.beard_style else 1 - p.beard
+    values = [
+        *p.ethnicity,
+        p.gender,
+        (p.age - 18) / 57,
+        p.weight,
+        p.smile,
+        p.mouth_open,
+        p.pucker,
+        p.brow_raise,
+        p.brow_inner,
+        1 - p.eye_close.mean(),
+        p.squint,
+        *(p.gaze / 20),
+        p.yaw / 30,
+        p.pitch / 15,
+        p.roll / 10,
+        p.skin_tone,
+        p.skin_hue,
+        p.redness,
+        p.freckles,
+        p.makeup,
+        *np.eye(len(HAIR_STYLES))[p.hair_style],
+        1 - p.hair_dark,
+        p.hair_red,
+        p.grey,
+        p.hair_volume,
+        p.brow_thickness,
+        *beard,
+        p.iris_light,
+        p.iris_hue,
+        *(p.light_direction / 60),
+        p.light_strength - 1,
+        p.light_warmth,
+        p.fill,
+        p.rim,
+        *np.eye(len(BACKGROUND_STYLES))[p.background_style],
+        *p.background.ravel(),
+        *p.blob_colour,
+        *p.cloth,
+        p.neckline,
+        (p.focal - 11.75) / 4.25,
+        *p.shape,
+        *((measure(marks) - [row[1] for row in MEASURES]) / [row[2] for row in MEASURES]),
+    ]
+    return np.array(values, np.float32)

@@ -1,0 +1,329 @@
+"""Draws a head: geometry, camera, light and colours of one set of parameters, rasterised and shaded."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from . import anatomy, shading
+from .hair import HairSet
+from .landmarks import align_quad, calibrate, place_landmarks
+from .look import choose_look
+from .parameters import HeadParameters, from_latent
+from .parameters import attributes as attributes_of
+from .raster import EMPTY, raster_segments, raster_triangles
+from .shape import EXTRA_GROUPS, LASH_GROUPS, HeadShape, Posed, subdivide, vertex_normals
+
+FACTOR = 2  # samples a side and pixel
+SHADOW_SIZE = 256
+SHADOW_REACH = 2.6  # decimetres that the shadow map spans
+# How much of the lash meshes is kept from their roots on, for men and what women have more. The lower ones
+# (share 0) are left out: a line that wide would read as make-up.
+LASH_SHARES = (0.0, 0.15, 0.0, 0.15)
+LASH_MORE = (0.0, 0.40, 0.0, 0.40)
+EYE_RINGS, EYE_SECTORS = 14, 28
+CURVE = np.round(255 * np.clip(1.055 * np.linspace(0, 1, 4096) ** (1 / 2.4) - 0.055, 0, 1)).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera on the z axis, `distance` and `height` in decimetres.
+
+    `affine` (2, 3) maps the plane z = 0 (x right, y down, decimetres from the axis) to widths of the picture.
+    """
+
+    distance: float
+    height: float
+    affine: np.ndarray
+    aspect: float = 1.0  # height / width
+
+    @classmethod
+    def portrait(cls, distance: float = 14.0, height: float = 0.1, span: float = 4.6, aspect: float = 1.25) -> Camera:
+        """A fixed head-and-shoulders camera that sees `span` decimetres across."""
+        return cls(distance, height, np.array([[1 / span, 0, 0.5], [0, 1 / span, aspect / 2]]), aspect)
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Points (N, 3) -> (N, 3): picture x, y in widths, and nearness (1 / depth)."""
+        near = 1.0 / (self.distance - points[:, 2])
+        plane = np.stack([points[:, 0], self.height - points[:, 1]], 1) * (self.distance * near)[:, None]
+        return np.concatenate([plane @ self.affine[:, :2].T + self.affine[:, 2], near[:, None]], 1)
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A picture and all that is known of it."""
+
+    image: np.ndarray  # (H, W, 3) uint8
+    labels: np.ndarray  # (H, W) uint8, the 19 classes of shading.py
+    landmarks: np.ndarray  # (68, 2) float32, pixels, iBUG order
+    attributes: np.ndarray  # (A,) float32, parameters.ATTRIBUTE_NAMES
+    parameters: HeadParameters
+
+
+class Renderer:
+    """Holds what all pictures share; `render` is a pure function of the parameters."""
+
+    def __init__(self, root: Path) -> None:
+        self.shape = HeadShape(root)
+        mean = self.shape.rest(mean_parameters())
+        self.matrix, quads = subdivide(self.shape.body, len(mean))
+        self.skin_count = self.matrix.shape[0]
+        self.quads = quads
+        masks = anatomy.region_masks(root, self.shape, mean)
+        self.mean = mean
+        fine = self.matrix @ mean
+        normals = vertex_normals(fine, quads)
+        triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+        masks = self.matrix @ masks
+        masks[:, shading.OCCLUSION] = anatomy.bake_occlusion(fine, normals, triangles)
+        front = (np.abs(fine[:, 0]) < 0.5) & (np.abs(fine[:, 1] + 0.27) < 0.45) & (fine[:, 2] > 0.2)
+        masks[:, shading.INTERIOR] = front * anatomy.smooth(0.12, 0.04, masks[:, shading.OCCLUSION])
+        self.static = masks
+        self.quads4 = self.shape.body
+        self.coarse = np.concatenate([self.quads4[:, [0, 1, 2]], self.quads4[:, [0, 2, 3]]]).astype(np.int32)
+        self._join_meshes(triangles)
+        self.landmark_ids = calibrate(fine)
+        self.texture = anatomy.paint_detail(fine[self.landmark_ids])
+        self._root_lashes(fine)
+        self.hair = HairSet(fine, normals, masks)
+
+    def _join_meshes(self, skin: np.ndarray) -> None:
+        """Lay skin, eyeballs, teeth, tongue and lashes out as one list of triangles."""
+        triangles, kinds = [skin], [np.full(len(skin), shading.SKIN_FACE)]
+        self.eye_directions, eye = eyeball()
+        count = self.skin_count
+        for kind in (shading.LEFT_EYE, shading.RIGHT_EYE):
+            triangles.append(eye + count)
+            kinds.append(np.full(len(eye), kind))
+            count += len(self.eye_directions)
+        self.extra_ids = []
+        for name in EXTRA_GROUPS + LASH_GROUPS:
+            quads = self.shape.extras[name]
+            ids, local = np.unique(quads, return_inverse=True)
+            local = local.reshape(quads.shape) + count
+            kind = shading.TEETH if "teeth" in name else shading.TONGUE if "tongue" in name else shading.LASH
+            if not name.endswith("lashes-1"):
+                triangles += [local[:, [0, 1, 2]], local[:, [0, 2, 3]]]
+                kinds += [np.full(len(local), kind)] * 2
+            self.extra_ids.append((ids, local, kind))
+            count += len(ids)
+        self.triangles = np.concatenate(triangles).astype(np.int32)
+        self.material = np.concatenate(kinds).astype(np.int32)
+
+    def _root_lashes(self, surface: np.ndarray) -> None:
+        """For every lash vertex the vertex of its own mesh that sits at the lid's edge."""
+        tree = cKDTree(surface)
+        self.lash_roots = []
+        for ids, _, _ in self.extra_ids:
+            distance = tree.query(self.mean[ids])[0]
+            at_lid = np.flatnonzero(distance <= np.quantile(distance, 0.35))
+            self.lash_roots.append(ids[at_lid[cKDTree(self.mean[ids[at_lid]]).query(self.mean[ids])[1]]])
+
+    def render(
+        self, parameters: HeadParameters, size: int | tuple[int, int] = 256, camera: Camera | None = None
+    ) -> Rendering:
+        """Render `size` = side, or (height, width); without a camera the picture is the aligned crop. Source: ours."""
+        height, width = (size, size) if isinstance(size, int) else size
+        p = parameters
+        posed = self.shape.pose(p)
+        skin = self.matrix @ posed.posed
+        landmarks = place_landmarks(skin, self.landmark_ids)
+        if camera is None:
+            camera = aligned_camera(landmarks, p)
+        look = choose_look(p)
+        position, normal, attributes = self._assemble(p, posed, skin)
+        strands = self.hair.grow(p, self.matrix @ posed.rest)
+        buffers = self._rasterise(camera, position, strands, height * FACTOR, width * FACTOR)
+        owner, bary, near = buffers
+        shadow, frame = self._shadow_map(look, posed, strands)
+        image = np.empty((height * FACTOR, width * FACTOR, 3), np.float32)
+        labels = np.empty(image.shape[:2], np.uint8)
+        lids = self._lid_heights(posed, landmarks)
+        eye = np.array([0.0, camera.height, camera.distance])
+        window = np.array([-1.0, 2.0, -camera.aspect, 2.0 * camera.aspect])
+        shading.shade(
+            look,
+            owner,
+            bary,
+            near,
+            self.triangles,
+            self.material,
+            position,
+            normal,
+            attributes,
+            self.texture,
+            strands.position,
+            strands.normal,
+            strands.look,
+            lids,
+            posed.rotation,
+            shadow,
+            frame,
+            eye,
+            window,
+            image,
+            labels,
+        )
+        small, small_labels = np.empty((height, width, 3), np.uint8), np.empty((height, width), np.uint8)
+        shading.resolve(image, labels, CURVE, FACTOR, small, small_labels)
+        points = camera.project(landmarks)[:, :2] * width - 0.5
+        marks = place_landmarks(self.matrix @ posed.rest, self.landmark_ids)
+        return Rendering(small, small_labels, points.astype(np.float32), attributes_of(p, marks), p)
+
+    def render_latent(self, latent: np.ndarray, size: int = 256) -> Rendering:
+        """Render the aligned crop of a latent (NUM_FACTORS,)."""
+        return self.render(from_latent(latent), size)
+
+    def _assemble(self, p: HeadParameters, posed: Posed, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        normal = vertex_normals(skin, self.quads)
+        attributes = [self._dress(p)]
+        cloth = attributes[0][:, shading.CLOTH]
+        skin = skin + normal * (0.05 * anatomy.smooth(0.35, 0.75, cloth))[:, None]
+        positions, normals = [skin], [normal]
+        for centre, radius in zip(posed.eye_centres, posed.eye_radii, strict=True):
+            rotation = posed.rotation @ gaze_rotation(p.gaze)
+            local = self.eye_directions
+            bulge = 1 + 0.05 * anatomy.smooth(0.80, 0.97, local[:, 2:3])
+            positions.append(centre + radius * (local * bulge) @ rotation.T)
+            normals.append(local @ rotation.T)
+            block = np.zeros((len(local), shading.NUM_ATTRIBUTES))
+            block[:, :3] = local
+            block[:, shading.OCCLUSION] = 1
+            attributes.append(block)
+        lashes = np.array(LASH_SHARES) + np.array(LASH_MORE) * (1 - p.gender) * (0.5 + 0.5 * p.makeup)
+        shares = np.concatenate([np.ones(len(EXTRA_GROUPS)), lashes])
+        for (ids, _, kind), roots, share in zip(self.extra_ids, self.lash_roots, shares, strict=True):
+            points = posed.posed[ids]
+            if kind == shading.LASH:
+                points = posed.posed[roots] + share * (points - posed.posed[roots])
+            positions.append(points)
+            out = points - posed.posed[self.shape.extras["helper-tongue"]].reshape(-1, 3).mean(0)
+            normals.append(out / np.linalg.norm(out, axis=1, keepdims=True))
+            block = np.zeros((len(ids), shading.NUM_ATTRIBUTES))
+            depth = posed.rest[ids][:, 2]
+            block[:, 1] = (depth - depth.min()) / np.ptp(depth)
+            block[:, shading.OCCLUSION] = 0.5
+            block[:, shading.REST_X] = self.mean[ids][:, 0]
+            attributes.append(block)
+        return np.concatenate(positions), np.concatenate(normals), np.concatenate(attributes)
+
+    def _dress(self, p: HeadParameters) -> np.ndarray:
+        """The static attributes with the cloth column set for the neckline: 0.5 at its edge, more below."""
+        attributes = self.static.copy()
+        x, y, z = (self.static[:, shading.REST_X + k] for k in range(3))
+        depth = max(p.neckline - 0.5, 0.0) * 1.6
+        edge = -1.02 - 0.35 * z - 0.12 * p.neckline - depth * np.maximum(0.45 - np.abs(x), 0) * (z > -0.1)
+        attributes[:, shading.CLOTH] = np.clip(0.5 + (edge - y) * 2.0, 0, 1)
+        return attributes
+
+    def _rasterise(self, camera: Camera, position: np.ndarray, strands, height: int, width: int):  # type: ignore[no-untyped-def]
+        depth = np.zeros((height, width), np.float32)
+        owner = np.full((height, width), EMPTY, np.int32)
+        bary = np.zeros((height, width, 2), np.float32)
+        points = camera.project(position)
+        points[:, :2] *= width
+        two_sided = self.material == shading.LASH
+        solid = self.triangles[~two_sided]
+        raster_triangles(points, solid, 0, depth, owner, bary, True)
+        raster_triangles(points, self.triangles[two_sided], len(solid), depth, owner, bary, False)
+        if len(strands.starts):
+            lines = camera.project(strands.position)
+            lines[:, :2] *= width
+            scale = camera.distance * np.linalg.norm(camera.affine[:, 0]) * width
+            raster_segments(lines, strands.starts, strands.width * lines[:, 2] * scale, depth, owner, bary)
+        return owner, bary, points[:, 2]
+
+    def _shadow_map(self, look: shading.Look, posed: Posed, strands) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]
+        side = np.cross([0.0, 1.0, 0.0], look.light)
+        side /= np.linalg.norm(side)
+        axes = np.stack([side, -np.cross(look.light, side), look.light])
+        scale = np.array([SHADOW_SIZE / SHADOW_REACH, SHADOW_SIZE / SHADOW_REACH, 1.0])[:, None]
+        middle = np.array([0.0, 0.15, 0.2])
+        frame = np.concatenate([axes * scale, -(axes * scale) @ middle[:, None]], 1)
+        frame[:2, 3] += SHADOW_SIZE / 2
+        depth = np.full((SHADOW_SIZE, SHADOW_SIZE), -1e9, np.float32)
+        owner = np.empty((SHADOW_SIZE, SHADOW_SIZE), np.int32)
+        bary = np.empty((SHADOW_SIZE, SHADOW_SIZE, 2), np.float32)
+        raster_triangles(posed.posed @ frame[:, :3].T + frame[:, 3], self.coarse, 0, depth, owner, bary, False)
+        if len(strands.starts):
+            points = strands.position @ frame[:, :3].T + frame[:, 3]
+            raster_segments(points, strands.starts[::2], np.full(len(points), 2.0), depth, owner, bary)
+        return depth, frame
+
+    def _lid_heights(self, posed: Posed, landmarks: np.ndarray) -> np.ndarray:
+        lids = []
+        for eye, (first, second) in enumerate(((43, 44), (37, 38))):
+            away = (landmarks[first] + landmarks[second]) / 2 - posed.eye_centres[eye]
+            lids.append(float(away @ posed.rotation[:, 1]) / posed.eye_radii[eye])
+        return np.array(lids)[:, None]
+
+
+def mean_parameters() -> HeadParameters:
+    """The neutral head on which masks, textures and hair are laid out: even mix, adult, no expression, no pose."""
+    p = from_latent(np.full(128, 1e-9))
+    return dataclasses.replace(
+        p,
+        ethnicity=np.full(3, 1 / 3),
+        gender=0.5,
+        age=30.0,
+        weight=0.0,
+        shape=np.zeros_like(p.shape),
+        smile=0.0,
+        mouth_open=0.0,
+        pucker=0.0,
+        brow_raise=0.0,
+        brow_inner=0.0,
+        eye_close=np.zeros(2),
+        squint=0.0,
+        gaze=np.zeros(2),
+        yaw=0.0,
+        pitch=0.0,
+        roll=0.0,
+    )
+
+
+def gaze_rotation(gaze: np.ndarray) -> np.ndarray:
+    """Rotation (3, 3) of an eyeball that looks `gaze` degrees to the person's left and up."""
+    y, x = np.radians([gaze[0], -gaze[1]])
+    about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])
+    return about_y @ about_x  # type: ignore[no-any-return]
+
+
+def eyeball() -> tuple[np.ndarray, np.ndarray]:
+    """Unit directions (N, 3) and triangles of the front of an eyeball around +z."""
+    polar = np.linspace(0, 0.72 * np.pi, EYE_RINGS)
+    turn = np.linspace(0, 2 * np.pi, EYE_SECTORS, endpoint=False)
+    grid = np.stack(
+        [
+            np.outer(np.sin(polar), np.cos(turn)),
+            np.outer(np.sin(polar), np.sin(turn)),
+            np.outer(np.cos(polar), np.ones_like(turn)),
+        ],
+        -1,
+    ).reshape(-1, 3)
+    faces = []
+    for ring in range(EYE_RINGS - 1):
+        for sector in range(EYE_SECTORS):
+            a, b = ring * EYE_SECTORS + sector, ring * EYE_SECTORS + (sector + 1) % EYE_SECTORS
+            faces += [[a, a + EYE_SECTORS, b + EYE_SECTORS], [a, b + EYE_SECTORS, b]]
+    return grid, np.array(faces)
+
+
+def aligned_camera(landmarks: np.ndarray, p: HeadParameters) -> Camera:
+    """The camera whose picture is STIT's aligned crop of the landmarks (68, 3), with the parameters' small jitter."""
+    height = 0.25
+    plain = Camera(p.focal, height, np.array([[1.0, 0, 0], [0, 1.0, 0]]))
+    quad = align_quad(plain.project(landmarks)[:, :2])
+    centre, across = quad.mean(0), (quad[3] - quad[0] + quad[2] - quad[1]) / 4
+    down = (quad[1] - quad[0] + quad[2] - quad[3]) / 4
+    turn = np.radians(p.jitter[3])
+    spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * np.exp(p.jitter[2])
+    basis = np.stack([spin @ across, spin @ down], 1) * 2
+    centre = centre + basis @ p.jitter[:2]
+    inverse = np.linalg.inv(basis)
+    return Camera(p.focal, height, np.concatenate([inverse, (0.5 - inverse @ centre)[:, None]], 1))
