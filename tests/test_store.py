@@ -1,0 +1,237 @@
+"""Tests of the run store: keys, atomic results, resuming, damage, locks, a full disk, cleaning."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stit_core.artefacts import Alignment, Clip, FrameFolder, Tuned
+from stit_core.config import TuningConfig
+from stit_core.errors import Cancelled, StoreError
+from stit_core.store import Run, Store, file_digest, key, load_artefact, save_artefact
+
+HASH = "ab" * 32
+
+
+def make_tuned() -> Tuned:
+    state = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.tensor([1.5])}
+    return Tuned(HASH, (0, 2, 3), torch.randn(3, 4, 8), state, np.arange(8.0).reshape(2, 4), 30.25, 0.125)
+
+
+def make_alignment(folder: Path) -> Alignment:
+    pictures = FrameFolder(folder / "pictures", (1, 2))
+    pictures.path.mkdir(exist_ok=True)
+    for frame in pictures.indices:
+        pictures.write(frame, np.full((4, 4, 3), frame, np.uint8))
+    return Alignment(HASH, (1, 2), np.random.default_rng(0).random((2, 4, 2)), pictures, 4)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Store(tmp_path / "runs").run(HASH, "clip.mp4")
+
+
+def keep(run: Run, name: str = "k") -> Path:
+    with run.make("tune", name) as folder:
+        save_artefact(make_tuned(), folder)
+    found = run.find("tune", name)
+    assert found is not None
+    return found
+
+
+def test_keys_follow_from_content_alone() -> None:
+    first = key("tune", HASH, TuningConfig(passes=3), [1, 2.5, None], np.arange(3))
+    assert first == key("tune", HASH, TuningConfig(passes=3), (1, 2.5, None), np.arange(3))
+    others = [
+        key("stitch", HASH, TuningConfig(passes=3), [1, 2.5, None], np.arange(3)),
+        key("tune", HASH, TuningConfig(passes=4), [1, 2.5, None], np.arange(3)),
+        key("tune", HASH, TuningConfig(passes=3), [1, 2.5, 0], np.arange(3)),
+        key("tune", HASH, TuningConfig(passes=3), [1, 2.5, None], np.arange(3.0)),
+        key("tune", HASH, TuningConfig(passes=3), [1, 2.5, None], np.arange(3).reshape(3, 1)),
+    ]
+    assert len({first, *others}) == 6
+
+
+def test_a_key_is_the_same_in_another_process() -> None:
+    code = (
+        "from stit_core.store import key; from stit_core.config import TuningConfig; print(key('tune', TuningConfig()))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == key("tune", TuningConfig())
+
+
+def test_a_key_refuses_what_has_no_canonical_form() -> None:
+    with pytest.raises(TypeError, match="object"):
+        key("tune", object())
+
+
+def test_every_kind_of_value_comes_back(tmp_path: Path) -> None:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    clip = Clip(
+        HASH,
+        tmp_path / "a b.mp4",
+        FrameFolder(folder, ()),
+        640,
+        480,
+        Fraction(30000, 1001),
+        (Fraction(0), Fraction(1001, 30000)),
+        Fraction(1, 2),
+        None,
+    )
+    save_artefact(clip, tmp_path)
+    assert load_artefact(Clip, tmp_path) == clip
+
+
+def test_tensors_arrays_and_numbers_come_back_exactly(run: Run) -> None:
+    with run.make("tune", "k") as folder:
+        tuned = make_tuned()
+        (folder / "progress.safetensors").write_bytes(b"a checkpoint of the work")
+        save_artefact(tuned, folder)
+    found = run.load("tune", "k", Tuned)
+    assert found is not None
+    assert torch.equal(found.w_plus, tuned.w_plus)
+    assert {name: value.tolist() for name, value in found.state.items()} == {
+        name: value.tolist() for name, value in tuned.state.items()
+    }
+    assert found.history.dtype == tuned.history.dtype
+    assert np.array_equal(found.history, tuned.history)
+    assert (found.psnr, found.frame_indices) == (tuned.psnr, tuned.frame_indices)
+    assert sorted(path.name for path in (run.find("tune", "k") or Path()).iterdir()) == [
+        "result.json",
+        "tensors.safetensors",
+    ]
+
+
+def test_pictures_move_with_their_result(run: Run) -> None:
+    with run.make("align", "k") as folder:
+        save_artefact(make_alignment(folder), folder)
+    found = run.load("align", "k", Alignment)
+    assert found is not None
+    assert found.crops.path.parent == run.find("align", "k")
+    assert found.crops.read(2).max() == 2
+
+
+def test_a_stopped_stage_goes_on_in_the_same_folder(run: Run) -> None:
+    def begin() -> None:
+        with run.make("tune", "k") as folder:
+            (folder / "half").write_text("so far")
+            raise Cancelled("tune")
+
+    with pytest.raises(Cancelled):
+        begin()
+    assert run.find("tune", "k") is None
+    with run.make("tune", "k") as folder:
+        assert (folder / "half").read_text() == "so far"
+        save_artefact(make_tuned(), folder)
+    assert run.find("tune", "k") is not None
+    assert not list(run.folder.glob("*.part"))
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "json", "gone"])
+def test_a_damaged_result_is_thrown_away_with_a_warning(
+    run: Run, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = keep(run)
+    tensors = folder / "tensors.safetensors"
+    data = bytearray(tensors.read_bytes())
+    if damage == "cut":
+        tensors.write_bytes(data[: len(data) // 2])
+    elif damage == "flip":
+        data[-1] ^= 1
+        tensors.write_bytes(data)
+    elif damage == "json":
+        (folder / "result.json").write_text("{")
+    else:
+        tensors.unlink()
+    assert run.load("tune", "k", Tuned) is None
+    assert "damaged" in caplog.text
+    assert run.find("tune", "k") is None
+    keep(run)
+    assert run.load("tune", "k", Tuned) is not None
+
+
+def test_a_missing_picture_is_damage(run: Run) -> None:
+    with run.make("align", "k") as folder:
+        save_artefact(make_alignment(folder), folder)
+    (run.folder / "align-k" / "pictures" / "000002.png").unlink()
+    assert run.load("align", "k", Alignment) is None
+
+
+def test_a_result_of_another_kind_is_refused(run: Run) -> None:
+    with pytest.raises(StoreError, match="not a Alignment"):
+        load_artefact(Alignment, keep(run))
+
+
+def test_a_second_process_is_kept_out(run: Run) -> None:
+    code = (
+        "import sys; from pathlib import Path; from stit_core.store import Run\n"
+        f"with Run(Path({str(run.folder)!r})).make('tune', 'k') as f: print('in', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline().strip() == "in"
+    try:
+        with pytest.raises(StoreError, match="Another process"), run.make("tune", "k"):
+            pass
+        assert Store(run.folder.parent).clean() == []
+    finally:
+        other.kill()
+        other.communicate()
+    keep(run)
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(run: Run) -> None:
+    keep(run, "before")
+    with pytest.raises(StoreError, match="disk is full") as caught, run.make("tune", "k"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert "runs clean" in caught.value.hint
+    assert run.find("tune", "k") is None
+    assert run.load("tune", "before", Tuned) is not None
+
+
+def test_an_unwritable_root_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be written"):
+        Store(tmp_path / "file" / "runs").run(HASH, "clip.mp4")
+
+
+def test_runs_are_listed_and_cleaned_by_age_and_name(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    old, new = store.run("1" * 64, "old.mp4"), store.run("2" * 64, "new.mp4")
+    keep(old)
+    os.utime(old.folder / "run.json", (0, 0))
+    assert [info.clip for info in store.list_runs()] == ["new.mp4", "old.mp4"]
+    assert store.list_runs()[1].stages == ("tune",)
+    assert store.list_runs()[1].size > 500
+    assert [info.clip for info in store.clean(older_than=3600)] == ["old.mp4"]
+    with pytest.raises(StoreError, match="no run 'nobody'"):
+        store.clean(names=("nobody",))
+    assert [info.clip for info in store.clean(names=(new.folder.name,))] == ["new.mp4"]
+    assert store.list_runs() == []
+
+
+def test_the_root_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STIT_RUNS", str(tmp_path / "here"))
+    assert Store().root == tmp_path / "here"
+    monkeypatch.delenv("STIT_RUNS")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert Store().root == tmp_path / "stit-studio" / "runs"
+
+
+def test_a_changed_file_has_another_digest(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    assert file_digest(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    path.write_bytes(b"abcd")
+    assert file_digest(path).startswith("88d4266f")
