@@ -46,7 +46,7 @@ STYLES = {
 
 @dataclass(frozen=True)
 class Strands:
-    """Strands in space: points (N, 3), normals (N, 3), look (N, 2: occlusion, tint), widths, and first points of segments."""
+    """Strands in space: points and normals (N, 3), look (N, 2: occlusion, tint), widths, first points of segments."""
 
     position: np.ndarray
     normal: np.ndarray

@@ -277,14 +277,14 @@ def _read_scene(read: _Reader) -> dict:
 
 # Measured on the un-posed landmarks: (name, mean, twice the deviation) over random heads.
 MEASURES: tuple[tuple[str, float, float], ...] = (
-    ("eye_distance", 0.413, 0.052),
-    ("eye_eyebrow_distance", 0.265, 0.08),
-    ("eye_ratio", 0.374, 0.196),
-    ("lip_ratio", 0.385, 0.2),
-    ("mouth_ratio", 0.718, 0.2),
-    ("nose_mouth_distance", 0.218, 0.141),
-    ("nose_ratio", 0.582, 0.2),
-    ("nose_tip", 0.223, 0.186),
+    ("eye_distance", 0.416, 0.046),
+    ("eye_eyebrow_distance", 0.315, 0.078),
+    ("eye_ratio", 0.37, 0.2),
+    ("lip_ratio", 0.346, 0.23),
+    ("mouth_ratio", 0.803, 0.22),
+    ("nose_mouth_distance", 0.211, 0.09),
+    ("nose_ratio", 0.568, 0.19),
+    ("nose_tip", 0.238, 0.15),
 )
 COLOUR_NAMES = tuple(f"{what}_{c}" for what in ("background_a", "background_b", "blob", "cloth") for c in "rgb")
 ATTRIBUTE_NAMES = (

@@ -307,7 +307,7 @@ def uniform_block(owner, material, y, x):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def shade(
+def shade(  # type: ignore[no-untyped-def]
     look,
     owner,
     bary,
@@ -329,7 +329,7 @@ def shade(
     window,
     image,
     labels,
-):  # type: ignore[no-untyped-def]
+):
     """Shade all samples into `image` (H, W, 3), linear, and `labels` (H, W)."""
     height, width = owner.shape
     a = np.zeros(attributes.shape[1])
