@@ -195,7 +195,7 @@ def find_face(run_id: str, token: CancelToken, clip: str | None, *values: Any) -
     opened, crops = work.result()
     frames = crops.frame_indices
     shown = [frames[i * (len(frames) - 1) // max(1, SHOWN_CROPS - 1)] for i in range(SHOWN_CROPS)]
-    gallery = [(crops.crops.read(frame), f"frame {frame}") for frame in dict.fromkeys(shown)]
+    gallery = [crops.crops.read(frame) for frame in dict.fromkeys(shown)]
     summary = words.found_face(opened, pipeline.landmarks(opened), crops)
     yield words.status("The face was found.", "done"), gallery, summary, gr.Walkthrough(selected=ALIGN)
 
@@ -223,7 +223,7 @@ def tune(run_id: str, token: CancelToken, clip: str | None, *values: Any) -> Ite
     yield words.status("The generator fits the face.", "done"), gr.skip() if last is None else last[1], text
 
 
-@heavy(outputs=7)
+@heavy(outputs=8)
 def make_video(run_id: str, token: CancelToken, clip: str | None, *values: Any) -> Iterator[tuple[Any, ...]]:
     """Steps 4 and 5: edit, stitch and write the video; frames appear as they are made."""
     *settings, names, first, second, third = values
@@ -239,16 +239,18 @@ def make_video(run_id: str, token: CancelToken, clip: str | None, *values: Any) 
             watch.put(frame, pipeline.preview_frame(pipeline.open(path), frame, crop))
 
     pipeline = open_pipeline(run_id, config, watch, token, preview)
-    yield words.progress(watch), gr.Walkthrough(selected=WATCH), None, None, None, None, ""
-    keep = (gr.skip(),) * 4
+    hidden = gr.Column(visible=False)
+    yield words.progress(watch), gr.Walkthrough(selected=WATCH), gr.Image(None, visible=True), hidden, *(None,) * 4
+    keep = (gr.skip(),) * 5
     with Work(lambda: pipeline.run(path, output), token) as work:
         while work.running(REFRESH_SECONDS):
             shown = watch.take()
             yield words.progress(watch), gr.skip(), gr.skip() if shown is None else shown[1], *keep
     report: Report = work.result()
     files = [str(report.output), str(report.manifest)]
-    told = words.finished(report)
-    yield words.status("The video is finished.", "done"), gr.skip(), gr.skip(), str(path), files[0], files, told
+    before = gr.Video(str(path), playback_position=config.video.start or 0)
+    result = gr.Column(visible=True), before, files[0], files, words.finished(report)
+    yield words.status("The video is finished.", "done"), gr.skip(), gr.Image(visible=False), *result
 
 
 def show_factors(names: list[str] | None) -> list[Any]:
@@ -289,7 +291,7 @@ def build() -> gr.Blocks:
             with gr.Step("Edit", id=EDIT):
                 names, factors, make_button = widgets.build_edit_step(read_cards())
             with gr.Step("Watch", id=WATCH):
-                live, before, after, files, measures, another = widgets.build_watch_step()
+                live, result, before, after, files, measures, another = widgets.build_watch_step()
 
         found = [clip, start, end, face, *smoothing]
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -303,7 +305,7 @@ def build() -> gr.Blocks:
         for button in (find_button, again_button):
             on_click(button, find_face, found, [gallery, summary, steps])
         on_click(tune_button, tune, [*found, preset_name], [fitted, tuned])
-        edit_outputs = [steps, live, before, after, files, measures]
+        edit_outputs = [steps, live, result, before, after, files, measures]
         on_click(make_button, make_video, [*found, preset_name, names, *factors], edit_outputs)
         stop_button.click(stop, run_id, None, queue=False, **private)
         sample.change(pick_sample, sample, clip, queue=False, **private)

@@ -36,7 +36,9 @@ def build_align_step() -> tuple[gr.Gallery, gr.Markdown, gr.Number, list[gr.Slid
     """Step 2: crops, which face, smoothing."""
     defaults = AlignmentConfig()
     summary = gr.Markdown("No clip has been read yet.", elem_id="summary")
-    gallery = gr.Gallery(label="Aligned crops along the clip", columns=6, height=320, elem_id="crops")
+    gallery = gr.Gallery(
+        label="Aligned crops along the clip", show_label=False, columns=6, height=340, buttons=[], elem_id="crops"
+    )
     with gr.Accordion("Another face, smoothing", open=False):
         face = gr.Number(label="Face: 1 is the largest", value=1, minimum=1, precision=0, elem_id="face")
         sliders = [
@@ -60,7 +62,7 @@ def build_tune_step() -> tuple[gr.Radio, gr.Button, gr.Image, gr.Markdown, gr.Bu
     preset_name = gr.Radio(known, value="balanced", label="How thorough", elem_id="preset")
     start = gr.Button("Start tuning", variant="primary", elem_id="tune")
     label = "The face in the clip (left), the generator's fit (right)"
-    fitted = gr.Image(label=label, interactive=False, height=320, format="jpeg", elem_id="fitted")
+    fitted = gr.Image(label=label, interactive=False, height=320, format="jpeg", buttons=[], elem_id="fitted")
     tuned = gr.Markdown(elem_id="tuned")
     onward = gr.Button("Choose what to change", elem_id="to-edit")
     return preset_name, start, fitted, tuned, onward
@@ -78,12 +80,15 @@ def build_edit_step(cards: Sequence[Card]) -> tuple[gr.Dropdown, list[gr.Slider]
     return names, factors, gr.Button("Make the video", variant="primary", elem_id="make")
 
 
-def build_watch_step() -> tuple[gr.Image, gr.Video, gr.Video, gr.File, gr.Markdown, gr.Button]:
-    """Step 5: frames as they are made, the finished video, figures."""
-    live = gr.Image(label="Frames as they are made", interactive=False, height=320, format="jpeg", elem_id="live")
-    with gr.Row():
-        before = gr.Video(label="Before", interactive=False, elem_id="before")
-        after = gr.Video(label="After", interactive=False, elem_id="after")
-    measures = gr.Markdown(elem_id="measures")
-    files = gr.File(label="Video and edit manifest", interactive=False, elem_id="files")
-    return live, before, after, files, measures, gr.Button("Another factor or direction", elem_id="another")
+def build_watch_step() -> tuple[gr.Image, gr.Column, gr.Video, gr.Video, gr.File, gr.Markdown, gr.Button]:
+    """Step 5: frames as they are made, then the finished video and its figures in the place of them."""
+    live = gr.Image(
+        label="Frames as they are made", interactive=False, height=420, format="jpeg", buttons=[], elem_id="live"
+    )
+    with gr.Column(visible=False, elem_id="result") as result:
+        with gr.Row():
+            before = gr.Video(label="Before", interactive=False, buttons=[], elem_id="before")
+            after = gr.Video(label="After", interactive=False, elem_id="after")
+        measures = gr.Markdown(elem_id="measures")
+        files = gr.File(label="Video and edit manifest", interactive=False, elem_id="files")
+    return live, result, before, after, files, measures, gr.Button("Another factor or direction", elem_id="another")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -28,6 +29,10 @@ def new_id() -> str:
     return secrets.token_urlsafe(ID_BYTES)
 
 
+def _public_name(run_id: str) -> str:
+    return hashlib.sha256(run_id.encode()).hexdigest()[:32]
+
+
 class Visits:
     """Folders of the visitors below the roots that the settings name."""
 
@@ -39,8 +44,11 @@ class Visits:
         return Store(self._folder(self.settings.private, run_id))
 
     def outputs(self, run_id: str) -> Path:
-        """The folder for a visitor's finished files. Raises: as `store`."""
-        return self._folder(self.settings.served, run_id)
+        """The folder for a visitor's finished files; its name, which links show, does not give the id away.
+
+        Raises: as `store`.
+        """
+        return self._folder(self.settings.served, run_id, _public_name(run_id))
 
     def sample(self, clip: Path) -> Path:
         """A copy of a sample clip that the page may serve."""
@@ -61,22 +69,23 @@ class Visits:
 
     def sweep(self, busy: Collection[str] = ()) -> list[Path]:
         """Delete what was not used for `keep_hours`, but no folder of an id in `busy`; returns what was deleted."""
+        kept = {*busy, *(_public_name(run_id) for run_id in busy)}
         oldest = time.time() - 3600 * self.settings.keep_hours
         gone = []
         for root in (self.settings.private, self.settings.served):
             for folder in root.iterdir() if root.is_dir() else ():
                 try:
-                    if folder.is_dir() and folder.name not in busy and folder.stat().st_mtime < oldest:
+                    if folder.is_dir() and folder.name not in kept and folder.stat().st_mtime < oldest:
                         shutil.rmtree(folder)
                         gone.append(folder)
                 except OSError as error:
                     LOG.warning("%s could not be deleted: %s", folder, error)
         return gone
 
-    def _folder(self, root: Path, run_id: str) -> Path:
+    def _folder(self, root: Path, run_id: str, name: str = "") -> Path:
         if not _ID.fullmatch(run_id):
             raise StitError("The page has not finished loading.", "Wait a moment, or load it again.")
-        folder = root / run_id
+        folder = root / (name or run_id)
         with disk_errors("The folder of this visit"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.utime(folder)

@@ -111,7 +111,7 @@ def finished(report: Report) -> str:
         ("Time", _duration(sum(report.seconds.values())), f"{report.frames} frames, {report.faces} with the face"),
     ]
     table = "\n".join(f"| {name} | {word} | {figure} |" for name, word, figure in rows)
-    return f"| | | |\n| --- | --- | --- |\n{table}"
+    return f"| What | In words | In figures |\n| --- | --- | --- |\n{table}"
 
 
 def _grade(value: float, good: float, fair: float, words: tuple[str, str, str]) -> str:

@@ -100,6 +100,7 @@ def test_two_visitors_share_no_folder(visits: Visits) -> None:
     first, second = new_id(), new_id()
     folders = {visits.outputs(first), visits.outputs(second), visits.store(first).root, visits.store(second).root}
     assert len(folders) == 4
+    assert first not in str(visits.outputs(first)), "links would give the id away"
     assert all(folder.stat().st_mode & 0o077 == 0 for folder in folders)
 
 
@@ -113,12 +114,15 @@ def test_sweeping_deletes_what_nobody_uses(visits: Visits) -> None:
     upload.write_bytes(b"x")
     long_ago = time.time() - 3 * HOURS
     for folder in (*visits.settings.served.iterdir(), *visits.settings.private.iterdir()):
-        if folder.name != fresh:
+        if folder not in (visits.settings.private / fresh, visits.outputs(fresh)):
             os.utime(folder, (long_ago, long_ago))
-    gone = {folder.name for folder in visits.sweep(busy=[busy])}
-    assert gone == {old, "0123abcd"}
-    left = {folder.name for root in (visits.settings.served, visits.settings.private) for folder in root.iterdir()}
-    assert left == {busy, fresh}
+    gone = set(visits.sweep(busy=[busy]))
+    assert len(gone) == 3
+    assert upload.parent in gone
+    assert [folder.name in (busy, fresh) for folder in visits.settings.private.iterdir()] == [True, True]
+    assert (visits.outputs(busy) / "video.mp4").is_file()
+    assert (visits.outputs(fresh) / "video.mp4").is_file()
+    assert not (visits.outputs(old) / "video.mp4").exists()
 
 
 def test_using_a_clip_keeps_it(visits: Visits) -> None:
