@@ -27,8 +27,7 @@ DEMODULATION_EPSILON = 1e-8
 def fir_kernel() -> Tensor:
     """Return the 4 x 4 outer product of [1, 3, 3, 1] with sum 4; every value is exact in bf16."""
     taps = torch.tensor(FIR_TAPS)
-    kernel = torch.outer(taps, taps)
-    return kernel * (UPSAMPLING_GAIN / float(kernel.sum()))
+    return torch.outer(taps, taps) * (UPSAMPLING_GAIN / sum(FIR_TAPS) ** 2)
 
 
 def blur_after_upsampling(x: Tensor, kernel: Tensor) -> Tensor:
@@ -84,10 +83,10 @@ class _ScaleShiftLeak(torch.autograd.Function):
         grad = torch.ops.aten.leaky_relu_backward(grad, y, LEAK, True)
         grad_x = grad * scale.to(grad.dtype)[:, :, None, None] if wants_x else None
         grad_scale = (grad * x).sum(dim=(2, 3)).to(scale.dtype) if wants_scale else None
-        grad_bias = grad.sum(dim=(2, 3)).float().sum(dim=0) if wants_bias else None
+        grad_bias = grad.sum(dim=(2, 3)).to(scale.dtype).sum(dim=0) if wants_bias else None
         grad_strength = None
         if wants_strength and plane is not None:
-            grad_strength = (grad.sum(dim=1, keepdim=True).float() * plane).sum()
+            grad_strength = (grad.sum(dim=1, keepdim=True).to(scale.dtype) * plane).sum()
         return grad_x, grad_scale, grad_bias, None, grad_strength
 
 
@@ -192,5 +191,5 @@ class ToRGB(nn.Module):
         # Three output channels: weights per sample are cheaper than another pass over the activations.
         weight = self.weight[None, :, :, 0, 0] * (style * self.fan_in_gain)[:, None]  # (B, 3, I)
         with torch.autocast(device_type=x.device.type, enabled=False):
-            rgb = torch.bmm(weight.to(x.dtype), x.flatten(2)).float()  # (B, 3, r * r)
+            rgb = torch.bmm(weight.to(x.dtype), x.flatten(2)).to(self.bias.dtype)  # (B, 3, r * r)
         return rgb.unflatten(2, x.shape[2:]) + self.bias[None, :, None, None]
