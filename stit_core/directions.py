@@ -179,6 +179,8 @@ def _read_card(path: Path, name: str) -> Card:
         return Card(name, title=name.replace("_", " "), source="no card")
     try:
         record = json.loads(path.read_bytes())
+        if not isinstance(record, dict):
+            raise ValueError("it holds no table")
         known = {field: record[field] for field in Card.__dataclass_fields__ if field in record}
         texts = [value for field, value in known.items() if field != "norm"]
         if not all(isinstance(text, str) for text in texts) or not isinstance(known.get("norm", 0.0), (int, float)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -37,6 +38,7 @@ def file_entry(path: Path) -> dict[str, object]:
     }
 
 
+@functools.cache
 def package_entry(package: str, name: str) -> dict[str, object]:
     """What a manifest says of a file that an installed distribution holds."""
     listed = importlib.metadata.files(package) or []
