@@ -149,7 +149,7 @@ class EditConfig:
 
 @dataclass(frozen=True)
 class MaskConfig:
-    """Face parsing to content, border and full masks. Dilations are in pixels of a 512 px crop, as in STIT."""
+    """Face parsing to content, border and full masks. Dilations are in pixels of a 1024 px crop, as in STIT."""
 
     background: tuple[int, ...] = (0, 18, 16)  # parser classes: background, hat, cloth
     outer_dilation: int = 50
@@ -198,7 +198,7 @@ class StitchConfig:
 class CompositeConfig:
     """Pasting the crops back."""
 
-    feather: float | None = None  # pixels of a 512 px crop; None: half of the outer dilation, as in STIT; 0: none
+    feather: float | None = None  # pixels of a 1024 px crop; None: half of the outer dilation, as in STIT; 0: none
 
     def __post_init__(self) -> None:
         _check(self, "feather", 0.0, 256.0)
