@@ -34,7 +34,8 @@ _THOROUGH_EVERY = 8  # frames, while no face is known
 _NEAR_SIDE = 120.0  # pixels of the face in the search around its last place
 _NEAR_REACH = 3.0  # sides of the square that is searched there
 _NEAR_THRESHOLD = -0.3  # of the detector's score, where a face is expected
-_POINT_SIDE = 400.0  # pixels of the face when landmarks are placed: dlib rounds them to whole pixels
+_POINT_SIDES = (200.0, 600.0)  # pixels of the face when landmarks are placed first and last: dlib rounds to pixels
+_POINT_REACH = 1.5  # sides of the square in which they are placed
 _ROUNDING = 0.85  # the sides of dlib's boxes come in steps of 6/5
 _PREDICTOR = "shape_predictor_68_face_landmarks.dat"
 _SECOND_WEIGHTS = ("2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth")
@@ -127,12 +128,12 @@ class _Finder:
         faces = [Face((f.box[0] + left, f.box[1] + top, f.box[2] + left, f.box[3] + top), f.score) for f in found]
         return min(faces, key=lambda face: float(np.linalg.norm(face.centre - known.centre)), default=None)
 
-    def points(self, picture: np.ndarray, face: Face) -> np.ndarray:
+    def points(self, picture: np.ndarray, face: Face, point_side: float = _POINT_SIDES[0]) -> np.ndarray:
         """Landmarks of a face, (68, 2) float64, x, y in pixels of the picture."""
-        side = face.side * 2
+        side = face.side * _POINT_REACH
         left, top = (int(v) for v in np.floor(face.centre - side / 2))
         patch = _cut(picture, left, top, int(np.ceil(side)))
-        scale = max(1.0, _POINT_SIDE / face.side)
+        scale = max(1.0, point_side / face.side)
         x, y = _true_scale(patch, scale)
         box = np.array([face.box[0] - left, face.box[1] - top, face.box[2] - left, face.box[3] - top])
         edges = np.round(box * (x, y, x, y)).astype(int).tolist()
@@ -200,6 +201,7 @@ def find_landmarks(clip: Clip, config: LandmarkConfig, runtime: Runtime) -> Land
             "Use a clip in which the face is larger, or lower 'min_face'.",
         )
     _follow_back(clip, track, counts, finder, config.max_gap, runtime)
+    _steady(clip, track, finder, runtime)
     if second is not None:
         _ask_second(clip, track, second, runtime)
     indices, points, detected, gaps = bridge(track.points, len(clip.frames), config.max_gap)
@@ -224,7 +226,7 @@ def _follow(clip: Clip, finder: _Finder, second: Any, runtime: Runtime) -> tuple
         if counts[done] == 0 and second is not None and not live:
             _start_with_second(tracks, frame, picture, second)
             counts[done] = sum(frame in track.faces for track in tracks)
-        runtime.step("landmarks", done + 1, len(clip.frames))
+        runtime.step("landmarks", done + 1, 2 * len(clip.frames))
     return tracks, counts
 
 
@@ -303,7 +305,37 @@ def _follow_back(
         if face is not None and track.distance(frame, face) is not None:
             track.add(frame, face, finder.points(picture, face))
             counts[frame] = max(1, counts[frame])
-        runtime.step("landmarks", len(clip.frames), len(clip.frames))
+        runtime.step("landmarks", len(clip.frames), 2 * len(clip.frames))
+
+
+def _steady(clip: Clip, track: _Track, finder: _Finder, runtime: Runtime) -> None:
+    """Place the landmarks again in boxes that follow the landmarks, not the detector.
+
+    The detector's boxes jump by a pyramid level from frame to frame, and the landmarks with them; the landmarks' own
+    centre and spread move far less. How the box lies about them is taken from the whole track, so nothing is biased.
+    Source: ours.
+    """
+    frames = sorted(frame for frame in track.faces if track.faces[frame].score != 0.0)
+    if not frames:
+        return
+    spreads = {frame: _spread(track.points[frame]) for frame in frames}
+    offset = np.median([(track.faces[f].centre - spreads[f][0]) / spreads[f][1] for f in frames], axis=0)  # (2,)
+    size = float(np.median([track.faces[f].side / spreads[f][1] for f in frames]))
+    for done, frame in enumerate(frames, 1):
+        picture, points = clip.frames.read(frame), track.points[frame]
+        for point_side in _POINT_SIDES:
+            centre, radius = _spread(points)
+            corner = centre + (offset - size / 2) * radius
+            box = (corner[0], corner[1], corner[0] + size * radius, corner[1] + size * radius)
+            points = finder.points(picture, Face(box, track.faces[frame].score), point_side)
+        track.points[frame] = points
+        runtime.step("landmarks", len(clip.frames) + done, 2 * len(clip.frames))
+
+
+def _spread(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """Centre (2,) of landmarks and their root mean square distance from it, in pixels."""
+    centre = points.mean(axis=0)
+    return centre, max(1.0, float(np.sqrt(((points - centre) ** 2).sum(axis=1).mean())))
 
 
 def bridge(
@@ -389,7 +421,7 @@ def _ask_second(clip: Clip, track: _Track, second: Any, runtime: Runtime) -> Non
             placed = points + np.array([left, top])
             if frame not in track.faces and track.distance(frame, _around(placed)) is not None:
                 track.add(frame, _around(placed), placed)
-        runtime.step("landmarks", len(clip.frames), len(clip.frames))
+        runtime.step("landmarks", 2 * len(clip.frames), 2 * len(clip.frames))
 
 
 def _true_scale(picture: np.ndarray, scale: float) -> tuple[float, float]:
