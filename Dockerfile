@@ -34,6 +34,6 @@ RUN python -m venv /home/studio/venv \
 COPY --chown=studio . .
 
 EXPOSE 7860
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=30s --timeout=5s --start-period=120s --retries=3 \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:7860/', timeout=4).close()"]
 CMD ["python", "app.py"]
