@@ -79,9 +79,10 @@ def _tensor_from_storage(storage: Any, offset: int, size: Any, stride: Any, *_: 
         raise pickle.UnpicklingError(f"a tensor of impossible shape {size}, strides {stride}")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     count = torch.Size(size).numel()
-    if count and (last >= len(storage) or count > len(storage)):
+    stored = storage._untyped_storage.nbytes() // storage.dtype.itemsize
+    if count and (last >= stored or count > stored):
         raise pickle.UnpicklingError(f"a tensor of shape {size} that does not fit its storage")
-    flat = torch.empty(0, dtype=storage.dtype).set_(storage.untyped(), 0, (len(storage),), (1,))
+    flat = torch.empty(0, dtype=storage.dtype).set_(storage._untyped_storage, 0, (stored,), (1,))
     return flat.as_strided(size, stride, offset).clone()
 
 
@@ -179,12 +180,17 @@ def read_torch(path: str | Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (*READ_ERRORS, RecursionError) as error:
-        if "Unsupported global" in str(error) or "Unsupported class" in str(error):
+        if _asks_for_code(error):
             raise CheckpointError(f"{path.name} is refused: it asks to run code.", FETCH_HINT) from error
         raise CheckpointError(f"{path.name} cannot be read as a PyTorch file: {_brief(error)}.", FILE_HINT) from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path.name} holds no table of parameters.", FILE_HINT)
     return dict(content)
+
+
+def _asks_for_code(error: BaseException) -> bool:
+    """Tell whether the weights-only reader met a name that is no tensor's, in any of its wordings."""
+    return re.search(r"unsupported (global|class)|is blocked", str(error), re.IGNORECASE) is not None
 
 
 def split_e4e(checkpoint: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
@@ -262,6 +268,9 @@ def _as_given(tensor: Tensor, slot: Slot) -> bool:
 
 
 def _brief(error: BaseException) -> str:
+    """Return the first line of an error; PyTorch's own advice to turn its safety off is left out."""
+    if "weights_only" in str(error):
+        return "its table of parameters is damaged"
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__).rstrip(".")[:200]
 
