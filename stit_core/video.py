@@ -41,6 +41,7 @@ COPIED_SOUND: dict[str, set[str] | None] = {  # codecs that players take from ea
     "matroska": None,
 }
 _MIN_TIMESCALE = 10_000  # ticks a second
+_ROUNDED_STEP = 4  # ticks a frame, below which a rate that the file does not name may explain anything
 _MAX_TIMESCALE = 2**31 - 1
 
 
@@ -113,7 +114,8 @@ def fit_rate(ticks: tuple[int, ...], time_base: Fraction, nominal: Fraction) -> 
     for rate in (nominal, Fraction(max(1, round(average))), film, average):
         step = 1 / (rate * time_base)  # ticks a frame
         errors = [tick - ticks[0] - i * step for i, tick in enumerate(ticks)]
-        if max(errors) - min(errors) < 1:
+        spread = max(errors) - min(errors)
+        if spread == 0 or (spread < 1 and (rate == nominal or step >= _ROUNDED_STEP)):
             return rate, tuple(Fraction(i) / rate for i in range(count))
     return average, tuple((tick - ticks[0]) * time_base for tick in ticks)
 

@@ -1,0 +1,126 @@
+"""One face, found, chosen and followed; rendered heads stand for people."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stit_core import landmarks
+from stit_core.artefacts import Clip, FrameFolder
+from stit_core.config import LandmarkConfig
+from stit_core.errors import FaceError, StitError
+from stit_core.landmarks import bridge, find_faces, find_landmarks
+from stit_core.runtime import Runtime
+
+DATA = Path(__file__).parent / "data"
+BACKGROUND = (90, 110, 130)
+
+
+def head(name: str, size: int) -> Image.Image:
+    with Image.open(DATA / f"head_{name}.jpg") as picture:
+        return picture.convert("RGB").resize((size, size), Image.Resampling.LANCZOS)
+
+
+def scene(*heads: tuple[str, int, tuple[int, int]], size: tuple[int, int] = (480, 256)) -> np.ndarray:
+    """A picture with heads: (name, side, left-top corner), which may lie partly outside."""
+    picture = Image.new("RGB", size, BACKGROUND)
+    for name, side, corner in heads:
+        picture.paste(head(name, side), corner)
+    return np.asarray(picture)
+
+
+def clip_of(pictures: list[np.ndarray], folder: Path) -> Clip:
+    frames = FrameFolder(folder, tuple(range(len(pictures))))
+    for i, picture in enumerate(pictures):
+        frames.write(i, picture)
+    height, width = pictures[0].shape[:2]
+    times = tuple(Fraction(i, 25) for i in range(len(pictures)))
+    return Clip("h", folder / "clip.mp4", frames, width, height, Fraction(25), times, Fraction(0), None)
+
+
+def test_a_moving_face_is_followed_and_its_landmarks_move_with_it(tmp_path: Path) -> None:
+    lefts = [20, 30, 40, 50]
+    clip = clip_of([scene(("a", 240, (left, 8))) for left in lefts], tmp_path)
+    found = find_landmarks(clip, LandmarkConfig(), Runtime())
+    assert found.frame_indices == (0, 1, 2, 3)
+    assert found.points.shape == (4, 68, 2)
+    assert found.detected.all()
+    assert found.faces.tolist() == [1, 1, 1, 1]
+    moved = (found.points - found.points[0]).mean(axis=1)  # (4, 2)
+    np.testing.assert_allclose(moved[:, 0], np.array(lefts) - lefts[0], atol=1.5)
+    np.testing.assert_allclose(moved[:, 1], 0, atol=1.5)
+
+
+def test_a_frame_without_a_face_is_bridged(tmp_path: Path) -> None:
+    there, gone = scene(("a", 240, (100, 8))), scene()
+    clip = clip_of([there, gone, there], tmp_path)
+    found = find_landmarks(clip, LandmarkConfig(), Runtime())
+    assert found.frame_indices == (0, 1, 2)
+    assert found.detected.tolist() == [True, False, True]
+    assert found.faces.tolist() == [1, 0, 1]
+    np.testing.assert_allclose(found.points[1], (found.points[0] + found.points[2]) / 2)
+    short = find_landmarks(clip, LandmarkConfig(max_gap=0), Runtime())
+    assert short.frame_indices == (0, 2)
+    assert short.gaps == ((1, 1),)
+
+
+def test_two_faces_and_the_choice_between_them(tmp_path: Path) -> None:
+    clip = clip_of([scene(("a", 250, (0, 2)), ("b", 180, (280, 40)))] * 2, tmp_path)
+    largest = find_landmarks(clip, LandmarkConfig(), Runtime())
+    second = find_landmarks(clip, LandmarkConfig(face=1), Runtime())
+    clicked = find_landmarks(clip, LandmarkConfig(point=(370.0, 130.0)), Runtime())
+    assert largest.faces.tolist() == [2, 2]
+    assert largest.points[..., 0].max() < 250
+    assert second.points[..., 0].min() > 280
+    np.testing.assert_array_equal(second.points, clicked.points)
+    with pytest.raises(FaceError, match="there are 2 faces in frame 0"):
+        find_landmarks(clip, LandmarkConfig(face=2), Runtime())
+    with pytest.raises(FaceError, match=r"no face at the point \(265, 5\)"):
+        find_landmarks(clip, LandmarkConfig(point=(265.0, 5.0)), Runtime())
+
+
+def test_a_face_of_40_pixels_is_found_and_smaller_limits_are_kept(tmp_path: Path) -> None:
+    picture = scene(("a", 76, (200, 100)))
+    faces = find_faces(picture, LandmarkConfig())
+    assert len(faces) == 1
+    assert 34 <= faces[0].side <= 48
+    clip = clip_of([picture] * 2, tmp_path)
+    assert find_landmarks(clip, LandmarkConfig(), Runtime()).detected.all()
+    with pytest.raises(FaceError, match="pixels wide; at least 100"):
+        find_landmarks(clip, LandmarkConfig(min_face=100), Runtime())
+
+
+def test_a_face_that_leaves_the_frame_partly_is_kept(tmp_path: Path) -> None:
+    clip = clip_of([scene(("a", 240, (left, 8))) for left in (0, -25, -50)], tmp_path)
+    assert find_landmarks(clip, LandmarkConfig(), Runtime()).detected.all()
+
+
+def test_no_face_at_all(tmp_path: Path) -> None:
+    with pytest.raises(FaceError, match="any of the 3 frames") as caught:
+        find_landmarks(clip_of([scene()] * 3, tmp_path), LandmarkConfig(), Runtime())
+    assert caught.value.hint
+
+
+def test_bridging_by_hand() -> None:
+    first, last = np.zeros((68, 2)), np.full((68, 2), 4.0)
+    indices, points, detected, gaps = bridge({2: first, 6: last}, frames=12, max_gap=4)
+    assert indices == (0, 1, 2, 3, 4, 5, 6)
+    assert points[:, 0, 0].tolist() == [0, 0, 0, 1, 2, 3, 4]
+    assert detected.tolist() == [False, False, True, False, False, False, True]
+    assert gaps == ((7, 11),)
+
+
+def test_a_missing_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landmarks, "_PREDICTOR", "no_such_file.dat")
+    with pytest.raises(StitError, match=r"no_such_file\.dat is missing"):
+        landmarks.predictor_file()
+
+
+def test_the_second_detector_is_not_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert landmarks.load_second_detector(LandmarkConfig(), Runtime().device) is None
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,145 @@
+"""Reading and writing: frames, exact timing, sound, colours, and nothing half-written."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from stit_core import ffmpeg
+from stit_core.config import VideoConfig
+from stit_core.errors import Cancelled, VideoError
+from stit_core.runtime import CancelToken, Runtime
+from stit_core.video import check_output, fit_rate, open_clip, probe, write_video
+
+CONFIG = VideoConfig(crf=10, speed="ultrafast")
+
+
+def sound_hash(path: Path) -> str:
+    """Hash of the sound packets as they lie in the file, without their timestamps."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", str(path), "-map", "0:a:0", "-c", "copy"]
+    return subprocess.run([*command, "-f", "streamhash", "-"], capture_output=True, check=True, text=True).stdout
+
+
+def test_reading_gives_every_frame_at_the_exact_rate(synthetic_clip: Path, tmp_path: Path) -> None:
+    steps: list[tuple[str, int, int]] = []
+    runtime = Runtime(progress=lambda *step: steps.append(step))
+    clip = open_clip(synthetic_clip, CONFIG, runtime, tmp_path / "frames")
+    assert (clip.width, clip.height, len(clip.frames), clip.audio) == (128, 96, 30, "aac")
+    assert clip.frame_rate == Fraction(30000, 1001)
+    assert clip.timestamps == tuple(Fraction(1001 * i, 30000) for i in range(30))
+    assert clip.frames[29].shape == (96, 128, 3)
+    assert steps[-1] == ("frames", 30, 30)
+    assert {path.name for path in tmp_path.iterdir()} == {"frames", "synthetic.mp4"}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_what_is_written_is_the_same_clip(synthetic_clip: Path, tmp_path: Path, suffix: str) -> None:
+    clip = open_clip(synthetic_clip, CONFIG, Runtime(), tmp_path / "frames")
+    written = write_video(clip.frames, clip, tmp_path / f"out{suffix}", CONFIG, Runtime(), {"title": "AI-edited"})
+    again = open_clip(written.path, CONFIG, Runtime(), tmp_path / "again")
+    assert (written.frames, written.audio) == (30, "copied")
+    assert (again.width, again.height, again.frame_rate, again.timestamps) == (
+        clip.width, clip.height, clip.frame_rate, clip.timestamps,
+    )  # fmt: skip
+    assert sound_hash(written.path) == sound_hash(synthetic_clip)
+    difference = np.stack(list(again.frames)).astype(float) - np.stack(list(clip.frames))
+    assert np.abs(difference).mean() < 1.5
+    assert np.abs(difference.mean(axis=(0, 1, 2))).max() < 0.5
+    _, log = ffmpeg.ask(ffmpeg.probe_arguments(written.path), "out", 20)
+    assert "AI-edited" in log
+
+
+def test_variable_rate_keeps_its_timestamps(ffmpeg_make, tmp_path: Path) -> None:
+    odd_times = "setpts='N*1001+gt(N,3)*507+gt(N,7)*2000'"
+    source = ffmpeg_make(
+        "vfr.mp4", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=30000/1001", "-vf", f"settb=1/30000,{odd_times}",
+        "-frames:v", "12", "-fps_mode", "passthrough", "-enc_time_base", "1/30000", "-video_track_timescale", "30000",
+    )  # fmt: skip
+    clip = open_clip(source, CONFIG, Runtime(), tmp_path / "frames")
+    expected = [Fraction(i * 1001 + (i > 3) * 507 + (i > 7) * 2000, 30000) for i in range(12)]
+    assert list(clip.timestamps) == expected
+    written = write_video(clip.frames, clip, tmp_path / "out.mp4", CONFIG, Runtime())
+    assert list(open_clip(written.path, CONFIG, Runtime(), tmp_path / "again").timestamps) == expected
+
+
+def test_rotation_is_applied(ffmpeg_make, synthetic_clip: Path, tmp_path: Path) -> None:
+    turned = ffmpeg_make("turned.mp4", "-display_rotation:v", "90", "-i", str(synthetic_clip), "-c", "copy")
+    assert (probe(turned, CONFIG).width, probe(turned, CONFIG).height) == (96, 128)
+    clip = open_clip(turned, CONFIG, Runtime(), tmp_path / "turned")
+    upright = open_clip(synthetic_clip, CONFIG, Runtime(), tmp_path / "upright")
+    assert np.abs(clip.frames[0].astype(int) - np.rot90(upright.frames[0])).mean() < 3
+
+
+def test_a_trimmed_part_holds_the_frames_between(synthetic_clip: Path, tmp_path: Path) -> None:
+    whole = open_clip(synthetic_clip, CONFIG, Runtime(), tmp_path / "whole")
+    config = VideoConfig(start=0.3, end=0.7, crf=10, speed="ultrafast")
+    clip = open_clip(synthetic_clip, config, Runtime(), tmp_path / "part")
+    times = [float(t) for t in whole.timestamps]
+    inside = [i for i, t in enumerate(times) if 0.3 <= t < 0.7]
+    assert len(clip.frames) == len(inside)
+    assert clip.start == whole.timestamps[inside[0]]
+    np.testing.assert_array_equal(clip.frames[0], whole.frames[inside[0]])
+    assert clip.hash != whole.hash
+    assert write_video(clip.frames, clip, tmp_path / "out.mp4", config, Runtime()).audio == "copied"
+
+
+def test_sound_that_mp4_cannot_hold_is_encoded(ffmpeg_make, synthetic_clip: Path, tmp_path: Path) -> None:
+    source = ffmpeg_make("pcm.mkv", "-i", str(synthetic_clip), "-c:v", "copy", "-c:a", "pcm_s16le")
+    clip = open_clip(source, CONFIG, Runtime(), tmp_path / "frames")
+    assert clip.frame_rate == Fraction(30000, 1001), "milliseconds of Matroska are rounding, not a variable rate"
+    assert write_video(clip.frames, clip, tmp_path / "out.mp4", CONFIG, Runtime()).audio == "encoded"
+    assert write_video(clip.frames, clip, tmp_path / "out.mkv", CONFIG, Runtime()).audio == "copied"
+
+
+def test_cancel_leaves_nothing(synthetic_clip: Path, tmp_path: Path) -> None:
+    token = CancelToken()
+    token.set()
+    with pytest.raises(Cancelled):
+        open_clip(synthetic_clip, CONFIG, Runtime(cancel=token), tmp_path / "frames")
+    clip = open_clip(synthetic_clip, CONFIG, Runtime(), tmp_path / "frames")
+    with pytest.raises(Cancelled):
+        write_video(clip.frames, clip, tmp_path / "out.mp4", CONFIG, Runtime(cancel=token))
+    assert {path.name for path in tmp_path.iterdir()} == {"frames", "synthetic.mp4"}
+
+
+def test_no_room_for_the_file_leaves_the_old_one(synthetic_clip: Path, tmp_path: Path) -> None:
+    clip = open_clip(synthetic_clip, CONFIG, Runtime(), tmp_path / "frames")
+    target = tmp_path / "out.mp4"
+    target.write_bytes(b"old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(VideoError, match=r"out\.mp4 cannot be written"):
+            write_video(clip.frames, clip, target, CONFIG, Runtime())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert target.read_bytes() == b"old"
+    assert {path.name for path in tmp_path.iterdir()} == {"frames", "synthetic.mp4", "out.mp4"}
+
+
+@pytest.mark.parametrize("count", [29, 31])
+def test_another_number_of_pictures_is_refused(synthetic_clip: Path, tmp_path: Path, count: int) -> None:
+    clip = open_clip(synthetic_clip, CONFIG, Runtime(), tmp_path / "frames")
+    with pytest.raises(VideoError, match="for the 30 frames"):
+        write_video([clip.frames[0]] * count, clip, tmp_path / "out.mp4", CONFIG, Runtime())
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_outputs_that_cannot_be_written_are_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "folder.mp4").mkdir()
+    for name, said in [("x.avi", "suffix"), ("folder.mp4", "is a folder"), ("missing/x.mp4", "cannot be written")]:
+        with pytest.raises(VideoError, match=said):
+            check_output(tmp_path / name)
+
+
+def test_rates_behind_rounded_ticks() -> None:
+    ms = Fraction(1, 1000)
+    assert fit_rate((0, 33, 67, 100, 133), ms, Fraction(30))[0] == 30
+    assert fit_rate((0, 1, 3, 4), Fraction(1, 30), Fraction(30))[1][2] == Fraction(3, 30)
+    assert fit_rate((5, 5, 6), ms, Fraction(25))[1] == (0, Fraction(1, 25), Fraction(2, 25))
