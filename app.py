@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,16 @@ from stit_core.report import Report
 from stit_core.runtime import CancelToken, Preview, Runtime, pick_device
 from stit_core.store import disk_errors
 
-SETTINGS = read_settings(os.environ)
+try:
+    SETTINGS = read_settings(os.environ)
+except StitError as error:
+    sys.exit(str(error))
 # Gradio serves this folder and no other; it reads the variable while it is imported.
 os.environ["GRADIO_TEMP_DIR"] = str(SETTINGS.served)
 
-import gradio as gr  # noqa: E402
+import gradio as gr
 
-from page import steps as widgets  # noqa: E402
+from page import steps as widgets
 
 LOG = logging.getLogger("stit_studio")
 HERE = Path(__file__).resolve().parent
@@ -41,6 +45,7 @@ SAMPLES = {
 }
 VISITS = Visits(SETTINGS)
 JOBS = Jobs()
+VISITORS: dict[str, str] = {}  # session of the browser -> id
 SHOWN_CROPS = 12
 REFRESH_SECONDS = 0.3
 QUEUE_LENGTH = 20
@@ -164,9 +169,6 @@ def leave(request: gr.Request) -> None:
     run_id = VISITORS.pop(str(request.session_hash), None)
     if run_id is not None:
         JOBS.stop(run_id)
-
-
-VISITORS: dict[str, str] = {}  # session of the browser -> id
 
 
 def pick_sample(name: str | None) -> str | None:
