@@ -174,7 +174,7 @@ class StitchConfig:
     window: int = 1  # frames
     window_steps: int = 0
     batch_size: int = 1  # frames per window step
-    offset_lr: float = 0.0  # Adam, style offsets of each frame while its window is fitted; 0: no offsets
+    window_lr: float = 1e-3  # Adam, while a window is fitted; falls along a cosine
     freeze_below: int = 0  # pixels; blocks of a lower resolution keep their tuned weights
     content_weight: float = 0.01
     loss: Literal["l2", "l1"] = "l2"
@@ -186,7 +186,7 @@ class StitchConfig:
         _check(self, "window", 1, 10_000)
         _check(self, "window_steps", 0, 10_000)
         _check(self, "batch_size", 1, 256)
-        _check(self, "offset_lr", 0.0, 1.0)
+        _check(self, "window_lr", 1e-8, 1.0)
         _check(self, "freeze_below", 0, 4096)
         _check(self, "content_weight", 0.0, 1e4)
         _check(self, "threshold", 0.0, 10.0)
@@ -248,7 +248,7 @@ _SCHEDULES: dict[PresetName, dict[str, dict[str, Any]]] = {
     "paper": {"inversion": {"batch_size": 1}},
     "balanced": {
         "tuning": {"passes": 30, "batch_size": 4, "lr": 3e-4, "final_lr": 0.1},
-        "stitching": {"steps": 40, "window": 16, "window_steps": 40, "batch_size": 4, "threshold": 0.004},
+        "stitching": {"steps": 8, "window": 16, "window_steps": 40, "batch_size": 4, "threshold": 0.004},
     },
     "draft": {
         "tuning": {"passes": 8, "batch_size": 4, "lr": 5e-4, "final_lr": 0.1},

@@ -16,10 +16,10 @@ from stit_core.artefacts import Alignment, Edit, FrameFolder, Masks, Stitched, T
 from stit_core.config import StitchConfig
 from stit_core.errors import ArtefactMismatchError
 from stit_core.fitting import (
-    RowAdam,
     adam,
     check_finite,
     check_size,
+    cosine_rate,
     load_checkpoint,
     own_copy,
     save_checkpoint,
@@ -33,6 +33,7 @@ STAGE = "stitch"
 PICTURES = "crops"
 RECORD = "frames.jsonl"
 CHECKPOINT = "window.safetensors"
+WINDOW_FINAL_RATE = 0.1  # of window_lr, reached along a cosine at the end of a window's fit
 
 
 def stitch(
@@ -48,8 +49,9 @@ def stitch(
     """Fit the tuned generator to the source on the border and to the edited crop on the content, frame by frame.
 
     window = 1 is STIT: every frame starts from the tuned weights with a fresh Adam. window > 1 first fits one set of
-    weights (and a style offset a frame) to `window` neighbouring frames at once, going on from the window before, and
-    then polishes each frame from there; neighbours share their start, so they stay alike and need few steps.
+    weights to `window` neighbouring frames at once, going on from the window before, and
+    then polishes each frame from there, keeping the best picture on the way; neighbours share their start, so they stay
+    alike and need few steps.
     Every frame is written when it is finished, the weights of a window when they are fitted: a run that was stopped
     goes on from there and ends with the same pictures as one that was not.
 
@@ -70,7 +72,7 @@ def stitch(
     ArtefactMismatchError: artefacts of different frames or sizes. ConfigError: crops of another size than the
     generator's. StitError: the loss is not finite any more.
 
-    Source: STIT, section 4.4; windows and style offsets are ours.
+    Source: STIT, section 4.4; windows are ours.
     """
     check_same_frames(alignment, edit, masks, tuned)
     check_size(alignment.size, generator)
@@ -106,6 +108,25 @@ class _Frames:
             start = BlockState(start.resolution, start.features[rows], start.image[rows])
         parts = (self.source[rows], self.border[rows], self.content[rows], self.w_plus[rows])
         return _Frames(*parts, styles, self.edited[rows], start)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Result:
+    """Pictures (B, 3, R, R), border losses (B,) and content losses (B,) in STIT's units."""
+
+    images: Tensor
+    border: Tensor
+    content: Tensor
+
+    def loss(self, content_weight: float) -> Tensor:
+        return self.border + content_weight * self.content
+
+    def cost(self, config: StitchConfig) -> float:
+        """The loss of a single frame as a number."""
+        return float(self.loss(config.content_weight).detach())
+
+    def detached(self) -> _Result:
+        return _Result(self.images.detach(), self.border.detach(), self.content.detach())
 
 
 class _Stitcher:
@@ -147,89 +168,77 @@ class _Stitcher:
             return
         self.set_weights(self.tuned)
         frames = self.load_frames(positions)
-        offsets = [torch.zeros_like(style) for style in self.base_styles(frames)]
         if self.config.window > 1:
-            offsets = self.fit_window(number, frames, offsets)
+            self.fit_window(number, frames)
         shared = [p.detach().clone() for p in self.weights]
         for row, position in enumerate(positions):
             if position not in self.record:
                 self.set_weights(shared)
-                index = torch.tensor([row])
-                self.finish(position, *self.polish(frames.pick(index), [offset[index] for offset in offsets]))
+                self.finish(position, *self.polish(frames.pick(torch.tensor([row]))))
 
-    def fit_window(self, number: int, frames: _Frames, offsets: list[Tensor]) -> list[Tensor]:
-        """Fit shared weights and per-frame style offsets to a window, or take the fit from disk; gives the offsets."""
+    def fit_window(self, number: int, frames: _Frames) -> None:
+        """Fit shared weights to a window, going on from the window before, or take the fit from disk."""
         file = self.folder / CHECKPOINT
         found = load_checkpoint(file)
-        if found is not None and found[1].get("fingerprint") != self.fingerprint:
-            found = None
-        if found is not None and found[1].get("window") in (number, number - 1):
-            self.set_weights([found[0][f"weight.{i}"] for i in range(len(self.weights))])
-            if found[1]["window"] == number:
-                return [found[0][f"offset.{i}"].to(self.runtime.device) for i in range(len(offsets))]
-        tables = [RowAdam(offset) for offset in offsets]
-        optimiser = adam(self.net, self.config.lr)
+        if found is not None and found[1].get("fingerprint") == self.fingerprint:
+            tensors, facts = found
+            if facts["window"] in (number, number - 1):
+                self.set_weights([tensors[f"weight.{i}"] for i in range(len(self.weights))])
+            if facts["window"] == number:
+                return
+        optimiser = adam(self.net, self.config.window_lr)
         count = len(frames.source)
         batches = -(-count // self.config.batch_size)
         for step in range(self.config.window_steps):
             draw = np.random.default_rng([self.runtime.seed, number, step // batches])
             rows = draw.permutation(count)[step % batches * self.config.batch_size :][: self.config.batch_size]
-            self.window_step(frames, torch.from_numpy(rows), tables, optimiser, step)
-            self.report()
-        tensors: dict[str, Tensor] = {f"weight.{i}": p for i, p in enumerate(self.weights)}
-        tensors |= {f"offset.{i}": table.table for i, table in enumerate(tables)}
+            rate = cosine_rate(step, self.config.window_steps, WINDOW_FINAL_RATE)
+            for group in optimiser.param_groups:
+                group["lr"] = self.config.window_lr * rate
+            self.update(optimiser, self.forward(frames.pick(torch.from_numpy(rows))), step)
+        tensors = {f"weight.{i}": p for i, p in enumerate(self.weights)}
         save_checkpoint(file, tensors, {"fingerprint": self.fingerprint, "window": number})
-        return [table.table for table in tables]
 
-    def window_step(
-        self, frames: _Frames, rows: Tensor, tables: Sequence[RowAdam], optimiser: torch.optim.Adam, step: int
-    ) -> None:
-        """One update of the shared weights and of the offsets of the frames `rows`."""
-        part = frames.pick(rows)
-        offsets = [table.table[rows].requires_grad_(self.config.offset_lr > 0) for table in tables]
-        _, border, content = self.forward(part, offsets)
-        loss = (border + self.config.content_weight * content).mean()
+    def update(self, optimiser: torch.optim.Adam, result: _Result, step: int) -> None:
+        """One step of the optimiser against the mean loss of some frames."""
+        loss = result.loss(self.config.content_weight).mean()
         check_finite(float(loss.detach()), "stitching", step)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        for table, offset in zip(tables, offsets, strict=True):
-            if offset.grad is not None:
-                table.step(rows, offset.grad, self.config.offset_lr)
+        self.report()
 
     # --- one frame ---
 
-    def polish(self, frame: _Frames, offsets: list[Tensor]) -> tuple[Tensor, float, float, int]:
-        """Fit the weights to one frame; gives its picture (1, 3, R, R), border and content loss and the steps."""
+    def polish(self, frame: _Frames) -> tuple[_Result, int]:
+        """Fit the weights to one frame; gives the result and the steps it took.
+
+        STIT takes the last picture. After a window's fit the first steps of a fresh Adam may lose ground, so that there
+        the best picture is taken.
+        """
         config = self.config
         optimiser = adam(self.net, config.lr)
         threshold = -1.0 if config.threshold is None else config.threshold
-        for step in range(config.steps):
-            made, border, content = self.forward(frame, offsets)
-            if float(border.detach()) < threshold:
-                return made.detach(), float(border.detach()), float(content.detach()), step
-            loss = (border + config.content_weight * content).mean()
-            check_finite(float(loss.detach()), "stitching", step)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            self.report()
-        with torch.no_grad():
-            made, border, content = self.forward(frame, offsets)
-        check_finite(float(border), "stitching", config.steps)
-        return made, float(border), float(content), config.steps
+        best: tuple[_Result, int] | None = None
+        for step in range(config.steps + 1):
+            with torch.set_grad_enabled(step < config.steps):
+                result = self.forward(frame)
+            if config.window == 1 or best is None or result.cost(config) < best[0].cost(config):
+                best = result.detached(), step
+            if step == config.steps or float(result.border.detach()) < threshold:
+                break
+            self.update(optimiser, result, step)
+        assert best is not None
+        check_finite(best[0].cost(config), "stitching", best[1])
+        return best
 
-    def forward(self, frame: _Frames, offsets: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures (B, 3, R, R), border losses (B,) and content losses (B,) with the weights as they stand."""
+    def forward(self, frame: _Frames) -> _Result:
+        """Pictures and losses of some frames with the weights as they stand."""
         with self.runtime.autocast():
-            styles = [base + offset for base, offset in zip(self.base_styles(frame), offsets, strict=True)]
+            styles = self.net.styles(frame.w_plus) if frame.styles is None else frame.styles
             made = self.net.run_blocks(styles, "const", state=frame.start).image
         border = masked_loss(made, frame.source, frame.border, self.config.loss)
-        content = masked_loss(made, frame.edited, frame.content, "l2")
-        return made, border, content
-
-    def base_styles(self, frame: _Frames) -> Sequence[Tensor]:
-        return self.net.styles(frame.w_plus) if frame.styles is None else frame.styles
+        return _Result(made, border, masked_loss(made, frame.edited, frame.content, "l2"))
 
     def set_weights(self, values: Sequence[Tensor]) -> None:
         with torch.no_grad():
@@ -262,11 +271,12 @@ class _Stitcher:
             start = BlockState(starts[0].resolution, features, image)
         return _Frames(source, border, content, w_plus, styles, torch.cat(edited), start)
 
-    def finish(self, position: int, made: Tensor, border: float, content: float, steps: int) -> None:
+    def finish(self, position: int, result: _Result, steps: int) -> None:
         """Write a frame's picture, then its line in the record, and show it."""
         frame = self.alignment.frame_indices[position]
-        picture = to_picture(made)[0]
+        picture = to_picture(result.images)[0]
         self.crops.write(frame, picture)
+        border, content = float(result.border), float(result.content)
         row: dict[str, float | int] = {"position": position, "border": border, "content": content, "steps": steps}
         with (self.folder / RECORD).open("a") as handle:
             handle.write(json.dumps(row) + "\n")

@@ -157,7 +157,7 @@ class _Fit:
         w_plus = self.pivots.table[index].to(device).requires_grad_(config.pivot_lr > 0)
         with self.runtime.autocast():
             made = self.net.synthesis(w_plus, noise="const")
-            lpips = self.perceptual.distance(self.perceptual.features(made), features)
+        lpips = self.perceptual.distance(self.perceptual.features(made), features)
         mse = (made.float() - images).square().mean(dim=(1, 2, 3))
         loss = config.l2_weight * mse.mean() + config.lpips_weight * lpips.float().mean()
         if self.original is not None:
@@ -206,7 +206,7 @@ class _Fit:
         missing = [position for position, row in enumerate(rows) if int(row) not in self.features]
         fresh: dict[int, list[Tensor]] = {}
         if missing:
-            with torch.no_grad(), self.runtime.autocast():
+            with torch.no_grad():  # in float32, once a frame: the last evaluation reads them too
                 maps = self.perceptual.features(images[missing])
             fresh = {int(rows[p]): [m[i : i + 1].clone() for m in maps] for i, p in enumerate(missing)}
         for row, parts in fresh.items():

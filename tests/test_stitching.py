@@ -27,7 +27,7 @@ from tests.stage_cases import (
 )
 
 FRAMES = 7
-WINDOWS = StitchConfig(steps=4, lr=2e-3, window=3, window_steps=8, batch_size=2, offset_lr=0.01)
+WINDOWS = StitchConfig(steps=4, lr=2e-3, window=3, window_steps=8, batch_size=2, window_lr=3e-3)
 
 
 @pytest.fixture(scope="module")
