@@ -36,6 +36,7 @@ class Shards:
         self._seen: set[Path] = set()
         self.images: list[np.ndarray] = []
         self.labels: list[np.ndarray] = []
+        self._small: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self.latents = np.zeros((0, 0), np.float32)
         self.attributes = np.zeros((0, 0), np.float32)
         self.index = np.zeros((0, 2), np.int64)
@@ -62,18 +63,28 @@ class Shards:
             self.attributes = attributes if not len(self.index) else np.concatenate([self.attributes, attributes])
             self.index = np.concatenate([self.index, rows])
 
-    def batch(self, rows: np.ndarray, resolution: int, device: torch.device) -> Batch:
-        """The pictures `rows` (B,), shrunk to `resolution` by area; labels by their nearest pixel."""
-        images = np.stack([self.images[s][i] for s, i in self.index[rows]])
-        labels = np.stack([self.labels[s][i] for s, i in self.index[rows]])
+    def _shrunk(self, shard: int, resolution: int) -> tuple[np.ndarray, np.ndarray]:
+        """A shard's pictures shrunk by area and labels by nearest pixel, kept in memory below their full size."""
+        images, labels = self.images[shard], self.labels[shard]
         step = images.shape[1] // resolution
-        pictures = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()  # (B, 3, H, W)
-        if step > 1:
-            pictures = F.avg_pool2d(pictures, step)
-        classes = torch.from_numpy(labels[:, step // 2 :: step, step // 2 :: step].astype(np.int64)).to(device)
+        if step == 1:
+            return images, labels
+        if (shard, resolution) not in self._small:
+            count = len(images)
+            blocks = images.reshape(count, resolution, step, resolution, step, 3)
+            small = blocks.mean((2, 4), dtype=np.float32).round().astype(np.uint8)
+            self._small[shard, resolution] = small, labels[:, step // 2 :: step, step // 2 :: step].copy()
+        return self._small[shard, resolution]
+
+    def batch(self, rows: np.ndarray, resolution: int, device: torch.device) -> Batch:
+        """The pictures `rows` (B,) at `resolution`."""
+        places = [(self._shrunk(shard, resolution), row) for shard, row in self.index[rows]]
+        images = np.stack([pictures[row] for (pictures, _), row in places])
+        labels = np.stack([classes[row] for (_, classes), row in places])
+        pictures = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()  # (B, 3, R, R)
         return Batch(
             (pictures / 127.5 - 1.0).contiguous(memory_format=torch.channels_last),
-            classes,
+            torch.from_numpy(labels.astype(np.int64)).to(device),
             torch.from_numpy(self.latents[rows]).to(device),
             torch.from_numpy(self.attributes[rows]).to(device),
         )

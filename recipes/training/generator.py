@@ -20,6 +20,8 @@ from stit_core.models.attributes import FeaturePerceptual
 from stit_core.models.generator import Generator
 
 HELD_OUT = 64  # pictures of an evaluation
+# Styles that hardly depend on w at first: regression then has no random dependence to unlearn.
+AFFINE_START = 0.1
 
 
 def new_generator(config: dict[str, Any]) -> Generator:
@@ -28,6 +30,9 @@ def new_generator(config: dict[str, Any]) -> Generator:
     generator = Generator(
         config["resolution"], z_dim=config["z_dim"], mapping_layers=config["mapping_layers"], channels=channels
     )
+    for block in generator.blocks.values():
+        for affine in block.affines():  # type: ignore[operator]
+            affine.weight.data *= AFFINE_START
     return generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

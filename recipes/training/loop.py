@@ -17,7 +17,7 @@ from torch import Tensor, nn
 CHECKPOINT_SECONDS = 240.0
 LOG_STEPS = 25
 WARM_UP = 0.02  # of a phase
-FINAL_RATE = 0.05  # of the learning rate, at a phase's end
+FINAL_RATE = 0.15  # of the learning rate, at a phase's end
 
 
 @dataclass
