@@ -128,7 +128,7 @@ def heavy(outputs: int) -> Callable[[Callable[..., Iterator[tuple[Any, ...]]]], 
                 if token is not None and token.is_set():  # what Stop interrupted complained about it
                     yield words.status(words.STOPPED, "stopped"), *unchanged
                     return
-                yield words.status(error.message, "failed"), *unchanged
+                yield words.status(str(error), "failed"), *unchanged
                 raise gr.Error(words.error_text(error), duration=None, print_exception=False) from None
             except Exception:  # the last boundary before the browser: logged here, told in plain words there
                 LOG.exception("%s failed", handler.__name__)
