@@ -42,7 +42,7 @@ def encoder_phase(
     device: torch.device,
 ) -> Phase:
     """A phase that fits the encoder; `section["picture"]` weighs the loss of the picture made again at 128 px."""
-    optimiser = torch.optim.Adam(encoder.parameters(), lr=section["lr"], betas=(0.9, 0.99))
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=section["lr"], betas=(0.9, 0.99), fused=True)
     scale = w_std.clamp(min=1e-3)
     reach = section["picture_resolution"]
 

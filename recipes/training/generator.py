@@ -73,7 +73,7 @@ def generator_phase(
 ) -> Phase:
     """A phase that fits the generator up to `section["resolution"]`."""
     resolution: int = section["resolution"]
-    optimiser = torch.optim.Adam(parameter_groups(generator, section["lr"]), betas=(0.9, 0.99))
+    optimiser = torch.optim.Adam(parameter_groups(generator, section["lr"]), betas=(0.9, 0.99), fused=True)
 
     def step(number: int) -> dict[str, float]:
         random = np.random.default_rng([seed, resolution, number])

@@ -82,7 +82,7 @@ def parser_phase(
     parser: CompactParser, train: Shards, held_out: Shards, section: dict[str, Any], seed: int, device: torch.device
 ) -> Phase:
     """A phase that fits the parser by cross-entropy, small classes weighted up."""
-    optimiser = torch.optim.AdamW(parser.parameters(), lr=section["lr"], weight_decay=1e-4)
+    optimiser = torch.optim.AdamW(parser.parameters(), lr=section["lr"], weight_decay=1e-4, fused=True)
     weight = class_weights(train).to(device)
 
     def step(number: int) -> dict[str, float]:
