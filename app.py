@@ -24,7 +24,7 @@ from stit_core.memory import keep_freed_memory
 from stit_core.packs import Models, find_pack, load_models
 from stit_core.pipeline import Pipeline
 from stit_core.report import Report
-from stit_core.runtime import CancelToken, Preview, Runtime, pick_device
+from stit_core.runtime import CancelToken, Preview, Runtime, pick_device, pick_dtype
 from stit_core.store import disk_errors
 
 try:
@@ -91,7 +91,9 @@ def open_pipeline(
     run_id: str, config: RunConfig, watch: Watch, token: CancelToken, preview: Preview | None = None
 ) -> Pipeline:
     """The stages for one visitor's clip, reporting to `watch`."""
-    runtime = Runtime(device=shared_models().device, progress=watch.progress, preview=preview, cancel=token)
+    device = shared_models().device
+    dtype = pick_dtype(config.preset, device)
+    runtime = Runtime(device=device, dtype=dtype, progress=watch.progress, preview=preview, cancel=token)
     return Pipeline(shared_models(), VISITS.store(run_id), config, runtime)
 
 

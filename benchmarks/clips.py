@@ -25,7 +25,7 @@ from stit_core.images import to_picture
 from stit_core.memory import keep_freed_memory
 from stit_core.packs import find_pack, load_models
 from stit_core.pipeline import Pipeline
-from stit_core.runtime import Runtime, pick_device
+from stit_core.runtime import Runtime, pick_device, pick_dtype
 from stit_core.store import Store
 
 SHEET_ROWS = 4
@@ -79,6 +79,8 @@ def main() -> None:
     pack = find_pack(arguments.pack)
     models = load_models(pack, pick_device(arguments.device))
     base: RunConfig = preset(arguments.preset, pack.schedules).with_changes({"video": {"end": arguments.end}})
+    device = pick_device(arguments.device)
+    runtime = Runtime(device=device, dtype=pick_dtype(base.preset, device))
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.output or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +92,7 @@ def main() -> None:
                 edits["second_edit"] = pairs(arguments.again)
             for key, directions in edits.items():
                 config = base.with_changes({"edit": {"directions": directions}})
-                pipeline = Pipeline(models, store, config, Runtime(device=pick_device(arguments.device)))
+                pipeline = Pipeline(models, store, config, runtime)
                 started = time.perf_counter()
                 label = "_".join(f"{name}{factor:+g}" for name, factor in directions)
                 report = pipeline.run(path, folder / f"{path.stem}_{label}.mp4")

@@ -30,7 +30,7 @@ from stit_core.pack_manifest import Pack, locate, verify_pack
 from stit_core.packs import DEFAULT_PACK, fetch_pack, find_pack, licences, list_packs, load_models
 from stit_core.pipeline import Pipeline
 from stit_core.report import Report
-from stit_core.runtime import CancelToken, Runtime, pick_device
+from stit_core.runtime import CancelToken, Runtime, pick_device, pick_dtype
 from stit_core.store import Store, disk_errors
 
 STOPPED = 130
@@ -222,7 +222,9 @@ def _pipeline(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> P
     keep_freed_memory()
     pack = find_pack(options.pack or DEFAULT_PACK)
     config = _settings(options, pack)
-    runtime = Runtime(device=pick_device(options.device), seed=options.seed, progress=bars, cancel=cancel)
+    device = pick_device(options.device)
+    dtype = pick_dtype(config.preset, device)
+    runtime = Runtime(device=device, dtype=dtype, seed=options.seed, progress=bars, cancel=cancel)
     return Pipeline(load_models(pack, runtime.device), Store(), config, runtime)
 
 
