@@ -20,14 +20,16 @@ from typing import Any
 import imageio_ffmpeg
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
-from recipes.heads.parameters import NUM_FACTORS, HeadParameters, from_latent
+from recipes.heads.parameters import NUM_FACTORS, SHAPE_NAMES, HeadParameters, from_latent
 from recipes.heads.renderer import Camera, Renderer
 
 SOUND_RATE = 44_100  # samples a second
 HARMONICS = 48
 BLINK_SECONDS = 0.26
-LIGHT = (-24.0, 36.0)  # azimuth, elevation in degrees
+SHAPE_SHARE = 0.5  # of the shape that a seed draws: faces near the middle look more natural
+LIGHT = (-16.0, 30.0)  # azimuth, elevation in degrees
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Scene:
     name: str
     seed: int
     look: dict[str, Any]
+    shape: dict[str, float] = field(default_factory=dict)  # replaces coefficients of parameters.SHAPES by name
     motion: int = 0  # seed of the tracks
     turns: tuple[float, ...] = (0.0,)  # yaw in degrees at even times, eased between
     seconds: Fraction = Fraction(1)
@@ -68,7 +71,7 @@ PLAIN: dict[str, Any] = {
     "smile": 0.12,
     "mouth_open": 0.0,
     "pucker": 0.0,
-    "brow_raise": 0.1,
+    "brow_raise": 0.0,
     "brow_inner": 0.0,
     "squint": 0.0,
     "makeup": 0.0,
@@ -114,26 +117,27 @@ YOUNG_WOMAN: dict[str, Any] = {
     "skin_tone": 0.66,
     "hair_style": 6,
     "hair_dark": 0.97,
-    "hair_volume": -0.4,
-    "makeup": 0.25,
-    "brow_thickness": -0.3,
+    "hair_volume": -0.8,
+    "makeup": 0.15,
+    "brow_thickness": -0.8,
+    "smile": 0.25,
     "cloth": np.array([0.50, 0.33, 0.10]),
     **room((0.16, 0.20, 0.19), (0.26, 0.25, 0.21), (0.34, 0.33, 0.26)),
 }
 OLD_MAN: dict[str, Any] = {
     "ethnicity": np.array([0.04, 0.05, 0.91]),
     "gender": 0.96,
-    "age": 68.0,
+    "age": 66.0,
     "skin_tone": 0.17,
     "hair_style": 2,
-    "hair_dark": 0.55,
-    "grey": 0.8,
-    "beard_style": 3,
-    "beard": 0.7,
+    "hair_dark": 0.5,
+    "grey": 0.6,
+    "beard_style": 1,
+    "beard": 0.35,
     "iris_light": 0.55,
     "iris_hue": 0.75,
-    "smile": 0.22,
-    "brow_raise": 0.3,
+    "smile": 0.25,
+    "brow_thickness": -0.9,
     "cloth": np.array([0.045, 0.075, 0.14]),
     **room((0.22, 0.17, 0.12), (0.10, 0.10, 0.11), (0.42, 0.30, 0.18)),
 }
@@ -145,26 +149,34 @@ WOMAN: dict[str, Any] = {
     "hair_style": 4,
     "hair_dark": 0.86,
     "makeup": 0.3,
-    "smile": 0.2,
+    "brow_thickness": -0.6,
+    "hair_volume": -0.5,
+    "smile": 0.25,
     "cloth": np.array([0.10, 0.20, 0.16]),
     **room((0.30, 0.28, 0.26), (0.17, 0.19, 0.23), (0.44, 0.40, 0.36)),
 }
 
+YOUNG_SHAPE = {"brow_angle": 0.15, "brow_height": 0.2, "chin_width": -0.35, "eye_size": 0.2, "jaw_square": -0.5}
+OLD_SHAPE = {"brow_angle": 0.55, "brow_height": 0.3, "brow_ridge": -0.2, "eye_height": 0.3}
+WOMAN_SHAPE = {"brow_angle": 0.25, "brow_height": 0.15, "chin_width": -0.2, "jaw_square": -0.35, "eye_size": 0.15}
+
 CLIPS = (
     Scene(
         name="young-woman-turning",
-        seed=101,
+        seed=103,
         look=YOUNG_WOMAN,
+        shape=YOUNG_SHAPE,
         motion=1,
         turns=(-4, 16, 3, -17, -3),
         seconds=Fraction(7, 2),
-        span=3.9,
-        height=0.25,
+        span=4.0,
+        height=0.4,
     ),
     Scene(
         name="old-man-talking-sound",
-        seed=104,
+        seed=108,
         look=OLD_MAN,
+        shape=OLD_SHAPE,
         motion=2,
         turns=(6, -12, 9, -4),
         seconds=Fraction(4),
@@ -174,20 +186,22 @@ CLIPS = (
     ),
     Scene(
         name="woman-talking",
-        seed=106,
+        seed=105,
         look=WOMAN,
+        shape=WOMAN_SHAPE,
         motion=3,
         turns=(-12, 4, 15, 2, -9),
         seconds=Fraction(18, 5),
         size=(512, 640),
-        span=4.4,
+        span=4.1,
         height=0.1,
     ),
 )
 TALKING = Scene(
     name="talking",
-    seed=104,
+    seed=108,
     look=OLD_MAN,
+    shape=OLD_SHAPE,
     motion=4,
     turns=(4, -6),
     seconds=Fraction(1001, 1000),
@@ -200,9 +214,17 @@ TALKING = Scene(
 )
 FACES = (
     Scene(
-        name="face_a", seed=101, look={**YOUNG_WOMAN, "smile": 0.3, "yaw": 8.0}, size=(320, 320), span=3.6, height=0.3
+        name="face_a",
+        seed=103,
+        look={**YOUNG_WOMAN, "smile": 0.3, "yaw": 8.0},
+        shape=YOUNG_SHAPE,
+        size=(320, 320),
+        span=3.8,
+        height=0.4,
     ),
-    Scene(name="face_b", seed=104, look={**OLD_MAN, "yaw": -9.0}, size=(320, 320), span=3.3, height=0.2),
+    Scene(
+        name="face_b", seed=108, look={**OLD_MAN, "yaw": -9.0}, shape=OLD_SHAPE, size=(320, 320), span=3.3, height=0.2
+    ),
 )
 
 
@@ -210,7 +232,10 @@ def parameters_of(scene: Scene) -> HeadParameters:
     """The person of a scene, eyes open and head straight unless its look says otherwise."""
     drawn = from_latent(np.random.default_rng(scene.seed).standard_normal(NUM_FACTORS))
     still = {"eye_close": np.zeros(2), "gaze": np.zeros(2), "yaw": 0.0, "pitch": 0.0, "roll": 0.0}
-    return dataclasses.replace(drawn, shape=0.5 * drawn.shape, **{**PLAIN, **still, **scene.look})
+    shape = SHAPE_SHARE * drawn.shape
+    for name, value in scene.shape.items():
+        shape[SHAPE_NAMES.index(name)] = value
+    return dataclasses.replace(drawn, shape=shape, **{**PLAIN, **still, **scene.look})
 
 
 def camera_of(scene: Scene) -> Camera:
@@ -273,9 +298,12 @@ def tracks_of(scene: Scene) -> Tracks:
         late = np.clip((times - when) / (0.65 * BLINK_SECONDS), 0, 1)
         blinks = np.maximum(blinks, 0.5 + 0.5 * np.cos(np.pi * (early + late)))
         when += rng.uniform(2.0, 2.9)
-    brows = person.brow_raise + sway(times, rng, 0.08)
+    brows = np.zeros(count)
     for when in np.arange(rng.uniform(0.3, 0.9), times[-1], 1.3):
-        brows += rng.uniform(0.15, 0.35) * bump(times, when, 0.35)
+        brows += rng.uniform(0.2, 0.4) * bump(times, when, 0.4)
+    # A raised brow opens the eye wide up to the moment at which it begins to close: keep the two apart.
+    blinking = ndimage.maximum_filter1d(blinks, 2 * round(0.2 * float(scene.rate)) + 1)
+    brows *= 1 - np.clip(ndimage.gaussian_filter1d(blinking, 0.05 * float(scene.rate)), 0, 1)
     yaw = ease(scene.turns, count)
     pitch = sway(times, rng, 2.2)
     for when in np.arange(rng.uniform(0.4, 0.8), times[-1], 0.95):
