@@ -7,6 +7,7 @@ the pictures are large enough for it to see.
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -73,10 +74,11 @@ def generator_phase(
 ) -> Phase:
     """A phase that fits the generator up to `section["resolution"]`."""
     resolution: int = section["resolution"]
+    salt = zlib.crc32(section["name"].encode())
     optimiser = torch.optim.Adam(parameter_groups(generator, section["lr"]), betas=(0.9, 0.99), fused=True)
 
     def step(number: int) -> dict[str, float]:
-        random = np.random.default_rng([seed, resolution, number])
+        random = np.random.default_rng([seed, salt, number])
         if number % 200 == 0:
             train.refresh()
         batch = train.draw(random, section["batch"], resolution, device)
@@ -98,7 +100,7 @@ def generator_phase(
         assert isinstance(module, Generator)
         return held_out_figures(module, held_out, resolution, device)
 
-    return Phase(f"generator_{resolution}", generator, optimiser, step, evaluate, section["minutes"])
+    return Phase(section["name"], generator, optimiser, step, evaluate, section["minutes"])
 
 
 @torch.no_grad()
