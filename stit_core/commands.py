@@ -35,6 +35,7 @@ from stit_core.store import Store, disk_errors
 
 STOPPED = 130
 DAY = 86_400.0  # seconds
+LARGEST_SEED = 2**63 - 1
 _HIDDEN_STAGES = ("composite",)  # goes along with "video", frame by frame
 
 
@@ -43,7 +44,7 @@ def execute(options: argparse.Namespace) -> int:
     _tell_warnings()
     bars = Bars()
     try:
-        with _stop_on_signal() as cancel, disk_errors("a file"):
+        with _stop_on_signal() as cancel, disk_errors("A file", writing=False):
             try:
                 _ACTIONS[options.command](options, cancel, bars)
                 return 0
@@ -155,6 +156,8 @@ def parse_edits(texts: list[str], ranged: bool) -> tuple[list[tuple[str, float]]
     for text in texts:
         name, equals, factor = text.partition("=")
         name = name.strip()
+        if not name:
+            raise ConfigError(f"'{text}' names no direction.", "Write -d NAME=FACTOR, such as -d smile=2.")
         if not equals:
             if not ranged:
                 raise ConfigError(f"The direction '{name}' has no factor.", f"Write -d {name}=2, or add --range.")
@@ -185,9 +188,11 @@ def parse_settings(texts: list[str], config: RunConfig) -> RunConfig:
             raise ConfigError(f"'{text}' is no setting.", "Write --set STAGE.SETTING=VALUE, such as tuning.passes=60.")
         try:
             parsed = json.loads(value)
-        except json.JSONDecodeError:
+        except ValueError:  # not JSON, or a number of thousands of digits
             parsed = value
         parsed = tuple(parsed) if isinstance(parsed, list) else parsed
+        if (stage, setting) == ("edit", "directions"):
+            raise ConfigError("Directions are not set with --set.", "Write -d NAME=FACTOR, such as -d smile=2.")
         _check_type(config, stage, setting, parsed)
         changes.setdefault(stage, {})[setting] = parsed
     return config.with_changes(changes)
@@ -208,6 +213,13 @@ def _check_type(config: RunConfig, stage: str, setting: str, value: Any) -> None
         raise ConfigError(message, "Write numbers plainly, true or false, lists as [1, 2].")
 
 
+def _seed(options: argparse.Namespace) -> int:
+    seed = int(options.seed)
+    if not 0 <= seed <= LARGEST_SEED:
+        raise ConfigError(f"The seed is {seed}.", f"Choose a whole number from 0 to {LARGEST_SEED}.")
+    return seed
+
+
 def _settings(options: argparse.Namespace, pack: Pack) -> RunConfig:
     config = preset(options.preset, pack.schedules)
     point = None if options.point is None else tuple(options.point)
@@ -224,7 +236,7 @@ def _pipeline(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> P
     config = _settings(options, pack)
     device = pick_device(options.device)
     dtype = pick_dtype(config.preset, device)
-    runtime = Runtime(device=device, dtype=dtype, seed=options.seed, progress=bars, cancel=cancel)
+    runtime = Runtime(device=device, dtype=dtype, seed=_seed(options), progress=bars, cancel=cancel)
     return Pipeline(load_models(pack, runtime.device), Store(), config, runtime)
 
 
@@ -236,7 +248,7 @@ def _edit(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
     factors: list[float] = []
     if options.range is not None:
         start, stop, steps = (_number(text, "A bound of the range") for text in options.range)
-        if steps != int(steps):
+        if not steps.is_integer():
             raise ConfigError(f"The range has {steps:g} steps.", "Choose a whole number.")
         factors = factor_range(start, stop, int(steps))
     for factor in factors:
@@ -359,7 +371,10 @@ def _runs(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
     if options.action == "list":
         runs = store.list_runs()
     else:
-        runs = store.clean((options.older_than or 0.0) * DAY, tuple(options.names))
+        days = options.older_than or 0.0
+        if not days >= 0:
+            raise ConfigError(f"--older-than is {days:g} days.", "Choose a number from 0 up, or --all.")
+        runs = store.clean(days * DAY, tuple(options.names))
     lines = [
         f"{run.name}  {run.size / 1e6:8.1f} MB  {_duration(run.age):>9} ago  {run.clip}  ({', '.join(run.stages)})"
         for run in runs

@@ -7,6 +7,7 @@ may adjust the rates and step counts of `balanced` and `draft` to its generator,
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from stit_core.errors import ConfigError
 
 PresetName = Literal["paper", "balanced", "draft"]
 PRESETS: tuple[PresetName, ...] = ("paper", "balanced", "draft")
+SPEEDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")  # of x264
 
 
 def _check(config: object, name: str, low: float, high: float) -> None:
@@ -25,6 +27,10 @@ def _check(config: object, name: str, low: float, high: float) -> None:
         raise ConfigError(
             f"{type(config).__name__}.{name} is {value!r}.", f"Choose a number from {low:g} to {high:g} for '{name}'."
         )
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class VideoConfig:
         _check(self, "max_megabytes", 0.01, 1e6)
         _check(self, "timeout", 1.0, 1e6)
         _check(self, "crf", 0, 51)
+        if self.speed not in SPEEDS:
+            raise ConfigError(f"The encoder's speed is {self.speed!r}.", f"Choose one of {', '.join(SPEEDS)}.")
         if self.start is not None and self.end is not None and self.end <= self.start:
             message = f"The end ({self.end:g} s) is not after the start ({self.start:g} s)."
             raise ConfigError(message, "Choose a later end.")
@@ -69,6 +77,8 @@ class LandmarkConfig:
         _check(self, "face", 0, 100)
         _check(self, "max_gap", 0, 1000)
         _check(self, "min_face", 16, 4096)
+        if self.point is not None and not (len(self.point) == 2 and all(map(_is_finite, self.point))):
+            raise ConfigError(f"The point of the face is {self.point!r}.", "Give its x and y in pixels, two numbers.")
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,8 @@ class TuningConfig:
         _check(self, "lpips_weight", 0.0, 1e4)
         _check(self, "target_psnr", 1.0, 100.0)
         _check(self, "locality_weight", 0.0, 1e4)
+        _check(self, "locality_l2_weight", 0.0, 1e4)
+        _check(self, "locality_lpips_weight", 0.0, 1e4)
         _check(self, "locality_truncation", 0.0, 1.0)
 
 
@@ -157,6 +169,9 @@ class MaskConfig:
     whole_image_border: bool = False  # the border reaches to the edge of the crop
 
     def __post_init__(self) -> None:
+        if not self.background or any(type(label) is not int or not 0 <= label < 19 for label in self.background):
+            message = f"The parser classes of the background are {self.background!r}."
+            raise ConfigError(message, "Choose whole numbers from 0 to 18, such as [0, 18, 16].")
         _check(self, "outer_dilation", 0, 256)
         _check(self, "inner_dilation", 0, 256)
 

@@ -153,7 +153,13 @@ def _read_part(name: str, values: Mapping[str, Any]) -> Part:
         )
         for entry in values["files"]
     )
-    return Part(name, str(values["architecture"]), values.get("arguments", {}), files, str(values.get("licence", "")))
+    arguments = values.get("arguments", {})
+    if not files or not isinstance(arguments, dict):
+        raise ValueError(f"the {name} has no files, or arguments that are no table")
+    for file in files:
+        if file.size is not None and type(file.size) is not int:
+            raise ValueError(f"the size of {file.name} is {file.size!r}")
+    return Part(name, str(values["architecture"]), arguments, files, str(values.get("licence", "")))
 
 
 def _plain_name(name: str) -> str:

@@ -152,6 +152,9 @@ def _build(pack: Pack, name: str, device: torch.device) -> Any:
         message = f"The {name} of '{pack.name}' has the unknown architecture '{part.architecture}'."
         raise PackError(message, f"This program knows: {', '.join(sorted(_BUILDERS))}.")
     network = _BUILDERS[part.architecture](pack, part, verified_paths(pack, name))
+    if not hasattr(network, _SERVICES[name]):
+        message = f"The {name} of '{pack.name}' has the architecture '{part.architecture}', which cannot serve as one."
+        raise PackError(message, "Correct pack.json.")
     if isinstance(network, nn.Module):
         network = network.float().to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         network.eval().requires_grad_(False)
@@ -163,7 +166,11 @@ def _build_generator(pack: Pack, part: Part, paths: Sequence[Path]) -> nn.Module
         network = _official_generator(paths[0])
     else:
         channels = part.arguments.get("channels")
-        plan = None if channels is None else {int(size): count for size, count in channels.items()}
+        try:
+            plan = None if channels is None else {int(size): int(count) for size, count in channels.items()}
+        except (AttributeError, TypeError, ValueError) as error:
+            message = f"The channels of the generator of '{pack.name}' are no table of numbers."
+            raise PackError(message, "Correct pack.json.") from error
         network = _own_network(pack, part, paths, Generator, {**part.arguments, "channels": plan})
     if network.resolution != pack.resolution:
         message = f"The generator of '{pack.name}' makes {network.resolution} px, its manifest says {pack.resolution}."
@@ -236,6 +243,16 @@ _BUILDERS: Mapping[str, Callable[[Pack, Part, Sequence[Path]], Any]] = {
     "bisenet-19": _build_bisenet,
     "arcface-ir-se50": _build_arcface,
     "lpips-alex": _build_lpips,
+}
+
+
+_SERVICES = {  # what the stages ask of each part
+    "generator": "synthesis_from_styles",
+    "encoder": "encode",
+    "parser": "parse",
+    "perceptual": "distance",
+    "identity": "embed",
+    "attributes": "attributes",
 }
 
 

@@ -32,7 +32,7 @@ from stit_core import (
 from stit_core import report as reports
 from stit_core.artefacts import Alignment, Clip, Edit, Inversion, Landmarks, Masks, Stitched, Tuned
 from stit_core.config import RunConfig
-from stit_core.errors import ArtefactMismatchError, StoreError
+from stit_core.errors import ArtefactMismatchError, StoreError, VideoError
 from stit_core.fitting import own_copy
 from stit_core.geometry import to_crop_pixels
 from stit_core.images import to_model, to_picture
@@ -84,18 +84,25 @@ class Pipeline:
         """Decode the clip. Raises: VideoError for what is no usable video, StoreError."""
         path = Path(path)
         probing.probe(path, self.config.video)  # says what is wrong with the file before it is hashed or copied
-        source = file_digest(path)
+        source = _digest(path)
         run = self.store.run(source, path.name)
-        settings = dataclasses.replace(self.config.video, crf=0, speed="", timeout=1.0)  # they do not change the frames
+        # What does not change the frames is not part of the key.
+        settings = dataclasses.replace(self.config.video, crf=0, speed="medium", timeout=1.0)
         clip = self._make(
             run,
             "clip",
             key("clip", source, settings),
             Clip,
-            lambda f: video.open_clip(path, self.config.video, self.runtime, f / "frames"),
+            lambda f: self._decoded(path, source, f / "frames"),
         )
         clip = dataclasses.replace(clip, source=path)
         self._runs[clip.hash] = run
+        return clip
+
+    def _decoded(self, path: Path, source: str, folder: Path) -> Clip:
+        clip = video.open_clip(path, self.config.video, self.runtime, folder)
+        if _digest(path) != source:  # or its frames would be kept under the other file's name
+            raise _changed(path)
         return clip
 
     def landmarks(self, clip: Clip) -> Landmarks:
@@ -186,6 +193,8 @@ class Pipeline:
     def write(self, clip: Clip, output: Path) -> video.Written:
         """Paste the stitched crops and write the video. Raises: VideoError."""
         crops, stitched, regions = self.align(clip), self.stitch(clip), self.masks(clip)
+        if not self._run(clip).is_of(_digest(clip.source)):  # its sound would not belong to the pictures
+            raise _changed(clip.source)
         started = time.perf_counter()
         pictures = compositing.composite(
             clip,
@@ -220,10 +229,10 @@ class Pipeline:
     def run_range(self, path: Path, output: Path, name: str, factors: list[float]) -> list[Report]:
         """One video for each factor of the direction `name`, called like `output` with the factor added."""
         made = []
-        for factor in factors:
+        for factor, label in zip(factors, _labels(factors), strict=True):
             pairs = tuple((n, factor if n == name else f) for n, f in self.config.edit.directions)
             config = self.config.with_changes({"edit": {"directions": pairs}})
-            target = output.with_name(f"{output.stem}_{name}_{factor:+.2f}{output.suffix}")
+            target = output.with_name(f"{output.stem}_{name}_{label}{output.suffix}")
             made.append(self.with_config(config).run(path, target))
         return made
 
@@ -303,9 +312,12 @@ class Pipeline:
     # --- Making and finding -----------------------------------------------------------------------------------
 
     def _stage(self, clip: Clip, stage: str, name: str, kind: type[T], build: Callable[[Path], T]) -> T:
+        return self._make(self._run(clip), stage, name, kind, build)
+
+    def _run(self, clip: Clip) -> Run:
         if clip.hash not in self._runs:
-            self._runs[clip.hash] = self.store.run(file_digest(clip.source), clip.source.name)
-        return self._make(self._runs[clip.hash], stage, name, kind, build)
+            self._runs[clip.hash] = self.store.run(_digest(clip.source), clip.source.name)
+        return self._runs[clip.hash]
 
     def _make(self, run: Run, stage: str, name: str, kind: type[T], build: Callable[[Path], T]) -> T:
         """The result `name` of a stage: from memory, from the store, or made now."""
@@ -362,6 +374,28 @@ class Pipeline:
             tl_id=tl_id,
             tg_id=tg_id,
         )
+
+
+def _digest(source: Path) -> str:
+    """sha256 of the source's bytes. Raises: VideoError when it is gone."""
+    try:
+        return file_digest(source)
+    except OSError as error:
+        message = f"{source.name} can no longer be read ({error.strerror})."
+        raise VideoError(message, "Put the file back and start again; finished work is kept.") from error
+
+
+def _changed(source: Path) -> VideoError:
+    return VideoError(f"{source.name} was changed while it was worked on.", "Start again once the file is complete.")
+
+
+def _labels(factors: list[float]) -> list[str]:
+    """What names the factors in file names: two decimals, more where two factors would share a name."""
+    for decimals in range(2, 12):
+        labels = [f"{factor:+.{decimals}f}" for factor in factors]
+        if len(set(labels)) >= len(set(factors)):
+            break
+    return labels
 
 
 def _subfolder(folder: Path) -> Path:

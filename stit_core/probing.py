@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,7 @@ _STILL_BRANDS = {"avif", "heic", "heix", "mif1"}
 _STILL_CONTAINERS = {"gif", "apng", "webp_anim"}
 _STILL_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 _PLAYLIST_STARTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"<asx")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # a path has lost one of the two slashes
 _TRY_ANOTHER = "Use a video file such as MP4, MOV, MKV or WebM."
 
 
@@ -108,14 +110,17 @@ def check_length(path: Path, info: Probe, config: VideoConfig) -> None:
 
 
 def _check_file(path: Path, config: VideoConfig) -> None:
-    if path.is_dir():
-        raise VideoError(f"{path} is a folder.", "Give a video file.")
     try:
+        if path.is_dir():
+            raise VideoError(f"{path} is a folder.", "Give a video file.")
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(64)
     except OSError as error:
-        why = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be opened"
+        if _ADDRESS.match(str(path)):
+            raise VideoError(f"{path} is an address, not a file.", "Download the video and name the file.") from error
+        absent = isinstance(error, FileNotFoundError)
+        why = "does not exist" if absent else f"cannot be opened ({error.strerror})"
         raise VideoError(f"{path} {why}.", "Check the name and the rights to read it.") from error
     if not path.is_file():
         raise VideoError(f"{path} is not an ordinary file.", "Give a video file.")
@@ -144,6 +149,8 @@ def _check_streams(path: Path, streams: ffmpeg.Streams, log: str, config: VideoC
     if not streams.container:
         if "moov atom not found" in log and _starts_as_iso(path):
             raise VideoError(f"{path.name} is cut off: its index is missing.", "Copy or upload the whole file again.")
+        if "ended prematurely" in log:
+            raise VideoError(f"{path.name} is cut off at its beginning.", "Copy or upload the whole file again.")
         if "not on whitelist" in log:
             raise VideoError(f"{path.name} is of a kind that is not accepted.", _TRY_ANOTHER)
         raise VideoError(f"{path.name} is not a video that can be read.", _TRY_ANOTHER)

@@ -22,7 +22,7 @@ from stit_core.errors import StoreError, VideoError
 from stit_core.pack_manifest import Pack
 from stit_core.probing import Probe
 from stit_core.runtime import Runtime
-from stit_core.store import write_json
+from stit_core.store import disk_errors, write_json
 
 MANIFEST_FORMAT = 1
 PNG_BYTES_PER_PIXEL = 2.0  # of a stored frame, generously
@@ -104,7 +104,7 @@ def write_manifest(
     config: RunConfig,
     runtime: Runtime,
 ) -> None:
-    """Write down how the video was made, so that it can be told and made again. Raises: OSError as the disk does."""
+    """Write down how the video was made, so that it can be told and made again. Raises: StoreError."""
     edits = [
         {"direction": name, "factor": factor, "sha256": directions[name].hash, "source": directions[name].card.source}
         for name, factor in config.edit.directions
@@ -129,7 +129,8 @@ def write_manifest(
         "versions": _versions(),
         "result": report.as_json() | {"output": report.output.name, "manifest": report.manifest.name},
     }
-    write_json(report.manifest, json.loads(json.dumps(record, default=str)))
+    with disk_errors(f"The edit manifest {report.manifest.name}"):
+        write_json(report.manifest, json.loads(json.dumps(record, default=str)))
 
 
 def _versions() -> dict[str, str]:
@@ -143,7 +144,13 @@ def _versions() -> dict[str, str]:
 
 
 def check_output(source: Path, output: Path) -> None:
-    """Refuse an output that would overwrite the source. Raises: VideoError."""
+    """Refuse an output that would overwrite the source, or whose manifest could not be. Raises: VideoError."""
+    manifest = manifest_path(output)
+    longest = os.pathconf(output.absolute().parent, "PC_NAME_MAX") - len(".part")
+    if len(os.fsencode(manifest.name)) > longest:
+        raise VideoError(f"The name {output.name[:20]}... is too long.", "Choose a shorter one with -o.")
+    if manifest.is_dir():
+        raise VideoError(f"{manifest} is a folder; it is the name of the edit manifest.", "Choose another with -o.")
     if output.exists() and source.exists() and os.path.samefile(output, source):
         raise VideoError("The output would overwrite the source clip.", "Choose another output with -o.")
 

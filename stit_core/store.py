@@ -49,6 +49,10 @@ RUN_DIGITS = 16
 RESULT_FILE = "result.json"
 TENSOR_FILE = "tensors.safetensors"
 RUN_FILE = "run.json"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOT_WRITABLE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO,
+)  # fmt: skip
 _CLEAN_HINT = "Delete this run with `runs clean` and start it again."
 
 T = TypeVar("T")
@@ -243,17 +247,20 @@ class RunInfo:
 
 
 @contextlib.contextmanager
-def disk_errors(what: str) -> Iterator[None]:
-    """Turn a full or unwritable disk into a StoreError that says so; other errors pass."""
+def disk_errors(what: str, writing: bool = True) -> Iterator[None]:
+    """Turn a full, unwritable or vanished place on disk into a StoreError that says so; other errors pass."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _NO_ROOM:
             hint = "Free some space or delete old runs with `runs clean`; finished work is kept, start again then."
             raise StoreError(f"The disk is full: {what} could not be written.", hint) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+        if error.errno in _NOT_WRITABLE:
             hint = "Choose a folder that you may write to; STIT_RUNS names the one for runs."
             raise StoreError(f"{what} cannot be written: {error.strerror}.", hint) from error
+        if error.errno == errno.ENOENT and writing:
+            hint = "Start again: what was deleted is made again. If that does not help, choose another folder."
+            raise StoreError(f"{what} cannot be written: its folder is gone or cannot be made.", hint) from error
         raise
 
 
@@ -262,6 +269,10 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def is_of(self, source_hash: str) -> bool:
+        """Whether this is the run of the file with this sha256."""
+        return self.folder.name == source_hash[:RUN_DIGITS]
 
     def find(self, stage: str, key: str) -> Path | None:
         """The folder of a finished result, or None."""
@@ -281,7 +292,11 @@ class Run:
         final, part = self.folder / f"{stage}-{key}", self.folder / f".{stage}-{key}.part"
         with disk_errors(f"the result of '{stage}'"), _locked(self.folder / f".{stage}-{key}.lock", stage):
             part.mkdir(parents=True, exist_ok=True)
-            yield part
+            try:
+                yield part
+            finally:
+                with contextlib.suppress(OSError):
+                    part.rmdir()  # succeeds where nothing was made
             _sync_tree(part)
             if final.exists():
                 shutil.rmtree(final)

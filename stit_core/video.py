@@ -129,10 +129,10 @@ def check_output(path: Path) -> None:
     """
     if path.suffix.lower() not in MUXERS:
         raise VideoError(f"{path.name} has no known video suffix.", f"End the name in {', '.join(MUXERS)}.")
-    if path.is_dir():
-        raise VideoError(f"{path} is a folder.", "Give the name of a file.")
     trial = _beside(path)
     try:
+        if path.is_dir():
+            raise VideoError(f"{path} is a folder.", "Give the name of a file.")
         with trial.open("xb"):
             pass
     except OSError as error:

@@ -85,6 +85,9 @@ def test_the_hash_follows_from_files_and_arguments(own_pack: Path) -> None:
         (lambda record: record["schedules"].update(paper={"tuning": {"passes": 1}}), "may not change"),
         (lambda record: record["schedules"].update(draft={"tuning": {"passes": -1}}), "passes"),
         (lambda record: record["schedules"].update(draft={"tuning": {"hours": 1}}), "no setting 'hours'"),
+        (lambda record: record["parts"]["parser"].update(arguments=[1]), "the parser has no files, or arguments"),
+        (lambda record: record["parts"]["parser"].update(files=[]), "the parser has no files"),
+        (lambda record: record["parts"]["parser"]["files"][0].update(size="12"), "size of parser"),
     ],
 )
 def test_a_malformed_manifest_is_refused(own_pack: Path, change: Any, told: str) -> None:
@@ -175,12 +178,19 @@ def test_a_part_with_wrong_parameters_is_refused_by_name(own_pack: Path, damage:
         ("encoder", {"architecture": "crystal-ball"}, "unknown architecture 'crystal-ball'"),
         ("encoder", {"arguments": {"depth": 3}}, "do not fit"),
         ("generator", {"arguments": {"resolution": 60}}, "do not fit"),
+        ("generator", {"arguments": {"channels": 5}}, "no table of numbers"),
     ],
 )
 def test_a_part_that_cannot_be_built_is_refused(own_pack: Path, part: str, change: dict, told: str) -> None:
     change_manifest(own_pack, lambda record: record["parts"][part].update(change))
     with pytest.raises(PackError, match=told):
         load_models(find_pack(own_pack), CPU, parts=[part])
+
+
+def test_a_part_in_the_place_of_another_is_refused(own_pack: Path) -> None:
+    change_manifest(own_pack, lambda record: record["parts"].update(parser=record["parts"]["encoder"]))
+    with pytest.raises(PackError, match="'compact-encoder', which cannot serve as one"):
+        _ = load_models(find_pack(own_pack), CPU).parser
 
 
 def test_a_file_that_is_no_safetensors_is_refused(own_pack: Path) -> None:
