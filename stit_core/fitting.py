@@ -61,6 +61,12 @@ def cosine_rate(step: int, steps: int, final: float) -> float:
     return final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * step / max(steps, 1)))
 
 
+def set_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
+    """Give every group of parameters the learning rate `lr`."""
+    for group in optimiser.param_groups:
+        group["lr"] = lr
+
+
 class RowAdam:
     """Adam on a table of which only the rows of a batch move, each with a step count of its own.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from stit_core.fitting import (
     load_checkpoint,
     own_copy,
     save_checkpoint,
+    set_rate,
 )
 from stit_core.images import to_mask, to_model, to_picture
 from stit_core.metrics import masked_loss
@@ -32,8 +34,8 @@ from stit_core.runtime import Runtime
 STAGE = "stitch"
 PICTURES = "crops"
 RECORD = "frames.jsonl"
-CHECKPOINT = "window.safetensors"
-WINDOW_FINAL_RATE = 0.1  # of window_lr, reached along a cosine at the end of a window's fit
+CHECKPOINT = "window{}.safetensors"  # two in turn: a frame needs the fits of the two windows around it
+FINAL_RATE = 0.1  # of window_lr and, with windows, of lr: reached along a cosine at the end
 
 
 def stitch(
@@ -49,9 +51,10 @@ def stitch(
     """Fit the tuned generator to the source on the border and to the edited crop on the content, frame by frame.
 
     window = 1 is STIT: every frame starts from the tuned weights with a fresh Adam. window > 1 first fits one set of
-    weights to `window` neighbouring frames at once, going on from the window before, and
-    then polishes each frame from there, keeping the best picture on the way; neighbours share their start, so they stay
-    alike and need few steps.
+    weights to up to `window` neighbouring frames at once, going on from the window before, and then polishes each
+    frame for a few steps, keeping the best picture on the way. A frame starts between the fits of the two windows
+    whose middles it stands between, in proportion: were it to take its own window's, the picture would jump wherever
+    one window ends and the next begins.
     Every frame is written when it is finished, the weights of a window when they are fitted: a run that was stopped
     goes on from there and ends with the same pictures as one that was not.
 
@@ -80,11 +83,9 @@ def stitch(
         message = f"The masks are {masks.size} px wide, the crops {alignment.size} px."
         raise ArtefactMismatchError(message, "Make the masks again from this alignment.")
     work = _Stitcher(alignment, edit, masks, tuned, generator, config, runtime, folder)
-    frames = len(alignment.frame_indices)
     work.report()
-    for start in range(0, frames, config.window):
-        work.run_window(start // config.window, range(start, min(start + config.window, frames)))
-    rows = [work.record[position] for position in range(frames)]
+    work.run()
+    rows = [work.record[position] for position in range(len(alignment.frame_indices))]
     border, content, steps = (np.asarray([row[name] for row in rows]) for name in ("border", "content", "steps"))
     return Stitched(alignment.clip_hash, alignment.frame_indices, work.crops, border, content, steps)
 
@@ -154,50 +155,65 @@ class _Stitcher:
         self.held = max(held) if held else None
         self.crops = FrameFolder(folder / PICTURES, alignment.frame_indices)
         self.crops.path.mkdir(exist_ok=True)
+        self.windows = window_ranges(len(alignment.frame_indices), config.window)
+        self.fits: dict[int, list[Tensor]] = {}  # of the last two windows
         self.fingerprint = _fingerprint(alignment, edit, masks, tuned, config, runtime)
         self.record = self.read_record()
 
     def report(self) -> None:
         self.runtime.step(STAGE, len(self.record), len(self.alignment.frame_indices))
 
+    def run(self) -> None:
+        """Finish every frame that is not finished yet."""
+        for position in range(len(self.alignment.frame_indices)):
+            if position not in self.record:
+                frame = self.load_frames(range(position, position + 1))
+                self.set_start(position)
+                self.finish(position, *self.polish(frame))
+
+    def set_start(self, position: int) -> None:
+        """Set the weights from which the frame at `position` is polished."""
+        if self.config.window == 1:
+            self.set_weights(self.tuned)
+            return
+        left, right, share = between_windows(position, self.windows)
+        before, after = self.fitted(left), self.fitted(right)
+        self.set_weights(a.lerp(b, share) for a, b in zip(before, after, strict=True))
+
     # --- one window ---
 
-    def run_window(self, number: int, positions: range) -> None:
-        """Fit the frames at `positions` together, then finish those that are not finished yet."""
-        if all(position in self.record for position in positions):
-            return
-        self.set_weights(self.tuned)
-        frames = self.load_frames(positions)
-        if self.config.window > 1:
-            self.fit_window(number, frames)
-        shared = [p.detach().clone() for p in self.weights]
-        for row, position in enumerate(positions):
-            if position not in self.record:
-                self.set_weights(shared)
-                self.finish(position, *self.polish(frames.pick(torch.tensor([row]))))
-
-    def fit_window(self, number: int, frames: _Frames) -> None:
-        """Fit shared weights to a window, going on from the window before, or take the fit from disk."""
-        file = self.folder / CHECKPOINT
+    def fitted(self, number: int) -> list[Tensor]:
+        """The weights fitted to a window: those at hand, or on disk, or fitted now, from those of the window before."""
+        if number in self.fits:
+            return self.fits[number]
+        file = self.folder / CHECKPOINT.format(number % 2)
         found = load_checkpoint(file)
-        if found is not None and found[1].get("fingerprint") == self.fingerprint:
-            tensors, facts = found
-            if facts["window"] in (number, number - 1):
-                self.set_weights([tensors[f"weight.{i}"] for i in range(len(self.weights))])
-            if facts["window"] == number:
-                return
+        if found is not None and found[1] == self.facts(number):
+            weights = [found[0][f"weight.{i}"].to(p) for i, p in enumerate(self.weights)]
+        else:
+            start = self.fitted(number - 1) if number > 0 else self.tuned
+            weights = self.fit_window(number, start)
+            save_checkpoint(file, {f"weight.{i}": weight for i, weight in enumerate(weights)}, self.facts(number))
+        self.fits = {kept: fit for kept, fit in self.fits.items() if abs(kept - number) == 1} | {number: weights}
+        return weights
+
+    def facts(self, number: int) -> dict[str, object]:
+        """What a window's checkpoint says of itself."""
+        return {"fingerprint": self.fingerprint, "window": number}
+
+    def fit_window(self, number: int, start: Sequence[Tensor]) -> list[Tensor]:
+        """Fit shared weights to the frames of a window; gives a copy of them."""
+        frames = self.load_frames(self.windows[number])
+        self.set_weights(start)
         optimiser = adam(self.net, self.config.window_lr)
         count = len(frames.source)
         batches = -(-count // self.config.batch_size)
         for step in range(self.config.window_steps):
             draw = np.random.default_rng([self.runtime.seed, number, step // batches])
             rows = draw.permutation(count)[step % batches * self.config.batch_size :][: self.config.batch_size]
-            rate = cosine_rate(step, self.config.window_steps, WINDOW_FINAL_RATE)
-            for group in optimiser.param_groups:
-                group["lr"] = self.config.window_lr * rate
+            set_rate(optimiser, self.config.window_lr * cosine_rate(step, self.config.window_steps, FINAL_RATE))
             self.update(optimiser, self.forward(frames.pick(torch.from_numpy(rows))), step)
-        tensors = {f"weight.{i}": p for i, p in enumerate(self.weights)}
-        save_checkpoint(file, tensors, {"fingerprint": self.fingerprint, "window": number})
+        return [p.detach().clone() for p in self.weights]
 
     def update(self, optimiser: torch.optim.Adam, result: _Result, step: int) -> None:
         """One step of the optimiser against the mean loss of some frames."""
@@ -213,8 +229,9 @@ class _Stitcher:
     def polish(self, frame: _Frames) -> tuple[_Result, int]:
         """Fit the weights to one frame; gives the result and the steps it took.
 
-        STIT takes the last picture. After a window's fit the first steps of a fresh Adam may lose ground, so that there
-        the best picture is taken.
+        STIT takes the last picture, at a constant rate. After a window's fit the first steps of a fresh Adam may lose
+        ground: there the best picture is taken, and the rate falls, so that neighbours end alike, mostly at the last
+        step, and not here and there on the way.
         """
         config = self.config
         optimiser = adam(self.net, config.lr)
@@ -227,6 +244,8 @@ class _Stitcher:
                 best = result.detached(), step
             if step == config.steps or float(result.border.detach()) < threshold:
                 break
+            if config.window > 1:
+                set_rate(optimiser, config.lr * cosine_rate(step, config.steps, FINAL_RATE))
             self.update(optimiser, result, step)
         assert best is not None
         check_finite(best[0].cost(config), "stitching", best[1])
@@ -240,7 +259,7 @@ class _Stitcher:
         border = masked_loss(made, frame.source, frame.border, self.config.loss)
         return _Result(made, border, masked_loss(made, frame.edited, frame.content, "l2"))
 
-    def set_weights(self, values: Sequence[Tensor]) -> None:
+    def set_weights(self, values: Iterable[Tensor]) -> None:
         with torch.no_grad():
             for parameter, value in zip(self.weights, values, strict=True):
                 parameter.copy_(value)
@@ -249,7 +268,8 @@ class _Stitcher:
 
     @torch.no_grad()
     def load_frames(self, positions: range) -> _Frames:
-        """Read crops, masks and latents of some frames and make their edited pictures; the weights must be tuned."""
+        """Read crops, masks and latents of some frames and make their edited pictures; leaves the tuned weights set."""
+        self.set_weights(self.tuned)
         device, names = self.runtime.device, [self.alignment.frame_indices[p] for p in positions]
         source = to_model(np.stack([self.alignment.crops.read(name) for name in names])).to(device)
         painted = np.stack([self.masks.pictures.read(name) for name in names])
@@ -300,6 +320,25 @@ class _Stitcher:
                     found[row["position"]] = row
         file.write_text("\n".join([head, *map(json.dumps, found.values())]) + "\n")
         return found
+
+
+def window_ranges(frames: int, window: int) -> list[range]:
+    """Cut `frames` positions into as few windows of at most `window` as there can be, alike in length to one frame."""
+    count = -(-frames // window)
+    return [range(frames * i // count, frames * (i + 1) // count) for i in range(count)]
+
+
+def between_windows(position: int, windows: Sequence[range]) -> tuple[int, int, float]:
+    """The two windows whose middles a position stands between and how far it is on the way, 0 at the first middle.
+
+    Before the first middle and after the last there is one window only.
+    """
+    middles = [(window.start + window.stop - 1) / 2 for window in windows]
+    right = bisect_left(middles, position)
+    if right in (0, len(windows)):
+        only = min(right, len(windows) - 1)
+        return only, only, 0.0
+    return right - 1, right, (position - middles[right - 1]) / (middles[right] - middles[right - 1])
 
 
 def _fingerprint(

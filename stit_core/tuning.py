@@ -25,6 +25,7 @@ from stit_core.fitting import (
     load_checkpoint,
     own_copy,
     save_checkpoint,
+    set_rate,
 )
 from stit_core.images import to_model, to_picture
 from stit_core.metrics import psnr
@@ -181,8 +182,7 @@ class _Fit:
         """Apply the gradients at the step's rate, to the weights and, where the settings say so, to the pivots."""
         config = self.config
         factor = cosine_rate(step, config.passes * self.steps_per_pass, config.final_lr)
-        for group in self.optimiser.param_groups:
-            group["lr"] = config.lr * factor
+        set_rate(self.optimiser, config.lr * factor)
         self.optimiser.step()
         if w_plus.grad is not None:
             self.pivots.step(index, w_plus.grad, config.pivot_lr * factor)

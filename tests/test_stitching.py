@@ -239,3 +239,42 @@ def test_a_loss_that_explodes_says_so(case, generator, folder):
     broken = dataclasses.replace(edit, w_plus=torch.full_like(edit.w_plus, float("nan")))
     with pytest.raises(StitError, match="stitching loss became nan"):
         stitch(alignment, broken, masks, tuned, generator, StitchConfig(), Runtime(), folder)
+
+
+def test_windows_cut_a_clip_into_like_parts():
+    assert stitching.window_ranges(7, 3) == [range(0, 2), range(2, 4), range(4, 7)]
+    assert stitching.window_ranges(17, 16) == [range(0, 8), range(8, 17)]
+    assert stitching.window_ranges(5, 16) == [range(5)]
+
+
+def test_a_frame_stands_between_the_middles_of_two_windows():
+    windows = [range(0, 4), range(4, 8), range(8, 11)]  # middles 1.5, 5.5, 9
+    found = [stitching.between_windows(position, windows) for position in (0, 1, 2, 5, 6, 9, 10)]
+    assert [pair[:2] for pair in found] == [(0, 0), (0, 0), (0, 1), (0, 1), (1, 2), (1, 2), (2, 2)]
+    assert [pair[2] for pair in found] == pytest.approx([0, 0, 1 / 8, 7 / 8, 1 / 7, 1, 0])
+    assert stitching.between_windows(3, [range(6)]) == (0, 0, 0.0)
+
+
+def test_the_picture_does_not_jump_where_a_window_ends(case, generator, tmp_path, folder):
+    """What stitching adds to the edit changes from frame to frame no more at the windows' ends than within them."""
+    alignment, edit, masks, tuned = case
+    config = dataclasses.replace(WINDOWS, steps=0, window=4, window_steps=20)
+    found = stitch(alignment, edit, masks, tuned, generator, config, Runtime(), folder)
+    none = StitchConfig(steps=0)
+    (tmp_path / "untouched").mkdir()
+    before = stitch(alignment, edit, masks, tuned, generator, none, Runtime(), tmp_path / "untouched")
+    added = pictures(found).astype(float) - pictures(before)
+    change = np.abs(np.diff(added, axis=0)).mean(axis=(1, 2, 3))
+    assert change.argmax() != 2, change  # the windows are 0 ... 2 and 3 ... 6
+    assert change[2] < 1.5 * np.median(change)
+
+
+def test_a_lost_fit_of_a_window_is_made_again_from_the_windows_before(case, generator, folder):
+    expected = stitch(*case, generator, WINDOWS, Runtime(), folder)
+    for file in folder.glob("window*"):
+        file.unlink()
+    file = folder / stitching.RECORD
+    file.write_text("\n".join(file.read_text().splitlines()[:-2]) + "\n")
+    found = stitch(*case, generator, WINDOWS, Runtime(), folder)
+    np.testing.assert_array_equal(pictures(found), pictures(expected))
+    np.testing.assert_array_equal(found.border_loss, expected.border_loss)
