@@ -20,12 +20,15 @@ SPEEDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slo
 
 
 def _check(config: object, name: str, low: float, high: float) -> None:
+    """Refuse a number out of range, a part of one where whole ones are counted, None where a number is needed."""
     value = getattr(config, name)
-    if value is None:
+    kind = str(type(config).__annotations__[name])  # as it is written: "int", "float | None"
+    if value is None and "None" in kind:
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+    number, allowed = ("number", (int, float)) if "float" in kind else ("whole number", (int,))
+    if isinstance(value, bool) or not isinstance(value, allowed) or not low <= value <= high:
         raise ConfigError(
-            f"{type(config).__name__}.{name} is {value!r}.", f"Choose a number from {low:g} to {high:g} for '{name}'."
+            f"{type(config).__name__}.{name} is {value!r}.", f"Choose a {number} from {low:g} to {high:g} for '{name}'."
         )
 
 
@@ -99,7 +102,7 @@ class AlignmentConfig:
 class InversionConfig:
     """Crops to pivots."""
 
-    batch_size: int = 8  # frames
+    batch_size: int = 4  # frames; a stop waits for a batch, and the e4e encoder takes a second a frame on two cores
 
     def __post_init__(self) -> None:
         _check(self, "batch_size", 1, 256)
@@ -181,12 +184,13 @@ class StitchConfig:
     """Stitching tuning: generator weights fitted to the source on the border and to the edit on the content.
 
     With window > 1 the generator is first fitted to `window` frames at once for `window_steps` steps; each frame is
-    then polished for up to `steps` steps from there. window = 1 is STIT: a fresh start for each frame.
+    then polished for up to `steps` steps, from between the fits around it. window = 1 is STIT: a fresh start for each
+    frame.
     """
 
     steps: int = 100  # per frame
-    lr: float = 3e-4  # Adam
-    window: int = 1  # frames
+    lr: float = 3e-4  # Adam; with windows it falls along a cosine
+    window: int = 1  # frames at most; windows of a clip are alike in length
     window_steps: int = 0
     batch_size: int = 1  # frames per window step
     window_lr: float = 1e-3  # Adam, while a window is fitted; falls along a cosine
