@@ -19,7 +19,7 @@ from stit_core.images import to_model
 from stit_core.runtime import Runtime
 
 STAGE = "masks"
-BATCH_SIZE = 8  # frames a call of the parser
+BATCH_SIZE = 4  # frames a call of the parser; a stop waits for one call
 
 
 class Parser(Protocol):
@@ -38,7 +38,7 @@ def make_masks(alignment: Alignment, config: MaskConfig, parser: Parser, runtime
     alignment: the crops.
     config: background classes and dilations.
     parser: on the runtime's device.
-    runtime: device, precision, progress and stop, one step a frame.
+    runtime: device, progress and stop, one step a frame.
     folder: where the masks go, one PNG a frame with the three masks as its channels.
 
     Returns
@@ -76,13 +76,12 @@ def make_masks(alignment: Alignment, config: MaskConfig, parser: Parser, runtime
 @torch.inference_mode()
 def foreground(crops: np.ndarray, background: tuple[int, ...], parser: Parser, runtime: Runtime) -> np.ndarray:
     """Where the parser sees anything but `background`: (B, S, S, 3) uint8 -> (B, S, S) uint8, 0 or 1."""
-    with runtime.autocast():
-        logits = parser.parse(to_model(crops).to(runtime.device))
+    logits = parser.parse(to_model(crops).to(runtime.device))  # in float32: masks do not depend on the run's precision
     behind_classes = torch.tensor(background, device=logits.device)
     masks = []
     for one in logits.split(1):  # 80 MB each at 1024 px
         if one.shape[-2:] != crops.shape[1:3]:
-            one = F.interpolate(one.float(), size=crops.shape[1:3], mode="bilinear", align_corners=False)
+            one = F.interpolate(one, size=crops.shape[1:3], mode="bilinear", align_corners=False)
         masks.append(~torch.isin(one.argmax(dim=1), behind_classes))
     return torch.cat(masks).to(torch.uint8).cpu().numpy()  # (B, S, S)
 
