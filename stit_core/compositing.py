@@ -11,7 +11,6 @@ from scipy.ndimage import correlate1d, minimum_filter
 from stit_core.artefacts import Alignment, Clip, Masks, Stitched, check_clip, check_same_frames
 from stit_core.config import CompositeConfig, MaskConfig
 from stit_core.errors import ArtefactMismatchError
-from stit_core.geometry import STIT_CROP as STIT_CROP
 from stit_core.geometry import to_crop_pixels, warp_square_to_frame
 from stit_core.runtime import Runtime
 

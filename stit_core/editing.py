@@ -110,9 +110,9 @@ def _edited_styles(
 ) -> tuple[Tensor, ...]:
     """One (T, C) tensor a layer on the CPU: the pivots' styles plus the directions' change at the mean pivot."""
     net = own_copy(generator, runtime.device, tuned.state)
-    with torch.inference_mode():
+    with torch.no_grad():  # not inference_mode: stitching differentiates through these tensors
         pivots = net.styles(base.to(runtime.device))
         mean = base.mean(dim=0, keepdim=True)
         before = net.styles(mean.to(runtime.device))
         after = net.styles((mean + offset).to(runtime.device))
-        return tuple((styles + b - a).cpu().clone() for styles, a, b in zip(pivots, before, after, strict=True))
+        return tuple((styles + b - a).cpu() for styles, a, b in zip(pivots, before, after, strict=True))
