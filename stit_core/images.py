@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -64,39 +63,3 @@ def to_mask(masks: np.ndarray) -> Tensor:
     if masks.dtype != np.uint8 or masks.ndim != 3:
         raise ValueError(f"Masks must be (H, W) or (B, H, W) uint8, not {masks.shape} {masks.dtype}.")
     return torch.from_numpy(np.ascontiguousarray(masks[:, None])).float().div_(255.0)  # (B, 1, H, W)
-
-
-def from_mask(masks: Tensor) -> np.ndarray:
-    """Turn masks, (B, 1, H, W) in [0, 1], into (B, H, W) uint8 0..255, rounded and clamped: the inverse of `to_mask`.
-
-    Raises
-    ------
-    ValueError: another shape.
-    """
-    if masks.ndim != 4 or masks.shape[1] != 1:
-        raise ValueError(f"Masks must be (B, 1, H, W), not {tuple(masks.shape)}.")
-    levels = masks.detach().float().mul(255.0).round().clamp(0, 255).to(torch.uint8)
-    return np.ascontiguousarray(levels[:, 0].cpu().numpy())  # (B, H, W)
-
-
-def resize(images: Tensor, size: int | tuple[int, int]) -> Tensor:
-    """Resample images to `size`, without aliasing.
-
-    A whole-number shrink is the mean over each block of pixels; every other change is bilinear, with the filter
-    widened to the shrink (as Pillow and torchvision do with antialias on).
-
-    Parameters
-    ----------
-    images: (B, C, H, W).
-    size: side of a square, or (height, width).
-
-    Returns
-    -------
-    (B, C, *size), of the dtype of `images`; `images` itself where it has that size.
-    """
-    height, width = (size, size) if isinstance(size, int) else size
-    if tuple(images.shape[-2:]) == (height, width):
-        return images
-    if images.shape[-2] % height == 0 and images.shape[-1] % width == 0:
-        return F.avg_pool2d(images, (images.shape[-2] // height, images.shape[-1] // width))
-    return F.interpolate(images, size=(height, width), mode="bilinear", align_corners=False, antialias=True)

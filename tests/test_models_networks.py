@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from rule_weights import REFERENCE, deviation, drawn_input, layout_digest, weights_by_rule
 from torch import Tensor, nn
 
@@ -18,7 +19,7 @@ from stit_core.checkpoints import (
     perceptual_from_state,
     read_torch,
 )
-from stit_core.models.encoders import E4eEncoder
+from stit_core.models.encoders import E4eEncoder, resize_to
 from stit_core.models.identity import ArcFace
 from stit_core.models.parsing import BiSeNet
 from stit_core.models.perceptual import Lpips, alexnet_trunk, unit_channels
@@ -145,3 +146,13 @@ def test_a_pixel_of_zeros_has_a_finite_gradient() -> None:
     unit.sum().backward()
     assert features.grad is not None
     assert torch.isfinite(features.grad).all()
+
+
+@pytest.mark.parametrize("size", [20, 64])
+def test_resizing_agrees_with_pillow(size: int) -> None:
+    plane = np.random.default_rng(2).random((33, 47)).astype(np.float32)
+    expected = np.asarray(Image.fromarray(plane).resize((size, size), Image.Resampling.BILINEAR))
+    result = resize_to(torch.from_numpy(plane)[None, None], size)[0, 0].numpy()
+    np.testing.assert_allclose(result, expected, atol=1e-4)
+    square = torch.rand(1, 3, 6, 6)
+    assert resize_to(square, 6) is square
