@@ -35,6 +35,7 @@ _MATRIX_NAMES = {  # tag of a stream -> name that the scale filter takes
     "bt2020c": "bt2020",
 }
 _POLL_SECONDS = 0.1
+_PREROLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -168,11 +169,23 @@ def mux_arguments(
         inputs += [] if seconds is None else ["-t", f"{float(seconds):.6f}"]
         inputs += source_arguments(sound)
         maps += ["-map", "1:a:0", "-c:a", sound_codec]
+        maps += _sound_before(muxer) if start is not None and sound_codec == "copy" else []
         maps += [] if sound_codec == "copy" else ["-b:a", "192k"]
     clean = ["-map_metadata", "-1", "-map_chapters", "-1"]  # the source's may hold where and by whom it was filmed
     said = [part for key, value in metadata.items() for part in ("-metadata", f"{key}={value}")]
     container = ["-video_track_timescale", str(timescale), "-movflags", "+faststart"] if muxer != "matroska" else []
     return ["-loglevel", "error", *inputs, *maps, *clean, *said, *container, "-f", muxer, f"file:{target}"]
+
+
+def _sound_before(muxer: str) -> list[str]:
+    """Drop copied sound packets from before the trim, back to the key frame that was sought.
+
+    MP4 and MOV hide what their edit lists leave out, so they keep the little that the first sample is decoded from;
+    Matroska would begin with it, before the first picture.
+    """
+    if muxer == "matroska":
+        return ["-copypriorss:a", "0"]
+    return ["-bsf:a", f"noise=drop=lt(pts*tb\\,-{_PREROLL_SECONDS})"]
 
 
 def command(arguments: Sequence[str]) -> list[str]:

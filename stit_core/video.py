@@ -153,8 +153,9 @@ def write_video(
     """Write the pictures of a clip as H.264 yuv420p with the clip's timing, colours and sound.
 
     The sound packets of the trimmed part are copied as they are where the container allows, else encoded to AAC.
-    yuv420p knows even sizes only: a picture of odd width or height gets its last column or row twice. Matroska keeps
-    timestamps to a millisecond, MP4 and MOV exactly.
+    yuv420p knows even sizes only, and H.264 can crop it by even numbers only: a picture of odd width or height gets its
+    last column or row twice. Matroska keeps timestamps to a millisecond, and the sound of a trimmed part from its first
+    whole packet on; MP4 and MOV keep both exactly.
 
     Parameters
     ----------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -108,17 +110,29 @@ def test_cancel_leaves_nothing(synthetic_clip: Path, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"frames", "synthetic.mp4"}
 
 
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file may grow over `size` bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_no_room_for_the_frames_leaves_nothing(synthetic_clip: Path, tmp_path: Path) -> None:
+    with room_for(4096), pytest.raises(VideoError, match=r"no room for the frames of synthetic\.mp4"):
+        open_clip(synthetic_clip, CONFIG, Runtime(), tmp_path / "frames")
+    assert {path.name for path in tmp_path.iterdir()} == {"synthetic.mp4"}
+
+
 def test_no_room_for_the_file_leaves_the_old_one(synthetic_clip: Path, tmp_path: Path) -> None:
     clip = open_clip(synthetic_clip, CONFIG, Runtime(), tmp_path / "frames")
     target = tmp_path / "out.mp4"
     target.write_bytes(b"old")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    try:
-        with pytest.raises(VideoError, match=r"out\.mp4 cannot be written"):
-            write_video(clip.frames, clip, target, CONFIG, Runtime())
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with room_for(4096), pytest.raises(VideoError, match=r"out\.mp4 cannot be written"):
+        write_video(clip.frames, clip, target, CONFIG, Runtime())
     assert target.read_bytes() == b"old"
     assert {path.name for path in tmp_path.iterdir()} == {"frames", "synthetic.mp4", "out.mp4"}
 
@@ -143,3 +157,62 @@ def test_rates_behind_rounded_ticks() -> None:
     assert fit_rate((0, 33, 67, 100, 133), ms, Fraction(30))[0] == 30
     assert fit_rate((0, 1, 3, 4), Fraction(1, 30), Fraction(30))[1][2] == Fraction(3, 30)
     assert fit_rate((5, 5, 6), ms, Fraction(25))[1] == (0, Fraction(1, 25), Fraction(2, 25))
+
+
+def test_ten_bits_are_read_as_eight(ffmpeg_make, tmp_path: Path) -> None:
+    lavfi = ["-f", "lavfi", "-i", "color=0x2080c0:s=64x48:r=10,format=yuv420p10le", "-frames:v", "3"]
+    source = ffmpeg_make("ten.mp4", *lavfi, "-c:v", "libx264", "-qp", "1")
+    clip = open_clip(source, CONFIG, Runtime(), tmp_path / "frames")
+    np.testing.assert_allclose(clip.frames[2][20, 20], (0x20, 0x80, 0xC0), atol=2)
+    write_video(clip.frames, clip, tmp_path / "out.mp4", CONFIG, Runtime())
+    again = open_clip(tmp_path / "out.mp4", CONFIG, Runtime(), tmp_path / "again")
+    np.testing.assert_allclose(again.frames[2][20, 20], (0x20, 0x80, 0xC0), atol=3)
+
+
+def test_transparency_is_dropped(ffmpeg_make, tmp_path: Path) -> None:
+    box = "drawbox=16:16:32:24:color=0x20c040@1:t=fill:replace=1"
+    lavfi = ["-f", "lavfi", "-i", f"color=red@0:s=64x48:r=10,format=yuva420p,{box}", "-frames:v", "3"]
+    source = ffmpeg_make("alpha.webm", *lavfi, "-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p")
+    clip = open_clip(source, CONFIG, Runtime(), tmp_path / "frames")
+    assert (len(clip.frames), clip.frames[0].shape) == (3, (48, 64, 3))
+    np.testing.assert_allclose(clip.frames[0][30, 30], (0x20, 0xC0, 0x40), atol=6)
+    assert write_video(clip.frames, clip, tmp_path / "out.mp4", CONFIG, Runtime()).frames == 3
+
+
+def test_an_odd_size_grows_by_a_repeated_column_and_row(ffmpeg_make, tmp_path: Path) -> None:
+    lavfi = ["-f", "lavfi", "-i", "testsrc2=s=98x64:r=10,format=yuv444p,crop=97:63:0:0:exact=1", "-frames:v", "2"]
+    clip = open_clip(ffmpeg_make("odd.mkv", *lavfi, "-qp", "0"), CONFIG, Runtime(), tmp_path / "frames")
+    assert (clip.width, clip.height) == (97, 63)
+    plain = [np.full((63, 97, 3), (40, 90, 160), np.uint8)] * 2
+    write_video(plain, clip, tmp_path / "out.mp4", CONFIG, Runtime())
+    again = open_clip(tmp_path / "out.mp4", CONFIG, Runtime(), tmp_path / "again")
+    assert (again.width, again.height) == (98, 64)
+    np.testing.assert_allclose(again.frames[1], np.broadcast_to((40, 90, 160), (64, 98, 3)), atol=3)
+
+
+def heard(path: Path, *options: str) -> np.ndarray:
+    """The sound as a player plays it, mono float32 at 48 kHz from time 0 on."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", *options, "-i", str(path), "-map", "0:a:0"]
+    form = ["-af", "aresample=48000:async=1:min_hard_comp=0.001:first_pts=0", "-ac", "1", "-f", "f32le", "-"]
+    return np.frombuffer(subprocess.run([*command, *form], capture_output=True, check=True).stdout, np.float32)
+
+
+@pytest.mark.parametrize("codec", ["aac", "libopus", "pcm_s16le"])
+def test_the_sound_of_a_trimmed_part_stays_with_its_pictures(ffmpeg_make, tmp_path: Path, codec: str) -> None:
+    """A flash and a click stand at 2 s; the key frame before the trim is at 0 s."""
+    flash = "color=black:s=64x48:r=25:d=3,drawbox=c=white:t=fill:enable='eq(n,50)'"
+    click = "aevalsrc='if(between(t,2,2.004),0.9*sin(2*PI*1500*t),0)':s=48000:d=3"
+    source = ffmpeg_make(
+        "click.mkv", "-f", "lavfi", "-i", flash, "-f", "lavfi", "-i", click, "-c:v", "libx264", "-g", "250",
+        "-pix_fmt", "yuv420p", "-c:a", codec,
+    )  # fmt: skip
+    config = VideoConfig(start=1.03, end=2.5, crf=10, speed="ultrafast")
+    clip = open_clip(source, config, Runtime(), tmp_path / "frames")
+    assert [frame for frame in clip.frames.indices if clip.frames.read(frame).mean() > 128] == [24]
+    for suffix in (".mp4", ".mkv", ".mov"):
+        output = write_video(clip.frames, clip, tmp_path / f"out{suffix}", config, Runtime()).path
+        assert open_clip(output, CONFIG, Runtime(), tmp_path / "again").start == 0, "nothing comes before the pictures"
+        sound = heard(output)
+        assert np.argmax(np.abs(sound) > 0.25) / 48000 == pytest.approx(float(clip.timestamps[24]), abs=0.002)
+        everything = heard(output, *(["-ignore_editlist", "1"] if suffix != ".mkv" else []))
+        assert len(everything) / 48000 < clip.seconds + 0.15, "sound from before the trim is not in the file"
