@@ -7,13 +7,14 @@ its centre at (0, 0) in a quad and at (0.5, 0.5) in a warp, hence `quad + 0.5` w
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 from scipy.ndimage import gaussian_filter1d
 
 EYE_WIDTHS = 2.0  # half side of the quad in distances between the eyes
 MOUTH_HEIGHTS = 1.8  # half side of the quad in distances from the eyes to the mouth
 CENTER_DROP = 0.1  # of the way from the eyes to the mouth
 STIT_CROP = 1024  # pixels, side of the crop that STIT counts dilations and feathering in
+PLAIN_RATIO = 2.0  # crop pixels to a frame's pixel up to which the warp back is plainly bilinear, as in STIT
 WARP_OFFSET = 0.5  # pixels from a quad's coordinates to a warp's
 
 
@@ -145,8 +146,9 @@ def warp_square_to_frame(
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Lay a square crop back over its quad, the inverse of `warp_quad_to_square`.
 
-    Only the part of the frame that the quad covers is computed. A crop at least twice as wide as its quad is averaged
-    over blocks first, as a plain bilinear warp would drop pixels and shimmer.
+    Only the part of the frame that the quad covers is computed. A crop over twice as wide as its quad is blurred first,
+    as a plain bilinear warp would drop pixels and shimmer; the blur grows with the ratio from none, as the sharpness of
+    a face that comes nearer would else change from one frame to the next.
 
     Parameters
     ----------
@@ -171,10 +173,10 @@ def warp_square_to_frame(
     if min(patch_size) <= 0:
         return np.zeros((0, 0, 4), dtype=np.uint8), (left, top)
     image = Image.fromarray(square)
-    shrink = max(1, int(size / max(1.0, np.hypot(*(quad[3] - quad[0])))))
-    if shrink > 1:
-        image = image.reduce(shrink)
-    corners = np.array([[0, 0], [0, size], [size, size], [size, 0]], dtype=np.float64) / shrink
+    ratio = size / max(1.0, float(np.hypot(*(quad[3] - quad[0]))))
+    if ratio > PLAIN_RATIO:
+        image = image.filter(ImageFilter.BoxBlur(min(ratio - PLAIN_RATIO, (ratio - 1) / 2)))
+    corners = np.array([[0, 0], [0, size], [size, size], [size, 0]], dtype=np.float64)
     coefficients = perspective_coefficients(corners, quad + WARP_OFFSET - [left, top])
     data = tuple(coefficients.tolist())
     warped = image.transform(patch_size, Image.Transform.PERSPECTIVE, data, Image.Resampling.BILINEAR)

@@ -154,3 +154,26 @@ def test_a_stop_ends_the_stream(tmp_path: Path) -> None:
     token.set()
     with pytest.raises(Cancelled):
         next(stream)
+
+
+def centred(side: float) -> np.ndarray:
+    """An upright quad around the middle of a 300 px frame."""
+    half = side / 2
+    return np.array([[-half, -half], [-half, half], [half, half], [half, -half]]) + 150.0
+
+
+def test_a_growing_face_does_not_change_in_sharpness_at_once() -> None:
+    rows, columns = np.mgrid[:256, :256]
+    texture = (127.5 + 90 * np.sin(columns / 2.6) * np.cos(rows / 3.1)).astype(np.uint8)
+    crop, frame = texture[..., None].repeat(3, axis=2), np.full((300, 300, 3), 127, np.uint8)
+    sides = np.arange(60.0, 150.0, 0.5)
+    contrast = np.array([paste(frame, crop, centred(side))[125:175, 125:175].std() for side in sides])
+    assert np.abs(np.diff(contrast)).max() < 1.5
+
+
+def test_a_crop_pasted_small_is_averaged_not_sampled() -> None:
+    rows, columns = np.mgrid[:256, :256]
+    crop = ((rows + columns) % 2 * 255).astype(np.uint8)[..., None].repeat(3, axis=2)
+    pasted = paste(np.zeros((300, 300, 3), np.uint8), crop, centred(61.0))[130:170, 130:170]
+    assert pasted.std() < 3
+    assert pasted.mean() == pytest.approx(127.5, abs=1.5)
