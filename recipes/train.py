@@ -21,7 +21,6 @@ from recipes.training.data import Shards
 from recipes.training.encoder import encoder_phase
 from recipes.training.generator import generator_phase, new_generator, set_mean_w
 from recipes.training.loop import Phase, read_config, run_phase
-from recipes.training.mapping import mapping_phase
 from recipes.training.parser import parser_phase
 from stit_core.memory import keep_freed_memory
 from stit_core.models.attributes import AttributeNet, FeaturePerceptual
@@ -53,10 +52,6 @@ class Recipe:
     def phase(self, section: dict[str, Any]) -> tuple[str, Phase]:
         """The network and the phase that a section of the config describes."""
         seed, kind = self.config["seed"], section["phase"]
-        if kind == "mapping":
-            generator = self.modules["generator"]
-            assert isinstance(generator, Generator)
-            return "generator", mapping_phase(generator, section, seed, self.device)
         module: Any = self.modules[kind]
         if kind == "generator":
             net = self.averaged["attributes"]

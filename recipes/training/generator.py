@@ -56,10 +56,10 @@ def picture_loss(images: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
 
 
 def parameter_groups(generator: Generator, lr: float) -> list[dict[str, Any]]:
-    """Synthesis and mapping at `lr`: the mapping network, stored at 100 times its effect, hardly moves any more."""
+    """Synthesis at `lr`; the mapping network, whose stored weights are 100 times their effect, at 100 times `lr`."""
     return [
         {"params": list(generator.synthesis_parameters()), "lr": lr},
-        {"params": list(generator.mapping_network.parameters()), "lr": lr},
+        {"params": list(generator.mapping_network.parameters()), "lr": lr * 100},
     ]
 
 
