@@ -51,7 +51,8 @@ TENSOR_FILE = "tensors.safetensors"
 RUN_FILE = "run.json"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_WRITABLE = (
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO,
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
+    errno.ELOOP, errno.EIO,
 )  # fmt: skip
 _CLEAN_HINT = "Delete this run with `runs clean` and start it again."
 
@@ -161,9 +162,19 @@ def load_artefact(kind: type[T], folder: Path) -> T:
             if _picture_bytes(folder / name) != size:
                 raise ValueError(f"pictures in {name} are missing or altered")
         values = {name: _decode(value, tensors, folder) for name, value in record["values"].items()}
+        for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+            wanted = _FIELD_TYPES.get(str(field.type), object)
+            if not isinstance(values[field.name], wanted):
+                raise TypeError(f"'{field.name}' is no {field.type}")
         return kind(**values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, safetensors.SafetensorError) as error:
         raise StoreError(f"The stored result {folder.name} is damaged: {error}.", _CLEAN_HINT) from error
+
+
+_FIELD_TYPES: Mapping[str, Any] = {  # of a dataclass whose annotations are strings
+    "FrameFolder": FrameFolder, "np.ndarray": np.ndarray, "torch.Tensor": torch.Tensor, "Fraction": Fraction,
+    "Path": Path, "str": str, "int": int, "float": (int, float),
+}  # fmt: skip
 
 
 def _encode(
@@ -252,15 +263,16 @@ def disk_errors(what: str, writing: bool = True) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        subject = what[:1].upper() + what[1:]
         if error.errno in _NO_ROOM:
             hint = "Free some space or delete old runs with `runs clean`; finished work is kept, start again then."
             raise StoreError(f"The disk is full: {what} could not be written.", hint) from error
         if error.errno in _NOT_WRITABLE:
             hint = "Choose a folder that you may write to; STIT_RUNS names the one for runs."
-            raise StoreError(f"{what} cannot be written: {error.strerror}.", hint) from error
+            raise StoreError(f"{subject} cannot be written: {error.strerror}.", hint) from error
         if error.errno == errno.ENOENT and writing:
             hint = "Start again: what was deleted is made again. If that does not help, choose another folder."
-            raise StoreError(f"{what} cannot be written: its folder is gone or cannot be made.", hint) from error
+            raise StoreError(f"{subject} cannot be written: its folder is gone or cannot be made.", hint) from error
         raise
 
 

@@ -326,6 +326,21 @@ def test_a_source_that_does_not_stay_is_told_at_the_end(
     assert "measure" in json.loads(capsys.readouterr().out)["cached"]
 
 
+@pytest.mark.parametrize(("stage", "field"), [("measure", "psnr"), ("stitch", "crops"), ("clip", "width")])
+@pytest.mark.usefixtures("place")
+def test_a_stored_result_of_another_make_is_made_again(
+    stage: str, field: str, runs: Path, face_clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = next(runs.glob(f"*/{stage}-*/result.json"))
+    record = json.loads(path.read_text())
+    record["values"][field] = "something else"
+    path.write_text(json.dumps(record))
+    assert main(["edit", str(face_clip), "-d", "smile=2", "--pack", "tiny", "--json"]) == 0
+    cached = json.loads(capsys.readouterr().out)["cached"]
+    assert stage not in cached
+    assert {"landmarks", "tune"} <= set(cached)
+
+
 def test_a_range_of_close_factors_keeps_every_video(place: Path, runs: Path, face_clip: Path) -> None:
     assert runs.exists()
     close = ["-d", "smile", "--range", "2", "2.001", "2", "--pack", "tiny"]
