@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -235,3 +236,13 @@ def test_a_changed_file_has_another_digest(tmp_path: Path) -> None:
     assert file_digest(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     path.write_bytes(b"abcd")
     assert file_digest(path).startswith("88d4266f")
+
+
+def test_a_run_deleted_between_two_stages_is_told(tmp_path: Path) -> None:
+    run = Store(tmp_path / "runs").run("a" * 64, "clip.mp4")
+    shutil.rmtree(run.folder)
+    with (
+        pytest.raises(StoreError, match="result of 'tune' cannot be written: its folder is gone"),
+        run.make("tune", "k"),
+    ):
+        pass
