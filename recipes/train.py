@@ -24,7 +24,7 @@ from recipes.training.loop import Phase, read_config, run_phase
 from recipes.training.parser import parser_phase
 from stit_core.memory import keep_freed_memory
 from stit_core.models.attributes import AttributeNet, FeaturePerceptual
-from stit_core.models.compact import CompactEncoder, CompactParser
+from stit_core.models.compact import CompactEncoder, CompactParser, folded
 from stit_core.models.generator import Generator
 from stit_core.runtime import pick_device
 
@@ -56,7 +56,7 @@ class Recipe:
         if kind == "generator":
             net = self.averaged["attributes"]
             assert isinstance(net, AttributeNet)
-            perceptual = FeaturePerceptual(net.eval().requires_grad_(False)) if section["perceptual"] > 0 else None
+            perceptual = FeaturePerceptual(folded(net).requires_grad_(False)) if section["perceptual"] > 0 else None
             made = generator_phase(module, perceptual, self.train, self.held_out, section, seed, self.device)
         elif kind == "attributes":
             made = attribute_phase(module, self.train, self.held_out, section, seed, self.device)

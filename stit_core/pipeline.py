@@ -32,9 +32,8 @@ from stit_core import (
 from stit_core import report as reports
 from stit_core.artefacts import Alignment, Clip, Edit, Inversion, Landmarks, Masks, Stitched, Tuned
 from stit_core.config import RunConfig
-from stit_core.errors import ArtefactMismatchError, StoreError, VideoError
+from stit_core.errors import ArtefactMismatchError, ConfigError, StoreError, VideoError
 from stit_core.fitting import own_copy
-from stit_core.geometry import to_crop_pixels
 from stit_core.images import to_model, to_picture
 from stit_core.models.generator import Generator
 from stit_core.packs import Models
@@ -217,7 +216,7 @@ class Pipeline:
 
         Raises: StitError of the stage that cannot go on, Cancelled when the run was stopped.
         """
-        self.directions()
+        self._check_edit()
         video.check_output(Path(output))
         reports.check_output(Path(path), Path(output))
         self.models.verify()
@@ -235,6 +234,14 @@ class Pipeline:
             target = output.with_name(f"{output.stem}_{name}_{label}{output.suffix}")
             made.append(self.with_config(config).run(path, target))
         return made
+
+    def _check_edit(self) -> None:
+        """Raise DirectionError or ConfigError for an edit that the pack cannot do, before hours of work."""
+        self.directions()
+        freeze = self.config.edit.freeze_from
+        if freeze is not None and freeze >= self.pack.num_ws:
+            message = f"There is no style layer {freeze} to freeze from in the pack '{self.pack.name}'."
+            raise ConfigError(message, f"Choose 'freeze_from' from 0 to {self.pack.num_ws - 1}.")
 
     def _finish(self, clip: Clip, output: Path) -> Report:
         measures = self.measure(clip)
@@ -275,10 +282,8 @@ class Pipeline:
         """The full frame (H, W, 3) uint8 with `crop` (size, size, 3) pasted in, as the finished video will have it."""
         crops, regions = self.align(clip), self.masks(clip)
         position = _position(crops.frame_indices, frame)
-        feather = self.config.compositing.feather
-        feather = self.config.masks.outer_dilation / 2 if feather is None else feather
         mask = regions.pictures.read(frame)[..., compositing.FULL]
-        radius = to_crop_pixels(feather, crops.size)
+        radius = compositing.feather_radius(self.config.compositing, self.config.masks.outer_dilation, crops.size)
         return compositing.paste(clip.frames.read(frame), crop, crops.quads[position], mask, radius)
 
     def directions(self) -> dict[str, directions.Direction]:
@@ -336,8 +341,14 @@ class Pipeline:
             self.seconds[stage] = time.perf_counter() - started
         if result is None:
             raise StoreError(f"The result of '{stage}' could not be read back.", "Check the disk, then start again.")
-        self._memory[name] = result
+        self._remember(name, result)
         return result
+
+    def _remember(self, name: str, result: object) -> None:
+        """Keep the newest result of each kind in memory; older ones are read from the store again."""
+        for other in [old for old, value in self._memory.items() if type(value) is type(result)]:
+            del self._memory[other]
+        self._memory[name] = result
 
     def _found(self, stage: str) -> None:
         if stage not in self.seconds:
@@ -350,7 +361,7 @@ class Pipeline:
         net = self._memory.get(name)
         if not isinstance(net, Generator):
             net = own_copy(self.models.generator, self.runtime.device, self.tune(clip).state).requires_grad_(False)
-            self._memory[name] = net
+            self._remember(name, net)
         return net
 
     def _measure(self, crops: Alignment, stitched: Stitched, tuned: Tuned) -> Measures:

@@ -23,6 +23,7 @@ from stit_core.models.generator import Generator
 HELD_OUT = 64  # pictures of an evaluation
 # Styles that hardly depend on w at first: regression then has no random dependence to unlearn.
 AFFINE_START = 0.1
+PERCEPTUAL_SIZE = 128  # pixels; larger pictures are shrunk for the perceptual term, which costs as much as the rest
 
 
 def new_generator(config: dict[str, Any]) -> Generator:
@@ -87,10 +88,10 @@ def generator_phase(
         loss = picture_loss(images, batch.images, detail_weight(batch.labels))
         figures = {"l1": float((images.detach() - batch.images).abs().mean())}
         if perceptual is not None and section["perceptual"] > 0:
-            with torch.autocast(device.type, torch.bfloat16):
-                with torch.no_grad():
-                    features = perceptual.features(batch.images)
-                distance = perceptual.distance(perceptual.features(images), features).mean()
+            shrink = max(resolution // PERCEPTUAL_SIZE, 1)
+            with torch.no_grad():
+                features = perceptual.features(F.avg_pool2d(batch.images, shrink))
+            distance = perceptual.distance(perceptual.features(F.avg_pool2d(images, shrink)), features).mean()
             loss = loss + section["perceptual"] * distance
             figures["perceptual"] = float(distance.detach())
         loss.backward()
