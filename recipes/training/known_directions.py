@@ -29,7 +29,7 @@ KNOWN: dict[str, tuple[dict[str, float], str, str, str]] = {
     "yaw": ({"yaw": 1.0}, "Yaw", "head turned to the person's left", "head turned to the person's right"),
     "pitch": ({"pitch": 1.0}, "Pitch", "head raised", "head lowered"),
     "african_caucasian": (
-        {"caucasian": 1.0, "african": -1.0},
+        {"caucasian": 2.5, "african": -2.5},
         "African shapes to Caucasian shapes",
         "MakeHuman's Caucasian shapes",
         "MakeHuman's African shapes",
@@ -59,7 +59,10 @@ def write_directions(pack: Pack, generator: Generator, latents: np.ndarray, attr
         card = Card(
             name=name,
             title=title,
-            description=f"Factor 1 is one standard deviation among the pack's heads: {positive}; below 0: {negative}.",
+            description=(
+                f"Above 0: {positive}; below 0: {negative}. Factor 1 is {max(weights.values()):g} standard deviations "
+                "among the pack's heads."
+            ),
             positive=positive,
             negative=negative,
             source="recipes: ridge regression of w on the known parameters of the renders",
