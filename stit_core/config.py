@@ -189,11 +189,14 @@ class StitchConfig:
     """
 
     steps: int = 100  # per frame
-    lr: float = 3e-4  # Adam; with windows it falls along a cosine
+    lr: float = (
+        3e-4  # Adam, weights; 0 with a noise_lr: only the noise planes move; with windows it falls along a cosine
+    )
     window: int = 1  # frames at most; windows of a clip are alike in length
     window_steps: int = 0
     batch_size: int = 1  # frames per window step
     window_lr: float = 1e-3  # Adam, while a window is fitted; falls along a cosine
+    noise_lr: float = 0.0  # Adam, noise planes from 64 px up while a frame is polished; 0: none move
     freeze_below: int = 0  # pixels; blocks of a lower resolution keep their tuned weights
     content_weight: float = 0.01
     loss: Literal["l2", "l1"] = "l2"
@@ -201,11 +204,12 @@ class StitchConfig:
 
     def __post_init__(self) -> None:
         _check(self, "steps", 0, 10_000)
-        _check(self, "lr", 1e-8, 1.0)
+        _check(self, "lr", 0.0 if self.noise_lr > 0 else 1e-8, 1.0)
         _check(self, "window", 1, 10_000)
         _check(self, "window_steps", 0, 10_000)
         _check(self, "batch_size", 1, 256)
         _check(self, "window_lr", 1e-8, 1.0)
+        _check(self, "noise_lr", 0.0, 10.0)
         _check(self, "freeze_below", 0, 4096)
         _check(self, "content_weight", 0.0, 1e4)
         _check(self, "threshold", 0.0, 10.0)

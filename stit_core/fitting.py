@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -52,8 +53,13 @@ def cpu_state(generator: Generator) -> dict[str, Tensor]:
 def adam(generator: Generator, lr: float, beta1: float = 0.9, beta2: float = 0.999) -> torch.optim.Adam:
     """Adam on the generator's synthesis weights, in its fused form, which is several times faster on a CPU."""
     parameters = [p for p in generator.synthesis_parameters() if p.requires_grad]
-    fused = parameters[0].device.type in ("cpu", "cuda")
-    return torch.optim.Adam(parameters, lr=lr, betas=(beta1, beta2), eps=ADAM_EPSILON, fused=fused)
+    return adam_on([{"params": parameters, "lr": lr}], beta1, beta2)
+
+
+def adam_on(groups: list[dict[str, Any]], beta1: float = 0.9, beta2: float = 0.999) -> torch.optim.Adam:
+    """Fused Adam on groups of parameters, each with its rate: [{"params": [...], "lr": 1e-3}, ...]."""
+    fused = groups[0]["params"][0].device.type in ("cpu", "cuda")
+    return torch.optim.Adam(groups, betas=(beta1, beta2), eps=ADAM_EPSILON, fused=fused)
 
 
 def cosine_rate(step: int, steps: int, final: float) -> float:

@@ -8,6 +8,7 @@ import json
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from stit_core.config import StitchConfig
 from stit_core.errors import ArtefactMismatchError
 from stit_core.fitting import (
     adam,
+    adam_on,
     check_finite,
     check_size,
     cosine_rate,
@@ -35,6 +37,7 @@ STAGE = "stitch"
 PICTURES = "crops"
 RECORD = "frames.jsonl"
 CHECKPOINT = "window{}.safetensors"  # two in turn: a frame needs the fits of the two windows around it
+NOISE_FROM = 32  # pixels; noise planes up to here reach further than a border is wide, and stay
 FINAL_RATE = 0.1  # of window_lr and, with windows, of lr: reached along a cosine at the end
 
 
@@ -205,6 +208,8 @@ class _Stitcher:
         """Fit shared weights to the frames of a window; gives a copy of them."""
         frames = self.load_frames(self.windows[number])
         self.set_weights(start)
+        for weight in self.weights:
+            weight.requires_grad_(True)
         optimiser = adam(self.net, self.config.window_lr)
         count = len(frames.source)
         batches = -(-count // self.config.batch_size)
@@ -229,33 +234,57 @@ class _Stitcher:
     def polish(self, frame: _Frames) -> tuple[_Result, int]:
         """Fit the weights to one frame; gives the result and the steps it took.
 
+        Noise planes reach detail of the border, such as strands of hair, that no few steps on the weights do, and leave
+        the content nearly as it is, since a plane acts where it lies.
         STIT takes the last picture, at a constant rate. After a window's fit the first steps of a fresh Adam may lose
         ground: there the best picture is taken, and the rate falls, so that neighbours end alike, mostly at the last
         step, and not here and there on the way.
         """
         config = self.config
-        optimiser = adam(self.net, config.lr)
+        noise: str | list[Tensor] = self.net.noise_planes() if config.noise_lr > 0 else "const"
+        free = [
+            plane.requires_grad_() for plane in noise if isinstance(plane, Tensor) and len(plane[0, 0]) > NOISE_FROM
+        ]
+        groups: list[dict[str, Any]] = [{"params": free, "lr": config.noise_lr}] if free else []
+        if config.lr > 0:
+            groups.insert(0, {"params": self.weights, "lr": config.lr})
+        else:
+            frame = self.started(frame)
+        for weight in self.weights:
+            weight.requires_grad_(config.lr > 0)
+        optimiser = adam_on(groups)
+        rates = [group["lr"] for group in optimiser.param_groups]
         threshold = -1.0 if config.threshold is None else config.threshold
         best: tuple[_Result, int] | None = None
         for step in range(config.steps + 1):
             with torch.set_grad_enabled(step < config.steps):
-                result = self.forward(frame)
+                result = self.forward(frame, noise)
             if config.window == 1 or best is None or result.cost(config) < best[0].cost(config):
                 best = result.detached(), step
             if step == config.steps or float(result.border.detach()) < threshold:
                 break
             if config.window > 1:
-                set_rate(optimiser, config.lr * cosine_rate(step, config.steps, FINAL_RATE))
+                factor = cosine_rate(step, config.steps, FINAL_RATE)
+                for group, rate in zip(optimiser.param_groups, rates, strict=True):
+                    group["lr"] = rate * factor
             self.update(optimiser, result, step)
         assert best is not None
         check_finite(best[0].cost(config), "stitching", best[1])
         return best
 
-    def forward(self, frame: _Frames) -> _Result:
+    @torch.no_grad()
+    def started(self, frame: _Frames) -> _Frames:
+        """The frame with the blocks run that no noise plane of the polish touches."""
+        with self.runtime.autocast():
+            styles = self.net.styles(frame.w_plus) if frame.styles is None else frame.styles
+            start = self.net.run_blocks(styles, "const", state=frame.start, until=NOISE_FROM)
+        return dataclasses.replace(frame, start=start)
+
+    def forward(self, frame: _Frames, noise: str | Sequence[Tensor] = "const") -> _Result:
         """Pictures and losses of some frames with the weights as they stand."""
         with self.runtime.autocast():
             styles = self.net.styles(frame.w_plus) if frame.styles is None else frame.styles
-            made = self.net.run_blocks(styles, "const", state=frame.start).image
+            made = self.net.run_blocks(styles, noise, state=frame.start).image
         border = masked_loss(made, frame.source, frame.border, self.config.loss)
         return _Result(made, border, masked_loss(made, frame.edited, frame.content, "l2"))
 

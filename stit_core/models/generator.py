@@ -53,17 +53,22 @@ class SynthesisBlock(nn.Module):
 
     def affines(self) -> list[EqualLinear]:
         """Return the block's affine layers in the order in which their styles are used."""
-        convs = [self.conv1] if self.conv0 is None else [self.conv0, self.conv1]
-        return [*(conv.affine for conv in convs), self.torgb.affine]
+        return [*(conv.affine for conv in self.convs()), self.torgb.affine]
 
-    def forward(self, state: BlockState | None, styles: Sequence[Tensor], noise: str) -> BlockState:
-        """Run the block on the state before it (None at 4 px) with its two or three styles (B, C)."""
+    def convs(self) -> list[StyledConv]:
+        """Return the block's styled convolutions in order."""
+        return [self.conv1] if self.conv0 is None else [self.conv0, self.conv1]
+
+    def forward(
+        self, state: BlockState | None, styles: Sequence[Tensor], noise: Sequence[str] | Sequence[Tensor]
+    ) -> BlockState:
+        """Run the block on the state before it (None at 4 px), with a style and a noise for each convolution."""
         if self.conv0 is None or state is None:
             assert self.const is not None, "only the 4 px block starts without a state"
             x = self.const.expand(styles[0].shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)
         else:
-            x = self.conv0(state.features, styles[0], noise)
-        x = self.conv1(x, styles[-2], noise)
+            x = self.conv0(state.features, styles[0], noise[0])
+        x = self.conv1(x, styles[-2], noise[-1])
         rgb = self.torgb(x, styles[-1])
         image = rgb if state is None else upsample_2x(state.image) + rgb
         return BlockState(self.resolution, x, image)
@@ -179,28 +184,45 @@ class Generator(nn.Module):
         return self.run_blocks(styles, noise).image
 
     def run_blocks(
-        self, styles: Sequence[Tensor], noise: str = "const", state: BlockState | None = None, until: int | None = None
+        self,
+        styles: Sequence[Tensor],
+        noise: str | Sequence[Tensor] = "const",
+        state: BlockState | None = None,
+        until: int | None = None,
     ) -> BlockState:
         """Run synthesis from a state (None: from the start) to the end of the block of resolution `until`.
 
         Whoever keeps low blocks frozen runs them once without gradients, keeps the state and goes on from it:
         `run_blocks(styles, state=run_blocks(styles, until=32)).image` equals `synthesis_from_styles(styles)`.
-        `styles` is always the full list. Raises: ValueError as synthesis_from_styles, or when nothing is left to run.
+        `styles` is always the full list. `noise` may be planes of one's own in the form of `noise_planes`, for
+        optimising them (Abdal et al., "Image2StyleGAN++", 2020).
+        Raises: ValueError as synthesis_from_styles, or when nothing is left to run.
         """
-        if noise not in NOISE_MODES:
+        count = 2 * len(self.blocks) - 1
+        if isinstance(noise, str) and noise not in NOISE_MODES:
             raise ValueError(f"noise must be one of {NOISE_MODES}, got {noise!r}")
+        if not isinstance(noise, str) and len(noise) != count:
+            raise ValueError(f"expected {count} noise planes, got {len(noise)}")
         if len(styles) != 3 * len(self.blocks) - 1:
             raise ValueError(f"expected {3 * len(self.blocks) - 1} styles, got {len(styles)}")
-        position = 0
+        noises = [noise] * count if isinstance(noise, str) else list(noise)
+        position = layer = 0
         for block in self._blocks():
-            count = 2 if block.resolution == 4 else 3
+            convs = len(block.convs())
             due = state is None or block.resolution > state.resolution
             if due and (until is None or block.resolution <= until):
-                state = block(state, styles[position : position + count], noise)
-            position += count
+                state = block(state, styles[position : position + convs + 1], noises[layer : layer + convs])
+            position += convs + 1
+            layer += convs
         if state is None:
             raise ValueError(f"until must be one of {sorted(self.channels)}, got {until}")
         return state
+
+    @torch.no_grad()
+    def noise_planes(self) -> list[Tensor]:
+        """Return what noise "const" adds, a plane (1, 1, r, r) for each styled convolution in order."""
+        convs = [conv for block in self._blocks() for conv in block.convs()]
+        return [(conv.noise_const * conv.noise_strength)[None, None].clone() for conv in convs]
 
     def _blocks(self) -> Iterator[SynthesisBlock]:
         for block in self.blocks.values():

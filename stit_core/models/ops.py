@@ -71,23 +71,25 @@ class _ScaleShiftLeak(torch.autograd.Function):
             offset = (offset + plane * strength).contiguous(memory_format=torch.channels_last)
         y = torch.addcmul(offset.to(x.dtype), x, scale.to(x.dtype)[:, :, None, None])
         y = F.leaky_relu(y, LEAK, inplace=True)
-        ctx.save_for_backward(x, scale, y, plane)  # type: ignore[arg-type]  # None is allowed
+        ctx.save_for_backward(x, scale, y, plane, strength)  # type: ignore[arg-type]  # None is allowed
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        x, scale, y, plane = ctx.saved_tensors
-        wants_x, wants_scale, wants_bias, _, wants_strength = ctx.needs_input_grad
+        x, scale, y, plane, strength = ctx.saved_tensors
+        wants_x, wants_scale, wants_bias, wants_plane, wants_strength = ctx.needs_input_grad
         # The sign of the result equals the sign before it, so the result alone tells the slope.
         grad = torch.ops.aten.leaky_relu_backward(grad, y, LEAK, True)
         grad_x = grad * scale.to(grad.dtype)[:, :, None, None] if wants_x else None
         grad_scale = (grad * x).sum(dim=(2, 3)).to(scale.dtype) if wants_scale else None
         grad_bias = grad.sum(dim=(2, 3)).to(scale.dtype).sum(dim=0) if wants_bias else None
-        grad_strength = None
-        if wants_strength and plane is not None:
-            grad_strength = (grad.sum(dim=1, keepdim=True).to(scale.dtype) * plane).sum()
-        return grad_x, grad_scale, grad_bias, None, grad_strength
+        grad_plane = grad_strength = None
+        if plane is not None and (wants_plane or wants_strength):
+            summed = grad.sum(dim=1, keepdim=True).to(scale.dtype)  # (B, 1, H, W)
+            grad_strength = (summed * plane).sum() if wants_strength else None
+            grad_plane = (summed * strength).sum_to_size(plane.shape) if wants_plane else None
+        return grad_x, grad_scale, grad_bias, grad_plane, grad_strength
 
 
 def scale_shift_leak(
@@ -96,7 +98,7 @@ def scale_shift_leak(
     """Return leaky_relu(x * scale + bias + plane * strength) with slope 0.2, in the type of x.
 
     Arguments: x (B, C, H, W); scale (B, C); bias (C,); plane (1 or B, 1, H, W) and strength (), the noise.
-    Differentiable once in everything but plane.
+    Differentiable once.
     """
     out: Tensor = _ScaleShiftLeak.apply(x, scale, bias, plane, strength)
     return out
@@ -153,8 +155,11 @@ class StyledConv(nn.Module):
         self.register_buffer("kernel", fir_kernel(), persistent=False)
         self.fan_in_gain = 1.0 / math.sqrt(in_channels * 9)
 
-    def forward(self, x: Tensor, style: Tensor, noise: str) -> Tensor:
-        """Map (B, I, r, r) and style (B, I) to (B, O, resolution, resolution); noise is const, none or random."""
+    def forward(self, x: Tensor, style: Tensor, noise: str | Tensor) -> Tensor:
+        """Map (B, I, r, r) and style (B, I) to (B, O, resolution, resolution).
+
+        noise: "const", "none", "random", or a plane (1 or B, 1, resolution, resolution) added as it is.
+        """
         # The gains cancel; they keep the convolution's result near unit size, which half precision needs.
         scale = demodulation_coefficients(self.weight, style) * (ACTIVATION_GAIN / self.fan_in_gain)
         x = x * (style * self.fan_in_gain).to(x.dtype)[:, :, None, None]
@@ -164,6 +169,8 @@ class StyledConv(nn.Module):
         else:
             x = F.conv2d(x, self.weight, padding=1)
         bias = self.bias * ACTIVATION_GAIN
+        if isinstance(noise, Tensor):
+            return scale_shift_leak(x, scale, bias, noise, noise.new_tensor(ACTIVATION_GAIN))
         if noise == "none":
             return scale_shift_leak(x, scale, bias)
         if noise == "const":
