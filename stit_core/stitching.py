@@ -78,7 +78,7 @@ def stitch(
     ArtefactMismatchError: artefacts of different frames or sizes. ConfigError: crops of another size than the
     generator's. StitError: the loss is not finite any more.
 
-    Source: STIT, section 4.4; windows are ours.
+    Source: STIT, section 4.4; noise planes as in Abdal et al., "Image2StyleGAN++" (2020); windows are ours.
     """
     check_same_frames(alignment, edit, masks, tuned)
     check_size(alignment.size, generator)
@@ -154,6 +154,7 @@ class _Stitcher:
             block.requires_grad_(int(name[1:]) >= config.freeze_below)
         self.weights = [p for p in self.net.synthesis_parameters() if p.requires_grad]
         self.tuned = [p.detach().clone() for p in self.weights]
+        self.noise_from = min(NOISE_FROM, self.net.resolution // 4)
         held = [size for size in self.net.channels if size < config.freeze_below]
         self.held = max(held) if held else None
         self.crops = FrameFolder(folder / PICTURES, alignment.frame_indices)
@@ -241,13 +242,14 @@ class _Stitcher:
         step, and not here and there on the way.
         """
         config = self.config
-        noise: str | list[Tensor] = self.net.noise_planes() if config.noise_lr > 0 else "const"
-        free = [
-            plane.requires_grad_() for plane in noise if isinstance(plane, Tensor) and len(plane[0, 0]) > NOISE_FROM
-        ]
-        groups: list[dict[str, Any]] = [{"params": free, "lr": config.noise_lr}] if free else []
+        noise: str | list[Tensor] = "const"
+        groups: list[dict[str, Any]] = []
+        if config.noise_lr > 0:
+            noise = self.net.noise_planes()
+            free = [plane.requires_grad_() for plane in noise if plane.shape[-1] > self.noise_from]
+            groups.append({"params": free, "lr": config.noise_lr})
         if config.lr > 0:
-            groups.insert(0, {"params": self.weights, "lr": config.lr})
+            groups.append({"params": self.weights, "lr": config.lr})
         else:
             frame = self.started(frame)
         for weight in self.weights:
@@ -277,7 +279,7 @@ class _Stitcher:
         """The frame with the blocks run that no noise plane of the polish touches."""
         with self.runtime.autocast():
             styles = self.net.styles(frame.w_plus) if frame.styles is None else frame.styles
-            start = self.net.run_blocks(styles, "const", state=frame.start, until=NOISE_FROM)
+            start = self.net.run_blocks(styles, "const", state=frame.start, until=self.noise_from)
         return dataclasses.replace(frame, start=start)
 
     def forward(self, frame: _Frames, noise: str | Sequence[Tensor] = "const") -> _Result:

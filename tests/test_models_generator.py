@@ -142,7 +142,10 @@ def test_scale_shift_leak_has_the_right_gradients() -> None:
     scale, bias = torch.randn(2, 3, dtype=torch.float64), torch.randn(3, dtype=torch.float64)
     strength = torch.tensor(0.7, dtype=torch.float64)
     sources = [tensor.requires_grad_() for tensor in (x, scale, bias, strength)]
-    assert torch.autograd.gradcheck(lambda a, b, c, d: scale_shift_leak(a, b, c, plane, d), sources)
+    sources.append(plane.requires_grad_())
+    assert torch.autograd.gradcheck(lambda a, b, c, d, e: scale_shift_leak(a, b, c, e, d), sources)
+    shared = torch.randn(1, 1, 4, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda a: scale_shift_leak(x, scale, bias, a, strength), [shared])
     assert torch.autograd.gradcheck(lambda a, b, c: scale_shift_leak(a, b, c), sources[:3])
 
 
@@ -233,6 +236,20 @@ def test_synthesis_goes_on_from_a_cached_state(small: Generator) -> None:
     image.sum().backward()
     trained = {name.split(".")[1] for name, p in small.named_parameters() if p.grad is not None}
     assert trained == {"b32"}
+
+
+def test_noise_planes_of_ones_own(small: Generator) -> None:
+    styles = small.styles(torch.randn(2, small.num_ws, 16))
+    planes = small.noise_planes()
+    assert [plane.shape[-1] for plane in planes] == [4, 8, 8, 16, 16, 32, 32]
+    image = small.run_blocks(styles, planes).image
+    assert torch.allclose(image, small.synthesis_from_styles(styles, "const"), atol=1e-5)
+    planes[-1] = planes[-1] + torch.nn.functional.pad(torch.ones(1, 1, 1, 1), (10, 21, 20, 11))
+    moved = (small.run_blocks(styles, planes).image - image).abs().sum(1) > 0
+    assert moved[:, 20, 10].all()
+    assert int(moved.sum()) == 2  # the last plane acts where it lies
+    with pytest.raises(ValueError, match="expected 7 noise planes, got 6"):
+        small.run_blocks(styles, planes[:-1])
 
 
 def test_dims_rebuild_the_generator(small: Generator) -> None:

@@ -29,6 +29,8 @@ from tests.stage_cases import (
 FRAMES = 7
 WINDOWS = StitchConfig(steps=4, lr=2e-3, window=3, window_steps=8, batch_size=2, window_lr=3e-3)
 
+NOISE = dataclasses.replace(WINDOWS, steps=20, lr=0, noise_lr=0.1)
+
 
 @pytest.fixture(scope="module")
 def generator():
@@ -104,7 +106,7 @@ def test_in_the_paper_every_frame_starts_from_the_tuned_weights(case, generator,
 
 
 @pytest.mark.parametrize(
-    "config", [StitchConfig(steps=25, lr=2e-3), WINDOWS, StitchConfig(steps=25, lr=1e-3, freeze_below=8)]
+    "config", [StitchConfig(steps=25, lr=2e-3), WINDOWS, NOISE, StitchConfig(steps=25, lr=1e-3, freeze_below=8)]
 )
 def test_the_border_meets_the_source(case, generator, tmp_path, folder, config):
     alignment, edit, masks, tuned = case
@@ -120,7 +122,7 @@ def test_the_border_meets_the_source(case, generator, tmp_path, folder, config):
     assert errors[1] < 0.75 * errors[0]  # the written files show what the losses say
 
 
-@pytest.mark.parametrize("config", [StitchConfig(steps=4, lr=2e-3), WINDOWS])
+@pytest.mark.parametrize("config", [StitchConfig(steps=4, lr=2e-3), WINDOWS, NOISE])
 @pytest.mark.parametrize("stop_at", [0, 2, 3, 5])
 def test_a_stopped_run_ends_as_one_that_was_not_stopped(case, generator, tmp_path, config, stop_at):
     whole, halves = tmp_path / "whole", tmp_path / "halves"
@@ -145,6 +147,15 @@ def test_a_stopped_run_ends_as_one_that_was_not_stopped(case, generator, tmp_pat
     np.testing.assert_array_equal(pictures(found), pictures(expected))
     np.testing.assert_array_equal(found.border_loss, expected.border_loss)
     np.testing.assert_array_equal(found.steps, expected.steps)
+
+
+def test_noise_planes_reach_what_a_few_steps_on_the_weights_do_not(case, generator, tmp_path, folder):
+    (tmp_path / "weights").mkdir()
+    weights = dataclasses.replace(NOISE, lr=3e-4, noise_lr=0.0)
+    before = stitch(*case, generator, weights, Runtime(), tmp_path / "weights")
+    found = stitch(*case, generator, NOISE, Runtime(), folder)
+    assert found.border_loss.mean() < 0.9 * before.border_loss.mean()
+    assert found.content_loss.mean() < 1.2 * before.content_loss.mean()
 
 
 def test_a_stop_acts_within_one_optimiser_step(case, generator, folder):
