@@ -46,6 +46,7 @@ PAPER = {
         "window": 1,
         "window_steps": 0,
         "batch_size": 1,
+        "noise_lr": 0.0,
         "freeze_below": 0,
         "content_weight": 0.01,
         "loss": "l2",
