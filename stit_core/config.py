@@ -185,18 +185,16 @@ class StitchConfig:
 
     With window > 1 the generator is first fitted to `window` frames at once for `window_steps` steps; each frame is
     then polished for up to `steps` steps, from between the fits around it. window = 1 is STIT: a fresh start for each
-    frame.
+    frame. With noise_lr > 0 the polish moves the frame's noise planes too, or, with lr = 0, them alone.
     """
 
     steps: int = 100  # per frame
-    lr: float = (
-        3e-4  # Adam, weights; 0 with a noise_lr: only the noise planes move; with windows it falls along a cosine
-    )
+    lr: float = 3e-4  # Adam, weights, with windows along a cosine; 0 where only noise planes shall move
     window: int = 1  # frames at most; windows of a clip are alike in length
     window_steps: int = 0
     batch_size: int = 1  # frames per window step
     window_lr: float = 1e-3  # Adam, while a window is fitted; falls along a cosine
-    noise_lr: float = 0.0  # Adam, noise planes from 64 px up while a frame is polished; 0: none move
+    noise_lr: float = 0.0  # Adam, noise planes above 32 px while a frame is polished; 0: none move
     freeze_below: int = 0  # pixels; blocks of a lower resolution keep their tuned weights
     content_weight: float = 0.01
     loss: Literal["l2", "l1"] = "l2"
