@@ -10,7 +10,8 @@ from scipy.interpolate import PchipInterpolator
 
 from .makehuman import read_target
 from .raster import EMPTY, raster_triangles
-from .shading import (
+from .shape import HeadShape
+from .surface import (
     BEARD,
     CHEEK,
     CLOTH,
@@ -26,7 +27,6 @@ from .shading import (
     TEXTURE_BOX,
     UPPER_LIP,
 )
-from .shape import HeadShape
 
 SKULL_CENTRE = np.array([0.0, 0.45, -0.05])
 # Elevation of the hairline in degrees over the azimuth from the front.

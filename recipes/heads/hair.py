@@ -9,8 +9,8 @@ from numba import njit
 from scipy.spatial import cKDTree
 
 from .parameters import HAIR_STYLES, HeadParameters
-from .shading import EAR, SCALP
 from .shape import head_rotation
+from .surface import EAR, SCALP
 
 POINTS = 14  # a strand
 BOUND_TO = 3  # surface vertices that carry a point

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .parameters import BEARD_STYLES, HAIR_STYLES, HeadParameters
-from .shading import Look
+from .surface import Look
 
 MONK = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")
 MONK_SHARE = 0.64  # an albedo is darker than the swatch that stands for it

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from . import anatomy, shading
+from . import anatomy, shading, surface
 from .hair import HairSet
 from .landmarks import align_quad, calibrate, place_landmarks
 from .look import choose_look
@@ -58,7 +58,7 @@ class Rendering:
     """A picture and all that is known of it."""
 
     image: np.ndarray  # (H, W, 3) uint8
-    labels: np.ndarray  # (H, W) uint8, the 19 classes of shading.py
+    labels: np.ndarray  # (H, W) uint8, the 19 classes of surface.py
     landmarks: np.ndarray  # (68, 2) float32, pixels, iBUG order
     attributes: np.ndarray  # (A,) float32, parameters.ATTRIBUTE_NAMES
     parameters: HeadParameters
@@ -79,9 +79,9 @@ class Renderer:
         normals = vertex_normals(fine, quads)
         triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
         masks = self.matrix @ masks
-        masks[:, shading.OCCLUSION] = anatomy.bake_occlusion(fine, normals, triangles)
+        masks[:, surface.OCCLUSION] = anatomy.bake_occlusion(fine, normals, triangles)
         front = (np.abs(fine[:, 0]) < 0.5) & (np.abs(fine[:, 1] + 0.27) < 0.45) & (fine[:, 2] > 0.2)
-        masks[:, shading.INTERIOR] = front * anatomy.smooth(0.12, 0.04, masks[:, shading.OCCLUSION])
+        masks[:, surface.INTERIOR] = front * anatomy.smooth(0.12, 0.04, masks[:, surface.OCCLUSION])
         self.static = masks
         self.quads4 = self.shape.body
         self.coarse = np.concatenate([self.quads4[:, [0, 1, 2]], self.quads4[:, [0, 2, 3]]]).astype(np.int32)
@@ -93,10 +93,10 @@ class Renderer:
 
     def _join_meshes(self, skin: np.ndarray) -> None:
         """Lay skin, eyeballs, teeth, tongue and lashes out as one list of triangles."""
-        triangles, kinds = [skin], [np.full(len(skin), shading.SKIN_FACE)]
+        triangles, kinds = [skin], [np.full(len(skin), surface.SKIN_FACE)]
         self.eye_directions, eye = eyeball()
         count = self.skin_count
-        for kind in (shading.LEFT_EYE, shading.RIGHT_EYE):
+        for kind in (surface.LEFT_EYE, surface.RIGHT_EYE):
             triangles.append(eye + count)
             kinds.append(np.full(len(eye), kind))
             count += len(self.eye_directions)
@@ -105,7 +105,7 @@ class Renderer:
             quads = self.shape.extras[name]
             ids, local = np.unique(quads, return_inverse=True)
             local = local.reshape(quads.shape) + count
-            kind = shading.TEETH if "teeth" in name else shading.TONGUE if "tongue" in name else shading.LASH
+            kind = surface.TEETH if "teeth" in name else surface.TONGUE if "tongue" in name else surface.LASH
             if not name.endswith("lashes-1"):
                 triangles += [local[:, [0, 1, 2]], local[:, [0, 2, 3]]]
                 kinds += [np.full(len(local), kind)] * 2
@@ -181,7 +181,7 @@ class Renderer:
     def _assemble(self, p: HeadParameters, posed: Posed, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         normal = vertex_normals(skin, self.quads)
         attributes = [self._dress(p)]
-        cloth = attributes[0][:, shading.CLOTH]
+        cloth = attributes[0][:, surface.CLOTH]
         skin = skin + normal * (0.05 * anatomy.smooth(0.35, 0.75, cloth))[:, None]
         positions, normals = [skin], [normal]
         for centre, radius in zip(posed.eye_centres, posed.eye_radii, strict=True):
@@ -190,34 +190,34 @@ class Renderer:
             bulge = 1 + 0.05 * anatomy.smooth(0.80, 0.97, local[:, 2:3])
             positions.append(centre + radius * (local * bulge) @ rotation.T)
             normals.append(local @ rotation.T)
-            block = np.zeros((len(local), shading.NUM_ATTRIBUTES))
+            block = np.zeros((len(local), surface.NUM_ATTRIBUTES))
             block[:, :3] = local
-            block[:, shading.OCCLUSION] = 1
+            block[:, surface.OCCLUSION] = 1
             attributes.append(block)
         lashes = np.array(LASH_SHARES) + np.array(LASH_MORE) * (1 - p.gender) * (0.5 + 0.5 * p.makeup)
         shares = np.concatenate([np.ones(len(EXTRA_GROUPS)), lashes])
         for (ids, _, kind), roots, share in zip(self.extra_ids, self.lash_roots, shares, strict=True):
             points = posed.posed[ids]
-            if kind == shading.LASH:
+            if kind == surface.LASH:
                 points = posed.posed[roots] + share * (points - posed.posed[roots])
             positions.append(points)
             out = points - posed.posed[self.shape.extras["helper-tongue"]].reshape(-1, 3).mean(0)
             normals.append(out / np.linalg.norm(out, axis=1, keepdims=True))
-            block = np.zeros((len(ids), shading.NUM_ATTRIBUTES))
+            block = np.zeros((len(ids), surface.NUM_ATTRIBUTES))
             depth = posed.rest[ids][:, 2]
             block[:, 1] = (depth - depth.min()) / np.ptp(depth)
-            block[:, shading.OCCLUSION] = 0.5
-            block[:, shading.REST_X] = self.mean[ids][:, 0]
+            block[:, surface.OCCLUSION] = 0.5
+            block[:, surface.REST_X] = self.mean[ids][:, 0]
             attributes.append(block)
         return np.concatenate(positions), np.concatenate(normals), np.concatenate(attributes)
 
     def _dress(self, p: HeadParameters) -> np.ndarray:
         """The static attributes with the cloth column set for the neckline: 0.5 at its edge, more below."""
         attributes = self.static.copy()
-        x, y, z = (self.static[:, shading.REST_X + k] for k in range(3))
+        x, y, z = (self.static[:, surface.REST_X + k] for k in range(3))
         depth = max(p.neckline - 0.5, 0.0) * 1.6
         edge = -1.02 - 0.35 * z - 0.12 * p.neckline - depth * np.maximum(0.45 - np.abs(x), 0) * (z > -0.1)
-        attributes[:, shading.CLOTH] = np.clip(0.5 + (edge - y) * 2.0, 0, 1)
+        attributes[:, surface.CLOTH] = np.clip(0.5 + (edge - y) * 2.0, 0, 1)
         return attributes
 
     def _rasterise(self, camera: Camera, position: np.ndarray, strands, height: int, width: int):  # type: ignore[no-untyped-def]
@@ -226,7 +226,7 @@ class Renderer:
         bary = np.zeros((height, width, 2), np.float32)
         points = camera.project(position)
         points[:, :2] *= width
-        two_sided = self.material == shading.LASH
+        two_sided = self.material == surface.LASH
         solid = self.triangles[~two_sided]
         raster_triangles(points, solid, 0, depth, owner, bary, True)
         raster_triangles(points, self.triangles[two_sided], len(solid), depth, owner, bary, False)
@@ -237,7 +237,7 @@ class Renderer:
             raster_segments(lines, strands.starts, strands.width * lines[:, 2] * scale, depth, owner, bary)
         return owner, bary, points[:, 2]
 
-    def _shadow_map(self, look: shading.Look, posed: Posed, strands) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]
+    def _shadow_map(self, look: surface.Look, posed: Posed, strands) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]
         side = np.cross([0.0, 1.0, 0.0], look.light)
         side /= np.linalg.norm(side)
         axes = np.stack([side, -np.cross(look.light, side), look.light])

@@ -1,0 +1,106 @@
+"""Colour of the skin, brows, lips, painted beard and scalp."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from .surface import (
+    BEARD,
+    BLOTCH,
+    BROW,
+    CHEEK,
+    EAR,
+    FRECKLE,
+    GRAIN,
+    INTERIOR,
+    L_HAIR,
+    L_LEFT_BROW,
+    L_LEFT_EAR,
+    L_LOWER_LIP,
+    L_MOUTH,
+    L_NECK,
+    L_NOSE,
+    L_RIGHT_BROW,
+    L_RIGHT_EAR,
+    L_SKIN,
+    L_UPPER_LIP,
+    LIPS,
+    LOWER_LIP,
+    NECK,
+    NOSE,
+    REST_X,
+    REST_Z,
+    SCALP,
+    SOCKET,
+    STUBBLE,
+    UPPER_LIP,
+    ramp,
+)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def sample(texture, x, y, out):  # type: ignore[no-untyped-def]
+    """Bilinear look-up of the detail texture at rest position x, y."""
+    height, width, channels = texture.shape
+    fx = (x + 1.0) / 2.0 * width - 0.5
+    fy = (1.6 - y) / 2.6 * height - 0.5
+    fx, fy = min(max(fx, 0.0), width - 1.001), min(max(fy, 0.0), height - 1.001)
+    ix, iy = int(fx), int(fy)
+    u, v = fx - ix, fy - iy
+    for c in range(channels):
+        top = texture[iy, ix, c] * (1 - u) + texture[iy, ix + 1, c] * u
+        low = texture[iy + 1, ix, c] * (1 - u) + texture[iy + 1, ix + 1, c] * u
+        out[c] = top * (1 - v) + low * v
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
+    """Colour of the skin from masks `a` and detail; returns (label, gloss, roughness)."""
+    lips = detail[LIPS] * ramp(0.45, 0.6, a[REST_Z])
+    blood = look.redness * (0.5 * a[CHEEK] + 0.45 * a[NOSE] + 0.5 * a[EAR]) + 0.16 * detail[BLOTCH] * front
+    blood = 0.75 * blood * (1.0 - 0.55 * look.dark)
+    shade = 1.0 - 0.24 * a[SOCKET] * (0.6 + 0.6 * look.age) + 0.05 * detail[GRAIN] * front
+    tint = (0.05, -0.17, -0.14)
+    for c in range(3):
+        albedo[c] = look.skin[c] * shade * (1.0 + blood * tint[c] * 2.2)
+    spots = look.freckles * detail[FRECKLE] * front * (0.5 + 0.5 * min(1.0, a[CHEEK] * 1.5 + a[NOSE]))
+    spots = max(spots, 0.5 * look.age * detail[FRECKLE] * front * (1.0 - look.dark))
+    natural = (0.80 - 0.25 * look.dark, 0.47 - 0.05 * look.dark, 0.46 + 0.0 * look.dark)
+    for c in range(3):
+        albedo[c] *= 1.0 - spots * (0.28 + 0.14 * c)
+        flesh = look.skin[c] * natural[c] * 1.12
+        painted = (flesh * 0.35 + look.lip_colour[c] * 0.75) if look.makeup > 0.0 else flesh
+        mouth = flesh * (1 - look.makeup) + painted * look.makeup
+        albedo[c] = albedo[c] * (1 - lips) + mouth * lips
+    chin = ramp(0.42, 0.30, abs(a[REST_X]))
+    area = a[BEARD] * (1.0 - look.goatee * (1.0 - chin)) * (1.0 - lips)
+    beard = area * look.beard * (0.62 + 0.38 * look.stubble * detail[STUBBLE])
+    scalp = ramp(0.25, 0.75, a[SCALP]) * look.scalp * (0.85 + 0.15 * detail[STUBBLE])
+    for c in range(3):
+        albedo[c] = albedo[c] * (1 - beard) + look.beard_colour[c] * beard
+        albedo[c] = albedo[c] * (1 - scalp) + look.hair[c] * 0.8 * scalp
+    label = L_SKIN
+    if a[NECK] > 0.5:
+        label = L_NECK
+    if a[EAR] > 0.3:
+        label = L_LEFT_EAR if a[REST_X] > 0 else L_RIGHT_EAR
+    if a[NOSE] > 0.5:
+        label = L_NOSE
+    brow = ramp(0.50, 0.72, detail[BROW] + 0.16 * look.brow_thickness) * front
+    if brow > 0.0:
+        for c in range(3):
+            albedo[c] = albedo[c] * (1 - 0.92 * brow) + look.brow[c] * 0.92 * brow
+        if brow > 0.35:
+            label = L_LEFT_BROW if a[REST_X] > 0 else L_RIGHT_BROW
+    if lips > 0.5:
+        label = L_UPPER_LIP if a[UPPER_LIP] > a[LOWER_LIP] else L_LOWER_LIP
+    if scalp > 0.6:
+        label = L_HAIR
+    if a[INTERIOR] > 0.5:
+        label = L_MOUTH
+        for c in range(3):
+            albedo[c] = (0.16, 0.04, 0.035)[c]
+    matte = max(max(scalp, beard), brow)
+    spec = (0.010 + 0.030 * look.oil) * (1.0 + 0.5 * a[NOSE]) * (1 - lips) + lips * (0.035 + 0.05 * look.makeup)
+    rough = (0.56 - 0.14 * look.oil) * (1 - lips) + 0.38 * lips
+    return label, spec * (1.0 - 0.8 * matte), rough
