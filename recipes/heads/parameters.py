@@ -206,14 +206,14 @@ def _read_expression(read: _Reader) -> dict:
 
 def _read_surface(read: _Reader, ethnic: np.ndarray, gender: float, age: float) -> dict:
     lean = (ethnic[0] - 0.35 * ethnic[1] - 0.65 * ethnic[2]) / (2.0 * 1.25)
-    tone = normal_cdf(0.5 * lean + math.sqrt(0.75) * float(read.raw(1)[0]))
+    tone = read.uniform(0, 1)  # apart from the shapes, so that every combination is as frequent as any other
     hue, redness, oil = read.bell(0, 0.45, -1, 1), read.uniform(0, 1), read.uniform(0, 1)
     freckles = max(read.uniform(-2.0, 1.0), 0.0) * max(0.0, 1 - 1.6 * tone)
     makeup = max(read.uniform(-1.0, 1.0), 0.0) * (1 - gender)
     lip_hue = read.bell(0.0, 0.5, -1.0, 1.0)
     lip_colour = np.array([0.42 - 0.12 * abs(lip_hue), 0.06 + 0.04 * lip_hue, 0.09 - 0.05 * lip_hue])
     scores = read.raw(len(HAIR_STYLES)) + (1 - gender) * HAIR_BIAS[:, 0] + gender * HAIR_BIAS[:, 1]
-    dark = normal_cdf(0.5 * (lean + 0.5) + 2.2 * (tone - 0.5) + float(read.raw(1)[0]) * 0.9 + 0.35)
+    dark = normal_cdf(0.25 * (lean + 0.5) + 2.2 * (tone - 0.5) + float(read.raw(1)[0]) * 0.9 + 0.35)
     red = max(read.uniform(-1.2, 1.0), 0.0)
     grey = float(np.clip((age - 54 + 10 * float(read.raw(1)[0])) / 24, 0.0, 1.0))
     volume, brow_thickness = read.bell(0.0, 0.4, -1.0, 1.0), read.bell(0.0, 0.4, -1.0, 1.0)
