@@ -92,22 +92,40 @@ PLAIN: dict[str, Any] = {
     "beard": 0.0,
     "beard_style": 0,
     "iris_light": 0.0,
-    "neckline": 0.4,
-    "background_style": 1,
+    "neckline": 0.3,
+    "collar": 0.5,
 }
 
-
-def room(
-    left: tuple[float, float, float], right: tuple[float, float, float], glow: tuple[float, float, float]
-) -> dict[str, Any]:
-    """A muted background, as of a room out of focus; linear RGB colours."""
-    blobs = np.array([[-0.55, -0.3, 0.6, 0.5], [0.65, 0.25, 0.7, 0.35], [0.4, -0.6, 0.4, 0.4]])
-    return {
-        "background": np.array([left, right]),
-        "background_angle": 25.0,
-        "blobs": blobs,
-        "blob_colour": np.array(glow),
-    }
+LIVING_ROOM: dict[str, Any] = {
+    "outdoor": 0.05,
+    "wall": np.array([0.42, 0.37, 0.29]),
+    "floor": np.array([0.16, 0.10, 0.06]),
+    "horizon": np.array([0.30, 0.06]),
+    "window": np.array([0.95, -0.35, 0.9, 0.55]),
+    "glow": np.array([1.05, 0.92, 0.72]),
+    "mass": np.array([-0.95, 0.55]),
+    "bokeh": np.array([0.2, 0.0, 0.3, 0.1]),
+}
+OFFICE: dict[str, Any] = {
+    "outdoor": 0.12,
+    "wall": np.array([0.34, 0.37, 0.39]),
+    "floor": np.array([0.11, 0.12, 0.13]),
+    "horizon": np.array([0.20, -0.05]),
+    "window": np.array([-0.80, -0.40, 1.25, 0.75]),
+    "glow": np.array([0.92, 1.0, 1.06]),
+    "mass": np.array([0.90, 0.60]),
+    "bokeh": np.array([0.1, 0.3, 0.0, 0.2]),
+}
+PARK: dict[str, Any] = {
+    "outdoor": 0.95,
+    "wall": np.array([0.62, 0.70, 0.74]),
+    "floor": np.array([0.14, 0.19, 0.07]),
+    "horizon": np.array([-0.25, 0.12]),
+    "window": np.array([0.55, -0.75, 1.2, 0.4]),
+    "glow": np.array([1.0, 1.0, 0.86]),
+    "mass": np.array([-0.85, 0.65]),
+    "bokeh": np.array([0.5, 0.3, 0.6, 0.2]),
+}
 
 
 YOUNG_WOMAN: dict[str, Any] = {
@@ -122,7 +140,7 @@ YOUNG_WOMAN: dict[str, Any] = {
     "brow_thickness": -0.8,
     "smile": 0.25,
     "cloth": np.array([0.50, 0.33, 0.10]),
-    **room((0.16, 0.20, 0.19), (0.26, 0.25, 0.21), (0.34, 0.33, 0.26)),
+    **PARK,
 }
 OLD_MAN: dict[str, Any] = {
     "ethnicity": np.array([0.04, 0.05, 0.91]),
@@ -139,7 +157,7 @@ OLD_MAN: dict[str, Any] = {
     "smile": 0.25,
     "brow_thickness": -0.9,
     "cloth": np.array([0.045, 0.075, 0.14]),
-    **room((0.22, 0.17, 0.12), (0.10, 0.10, 0.11), (0.42, 0.30, 0.18)),
+    **LIVING_ROOM,
 }
 WOMAN: dict[str, Any] = {
     "ethnicity": np.array([0.04, 0.90, 0.06]),
@@ -153,7 +171,7 @@ WOMAN: dict[str, Any] = {
     "hair_volume": -0.5,
     "smile": 0.25,
     "cloth": np.array([0.10, 0.20, 0.16]),
-    **room((0.30, 0.28, 0.26), (0.17, 0.19, 0.23), (0.44, 0.40, 0.36)),
+    **OFFICE,
 }
 
 YOUNG_SHAPE = {"brow_angle": 0.15, "brow_height": 0.2, "chin_width": -0.35, "eye_size": 0.2, "jaw_square": -0.5}

@@ -36,7 +36,7 @@ def test_parameters_stay_in_their_ranges() -> None:
     assert 68 < ages.max() <= 75
     assert tones.min() < 0.08
     assert tones.max() > 0.92
-    assert 0.1 < np.corrcoef(tones, african)[0, 1] < 0.65
+    assert abs(np.corrcoef(tones, african)[0, 1]) < 0.15  # every combination as frequent as any other
     assert {p.hair_style for p in heads} == set(range(8))
     assert all(abs(p.yaw) <= 35 and abs(p.pitch) <= 18 and abs(p.roll) <= 12 for p in heads)
 

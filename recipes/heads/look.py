@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .backdrop import draw_backdrop
 from .parameters import BEARD_STYLES, HAIR_STYLES, HeadParameters
 from .surface import Look
 
@@ -66,6 +67,11 @@ def aim(azimuth: float, elevation: float) -> np.ndarray:
     return np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)])
 
 
+def ambient_tint(colour: np.ndarray) -> np.ndarray:
+    """The hue (3,) that surroundings of a colour give to the light, about 1."""
+    return 0.6 + 0.4 * np.clip(colour / max(float(colour.mean()), 1e-3), 0.5, 1.5)  # type: ignore[no-any-return]
+
+
 def choose_look(p: HeadParameters) -> Look:
     """All colours and amounts the shader needs."""
     hair, brow = hair_colour(p, p.grey), hair_colour(p, 0.35 * p.grey)
@@ -74,8 +80,7 @@ def choose_look(p: HeadParameters) -> Look:
     strength = {"none": shade, "stubble": 0.45, "goatee": 0.92, "full": 0.92}[beard] * p.beard
     scalp = {"bald": 0.10 * (1 - p.grey) * p.gender, "buzz": 0.94}.get(style, 1.0)
     warm = np.array([1 + 0.16 * p.light_warmth, 1.0, 1 - 0.22 * p.light_warmth])
-    ambient = p.background.mean(0) / max(float(p.background.mean()), 1e-3)
-    ambient = 0.6 + 0.4 * np.clip(ambient, 0.4, 1.6)
+    above, below = ambient_tint(0.5 * p.wall + 0.5 * p.window[3] * p.glow), ambient_tint(p.floor)
     key = 1.42 * p.light_strength * warm
     fill_side = -1.0 if p.light_direction[0] > 0 else 1.0
     side = np.clip(p.light_direction[0] / 20.0, -1, 1)
@@ -105,12 +110,8 @@ def choose_look(p: HeadParameters) -> Look:
         fill=key * 0.45 * p.fill,
         rim_direction=aim(fill_side * 130.0, 25.0),
         rim=0.9 * p.rim * np.ones(3),
-        sky=0.36 * ambient,
-        ground=0.20 * ambient,
+        sky=0.36 * above,
+        ground=0.20 * below,
         shadow_softness=1.0 + 1.6 * p.softness,
-        background=p.background,
-        blobs=p.blobs,
-        blob_colour=p.blob_colour,
-        background_style=p.background_style,
-        angle=float(np.radians(p.background_angle)),
+        backdrop=draw_backdrop(p),
     )

@@ -51,8 +51,32 @@ SHAPES: tuple[tuple[str, str, str], ...] = (
     ("neck_width", "neck/neck-scale-horiz-incr", "neck/neck-scale-horiz-decr"),
 )
 SHAPE_NAMES = tuple(name for name, _, _ in SHAPES)
-SHAPE_SD = 0.30
 SHAPE_LIMIT = 0.85
+# Mean and standard deviation of the coefficients that are not drawn from N(0, SHAPE_SD): where a target soon makes a
+# caricature, or where the unmoved head is off the middle of real heads.
+SHAPE_SD = 0.32
+SHAPE_SPREAD = {
+    "nose_length": (0.0, 0.24),
+    "nose_point": (0.04, 0.17),
+    "nose_hump": (0.0, 0.24),
+    "mouth_place": (0.0, 0.22),
+    "eye_size": (0.16, 0.26),
+    "eye_distance": (0.0, 0.26),
+    "eye_height": (0.08, 0.26),
+    "eye_bag": (-0.05, 0.24),
+    "brow_height": (0.10, 0.28),
+    "brow_angle": (0.16, 0.16),
+    "chin_height": (-0.06, 0.20),
+    "chin_depth": (0.0, 0.24),
+    "forehead": (-0.16, 0.18),
+    "brow_ridge": (0.0, 0.20),
+    "head_fat": (0.0, 0.28),
+    "head_width": (0.02, 0.24),
+    "head_height": (-0.10, 0.20),
+    "jaw_square": (-0.12, 0.24),
+    "jaw_taper": (-0.12, 0.20),
+    "neck_width": (0.0, 0.26),
+}
 HAIR_STYLES = ("bald", "buzz", "side", "back", "bob", "long", "curly", "bun")
 # Added to the category scores, (female, male): which styles are common, none is excluded.
 HAIR_BIAS = np.array(
@@ -60,8 +84,7 @@ HAIR_BIAS = np.array(
 )
 BEARD_STYLES = ("none", "stubble", "goatee", "full")
 BEARD_BIAS = np.array([0.9, 0.4, -0.3, -0.1])
-BACKGROUND_STYLES = ("gradient", "blobs", "wall")
-BLOB_COUNT = 3
+BOKEH_GROUPS = 4
 
 
 @dataclass(frozen=True)
@@ -107,13 +130,17 @@ class HeadParameters:
     fill: float
     rim: float
     softness: float
-    background_style: int
-    background: np.ndarray  # (2, 3) colours
-    blobs: np.ndarray  # (BLOB_COUNT, 4) x, y, radius, strength
-    blob_colour: np.ndarray  # (3,)
-    background_angle: float
+    outdoor: float  # 0 a room .. 1 a place outdoors
+    wall: np.ndarray  # (3,) colour behind the head: wall or sky
+    floor: np.ndarray  # (3,) colour lower down: furniture, ground, foliage
+    horizon: np.ndarray  # (2,) height (down, in halves of the picture) and slope of the border between the two
+    window: np.ndarray  # (4,) x, y, size, strength of a window or a gap in the leaves
+    glow: np.ndarray  # (3,) its colour
+    mass: np.ndarray  # (2,) x and strength of something dark
+    bokeh: np.ndarray  # (BOKEH_GROUPS,) strengths of fixed groups of soft discs
     cloth: np.ndarray  # (3,) colour
-    neckline: float
+    neckline: float  # 0 round .. 1 a deep V
+    collar: float  # 0 wide and low .. 1 high on the neck
     focal: float  # distance of the camera in decimetres
     jitter: np.ndarray  # (4,) shift x, y, log scale, degrees of the crop
 
@@ -144,10 +171,10 @@ def normal_cdf(value: float) -> float:
     return 0.5 * (1.0 + math.erf(value / math.sqrt(2.0)))
 
 
-def hsv_colour(hue: float, saturation: float, value: float) -> np.ndarray:
-    """Linear RGB (3,) of a smooth hue (in turns), saturation and value."""
-    phases = np.cos(2 * np.pi * (hue - np.array([0.0, 1 / 3, 2 / 3])))
-    return value * (1 - saturation + saturation * (0.5 + 0.5 * phases)) ** 1.8  # type: ignore[no-any-return]
+def tinted(grey: float, warm: float, green: float) -> np.ndarray:
+    """Linear RGB (3,) of luminance `grey`, moved towards orange (or blue) and green (or rose) on a log scale."""
+    tint = np.exp(warm * np.array([0.42, 0.0, -0.42]) + green * np.array([-0.22, 0.10, -0.16]))
+    return grey * tint / (tint @ np.array([0.2126, 0.7152, 0.0722]))  # type: ignore[no-any-return]
 
 
 def from_latent(latent: np.ndarray) -> HeadParameters:
@@ -162,7 +189,8 @@ def from_latent(latent: np.ndarray) -> HeadParameters:
     gender = 1.0 / (1.0 + math.exp(-3.5 * float(read.raw(1)[0])))
     age = read.uniform(*AGE_RANGE)
     weight = read.bell(0.0, 0.4, -1.0, 1.0)
-    shape = np.clip(SHAPE_SD * read.raw(len(SHAPES)), -SHAPE_LIMIT, SHAPE_LIMIT)
+    spread = np.array([SHAPE_SPREAD.get(name, (0.0, SHAPE_SD)) for name in SHAPE_NAMES])
+    shape = np.clip(spread[:, 0] + spread[:, 1] * read.raw(len(SHAPES)), -SHAPE_LIMIT, SHAPE_LIMIT)
     expression = _read_expression(read)
     surface = _read_surface(read, raw, gender, age)
     return HeadParameters(
@@ -178,17 +206,19 @@ def from_latent(latent: np.ndarray) -> HeadParameters:
 
 
 def _read_expression(read: _Reader) -> dict:
-    smile = max(read.uniform(-0.45, 1.0), 0.0)
-    mouth_open = max(read.uniform(-0.9, 1.0), 0.0)
-    pucker = max(read.uniform(-3.5, 1.0), 0.0) * (1 - smile)
-    brow_raise = read.bell(0.0, 0.4, -1.0, 1.0)
-    brow_inner = max(read.uniform(-2.0, 1.0), 0.0)
-    close = read.uniform(-2.6, 0.95)
+    smile = max(read.uniform(-0.2, 1.0), 0.0) ** 1.4
+    mouth_open = max(read.uniform(-2.0, 1.0), 0.0)
+    pucker = max(read.uniform(-7.0, 1.0), 0.0) * (1 - smile)
+    brow_raise = read.bell(0.08, 0.32, -0.7, 1.0)
+    brow_inner = max(read.uniform(-4.0, 0.9), 0.0)
+    # Eyes are open in about 84 of 100 heads and shut in 7; between, lids that are on their way.
+    shut = min(max((read.uniform(0.0, 1.0) - 0.84) / 0.09, 0.0), 1.0)
+    close = 0.97 * shut * shut * (3 - 2 * shut) - 0.02
     asymmetry = read.bell(0.0, 0.04, -0.1, 0.1)
     closure = np.clip(np.array([close + asymmetry, close - asymmetry]), 0.0, 0.95)
-    squint = max(read.uniform(-1.2, 0.7), 0.0)
-    gaze = np.array([read.bell(0.0, 9.0, -25.0, 25.0), read.bell(0.0, 5.0, -14.0, 14.0)])
-    yaw, pitch, roll = read.bell(0, 14, -35, 35), read.bell(0, 7, -18, 18), read.bell(0, 4.5, -12, 12)
+    squint = max(read.uniform(-2.6, 0.6), 0.0)
+    gaze = np.array([read.bell(0.0, 8.0, -22.0, 22.0), read.bell(0.0, 4.0, -11.0, 11.0)])
+    yaw, pitch, roll = read.bell(0, 14, -35, 35), read.bell(0, 6, -16, 16), read.bell(0, 4, -11, 11)
     return {
         "smile": smile,
         "mouth_open": mouth_open,
@@ -245,16 +275,12 @@ def _read_scene(read: _Reader) -> dict:
     direction = np.array([read.bell(0.0, 38.0, -80.0, 80.0), read.bell(32.0, 14.0, 0.0, 65.0)])
     strength, warmth = read.bell(1.0, 0.18, 0.6, 1.5), read.bell(0.0, 0.4, -1.0, 1.0)
     fill, rim, softness = read.uniform(0.15, 0.75), max(read.uniform(-0.6, 1.0), 0.0), read.uniform(0.0, 1.0)
-    style = int(np.argmax(read.raw(len(BACKGROUND_STYLES))))
-    ground = [hsv_colour(read.uniform(0, 1), read.uniform(0.0, 0.65), read.uniform(0.03, 0.85)) for _ in range(2)]
-    blobs = [
-        [read.uniform(-1, 1), read.uniform(-1, 1), read.uniform(0.25, 0.8), read.uniform(-0.5, 1.0)]
-        for _ in range(BLOB_COUNT)
-    ]
-    blob_colour = hsv_colour(read.uniform(0, 1), 0.45, read.uniform(0.2, 0.9))
-    angle = read.uniform(-180, 180)
-    cloth = hsv_colour(read.uniform(0, 1), read.uniform(0.0, 0.8), read.uniform(0.02, 0.8))
-    neckline, focal = read.uniform(0, 1), read.uniform(7.5, 16.0)
+    backdrop = _read_backdrop(read)
+    # Darker cloth may be of a stronger colour: white, grey, denim, navy, black, olive, burgundy, sand.
+    shade, warm, green = read.uniform(0, 1), float(read.raw(1)[0]), float(read.raw(1)[0])
+    strong = 0.85 * (1 - 0.75 * shade)
+    cloth = tinted(0.015 + 0.72 * shade**2.2, strong * (warm - 0.25), strong * 0.75 * green)
+    neckline, collar, focal = read.uniform(0, 1), read.uniform(0, 1), read.uniform(9.0, 17.0)
     jitter = np.clip(read.raw(4), -2, 2) * np.array([0.012, 0.012, 0.02, 1.0])
     return {
         "light_direction": direction,
@@ -263,15 +289,39 @@ def _read_scene(read: _Reader) -> dict:
         "fill": fill,
         "rim": rim,
         "softness": softness,
-        "background_style": style,
-        "background": np.array(ground),
-        "blobs": np.array(blobs),
-        "blob_colour": blob_colour,
-        "background_angle": angle,
+        **backdrop,
         "cloth": cloth,
         "neckline": neckline,
+        "collar": collar,
         "focal": focal,
         "jitter": jitter,
+    }
+
+
+def _read_backdrop(read: _Reader) -> dict:
+    raw = read.raw(14)
+    outdoor = 1.0 / (1.0 + math.exp(-2.2 * float(raw[0])))
+    level = normal_cdf(float(raw[1]))  # of the whole
+    # Muted all of them: (luminance, warm, green) of a wall and of a sky, of furniture and of foliage or ground.
+    inside = 0.07 + 0.60 * level, 0.28 + 0.36 * raw[2], 0.15 - 0.08 * raw[2] + 0.26 * raw[3]
+    sky = 0.34 + 0.62 * level, -0.32 + 0.32 * raw[2], 0.22 - 0.10 * raw[2] + 0.18 * raw[3]
+    shade = normal_cdf(float(raw[4]))
+    wood = 0.025 + (0.06 + 0.22 * level) * shade, 0.55 + 0.55 * raw[5], 0.05 + 0.20 * raw[3]
+    leaves = 0.05 + (0.08 + 0.14 * level) * shade, 0.75 + 0.20 * raw[5], 0.85 - 0.45 * raw[5] + 0.15 * raw[3]
+    wall = np.exp((1 - outdoor) * np.log(tinted(*inside)) + outdoor * np.log(tinted(*sky)))
+    floor = np.exp((1 - outdoor) * np.log(tinted(*wood)) + outdoor * np.log(tinted(*leaves)))
+    strength = normal_cdf(float(raw[11]) - 0.3)
+    glow = tinted(0.8 + 0.5 * level, 0.18 + 0.30 * raw[2] - 0.2 * outdoor, 0.10 + 0.10 * outdoor)
+    groups = np.array([raw[6] + raw[12], raw[9] - raw[4], raw[5] + raw[8], raw[13] - raw[7]]) / math.sqrt(2.0)
+    return {
+        "outdoor": outdoor,
+        "wall": wall,
+        "floor": floor,
+        "horizon": np.array([0.05 + 0.38 * raw[6] - 0.25 * outdoor, 0.10 * raw[7]]),
+        "window": np.array([0.85 * raw[8], -0.50 + 0.35 * raw[9], math.exp(0.15 + 0.28 * raw[10]), strength]),
+        "glow": glow,
+        "mass": np.array([0.95 * raw[12], 0.85 * normal_cdf(float(raw[13]) - 0.2)]),
+        "bokeh": np.log1p(np.exp(2.5 * groups - 1.0)) / 2.5,
     }
 
 
@@ -286,7 +336,7 @@ MEASURES: tuple[tuple[str, float, float], ...] = (
     ("nose_ratio", 0.568, 0.19),
     ("nose_tip", 0.238, 0.15),
 )
-COLOUR_NAMES = tuple(f"{what}_{c}" for what in ("background_a", "background_b", "blob", "cloth") for c in "rgb")
+COLOUR_NAMES = tuple(f"{what}_{c}" for what in ("wall", "floor", "cloth") for c in "rgb")
 ATTRIBUTE_NAMES = (
     "african",
     "asian",
@@ -326,9 +376,16 @@ ATTRIBUTE_NAMES = (
     "light_warmth",
     "fill",
     "rim",
-    *(f"background_{style}" for style in BACKGROUND_STYLES),
+    "outdoor",
+    "horizon",
+    "window_x",
+    "window_y",
+    "window",
+    "mass_x",
+    "mass",
     *COLOUR_NAMES,
     "neckline",
+    "collar",
     "focal",
     *SHAPE_NAMES[:16],
     "eye_apart",
@@ -399,12 +456,17 @@ def attributes(p: HeadParameters, marks: np.ndarray) -> np.ndarray:
         p.light_warmth,
         p.fill,
         p.rim,
-        *np.eye(len(BACKGROUND_STYLES))[p.background_style],
-        *p.background.ravel(),
-        *p.blob_colour,
+        p.outdoor,
+        p.horizon[0],
+        *p.window[:2],
+        p.window[3],
+        *p.mass,
+        *p.wall,
+        *p.floor,
         *p.cloth,
         p.neckline,
-        (p.focal - 11.75) / 4.25,
+        p.collar,
+        (p.focal - 13.0) / 4.0,
         *p.shape,
         *((measure(marks) - [row[1] for row in MEASURES]) / [row[2] for row in MEASURES]),
     ]

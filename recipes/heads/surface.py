@@ -69,11 +69,7 @@ class Look(NamedTuple):
     sky: np.ndarray
     ground: np.ndarray
     shadow_softness: float
-    background: np.ndarray  # (2, 3)
-    blobs: np.ndarray
-    blob_colour: np.ndarray
-    background_style: int
-    angle: float
+    backdrop: np.ndarray  # (GRID, GRID, 3), a small picture of what is behind
 
 
 @njit(cache=True, nogil=True, fastmath=True, inline="always")
