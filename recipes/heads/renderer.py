@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from . import anatomy, shading, surface
+from .cloth import cloth_depth
 from .hair import HairSet
 from .landmarks import align_quad, calibrate, place_landmarks
 from .look import choose_look
@@ -83,6 +84,8 @@ class Renderer:
         front = (np.abs(fine[:, 0]) < 0.5) & (np.abs(fine[:, 1] + 0.27) < 0.45) & (fine[:, 2] > 0.2)
         masks[:, surface.INTERIOR] = front * anatomy.smooth(0.12, 0.04, masks[:, surface.OCCLUSION])
         self.static = masks
+        self.low_ids = np.flatnonzero(fine[:, 1] < -0.6)  # all that cloth can cover
+        self.low_normals = normals[self.low_ids]
         self.quads4 = self.shape.body
         self.coarse = np.concatenate([self.quads4[:, [0, 1, 2]], self.quads4[:, [0, 2, 3]]]).astype(np.int32)
         self._join_meshes(triangles)
@@ -182,7 +185,8 @@ class Renderer:
         normal = vertex_normals(skin, self.quads)
         attributes = [self._dress(p)]
         cloth = attributes[0][:, surface.CLOTH]
-        skin = skin + normal * (0.05 * anatomy.smooth(0.35, 0.75, cloth))[:, None]
+        stand = 0.035 * anatomy.smooth(-0.03, 0.04, cloth) + 0.06 * anatomy.smooth(0.0, 0.6, cloth)
+        skin = skin + normal * stand[:, None]
         positions, normals = [skin], [normal]
         for centre, radius in zip(posed.eye_centres, posed.eye_radii, strict=True):
             rotation = posed.rotation @ gaze_rotation(p.gaze)
@@ -212,12 +216,12 @@ class Renderer:
         return np.concatenate(positions), np.concatenate(normals), np.concatenate(attributes)
 
     def _dress(self, p: HeadParameters) -> np.ndarray:
-        """The static attributes with the cloth column set for the neckline: 0.5 at its edge, more below."""
+        """The static attributes with the cloth column set: decimetres below the neckline, negative on the skin."""
         attributes = self.static.copy()
-        x, y, z = (self.static[:, surface.REST_X + k] for k in range(3))
-        depth = max(p.neckline - 0.5, 0.0) * 1.6
-        edge = -1.02 - 0.35 * z - 0.12 * p.neckline - depth * np.maximum(0.45 - np.abs(x), 0) * (z > -0.1)
-        attributes[:, surface.CLOTH] = np.clip(0.5 + (edge - y) * 2.0, 0, 1)
+        attributes[:, surface.CLOTH] = -0.5
+        low = self.low_ids
+        points = self.static[low, surface.REST_X : surface.REST_X + 3]
+        attributes[low, surface.CLOTH] = cloth_depth(points, self.low_normals, p.neckline, p.collar)
         return attributes
 
     def _rasterise(self, camera: Camera, position: np.ndarray, strands, height: int, width: int):  # type: ignore[no-untyped-def]

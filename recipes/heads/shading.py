@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from .backdrop import backdrop
+from .cloth import cloth_albedo
 from .eyes import eye_albedo
 from .skin import sample, skin_albedo
 from .strands import shade_hair
@@ -203,10 +204,9 @@ def shade(  # type: ignore[no-untyped-def]
             share = 0.0
             if n[0] * look.light[0] + n[1] * look.light[1] + n[2] * look.light[2] > -0.3:
                 share = lit_share(shadow_map, frame, p[0], p[1], p[2], look.shadow_softness)
-            if kind == SKIN_FACE and a[CLOTH] > 0.5:
+            if kind == SKIN_FACE and a[CLOTH] > 0.0:
                 label = L_CLOTH
-                for c in range(3):
-                    albedo[c] = look.cloth[c] * (0.72 + 0.28 * ramp(0.5, 0.62, a[CLOTH]))
+                occlusion *= cloth_albedo(look, a, n, albedo)
                 spec = 0.0
             elif kind == SKIN_FACE:
                 front = ramp(0.0, 0.3, a[REST_Z]) * ramp(-1.0, -0.85, a[REST_Y])
