@@ -80,7 +80,7 @@ def files_by_phase(folder: Path, order: list[str]) -> dict[str, list[Path]]:
     for file in files:
         owners = [name for name in order if file.stem == name or file.stem.startswith((f"{name}_", f"{name}."))]
         found.setdefault(max(owners, key=len, default=file.stem), []).append(file)
-    return {name: found[name] for name in found if found[name]}
+    return {name: sorted(found[name]) for name in found if found[name]}
 
 
 def read_training(folder: Path, order: list[str]) -> list[Curve]:
