@@ -1,6 +1,7 @@
 """Renders the heads that the pack is trained on.
 
 python -m recipes.render_dataset --makehuman DIR --out DIR --count N --seed S
+python -m recipes.render_dataset --balance [--count N --seed S]
 """
 
 from __future__ import annotations
@@ -14,16 +15,23 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes.heads.parameters import NUM_FACTORS
+from recipes.balance import count_cells, summary, table
+from recipes.heads.parameters import NUM_FACTORS, from_latent
 from recipes.heads.renderer import Renderer
 
 SHARD = 250
+BALANCE_COUNT = 20_000  # heads of a balance table unless told
 _renderer: Renderer | None = None
 
 
 def latent_of(seed: int, index: int) -> np.ndarray:
     """The latent (NUM_FACTORS,) float32 of a picture."""
     return np.random.default_rng([seed, index]).standard_normal(NUM_FACTORS).astype(np.float32)
+
+
+def count_balance(seed: int, count: int) -> np.ndarray:
+    """How many of the first `count` heads of a seed each combination has, as in `recipes.balance`."""
+    return count_cells(from_latent(latent_of(seed, index)) for index in range(count))
 
 
 def _start(makehuman: str) -> None:
@@ -56,6 +64,7 @@ def _render_shard(task: tuple[str, int, int, int, int]) -> int:
 def render_dataset(makehuman: Path, out: Path, count: int, seed: int, size: int = 256, workers: int = 2) -> None:
     """Render `count` pictures in shards of SHARD under `out`; finished shards are kept and skipped."""
     out.mkdir(parents=True, exist_ok=True)
+    print(summary(count_balance(seed, count)), flush=True)
     starts = range(0, count, SHARD)
     tasks = [
         (str(out / f"shard_{n:05d}"), seed, first, min(SHARD, count - first), size) for n, first in enumerate(starts)
@@ -74,13 +83,20 @@ def render_dataset(makehuman: Path, out: Path, count: int, seed: int, size: int 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--makehuman", type=Path, required=True, help="the MakeHuman data folder")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--makehuman", type=Path, help="the MakeHuman data folder")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--balance", action="store_true", help="print how frequent each combination is, render nothing")
     parser.add_argument("--seed", type=int, default=0, help="0 for training, 1 for held-out pictures")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
+    if options.balance:
+        print(table(count_balance(options.seed, BALANCE_COUNT if options.count is None else options.count)))
+        return
+    missing = [name for name in ("makehuman", "out", "count") if getattr(options, name) is None]
+    if missing:
+        parser.error(f"--{missing[0]} is needed to render")
     render_dataset(options.makehuman, options.out, options.count, options.seed, options.size, options.workers)
 
 
