@@ -34,6 +34,7 @@ def main() -> None:
     for module in recipe.averaged.values():
         module.eval()
     networks: dict[str, Any] = dict(recipe.averaged)
+    networks["generator"] = networks["generator"].generator
     set_mean_w(networks["generator"], config["seed"])
     write_pack(arguments.pack, networks, ATTRIBUTE_NAMES, config["manifest"])
     write_samples(networks["generator"], arguments.pack / "samples.jpg", config["seed"])

@@ -19,13 +19,13 @@ from torch import nn
 from recipes.training.attributes import attribute_phase
 from recipes.training.data import Shards
 from recipes.training.encoder import encoder_phase
-from recipes.training.generator import generator_phase, new_generator, set_mean_w
+from recipes.training.factors import HeadGenerator
+from recipes.training.generator import generator_phase, mapping_phase, new_generator, set_mean_w
 from recipes.training.loop import Phase, read_config, run_phase
 from recipes.training.parser import parser_phase
 from stit_core.memory import keep_freed_memory
 from stit_core.models.attributes import AttributeNet, FeaturePerceptual
 from stit_core.models.compact import CompactEncoder, CompactParser, folded
-from stit_core.models.generator import Generator
 from stit_core.runtime import pick_device
 
 
@@ -39,7 +39,7 @@ class Recipe:
         self.modules: dict[str, nn.Module] = {}
         self.averaged: dict[str, nn.Module] = {}
         generator = config["generator"]
-        num_ws = new_generator(generator).num_ws
+        num_ws = new_generator(generator).generator.num_ws
         num_attributes = self.train.attributes.shape[1]
         for store in (self.modules, self.averaged):
             store["generator"] = new_generator(generator)
@@ -52,26 +52,28 @@ class Recipe:
     def phase(self, section: dict[str, Any]) -> tuple[str, Phase]:
         """The network and the phase that a section of the config describes."""
         seed, kind = self.config["seed"], section["phase"]
-        module: Any = self.modules[kind]
+        module: Any = self.modules["generator" if kind == "mapping" else kind]
         if kind == "generator":
             net = self.averaged["attributes"]
             assert isinstance(net, AttributeNet)
             perceptual = FeaturePerceptual(folded(net).requires_grad_(False)) if section["perceptual"] > 0 else None
             made = generator_phase(module, perceptual, self.train, self.held_out, section, seed, self.device)
+        elif kind == "mapping":
+            made = mapping_phase(module, self.held_out, section, seed, self.device)
         elif kind == "attributes":
             made = attribute_phase(module, self.train, self.held_out, section, seed, self.device)
         elif kind == "encoder":
-            generator = self.averaged["generator"]
-            assert isinstance(generator, Generator)
-            w_std = set_mean_w(generator.eval().requires_grad_(False), seed)
+            heads = self.averaged["generator"]
+            assert isinstance(heads, HeadGenerator)
+            w_std = set_mean_w(heads.generator.eval().requires_grad_(False), seed)
             if section["name"] == "encoder_latent":
-                module.w_avg.copy_(generator.w_avg)
+                module.w_avg.copy_(heads.generator.w_avg)
             made = encoder_phase(
-                section["name"], module, generator, w_std, self.train, self.held_out, section, seed, self.device
+                section["name"], module, heads, w_std, self.train, self.held_out, section, seed, self.device
             )
         else:
             made = parser_phase(module, self.train, self.held_out, section, seed, self.device)
-        return kind, made
+        return "generator" if kind == "mapping" else kind, made
 
     def run(self, sections: list[dict[str, Any]], only: list[int] | None) -> None:
         """Run the phases in order; those not in `only` are loaded if they have been trained."""

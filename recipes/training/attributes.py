@@ -76,4 +76,4 @@ def attribute_phase(
         explained = 1 - error / truth.var(0).clamp(min=1e-4)
         return {"median_r2": float(explained.median())}
 
-    return Phase(section["name"], net, optimiser, step, evaluate, section["minutes"])
+    return Phase(section["name"], net, optimiser, step, evaluate, section["minutes"], partners={"reader": reader})

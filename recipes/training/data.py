@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recipes.training.factors import known_factors, num_factors
+
 # Classes whose error counts more: brows, eyes, mouth, lips (FACTS' order of the 19 classes).
 DETAIL_CLASSES = (2, 3, 4, 5, 11, 12, 13)
 DETAIL_WEIGHT = 4.0
@@ -20,11 +22,12 @@ MIRRORED_CLASSES = (0, 1, 3, 2, 5, 4, 6, 8, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures (B, 3, R, R) in [-1, 1], labels (B, R, R) int64, latents (B, K), attributes (B, A)."""
+    """Pictures (B, 3, R, R) in [-1, 1], labels (B, R, R) int64, latents (B, K), factors (B, F), attributes (B, A)."""
 
     images: Tensor
     labels: Tensor
     latents: Tensor
+    factors: Tensor
     attributes: Tensor
 
 
@@ -38,6 +41,7 @@ class Shards:
         self.labels: list[np.ndarray] = []
         self._small: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self.latents = np.zeros((0, 0), np.float32)
+        self.factors = np.zeros((0, num_factors()), np.float32)
         self.attributes = np.zeros((0, 0), np.float32)
         self.index = np.zeros((0, 2), np.int64)
         self.refresh()
@@ -59,6 +63,7 @@ class Shards:
             self.labels.append(np.load(shard / "labels.npy", mmap_mode="r"))
             latents = np.load(shard / "latents.npy")
             attributes = np.load(shard / "attributes.npy")
+            self.factors = np.concatenate([self.factors, known_factors(latents)])
             self.latents = latents if not len(self.index) else np.concatenate([self.latents, latents])
             self.attributes = attributes if not len(self.index) else np.concatenate([self.attributes, attributes])
             self.index = np.concatenate([self.index, rows])
@@ -86,6 +91,7 @@ class Shards:
             (pictures / 127.5 - 1.0).contiguous(memory_format=torch.channels_last),
             torch.from_numpy(labels.astype(np.int64)).to(device),
             torch.from_numpy(self.latents[rows]).to(device),
+            torch.from_numpy(self.factors[rows]).to(device),
             torch.from_numpy(self.attributes[rows]).to(device),
         )
 

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recipes.training.data import Shards, detail_weight, face_psnr
+from recipes.training.factors import HeadGenerator, known_factors
 from recipes.training.generator import HELD_OUT, picture_loss
 from recipes.training.loop import Phase
 from stit_core.models.compact import CompactEncoder
-from stit_core.models.generator import Generator
 
 DELTA_WEIGHT = 0.02  # keeps the rows of w_plus near each other, where edits behave
 
@@ -33,7 +33,7 @@ def spoil(images: Tensor, random: np.random.Generator) -> Tensor:
 def encoder_phase(
     name: str,
     encoder: CompactEncoder,
-    generator: Generator,
+    heads: HeadGenerator,
     w_std: Tensor,
     train: Shards,
     held_out: Shards,
@@ -43,18 +43,20 @@ def encoder_phase(
 ) -> Phase:
     """A phase that fits the encoder; `section["picture"]` weighs the loss of the picture made again at 128 px."""
     optimiser = torch.optim.Adam(encoder.parameters(), lr=section["lr"], betas=(0.9, 0.99), fused=True)
+    generator = heads.generator
     scale = w_std.clamp(min=1e-3)
     reach = section["picture_resolution"]
 
     def step(number: int) -> dict[str, float]:
         random = np.random.default_rng([seed, 11, number])
         batch = train.draw(random, section["batch"], generator.resolution, device)
-        images, latents = batch.images, batch.latents
+        images, factors = batch.images, batch.factors
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
             if section["samples"] > random.random():
-                latents = torch.from_numpy(random.standard_normal(latents.shape).astype(np.float32)).to(device)
-                images = generator.synthesis(generator.mapping(latents)).clamp(-1, 1)
-            target = generator.mapping(latents)
+                latents = random.standard_normal(batch.latents.shape).astype(np.float32)
+                factors = torch.from_numpy(known_factors(latents)).to(device)
+                images = heads(factors, generator.resolution).clamp(-1, 1)
+            target = heads.w_of(factors)[:, None]  # (B, 1, 512)
         with torch.autocast(device.type, torch.bfloat16):
             w_plus = encoder.encode(spoil(images, random))
         w_plus = w_plus.float()
@@ -68,7 +70,7 @@ def encoder_phase(
             small = F.avg_pool2d(images, images.shape[-1] // reach)
             step_labels = images.shape[-1] // reach
             weight = detail_weight(batch.labels[:, ::step_labels, ::step_labels])
-            if latents is not batch.latents:  # the labels are those of other pictures
+            if factors is not batch.factors:  # the labels are those of other pictures
                 weight = torch.ones_like(weight)
             picture = picture_loss(made, small, weight)
             figures["picture"] = float(picture.detach())

@@ -1,8 +1,9 @@
 """Regress a StyleGAN2 on renders whose latents are known.
 
-Every render is a function of its latent z, so mapping and synthesis are fitted to (z, picture) pairs directly: L1 and
-gradient losses at several scales, more weight on eyes and mouth, and a perceptual term from the attribute network once
-the pictures are large enough for it to see.
+Every render is a function of known factors (factors.py), so synthesis and a mapping of those factors are fitted to
+(factors, picture) pairs directly: L1 and gradient losses at several scales, more weight on eyes and mouth, and a
+perceptual term from the attribute network once the pictures are large enough for it to see. Last, the generator's own
+mapping network learns the w of every latent.
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recipes.training.adversary import Adversary
 from recipes.training.data import Batch, Shards, detail_weight, face_psnr, psnr
+from recipes.training.factors import HeadGenerator, known_factors, num_factors
 from recipes.training.loop import Phase
 from stit_core.models.attributes import FeaturePerceptual
 from stit_core.models.generator import Generator
 
 HELD_OUT = 64  # pictures of an evaluation
+SPREAD_SAMPLE = 4096  # heads from which the spread of w is taken
 # Styles that hardly depend on w at first: regression then has no random dependence to unlearn.
 AFFINE_START = 0.1
 PERCEPTUAL_SIZE = 128  # pixels; larger pictures are shrunk for the perceptual term, which costs as much as the rest
 
 
-def new_generator(config: dict[str, Any]) -> Generator:
-    """The generator that the recipe's `generator` section describes, channels_last."""
+def new_generator(config: dict[str, Any]) -> HeadGenerator:
+    """The generator that the recipe's `generator` section describes, with its mapping of factors, channels_last."""
     channels = {int(size): count for size, count in config["channels"].items()}
     generator = Generator(
         config["resolution"], z_dim=config["z_dim"], mapping_layers=config["mapping_layers"], channels=channels
@@ -35,12 +39,8 @@ def new_generator(config: dict[str, Any]) -> Generator:
     for block in generator.blocks.values():
         for affine in block.affines():  # type: ignore[operator]
             affine.weight.data *= AFFINE_START
-    return generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def synthesise(generator: Generator, latents: Tensor, resolution: int) -> Tensor:
-    """Pictures of latents at one of the generator's resolutions."""
-    return generator.run_blocks(generator.styles(generator.mapping(latents)), until=resolution).image
+    made = HeadGenerator(generator, num_factors())
+    return made.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def picture_loss(images: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
@@ -56,16 +56,16 @@ def picture_loss(images: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
     return total
 
 
-def parameter_groups(generator: Generator, lr: float) -> list[dict[str, Any]]:
-    """Synthesis at `lr`; the mapping network, whose stored weights are 100 times their effect, at 100 times `lr`."""
+def parameter_groups(heads: HeadGenerator, lr: float) -> list[dict[str, Any]]:
+    """Synthesis at `lr`; the mapping of factors, whose stored weights are 100 times their effect, at 100 times `lr`."""
     return [
-        {"params": list(generator.synthesis_parameters()), "lr": lr},
-        {"params": list(generator.mapping_network.parameters()), "lr": lr * 100},
+        {"params": list(heads.generator.synthesis_parameters()), "lr": lr},
+        {"params": list(heads.layers.parameters()), "lr": lr * 100},
     ]
 
 
 def generator_phase(
-    generator: Generator,
+    heads: HeadGenerator,
     perceptual: FeaturePerceptual | None,
     train: Shards,
     held_out: Shards,
@@ -76,7 +76,8 @@ def generator_phase(
     """A phase that fits the generator up to `section["resolution"]`."""
     resolution: int = section["resolution"]
     salt = zlib.crc32(section["name"].encode())
-    optimiser = torch.optim.Adam(parameter_groups(generator, section["lr"]), betas=(0.9, 0.99), fused=True)
+    optimiser = torch.optim.Adam(parameter_groups(heads, section["lr"]), betas=(0.9, 0.99), fused=True)
+    adversary = Adversary(device) if section.get("adversarial", 0) > 0 else None
 
     def step(number: int) -> dict[str, float]:
         random = np.random.default_rng([seed, salt, number])
@@ -84,7 +85,7 @@ def generator_phase(
             train.refresh()
         batch = train.draw(random, section["batch"], resolution, device)
         with torch.autocast(device.type, torch.bfloat16):
-            images = synthesise(generator, batch.latents, resolution)
+            images = heads(batch.factors, resolution)
         loss = picture_loss(images, batch.images, detail_weight(batch.labels))
         figures = {"l1": float((images.detach() - batch.images).abs().mean())}
         if perceptual is not None and section["perceptual"] > 0:
@@ -94,27 +95,62 @@ def generator_phase(
             distance = perceptual.distance(perceptual.features(F.avg_pool2d(images, shrink)), features).mean()
             loss = loss + section["perceptual"] * distance
             figures["perceptual"] = float(distance.detach())
+        if adversary is not None:
+            figures["critic"] = adversary.learn(batch.images, images)
+            loss = loss + section["adversarial"] * adversary.pull(loss, images)
         loss.backward()
         return {"loss": float(loss.detach()), **figures}
 
     def evaluate(module: nn.Module) -> dict[str, float]:
-        assert isinstance(module, Generator)
+        assert isinstance(module, HeadGenerator)
         return held_out_figures(module, held_out, resolution, device)
 
-    return Phase(section["name"], generator, optimiser, step, evaluate, section["minutes"])
+    partners = adversary.partners() if adversary is not None else {}
+    return Phase(section["name"], heads, optimiser, step, evaluate, section["minutes"], partners=partners)
 
 
 @torch.no_grad()
-def held_out_figures(generator: Generator, held_out: Shards, resolution: int, device: torch.device) -> dict[str, float]:
-    """Mean PSNR of held-out renders from their latents: whole picture and face."""
+def held_out_figures(heads: HeadGenerator, held_out: Shards, resolution: int, device: torch.device) -> dict[str, float]:
+    """Mean PSNR of held-out renders from their factors: whole picture and face."""
     whole, face = [], []
     for first in range(0, HELD_OUT, 16):
         batch: Batch = held_out.batch(np.arange(first, first + 16), resolution, device)
         with torch.autocast(device.type, torch.bfloat16):
-            images = synthesise(generator, batch.latents, resolution)
+            images = heads(batch.factors, resolution)
         whole.append(psnr(images, batch.images))
         face.append(face_psnr(images, batch.images, batch.labels))
     return {"psnr": float(torch.cat(whole).mean()), "face_psnr": float(torch.cat(face).nanmean())}
+
+
+def mapping_phase(
+    heads: HeadGenerator, held_out: Shards, section: dict[str, Any], seed: int, device: torch.device
+) -> Phase:
+    """A phase that teaches the generator's mapping network the w of random latents; no picture is needed."""
+    latents = np.random.default_rng([seed, 41]).standard_normal((section["latents"], heads.generator.z_dim))
+    latents = latents.astype(np.float32)
+    factors = known_factors(latents)
+    with torch.no_grad():
+        spread = heads.w_of(torch.from_numpy(factors[:SPREAD_SAMPLE]).to(device)).std(0).mean()
+    network = heads.generator.mapping_network
+    optimiser = torch.optim.Adam(network.parameters(), lr=section["lr"], betas=(0.9, 0.99), fused=True)
+
+    def step(number: int) -> dict[str, float]:
+        rows = np.random.default_rng([seed, 42, number]).integers(0, len(latents), section["batch"])
+        with torch.no_grad():
+            target = heads.w_of(torch.from_numpy(factors[rows]).to(device))
+        guess = network(torch.from_numpy(latents[rows]).to(device))
+        loss = F.smooth_l1_loss(guess / spread, target / spread)
+        loss.backward()
+        return {"w": float(loss.detach())}
+
+    @torch.no_grad()
+    def evaluate(module: nn.Module) -> dict[str, float]:
+        assert isinstance(module, HeadGenerator)
+        w = module.w_of(torch.from_numpy(held_out.factors).to(device))
+        error = (module.generator.mapping_network(torch.from_numpy(held_out.latents).to(device)) - w).square().mean()
+        return {"w_r2": float(1 - error / (w - w.mean(0)).square().mean())}
+
+    return Phase(section["name"], heads, optimiser, step, evaluate, section["minutes"])
 
 
 @torch.no_grad()

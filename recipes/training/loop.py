@@ -8,8 +8,9 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,16 @@ CHECKPOINT_SECONDS = 240.0
 LOG_STEPS = 25
 WARM_UP = 0.02  # of a phase
 FINAL_RATE = 0.15  # of the learning rate, at a phase's end
+
+
+class Stateful(Protocol):
+    """What a checkpoint can hold: modules and optimisers."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> Any:
+        """Go on from a state."""
 
 
 @dataclass
@@ -32,6 +43,7 @@ class Phase:
     step: takes a number counted from 0, leaves gradients behind, returns figures to log.
     evaluate: takes the averaged module, returns held-out figures.
     minutes: length; rates follow the share of it that is over, so that a stop in between changes nothing.
+    partners: what is trained beside the module and thrown away at the end, kept in the checkpoints.
     """
 
     name: str
@@ -41,6 +53,7 @@ class Phase:
     evaluate: Callable[[nn.Module], dict[str, float]]
     minutes: float
     average: float = 0.998
+    partners: dict[str, Stateful] = field(default_factory=dict)
 
 
 def learning_rate(share: float) -> float:
@@ -72,6 +85,8 @@ def run_phase(phase: Phase, folder: Path, averaged: nn.Module, resume_only: bool
         step, elapsed = state["step"], state["elapsed"]
         if elapsed < phase.minutes * 60:
             phase.optimiser.load_state_dict(state["optimiser"])
+            for name, partner in phase.partners.items():
+                partner.load_state_dict(state["partners"][name])
     if resume_only or elapsed >= phase.minutes * 60:
         return
     rates = [group["lr"] for group in phase.optimiser.param_groups]
@@ -106,6 +121,7 @@ def run_phase(phase: Phase, folder: Path, averaged: nn.Module, resume_only: bool
                     "module": phase.module.state_dict(),
                     "averaged": averaged.state_dict(),
                     "optimiser": phase.optimiser.state_dict(),
+                    "partners": {name: partner.state_dict() for name, partner in phase.partners.items()},
                     "step": step,
                     "elapsed": elapsed,
                 },
