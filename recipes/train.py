@@ -49,6 +49,21 @@ class Recipe:
             for module in store.values():
                 module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    def start_from(self, folder: Path) -> None:
+        """Begin with the networks of another training: every tensor that has the same name and shape here.
+
+        An older renderer's networks know heads already; only what reads or names other factors starts anew.
+        """
+        for section in self.config["phases"]:
+            path = folder / f"{section['name']}.pt"
+            kind = "generator" if section["phase"] == "mapping" else section["phase"]
+            if path.exists():
+                state = torch.load(path, weights_only=True, map_location=self.device)["averaged"]
+                own = self.modules[kind].state_dict()
+                fits = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
+                self.modules[kind].load_state_dict({**own, **fits})
+                print(f"{kind}: {len(fits)} of {len(own)} tensors from {path.name}", flush=True)
+
     def phase(self, section: dict[str, Any]) -> tuple[str, Phase]:
         """The network and the phase that a section of the config describes."""
         seed, kind = self.config["seed"], section["phase"]
@@ -92,6 +107,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("heads-256.json"))
     parser.add_argument("--minutes", type=float, help="scale all phases to this total")
     parser.add_argument("--only", type=int, nargs="+", help="numbers of the phases to train, from 0")
+    parser.add_argument("--start", type=Path, help="begin with the networks of this other training folder")
     parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
     keep_freed_memory()
@@ -101,7 +117,10 @@ def main() -> None:
         total = sum(section["minutes"] for section in sections)
         sections = [{**section, "minutes": section["minutes"] * arguments.minutes / total} for section in sections]
     arguments.out.mkdir(parents=True, exist_ok=True)
-    Recipe(config, arguments.data, arguments.out, pick_device(arguments.device)).run(sections, arguments.only)
+    recipe = Recipe(config, arguments.data, arguments.out, pick_device(arguments.device))
+    if arguments.start:
+        recipe.start_from(arguments.start)
+    recipe.run(sections, arguments.only)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Regression alone answers detail that it cannot place with a blur. The critic sees patches of about 40 pixels, too small
 to ask for another head than the one that the known factors describe. Source: Isola et al., "Image-to-Image Translation
 with Conditional Adversarial Networks" (2017), section 3.2; hinge loss and spectral normalisation of Miyato et al.,
-"Spectral Normalization for Generative Adversarial Networks" (2018); the weight that balances gradients of Esser et al.,
+"Spectral Normalization for Generative Adversarial Networks" (2018); gradients of equal strength as in Esser et al.,
 "Taming Transformers for High-Resolution Image Synthesis" (2021), equation 7.
 """
 
@@ -18,7 +18,7 @@ from recipes.training.loop import Stateful
 
 WIDTHS = (32, 64, 128)
 RATE = 1e-3
-LARGEST_WEIGHT = 1e3
+TINY = 1e-12
 
 
 class PatchCritic(nn.Module):
@@ -64,14 +64,11 @@ class Adversary:
         self.optimiser.step()
         return float(loss.detach())
 
-    def pull(self, regression: Tensor, images: Tensor) -> Tensor:
-        """Loss towards pictures (B, 3, R, R) that the critic takes for renders.
-
-        Scaled so that it pulls as hard on the pictures as the loss `regression` that was computed from them.
-        """
+    def gradient(self, images: Tensor, norm: Tensor) -> Tensor:
+        """Where pictures (B, 3, R, R) should move for the critic to take them for renders, of the given norm."""
         self.critic.requires_grad_(False)
+        images = images.detach().requires_grad_(True)
         with torch.autocast(self.device.type, torch.bfloat16):
             loss = -self.critic(images).float().mean()
-        (first,) = torch.autograd.grad(regression, images, retain_graph=True)
-        (second,) = torch.autograd.grad(loss, images, retain_graph=True)
-        return loss * float((first.norm() / (second.norm() + 1e-8)).clamp(max=LARGEST_WEIGHT))
+        (found,) = torch.autograd.grad(loss, images)
+        return found * (norm / (found.norm() + TINY))

@@ -95,10 +95,11 @@ def generator_phase(
             distance = perceptual.distance(perceptual.features(F.avg_pool2d(images, shrink)), features).mean()
             loss = loss + section["perceptual"] * distance
             figures["perceptual"] = float(distance.detach())
+        (gradient,) = torch.autograd.grad(loss, images)
         if adversary is not None:
             figures["critic"] = adversary.learn(batch.images, images)
-            loss = loss + section["adversarial"] * adversary.pull(loss, images)
-        loss.backward()
+            gradient = gradient + section["adversarial"] * adversary.gradient(images, gradient.norm())
+        images.backward(gradient)
         return {"loss": float(loss.detach()), **figures}
 
     def evaluate(module: nn.Module) -> dict[str, float]:
