@@ -94,6 +94,7 @@ PLAIN: dict[str, Any] = {
     "iris_light": 0.0,
     "neckline": 0.3,
     "collar": 0.5,
+    "jacket": 0.0,
 }
 
 LIVING_ROOM: dict[str, Any] = {

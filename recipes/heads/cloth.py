@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .surface import CLOTH, REST_X, REST_Y, REST_Z, ramp
+from .surface import CLOTH, JACKET, REST_X, REST_Y, REST_Z, ramp
 
 HEM = 0.10  # decimetres of the band at the neckline
 _STEP = 0.01
@@ -47,14 +47,27 @@ def cloth_depth(points: np.ndarray, normals: np.ndarray, neckline: float, collar
     return np.clip((height - points[:, 1]) / along, -0.5, 1.5)  # type: ignore[no-any-return]
 
 
+def jacket_depth(points: np.ndarray, normals: np.ndarray, jacket: float) -> np.ndarray:
+    """Decimetres (N,) from the edge of an open jacket into it, negative outside; at `jacket` 0 it is out of sight."""
+    opening = np.abs(points[:, 0]) - 0.60 - 0.45 * np.minimum(points[:, 1] + 1.05, 0.1) - 2.6 * (1 - jacket)
+    behind = 1 / (1 + np.exp(18 * (points[:, 2] + 0.15)))
+    opening = np.maximum(opening, 3.0 * behind - 1.5 - 2.6 * (1 - jacket))
+    ring = cloth_depth(points, normals, 0.0, 0.62)
+    return np.clip(np.minimum(opening, ring), -0.5, 1.5)  # type: ignore[no-any-return]
+
+
 @njit(cache=True, nogil=True, fastmath=True)
 def cloth_albedo(look, a, n, albedo):  # type: ignore[no-untyped-def]
     """Colour of cloth at a point with attributes `a`; bends the normal `n` by hem and folds, returns the occlusion."""
-    d = a[CLOTH]
+    d, over = a[CLOTH], a[JACKET]
+    colour = look.cloth
+    shadow = 1.0 - 0.5 * ramp(-0.16, 0.0, over)  # of the jacket's edge
+    if over > 0.0:
+        d, colour, shadow = over, look.jacket, 1.0
     seam = np.exp(-(((d - HEM) / 0.014) ** 2))
     edge = ramp(0.0, 0.03, d)
     for c in range(3):
-        albedo[c] = look.cloth[c] * (0.80 + 0.20 * edge) * (1.0 - 0.30 * seam)
+        albedo[c] = colour[c] * (0.80 + 0.20 * edge) * (1.0 - 0.30 * seam)
     # The band is round in section: its upper half looks up.
     roll = 0.8 * (1.0 - 2.0 * d / HEM) * ramp(HEM, 0.7 * HEM, d)
     n[1] += roll
@@ -70,4 +83,4 @@ def cloth_albedo(look, a, n, albedo):  # type: ignore[no-untyped-def]
         n[0] -= tilt * kx
         n[1] -= tilt * ky
         n[2] -= tilt * kz
-    return 1.0 - 0.25 * seam
+    return (1.0 - 0.25 * seam) * shadow

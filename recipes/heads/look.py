@@ -104,6 +104,7 @@ def choose_look(p: HeadParameters) -> Look:
         beard_colour=0.85 * hair_colour(p, p.grey),
         iris=iris_colour(p),
         cloth=p.cloth,
+        jacket=p.jacket_cloth,
         light=aim(*p.light_direction),
         key=key,
         fill_direction=aim(-45.0 * side, 10.0),

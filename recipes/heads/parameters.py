@@ -141,6 +141,8 @@ class HeadParameters:
     cloth: np.ndarray  # (3,) colour
     neckline: float  # 0 round .. 1 a deep V
     collar: float  # 0 wide and low .. 1 high on the neck
+    jacket: float  # 0 none .. 1 a jacket or cardigan that closes at the throat
+    jacket_cloth: np.ndarray  # (3,) its colour
     focal: float  # distance of the camera in decimetres
     jitter: np.ndarray  # (4,) shift x, y, log scale, degrees of the crop
 
@@ -277,9 +279,8 @@ def _read_scene(read: _Reader) -> dict:
     fill, rim, softness = read.uniform(0.15, 0.75), max(read.uniform(-0.6, 1.0), 0.0), read.uniform(0.0, 1.0)
     backdrop = _read_backdrop(read)
     # Darker cloth may be of a stronger colour: white, grey, denim, navy, black, olive, burgundy, sand.
-    shade, warm, green = read.uniform(0, 1), float(read.raw(1)[0]), float(read.raw(1)[0])
-    strong = 0.85 * (1 - 0.75 * shade)
-    cloth = tinted(0.015 + 0.72 * shade**2.2, strong * (warm - 0.25), strong * 0.75 * green)
+    cloth, jacket_cloth = _read_cloth(read, 0.72), _read_cloth(read, 0.36)
+    jacket = normal_cdf(2.2 * float(read.raw(1)[0]) - 0.9)
     neckline, collar, focal = read.uniform(0, 1), read.uniform(0, 1), read.uniform(9.0, 17.0)
     jitter = np.clip(read.raw(4), -2, 2) * np.array([0.012, 0.012, 0.02, 1.0])
     return {
@@ -293,9 +294,17 @@ def _read_scene(read: _Reader) -> dict:
         "cloth": cloth,
         "neckline": neckline,
         "collar": collar,
+        "jacket": jacket,
+        "jacket_cloth": jacket_cloth,
         "focal": focal,
         "jitter": jitter,
     }
+
+
+def _read_cloth(read: _Reader, lightest: float) -> np.ndarray:
+    shade, warm, green = read.uniform(0, 1), float(read.raw(1)[0]), float(read.raw(1)[0])
+    strong = 1 - 0.78 * shade
+    return tinted(0.015 + lightest * shade**2.2, strong * (warm - 0.1), strong * 0.75 * green)
 
 
 def _read_backdrop(read: _Reader) -> dict:
@@ -336,7 +345,7 @@ MEASURES: tuple[tuple[str, float, float], ...] = (
     ("nose_ratio", 0.568, 0.19),
     ("nose_tip", 0.238, 0.15),
 )
-COLOUR_NAMES = tuple(f"{what}_{c}" for what in ("wall", "floor", "cloth") for c in "rgb")
+COLOUR_NAMES = tuple(f"{what}_{c}" for what in ("wall", "floor", "cloth", "jacket") for c in "rgb")
 ATTRIBUTE_NAMES = (
     "african",
     "asian",
@@ -386,6 +395,7 @@ ATTRIBUTE_NAMES = (
     *COLOUR_NAMES,
     "neckline",
     "collar",
+    "jacket",
     "focal",
     *SHAPE_NAMES[:16],
     "eye_apart",
@@ -464,8 +474,10 @@ def attributes(p: HeadParameters, marks: np.ndarray) -> np.ndarray:
         *p.wall,
         *p.floor,
         *p.cloth,
+        *p.jacket_cloth,
         p.neckline,
         p.collar,
+        p.jacket,
         (p.focal - 13.0) / 4.0,
         *p.shape,
         *((measure(marks) - [row[1] for row in MEASURES]) / [row[2] for row in MEASURES]),

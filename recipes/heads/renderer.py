@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from . import anatomy, shading, surface
-from .cloth import cloth_depth
+from .cloth import cloth_depth, jacket_depth
 from .hair import HairSet
 from .landmarks import align_quad, calibrate, place_landmarks
 from .look import choose_look
@@ -184,8 +184,9 @@ class Renderer:
     def _assemble(self, p: HeadParameters, posed: Posed, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         normal = vertex_normals(skin, self.quads)
         attributes = [self._dress(p)]
-        cloth = attributes[0][:, surface.CLOTH]
+        cloth, jacket = attributes[0][:, surface.CLOTH], attributes[0][:, surface.JACKET]
         stand = 0.035 * anatomy.smooth(-0.03, 0.04, cloth) + 0.06 * anatomy.smooth(0.0, 0.6, cloth)
+        stand += 0.06 * anatomy.smooth(-0.04, 0.05, jacket) + 0.04 * anatomy.smooth(0.0, 0.6, jacket)
         skin = skin + normal * stand[:, None]
         positions, normals = [skin], [normal]
         for centre, radius in zip(posed.eye_centres, posed.eye_radii, strict=True):
@@ -216,12 +217,13 @@ class Renderer:
         return np.concatenate(positions), np.concatenate(normals), np.concatenate(attributes)
 
     def _dress(self, p: HeadParameters) -> np.ndarray:
-        """The static attributes with the cloth column set: decimetres below the neckline, negative on the skin."""
+        """The static attributes with the columns of clothes set: decimetres inside their edges, negative outside."""
         attributes = self.static.copy()
-        attributes[:, surface.CLOTH] = -0.5
+        attributes[:, [surface.CLOTH, surface.JACKET]] = -0.5
         low = self.low_ids
         points = self.static[low, surface.REST_X : surface.REST_X + 3]
         attributes[low, surface.CLOTH] = cloth_depth(points, self.low_normals, p.neckline, p.collar)
+        attributes[low, surface.JACKET] = jacket_depth(points, self.low_normals, p.jacket)
         return attributes
 
     def _rasterise(self, camera: Camera, position: np.ndarray, strands, height: int, width: int):  # type: ignore[no-untyped-def]

@@ -13,6 +13,7 @@ from .strands import shade_hair
 from .surface import (
     CLOTH,
     INTERIOR,
+    JACKET,
     L_BACKGROUND,
     L_CLOTH,
     L_HAIR,
@@ -204,7 +205,7 @@ def shade(  # type: ignore[no-untyped-def]
             share = 0.0
             if n[0] * look.light[0] + n[1] * look.light[1] + n[2] * look.light[2] > -0.3:
                 share = lit_share(shadow_map, frame, p[0], p[1], p[2], look.shadow_softness)
-            if kind == SKIN_FACE and a[CLOTH] > 0.0:
+            if kind == SKIN_FACE and (a[CLOTH] > 0.0 or a[JACKET] > 0.0):
                 label = L_CLOTH
                 occlusion *= cloth_albedo(look, a, n, albedo)
                 spec = 0.0

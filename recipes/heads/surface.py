@@ -10,7 +10,8 @@ from numba import njit
 # Columns of the static vertex attributes.
 UPPER_LIP, LOWER_LIP, CHEEK, NOSE, EAR, SOCKET, BEARD, SCALP, OCCLUSION, INTERIOR, NECK, CLOTH = range(12)
 REST_X, REST_Y, REST_Z = 12, 13, 14
-NUM_ATTRIBUTES = 15
+JACKET = 15
+NUM_ATTRIBUTES = 16
 SKIN_FACE, LEFT_EYE, RIGHT_EYE, TEETH, TONGUE, LASH = range(6)
 (
     L_BACKGROUND,
@@ -60,6 +61,7 @@ class Look(NamedTuple):
     beard_colour: np.ndarray
     iris: np.ndarray
     cloth: np.ndarray
+    jacket: np.ndarray  # (3,) colour of what is worn over it
     light: np.ndarray  # (3,) towards the key light
     key: np.ndarray
     fill_direction: np.ndarray
