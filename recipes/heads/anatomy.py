@@ -30,8 +30,8 @@ from .surface import (
 
 SKULL_CENTRE = np.array([0.0, 0.45, -0.05])
 # Elevation of the hairline in degrees over the azimuth from the front.
-HAIRLINE_AZIMUTH = (0, 18, 38, 52, 64, 74, 84, 92, 104, 125, 180)
-HAIRLINE_ELEVATION = (37, 38, 41, 34, 15, 2, -4, 8, -6, -28, -36)
+HAIRLINE_AZIMUTH = (0, 18, 32, 42, 50, 57, 64, 71, 78, 86, 93, 104, 125, 180)
+HAIRLINE_ELEVATION = (34, 35, 36, 30, 18, 7, -2, -12, -18, -20, 6, -6, -28, -36)
 TEXTURE_SIZE = 512
 
 
@@ -41,12 +41,18 @@ def smooth(low: float, high: float, value: np.ndarray) -> np.ndarray:
     return t * t * (3 - 2 * t)  # type: ignore[no-any-return]
 
 
-def hairline_height(points: np.ndarray) -> np.ndarray:
-    """Degrees above the hairline (negative below) of points (N, 3) on the rest head."""
+def hair_growth(points: np.ndarray) -> np.ndarray:
+    """How firmly hair grows at points (N, 3) of the rest head: 0.5 at the hairline, 3 on top, up to 6 at the sides.
+
+    Where it is low hair recedes first: at the temples, then on the top, never at the sides and the nape. Source: ours.
+    """
     away = points - SKULL_CENTRE
     azimuth = np.degrees(np.arctan2(np.abs(away[:, 0]), away[:, 2]))
     elevation = np.degrees(np.arcsin(away[:, 1] / np.linalg.norm(away, axis=1)))
-    return elevation - np.interp(azimuth, HAIRLINE_AZIMUTH, HAIRLINE_ELEVATION)  # type: ignore[no-any-return]
+    height = elevation - np.interp(azimuth, HAIRLINE_AZIMUTH, HAIRLINE_ELEVATION)
+    degrees = 15 + 12 * np.exp(-(((azimuth - 38) / 15) ** 2))
+    lasting = smooth(66, 84, azimuth) * smooth(40, 20, elevation) * smooth(-2, 6, height)
+    return np.clip(0.5 + height / degrees, 0, 3) + 3 * lasting  # type: ignore[no-any-return]
 
 
 def region_masks(root: Path, shape: HeadShape, rest: np.ndarray) -> np.ndarray:
@@ -63,12 +69,12 @@ def region_masks(root: Path, shape: HeadShape, rest: np.ndarray) -> np.ndarray:
     masks[:, LOWER_LIP] = region("mouth/mouth-lowerlip-volume-incr", gain=1.6)
     masks[:, CHEEK] = region("cheek/l-cheek-volume-incr", "cheek/r-cheek-volume-incr")
     masks[:, NOSE] = smooth(0.10, 0.35, region("nose/nose-scale-horiz-incr", "nose/nose-scale-depth-incr"))
-    masks[:, EAR] = smooth(0.1, 0.3, region("ears/l-ear-scale-incr", "ears/r-ear-scale-incr"))
+    masks[:, EAR] = smooth(0.06, 0.2, region("ears/l-ear-wing-incr", "ears/r-ear-wing-incr"))
     for side in (-1, 1):
         spread = ((x - side * 0.29) / 0.22) ** 2 + ((y - 0.36) / 0.13) ** 2
         masks[:, SOCKET] += np.exp(-spread) * (z > 0.3)
     masks[:, BEARD] = _beard_mask(x, y, z) * (1 - masks[:, EAR])
-    masks[:, SCALP] = smooth(-5, 5, hairline_height(rest)) * (1 - masks[:, EAR])
+    masks[:, SCALP] = hair_growth(rest) * (1 - masks[:, EAR])
     masks[:, OCCLUSION] = 1
     masks[:, NECK] = smooth(0.04, -0.04, y - (-0.62 + 0.5 * np.clip(0.75 - z, 0, 0.9))) * (1 - masks[:, EAR])
     masks[:, CLOTH] = y
@@ -113,7 +119,7 @@ def bake_occlusion(points: np.ndarray, normals: np.ndarray, triangles: np.ndarra
 
 
 def paint_detail(marks: np.ndarray) -> np.ndarray:
-    """Detail texture (TEXTURE_SIZE, TEXTURE_SIZE, 8) over the rest head's front, the channels of shading.py.
+    """Detail texture (TEXTURE_SIZE, TEXTURE_SIZE, 9) over the rest head's front, the channels of shading.py.
 
     `marks` (68, 3) are the landmarks on that head. The pattern is fixed (seed 0).
     """
@@ -129,8 +135,8 @@ def paint_detail(marks: np.ndarray) -> np.ndarray:
         field = ndimage.gaussian_filter(rng.normal(size=(size, size)), scale / texel, mode="wrap")
         return field / field.std()  # type: ignore[no-any-return]
 
-    channels = np.zeros((size, size, 8), np.float32)
-    channels[..., 0] = _paint_brows(grid_x, grid_y, marks[22:27, :2] - [0.0, 0.025], rng)
+    channels = np.zeros((size, size, 9), np.float32)
+    channels[..., 0] = _paint_brows(grid_x, grid_y, marks[22:27, :2] - [0.0, 0.020], rng)
     channels[..., 1] = smooth(1.9, 2.9, noise(0.010)) + 0.7 * smooth(1.8, 2.6, noise(0.018))
     channels[..., 2] = np.clip(0.6 * noise(0.004) + 0.4 * noise(0.012), -2, 2)
     wrinkles = _paint_wrinkles(grid_x, grid_y, noise(0.06), noise(0.05)) + 0.0003 * noise(0.008)
@@ -138,38 +144,61 @@ def paint_detail(marks: np.ndarray) -> np.ndarray:
     channels[..., 3], channels[..., 4] = slope_x, -slope_y
     channels[..., 5] = np.clip(0.5 + 0.5 * noise(0.004) + 0.3 * noise(0.05), 0, 1)
     channels[..., 6] = np.clip(noise(0.08) * 0.6 + noise(0.03) * 0.4, -2, 2)
-    channels[..., 7] = _paint_lips(grid_x, grid_y, marks)
+    channels[..., 7] = _paint_lips(grid_x, grid_y, marks, rng)
+    channels[..., 8] = _paint_lids(grid_x, grid_y, marks)
     return channels
 
 
 def _paint_brows(x: np.ndarray, y: np.ndarray, line: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A field in [0, 1] that the shader thresholds: the brow's body times the texture of its hairs."""
-    along = np.clip((np.abs(x) - line[0, 0]) / (line[-1, 0] - line[0, 0]), -0.3, 1.3)
-    centre = np.interp(np.abs(x), line[:, 0], ndimage.gaussian_filter1d(line[:, 1], 0.5))
-    width = np.interp(along, [0, 0.15, 0.5, 0.8, 1.0], [0.040, 0.047, 0.042, 0.030, 0.013])
-    distance = np.abs(y - centre) / width
-    ends = smooth(-0.10, 0.08, along) * smooth(1.08, 0.9, along)
-    body = np.clip(1.15 - 0.62 * distance**1.5, 0, 1) * ends
-    strokes = rng.normal(size=x.shape)
-    slanted = ndimage.gaussian_filter(strokes, (0.5, 2.8))
-    slanted /= slanted.std()
-    # Hairs lean outwards: shear the noise so that strokes rise with |x|.
-    rows, columns = np.indices(x.shape)
-    slanted = ndimage.map_coordinates(
-        slanted, [rows + 0.55 * np.abs(columns - x.shape[1] / 2), columns], order=1, mode="wrap"
-    )
-    return np.clip(body * (1 + 0.16 * slanted) + 0.03 * slanted * (body > 0.02), 0, 1)  # type: ignore[no-any-return]
+    """Density of the brows' hairs in [0, 1], drawn one by one along the arch `line` (5, 2); both brows are alike."""
+    texel, texel_y = float(x[0, 1] - x[0, 0]), float(y[0, 0] - y[1, 0])
+    count = 700
+    along, across = rng.uniform(-0.03, 1.0, count), np.clip(0.52 * rng.normal(size=count), -1.2, 1.2)
+    arch = ndimage.gaussian_filter1d(line[:, 1], 0.7) + np.array([0.006, -0.004, 0.0, 0.006, 0.0])
+    width = np.interp(along, [0, 0.2, 0.55, 0.8, 1.0], [0.044, 0.050, 0.043, 0.030, 0.012])
+    root_x = line[0, 0] + along * (line[-1, 0] - line[0, 0])
+    root_y = PchipInterpolator(line[:, 0], arch)(np.clip(root_x, line[0, 0], line[-1, 0])) + across * width
+    # Hairs stand up near the nose, lie along the arch further out, and lean towards its middle line.
+    rise = np.radians(np.interp(along, [0, 0.12, 0.35, 0.7, 1.0], [58, 42, 22, 0, -24]) - 20 * across)
+    length = rng.uniform(0.7, 1.1, count) * np.interp(along, [0, 0.3, 1.0], [0.055, 0.075, 0.055])
+    weight = (1 - 0.4 * across**2) * np.interp(along, [-0.03, 0.18, 0.8, 1.0], [0.35, 1.0, 0.9, 0.5])
+    field = np.zeros(x.shape)
+    for step in np.linspace(0, 1, 28):
+        columns = (root_x + step * length * np.cos(rise) - x[0, 0]) / texel
+        rows = (y[0, 0] - root_y - step * length * np.sin(rise)) / texel_y
+        place = np.round(rows).astype(int), np.round(columns).astype(int)
+        np.add.at(field, place, weight * (1 - 0.7 * step))
+    field += field[:, ::-1]
+    strokes, body = ndimage.gaussian_filter(field, 0.8), ndimage.gaussian_filter(field, 3.5)
+    peak = float(np.quantile(body[body > 0.1 * body.max()], 0.9))
+    return np.clip(0.45 * body / peak + 0.40 * strokes / peak, 0, 1)  # type: ignore[no-any-return]
 
 
-def _paint_lips(x: np.ndarray, y: np.ndarray, marks: np.ndarray) -> np.ndarray:
-    """Coverage of the lips inside the outline of landmarks 48-59, soft at the border."""
+def _paint_lids(x: np.ndarray, y: np.ndarray, marks: np.ndarray) -> np.ndarray:
+    """Darkness in [0, 1] of the crease of the upper lids."""
+    across = np.abs(x)
+    lid = PchipInterpolator(marks[42:46, 0], marks[42:46, 1])
+    inner, outer = marks[42, 0], marks[45, 0]
+    edge = lid(np.clip(across, inner, outer))
+    part = (across - inner) / (outer - inner)
+    crease = edge + 0.032 + 0.038 * np.clip(1 - (2 * part - 1.1) ** 2, 0, 1)
+    ends = smooth(0.02, 0.25, part) * smooth(1.16, 0.92, part)
+    fold = np.exp(-(((y - crease) / 0.011) ** 2)) + 0.35 * np.exp(-(((y - crease - 0.012) / 0.03) ** 2))
+    return np.clip(0.45 * fold * ends, 0, 1)  # type: ignore[no-any-return]
+
+
+def _paint_lips(x: np.ndarray, y: np.ndarray, marks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Coverage of the lips inside the outline of landmarks 48-59, soft at the border and finely grooved."""
     across = np.abs(x)
     top, low = marks[[54, 53, 52, 51], :2][::-1], marks[[57, 56, 55, 54], :2]
     fine = np.linspace(0, marks[54, 0], 60)
     upper = PchipInterpolator(top[:, 0] + [-1e-3, 0, 0, 0], top[:, 1])(fine)
     lower = PchipInterpolator(low[:, 0] + [-1e-3, 0, 0, 0], low[:, 1])(fine)
     inside = np.minimum(np.interp(across, fine, upper) - y, y - np.interp(across, fine, lower))
-    return smooth(-0.012, 0.012, inside) * smooth(marks[54, 0] + 0.01, marks[54, 0] - 0.03, across)
+    cover = smooth(-0.020, 0.028, inside) * smooth(marks[54, 0] + 0.01, marks[54, 0] - 0.05, across)
+    grooves = ndimage.gaussian_filter(rng.normal(size=x.shape), (9.0, 1.1))
+    grooves = np.clip(grooves / grooves.std(), -2, 2) * smooth(0.0, 0.04, inside)
+    return cover * (0.9 + 0.06 * grooves)  # type: ignore[no-any-return]
 
 
 def _paint_wrinkles(x: np.ndarray, y: np.ndarray, warp: np.ndarray, uneven: np.ndarray) -> np.ndarray:

@@ -6,20 +6,21 @@ import numpy as np
 
 from .backdrop import draw_backdrop
 from .parameters import BEARD_STYLES, HAIR_STYLES, HeadParameters
+from .shading import KNEE, SHOULDER
 from .surface import Look
 
-MONK = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")
-MONK_SHARE = 0.64  # an albedo is darker than the swatch that stands for it
-# Factors (red, green, blue) at the lightest, a middle and the darkest tone: swatches are flatter than skin.
-WARMTH = ((1.03, 1.0, 1.15), (0.735, 0.84, 0.86), (0.60, 0.74, 0.76))
+# Faces as photographs show them in soft light, over the Monk scale: (skin tone, sRGB).
+SKIN_KEYS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.88, 1.0)
+SKIN_LIT = ("e8c3ad", "e0b395", "d2a07f", "bf8c6b", "9f7050", "7c553d", "5c4031", "483229")
+SKIN_LIGHT = 1.42  # light on a surface that faces the camera, for which SKIN_LIT is meant
 # Melanin between a blond and a black head of hair, linear RGB.
 HAIR_KEYS = (0.0, 0.25, 0.5, 0.75, 1.0)
 HAIR_COLOURS = (
     (0.52, 0.36, 0.17),
     (0.26, 0.145, 0.060),
     (0.090, 0.046, 0.022),
-    (0.030, 0.017, 0.011),
-    (0.010, 0.0085, 0.008),
+    (0.034, 0.018, 0.011),
+    (0.012, 0.009, 0.008),
 )
 GREY_HAIR = np.array([0.42, 0.42, 0.42])
 RED_HAIR = np.array([0.30, 0.075, 0.022])
@@ -31,18 +32,22 @@ def decode(colour: str) -> np.ndarray:
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
 
 
-MONK_LINEAR = np.stack([decode(colour) for colour in MONK])  # (10, 3)
+def untone(value: np.ndarray) -> np.ndarray:
+    """Radiance that the tone curve of shading.py maps to a linear `value` below its top."""
+    high = KNEE - SHOULDER * np.log(np.maximum(1 - (value - KNEE) / SHOULDER, 1e-3))
+    return np.where(value <= KNEE, value, high)  # type: ignore[no-any-return]
+
+
+SKIN_ALBEDO = np.stack([untone(decode(colour)) for colour in SKIN_LIT]) / SKIN_LIGHT  # (8, 3)
 
 
 def skin_colour(p: HeadParameters) -> np.ndarray:
     """Albedo (3,) over the Monk scale with the hue moved towards olive or rosy, duller with age."""
-    place = 0.2 + 8.5 * p.skin_tone
-    tone = np.exp([np.interp(place, range(len(MONK)), np.log(MONK_LINEAR[:, c])) for c in range(3)])
-    warm = np.array([np.interp(p.skin_tone, (0.0, 0.45, 1.0), row) for row in WARMTH])
-    hue = np.array([1 + 0.05 * p.skin_hue, 1 - 0.05 * p.skin_hue, 1 + 0.06 * p.skin_hue])
-    old = max(p.age - 45, 0) / 30
-    colour = (MONK_SHARE - 0.17 * (1 - p.skin_tone) ** 2) * tone * warm * hue
-    return colour * (1 - 0.08 * old) + colour.mean() * 0.08 * old  # type: ignore[no-any-return]
+    tone = np.exp([np.interp(p.skin_tone, SKIN_KEYS, np.log(SKIN_ALBEDO[:, c])) for c in range(3)])
+    hue = np.array([1 + 0.03 * p.skin_hue, 1 - 0.045 * p.skin_hue, 1 + 0.05 * p.skin_hue])
+    old = max(p.age - 40, 0) / 35
+    colour = tone * hue * (1 - 0.06 * old)
+    return colour * (1 - 0.14 * old) + colour.mean() * 0.14 * old  # type: ignore[no-any-return]
 
 
 def hair_colour(p: HeadParameters, grey: float) -> np.ndarray:
@@ -53,9 +58,16 @@ def hair_colour(p: HeadParameters, grey: float) -> np.ndarray:
     return colour * (1 - grey) + GREY_HAIR * grey  # type: ignore[no-any-return]
 
 
+def hairline(p: HeadParameters) -> float:
+    """What the SCALP attribute must exceed for hair to grow: 0, more for older men, only the sides for the bald."""
+    if HAIR_STYLES[p.hair_style] == "bald":
+        return 6.5 - 3.0 * p.gender * float(np.clip((p.age - 40) / 20, 0, 1))
+    return 1.1 * p.hair_recede * p.gender * float(np.clip((p.age - 25) / 40, 0, 1))
+
+
 def iris_colour(p: HeadParameters) -> np.ndarray:
     """Iris albedo (3,): brown where little light, else between green and blue through grey."""
-    brown = np.array([0.085, 0.040, 0.016])
+    brown = np.array([0.066, 0.031, 0.013])
     light = (1 - p.iris_hue) * np.array([0.12, 0.14, 0.065]) + p.iris_hue * np.array([0.11, 0.19, 0.29])
     share = float(np.clip((p.iris_light - 0.15) / 0.5, 0, 1))
     return brown * (1 - share) + light * share  # type: ignore[no-any-return]
@@ -81,7 +93,7 @@ def choose_look(p: HeadParameters) -> Look:
     scalp = {"bald": 0.10 * (1 - p.grey) * p.gender, "buzz": 0.94}.get(style, 1.0)
     warm = np.array([1 + 0.16 * p.light_warmth, 1.0, 1 - 0.22 * p.light_warmth])
     above, below = ambient_tint(0.5 * p.wall + 0.5 * p.window[3] * p.glow), ambient_tint(p.floor)
-    key = 1.42 * p.light_strength * warm
+    key = 1.05 * p.light_strength * warm
     fill_side = -1.0 if p.light_direction[0] > 0 else 1.0
     side = np.clip(p.light_direction[0] / 20.0, -1, 1)
     return Look(
@@ -95,6 +107,7 @@ def choose_look(p: HeadParameters) -> Look:
         lip_colour=p.lip_colour,
         hair=hair,
         scalp=scalp,
+        recede=hairline(p),
         brow=0.75 * brow,
         brow_thickness=p.brow_thickness + 0.5 * (p.gender - 0.5),
         mouth=float(np.clip(1.6 * p.mouth_open + 1.2 * (p.smile - 0.2), 0.03, 1.0)),
@@ -108,11 +121,11 @@ def choose_look(p: HeadParameters) -> Look:
         light=aim(*p.light_direction),
         key=key,
         fill_direction=aim(-45.0 * side, 10.0),
-        fill=key * 0.45 * p.fill,
+        fill=key * (0.1 + 0.45 * p.fill),
         rim_direction=aim(fill_side * 130.0, 25.0),
-        rim=0.9 * p.rim * np.ones(3),
-        sky=0.36 * above,
-        ground=0.20 * below,
-        shadow_softness=1.0 + 1.6 * p.softness,
+        rim=0.7 * p.rim * np.ones(3),
+        sky=0.40 * above,
+        ground=0.24 * below,
+        shadow_softness=2.0 + 5.0 * p.softness,
         backdrop=draw_backdrop(p),
     )

@@ -115,6 +115,10 @@ class HeadParameters:
     makeup: float
     lip_colour: np.ndarray  # (3,) of the lipstick
     hair_style: int
+    hair_length: float  # 0 a bob .. 1 below the shoulders, of styles bob and long
+    hair_back: float  # 0 parted at the side .. 1 combed back, of styles side and back
+    hair_wave: float  # 0 straight .. 1 wavy
+    hair_recede: float  # 0 .. 1, how far an old man's hairline goes back
     hair_dark: float  # 0 blonde .. 1 black
     hair_red: float
     grey: float
@@ -261,6 +265,10 @@ def _read_surface(read: _Reader, ethnic: np.ndarray, gender: float, age: float) 
         "makeup": makeup,
         "lip_colour": lip_colour,
         "hair_style": int(np.argmax(scores)),
+        "hair_length": _between(scores, "bob", "long"),
+        "hair_back": _between(scores, "side", "back"),
+        "hair_wave": normal_cdf(1.1 * float(scores[HAIR_STYLES.index("curly")]) + 0.2),
+        "hair_recede": normal_cdf(float(scores[HAIR_STYLES.index("bald")]) + 0.8),
         "hair_dark": dark,
         "hair_red": red,
         "grey": grey,
@@ -271,6 +279,11 @@ def _read_surface(read: _Reader, ethnic: np.ndarray, gender: float, age: float) 
         "iris_light": iris_light,
         "iris_hue": read.uniform(0, 1),
     }
+
+
+def _between(scores: np.ndarray, low: str, high: str) -> float:
+    """0 .. 1, how much more the second of two styles is wanted; even where either of them is the one chosen."""
+    return normal_cdf(0.9 * float(scores[HAIR_STYLES.index(high)] - scores[HAIR_STYLES.index(low)]))
 
 
 def _read_scene(read: _Reader) -> dict:
@@ -427,6 +440,17 @@ def measure(marks: np.ndarray) -> np.ndarray:
     )
 
 
+def hair_shares(p: HeadParameters) -> np.ndarray:
+    """How much a head has of each of HAIR_STYLES (8,); styles that blend into one another share one."""
+    style = HAIR_STYLES[p.hair_style]
+    shares = {style: 1.0}
+    if style in ("bob", "long"):
+        shares = {"bob": 1 - p.hair_length, "long": p.hair_length, "curly": 0.5 * p.hair_wave}
+    if style in ("side", "back"):
+        shares = {"side": 1 - p.hair_back, "back": p.hair_back}
+    return np.array([shares.get(name, 0.0) for name in HAIR_STYLES])
+
+
 def attributes(p: HeadParameters, marks: np.ndarray) -> np.ndarray:
     """ATTRIBUTE_NAMES as numbers (A,) float32, about [-1, 1] or [0, 1]; `marks` (68, 3) as in `measure`."""
     beard = np.zeros(len(BEARD_STYLES))
@@ -452,7 +476,7 @@ def attributes(p: HeadParameters, marks: np.ndarray) -> np.ndarray:
         p.redness,
         p.freckles,
         p.makeup,
-        *np.eye(len(HAIR_STYLES))[p.hair_style],
+        *hair_shares(p),
         1 - p.hair_dark,
         p.hair_red,
         p.grey,

@@ -21,11 +21,15 @@ from .shape import EXTRA_GROUPS, LASH_GROUPS, HeadShape, Posed, subdivide, verte
 
 FACTOR = 2  # samples a side and pixel
 SHADOW_SIZE = 256
+# Strands throw shade only on what is this many decimetres behind them, so that a mass of hair stays smooth.
+HAIR_SHADOW_GAP = 0.06
 SHADOW_REACH = 2.6  # decimetres that the shadow map spans
-# How much of the lash meshes is kept from their roots on, for men and what women have more. The lower ones
-# (share 0) are left out: a line that wide would read as make-up.
-LASH_SHARES = (0.0, 0.15, 0.0, 0.15)
-LASH_MORE = (0.0, 0.40, 0.0, 0.40)
+LASH_STRENGTH, LASH_REACH, LASH_SPLIT = (1.0, 0.30), 0.014, 0.36  # upper and lower; decimetres; height between them
+EYES_MEET = 1.6  # degrees that each eye turns inwards, to a point about a metre away
+EYES_DOWN = 3.5  # degrees below the axis of the mesh's eyes at which the iris stands in the middle of the lids
+# Widths of half a dental arch seen from the front: the gaps between the teeth, decimetres from the middle.
+UPPER_GAPS = (0.0, 0.085, 0.152, 0.212, 0.258, 0.290, 0.315)
+LOWER_GAPS = (0.0, 0.054, 0.112, 0.174, 0.224, 0.265, 0.300)
 EYE_RINGS, EYE_SECTORS = 14, 28
 CURVE = np.round(255 * np.clip(1.055 * np.linspace(0, 1, 4096) ** (1 / 2.4) - 0.055, 0, 1)).astype(np.uint8)
 
@@ -91,7 +95,8 @@ class Renderer:
         self._join_meshes(triangles)
         self.landmark_ids = calibrate(fine)
         self.texture = anatomy.paint_detail(fine[self.landmark_ids])
-        self._root_lashes(fine)
+        self._mark_teeth()
+        masks[:, surface.LASHES] = self._mark_lashes(fine)
         self.hair = HairSet(fine, normals, masks)
 
     def _join_meshes(self, skin: np.ndarray) -> None:
@@ -104,27 +109,39 @@ class Renderer:
             kinds.append(np.full(len(eye), kind))
             count += len(self.eye_directions)
         self.extra_ids = []
-        for name in EXTRA_GROUPS + LASH_GROUPS:
+        for name in EXTRA_GROUPS:
             quads = self.shape.extras[name]
             ids, local = np.unique(quads, return_inverse=True)
             local = local.reshape(quads.shape) + count
-            kind = surface.TEETH if "teeth" in name else surface.TONGUE if "tongue" in name else surface.LASH
-            if not name.endswith("lashes-1"):
-                triangles += [local[:, [0, 1, 2]], local[:, [0, 2, 3]]]
-                kinds += [np.full(len(local), kind)] * 2
+            kind = surface.TEETH if "teeth" in name else surface.TONGUE
+            triangles += [local[:, [0, 1, 2]], local[:, [0, 2, 3]]]
+            kinds += [np.full(len(local), kind)] * 2
             self.extra_ids.append((ids, local, kind))
             count += len(ids)
         self.triangles = np.concatenate(triangles).astype(np.int32)
         self.material = np.concatenate(kinds).astype(np.int32)
 
-    def _root_lashes(self, surface: np.ndarray) -> None:
-        """For every lash vertex the vertex of its own mesh that sits at the lid's edge."""
-        tree = cKDTree(surface)
-        self.lash_roots = []
-        for ids, _, _ in self.extra_ids:
-            distance = tree.query(self.mean[ids])[0]
-            at_lid = np.flatnonzero(distance <= np.quantile(distance, 0.35))
-            self.lash_roots.append(ids[at_lid[cKDTree(self.mean[ids[at_lid]]).query(self.mean[ids])[1]]])
+    def _mark_lashes(self, fine: np.ndarray) -> np.ndarray:
+        """Darkness (N,) of the skin vertices at the lids' edges, where the helper meshes of the lashes are rooted."""
+        dark = np.zeros(len(fine))
+        for name in LASH_GROUPS:
+            points = self.mean[np.unique(self.shape.extras[name])]
+            distance = cKDTree(fine).query(points)[0]
+            roots = points[distance <= np.quantile(distance, 0.35)]
+            away = cKDTree(roots).query(fine)[0]
+            strength = LASH_STRENGTH[0 if roots[:, 1].mean() > LASH_SPLIT else 1]
+            dark = np.maximum(dark, strength * np.exp(-((away / LASH_REACH) ** 2)))
+        return dark
+
+    def _mark_teeth(self) -> None:
+        """Per vertex of teeth and tongue (N, 2): number of the tooth from the middle, height from edge 0 to root 1."""
+        self.extra_marks = []
+        for (ids, _, _), name in zip(self.extra_ids, EXTRA_GROUPS, strict=True):
+            x, y, _ = self.mean[ids].T
+            gaps = UPPER_GAPS if "upper" in name else LOWER_GAPS
+            number = np.sign(x) * np.interp(np.abs(x), gaps, range(len(gaps)))
+            height = (y - y.min()) / np.ptp(y)
+            self.extra_marks.append(np.stack([number, height if "upper" in name else 1 - height], axis=1))
 
     def render(
         self, parameters: HeadParameters, size: int | tuple[int, int] = 256, camera: Camera | None = None
@@ -139,13 +156,13 @@ class Renderer:
             camera = aligned_camera(landmarks, p)
         look = choose_look(p)
         position, normal, attributes = self._assemble(p, posed, skin)
-        strands = self.hair.grow(p, self.matrix @ posed.rest)
+        strands = self.hair.grow(p, self.matrix @ posed.rest, look.recede)
         buffers = self._rasterise(camera, position, strands, height * FACTOR, width * FACTOR)
         owner, bary, near = buffers
         shadow, frame = self._shadow_map(look, posed, strands)
         image = np.empty((height * FACTOR, width * FACTOR, 3), np.float32)
         labels = np.empty(image.shape[:2], np.uint8)
-        lids = self._lid_heights(posed, landmarks)
+        lids = self._eye_frames(p, posed, landmarks)
         eye = np.array([0.0, camera.height, camera.distance])
         window = np.array([-1.0, 2.0, -camera.aspect, 2.0 * camera.aspect])
         shading.shade(
@@ -189,8 +206,8 @@ class Renderer:
         stand += 0.06 * anatomy.smooth(-0.04, 0.05, jacket) + 0.04 * anatomy.smooth(0.0, 0.6, jacket)
         skin = skin + normal * stand[:, None]
         positions, normals = [skin], [normal]
-        for centre, radius in zip(posed.eye_centres, posed.eye_radii, strict=True):
-            rotation = posed.rotation @ gaze_rotation(p.gaze)
+        for eye, (centre, radius) in enumerate(zip(posed.eye_centres, posed.eye_radii, strict=True)):
+            rotation = posed.rotation @ eye_rotation(p, eye)
             local = self.eye_directions
             bulge = 1 + 0.05 * anatomy.smooth(0.80, 0.97, local[:, 2:3])
             positions.append(centre + radius * (local * bulge) @ rotation.T)
@@ -199,18 +216,15 @@ class Renderer:
             block[:, :3] = local
             block[:, surface.OCCLUSION] = 1
             attributes.append(block)
-        lashes = np.array(LASH_SHARES) + np.array(LASH_MORE) * (1 - p.gender) * (0.5 + 0.5 * p.makeup)
-        shares = np.concatenate([np.ones(len(EXTRA_GROUPS)), lashes])
-        for (ids, _, kind), roots, share in zip(self.extra_ids, self.lash_roots, shares, strict=True):
-            points = posed.posed[ids]
-            if kind == surface.LASH:
-                points = posed.posed[roots] + share * (points - posed.posed[roots])
+        for (ids, _, _), marks, move in zip(self.extra_ids, self.extra_marks, mouth_moves(p), strict=True):
+            points = posed.posed[ids] + posed.rotation @ move
             positions.append(points)
             out = points - posed.posed[self.shape.extras["helper-tongue"]].reshape(-1, 3).mean(0)
             normals.append(out / np.linalg.norm(out, axis=1, keepdims=True))
             block = np.zeros((len(ids), surface.NUM_ATTRIBUTES))
             depth = posed.rest[ids][:, 2]
             block[:, 1] = (depth - depth.min()) / np.ptp(depth)
+            block[:, [0, 2]] = marks
             block[:, surface.OCCLUSION] = 0.5
             block[:, surface.REST_X] = self.mean[ids][:, 0]
             attributes.append(block)
@@ -232,10 +246,7 @@ class Renderer:
         bary = np.zeros((height, width, 2), np.float32)
         points = camera.project(position)
         points[:, :2] *= width
-        two_sided = self.material == surface.LASH
-        solid = self.triangles[~two_sided]
-        raster_triangles(points, solid, 0, depth, owner, bary, True)
-        raster_triangles(points, self.triangles[two_sided], len(solid), depth, owner, bary, False)
+        raster_triangles(points, self.triangles, 0, depth, owner, bary, True)
         if len(strands.starts):
             lines = camera.project(strands.position)
             lines[:, :2] *= width
@@ -257,15 +268,22 @@ class Renderer:
         raster_triangles(posed.posed @ frame[:, :3].T + frame[:, 3], self.coarse, 0, depth, owner, bary, False)
         if len(strands.starts):
             points = strands.position @ frame[:, :3].T + frame[:, 3]
+            points[:, 2] -= HAIR_SHADOW_GAP
             raster_segments(points, strands.starts[::2], np.full(len(points), 2.0), depth, owner, bary)
-        return depth, frame
+        return shading.soften_shadow(depth, look.shadow_softness), frame
 
-    def _lid_heights(self, posed: Posed, landmarks: np.ndarray) -> np.ndarray:
-        lids = []
-        for eye, (first, second) in enumerate(((43, 44), (37, 38))):
-            away = (landmarks[first] + landmarks[second]) / 2 - posed.eye_centres[eye]
-            lids.append(float(away @ posed.rotation[:, 1]) / posed.eye_radii[eye])
-        return np.array(lids)[:, None]
+    def _eye_frames(self, p: HeadParameters, posed: Posed, landmarks: np.ndarray) -> np.ndarray:
+        """What the shader knows of each eye (2, 8), lengths in eye radii along the head's axes from the eye's centre.
+
+        Heights of the upper lid, the lower lid and the corners, the opening's middle and half width, the gaze (3).
+        """
+        frames = np.zeros((2, 8))
+        for eye, first in enumerate((42, 36)):
+            away = (landmarks[first : first + 6] - posed.eye_centres[eye]) @ posed.rotation[:, :2]
+            x, y = away.T / posed.eye_radii[eye]
+            frames[eye, :5] = y[1:3].mean(), y[4:6].mean(), y[[0, 3]].mean(), x[[0, 3]].mean(), abs(x[3] - x[0]) / 2
+            frames[eye, 5:] = (posed.rotation @ eye_rotation(p, eye))[:, 2]
+        return frames
 
 
 def mean_parameters() -> HeadParameters:
@@ -292,12 +310,28 @@ def mean_parameters() -> HeadParameters:
     )
 
 
+def mouth_moves(p: HeadParameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Shifts (3,) in decimetres of the upper teeth, the lower teeth and the tongue, on top of the targets.
+
+    The targets leave the upper teeth behind the lip and the tongue in front of all; a smile should show upper teeth.
+    """
+    show = min(1.3 * p.smile + 1.2 * p.mouth_open, 1.0)
+    lower = np.array([0.0, -0.05 * show, -0.05])
+    return np.array([0.0, -0.05 * show, 0.01]), lower, np.array([0.0, -0.09 * show, -0.16 + 0.08 * p.mouth_open])
+
+
 def gaze_rotation(gaze: np.ndarray) -> np.ndarray:
     """Rotation (3, 3) of an eyeball that looks `gaze` degrees to the person's left and up."""
     y, x = np.radians([gaze[0], -gaze[1]])
     about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])
     return about_y @ about_x  # type: ignore[no-any-return]
+
+
+def eye_rotation(p: HeadParameters, eye: int) -> np.ndarray:
+    """Rotation (3, 3) of the left (0) or right (1) eyeball: both turn a little inwards, and down under a closing lid."""
+    inwards = (-EYES_MEET, EYES_MEET)[eye]
+    return gaze_rotation(p.gaze + np.array([inwards, -EYES_DOWN - 12.0 * p.eye_close[eye]]))
 
 
 def eyeball() -> tuple[np.ndarray, np.ndarray]:

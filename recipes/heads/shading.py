@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from scipy import ndimage
 
 from .backdrop import backdrop
 from .cloth import cloth_albedo
-from .eyes import eye_albedo
+from .eyes import catch_light, eye_albedo, lid_gaps, tooth_albedo
 from .skin import sample, skin_albedo
 from .strands import shade_hair
 from .surface import (
@@ -29,40 +30,51 @@ from .surface import (
     RIGHT_EYE,
     SKIN_FACE,
     TEETH,
-    TONGUE,
     WRINKLE_X,
     WRINKLE_Y,
     ramp,
 )
 
-EXPOSURE = 1.15
+SHADOW_FLOOR = -2.0  # depth that stands for "no occluder", decimetres
+SHADOW_NOISE = 0.0016  # least variance of the depth inside a filter, square decimetres
+KNEE, SHOULDER = 0.42, 0.52  # where the tone curve leaves the straight line, and how much it still rises
+
+
+def soften_shadow(depth: np.ndarray, softness: float) -> np.ndarray:
+    """Moments (2, S, S) of a depth map (S, S), averaged over `softness` texels. Source: Donnelly & Lauritzen 2006."""
+    low = np.maximum(depth, SHADOW_FLOOR)
+    moments = np.stack([low, low * low])
+    return ndimage.gaussian_filter(moments, (0, softness, softness), truncate=2.0, mode="nearest")  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def lit_share(shadow_map, frame, px, py, pz, softness):  # type: ignore[no-untyped-def]
-    """Share of the key light that reaches a point; five taps, spread by `softness` texels, or one tap if it is 0."""
-    size = shadow_map.shape[0]
-    sx = frame[0, 0] * px + frame[0, 1] * py + frame[0, 2] * pz + frame[0, 3]
-    sy = frame[1, 0] * px + frame[1, 1] * py + frame[1, 2] * pz + frame[1, 3]
-    near = frame[2, 0] * px + frame[2, 1] * py + frame[2, 2] * pz + 0.035
-    total = 0.0
-    reach = 1 if softness > 0.0 else 0
-    for j in range(-reach, reach + 1):
-        for i in range(-reach, reach + 1):
-            if (i + j) & 1:
-                continue
-            fx, fy = sx + i * softness - 0.5, sy + j * softness - 0.5
-            x, y = int(np.floor(fx)), int(np.floor(fy))
-            if x < 0 or y < 0 or x >= size - 1 or y >= size - 1:
-                total += 1.0
-                continue
-            u, v = fx - x, fy - y
-            a = 1.0 if shadow_map[y, x] < near else 0.0
-            b = 1.0 if shadow_map[y, x + 1] < near else 0.0
-            c = 1.0 if shadow_map[y + 1, x] < near else 0.0
-            d = 1.0 if shadow_map[y + 1, x + 1] < near else 0.0
-            total += (a * (1 - u) + b * u) * (1 - v) + (c * (1 - u) + d * u) * v
-    return total / (5.0 if softness > 0.0 else 1.0)
+def lit_share(moments, frame, px, py, pz):  # type: ignore[no-untyped-def]
+    """Share of the key light that reaches a point: Chebyshev's bound over the filtered depths."""
+    size = moments.shape[1]
+    fx = frame[0, 0] * px + frame[0, 1] * py + frame[0, 2] * pz + frame[0, 3] - 0.5
+    fy = frame[1, 0] * px + frame[1, 1] * py + frame[1, 2] * pz + frame[1, 3] - 0.5
+    near = frame[2, 0] * px + frame[2, 1] * py + frame[2, 2] * pz + 0.03
+    x, y = int(np.floor(fx)), int(np.floor(fy))
+    if x < 0 or y < 0 or x >= size - 1 or y >= size - 1:
+        return 1.0
+    u, v = fx - x, fy - y
+    top = moments[0, y, x] * (1 - u) + moments[0, y, x + 1] * u
+    mean = top * (1 - v) + (moments[0, y + 1, x] * (1 - u) + moments[0, y + 1, x + 1] * u) * v
+    if mean <= near:
+        return 1.0
+    top = moments[1, y, x] * (1 - u) + moments[1, y, x + 1] * u
+    square = top * (1 - v) + (moments[1, y + 1, x] * (1 - u) + moments[1, y + 1, x + 1] * u) * v
+    variance = max(square - mean * mean, SHADOW_NOISE)
+    behind = mean - near
+    return ramp(0.12, 1.0, variance / (variance + behind * behind))
+
+
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
+def tone(value):  # type: ignore[no-untyped-def]
+    """Straight up to KNEE, then a soft shoulder that never clips."""
+    if value <= KNEE:
+        return value
+    return KNEE + SHOULDER * (1.0 - np.exp((KNEE - value) / SHOULDER))
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -82,27 +94,38 @@ def gloss(nx, ny, nz, lx, ly, lz, vx, vy, vz, rough):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def add_light(out, albedo, n, view, direction, colour, share, wrap, spec, rough):  # type: ignore[no-untyped-def]
-    """Add one light: diffuse wrapped per channel (light that bleeds under the skin), and a highlight."""
+def add_light(out, albedo, n, view, direction, colour, share, bleed, spec, rough):  # type: ignore[no-untyped-def]
+    """Add one light: a highlight, and diffuse that runs on past the terminator by `bleed` (3,) under the skin.
+
+    Source: the softened cosine is ours, after the curves of Penner & Borshukov 2011.
+    """
     n_l = n[0] * direction[0] + n[1] * direction[1] + n[2] * direction[2]
     shine = 0.0
     if spec > 0.0:
-        shine = spec * gloss(
-            n[0], n[1], n[2], direction[0], direction[1], direction[2], view[0], view[1], view[2], rough
+        shine = (
+            share
+            * spec
+            * gloss(n[0], n[1], n[2], direction[0], direction[1], direction[2], view[0], view[1], view[2], rough)
         )
+    # Past the terminator a surface shadows itself; what bleeds there does not care.
+    reach = share + (1.0 - share) * 0.7 * ramp(0.12, -0.2, n_l)
     for c in range(3):
-        w = wrap[c]
-        bleed = share * (1.0 + 1.6 * w * (1.0 - share))
-        out[c] += colour[c] * (albedo[c] * max((n_l + w) / (1.0 + w), 0.0) * bleed + shine * share)
+        k = bleed[c]
+        soft = 0.5 * (n_l + np.sqrt(n_l * n_l + k * k)) / (1.0 + 0.25 * k * k)
+        under = reach * (1.0 + 1.5 * k * (1.0 - reach))
+        out[c] += colour[c] * (albedo[c] * soft * under + shine)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def add_ambient(out, albedo, n, sky, ground, occlusion):  # type: ignore[no-untyped-def]
+def add_ambient(out, albedo, n, view, sky, ground, occlusion, spec):  # type: ignore[no-untyped-def]
+    """Add the light of the surroundings, and its dull mirror image that grows towards the edges."""
     up = 0.5 + 0.5 * n[1]
+    edge = 1.0 - max(n[0] * view[0] + n[1] * view[1] + n[2] * view[2], 0.0)
+    sheen = spec * (0.6 + 5.0 * edge**4) * occlusion
     for c in range(3):
         # Light that bounces inside a crease takes the surface's colour, so dark corners stay warm.
         shade = occlusion / (1.0 - albedo[c] * 0.6 * (1.0 - occlusion))
-        out[c] += albedo[c] * (sky[c] * up + ground[c] * (1.0 - up)) * shade
+        out[c] += (albedo[c] * shade + sheen) * (sky[c] * up + ground[c] * (1.0 - up))
 
 
 @njit(cache=True, nogil=True, fastmath=True, inline="always")
@@ -157,7 +180,8 @@ def shade(  # type: ignore[no-untyped-def]
         np.zeros(3),
         np.zeros(3),
     )
-    skin_wrap, no_wrap = np.array([0.30, 0.10, 0.05]), np.array([0.1, 0.1, 0.1])
+    deep = 1.0 - 0.35 * look.dark
+    skin_bleed, no_bleed = np.array([0.50 * deep, 0.26 * deep, 0.18 * deep]), np.array([0.12, 0.12, 0.12])
     for y in range(height):
         for x in range(width):
             who = owner[y, x]
@@ -182,7 +206,7 @@ def shade(  # type: ignore[no-untyped-def]
                 ao = strand_look[s, 0] * (1 - t) + strand_look[s + 1, 0] * t
                 for c in range(3):
                     albedo[c] = look.hair[c] * strand_look[s, 1]
-                share = lit_share(shadow_map, frame, p[0] + 0.05 * n[0], p[1] + 0.05 * n[1], p[2] + 0.05 * n[2], 0.0)
+                share = lit_share(shadow_map, frame, p[0] + 0.05 * n[0], p[1] + 0.05 * n[1], p[2] + 0.05 * n[2])
                 shade_hair(look, strand_position[s], strand_position[s + 1], albedo, ao, n, view, share, out)
                 image[y, x] = out
                 labels[y, x] = L_HAIR
@@ -200,11 +224,11 @@ def shade(  # type: ignore[no-untyped-def]
             for c in range(a.shape[0]):
                 a[c] = wi * attributes[i, c] + wj * attributes[j, c] + wk * attributes[k, c]
             kind = material[who]
-            spec, rough, occlusion, wrap = 0.02, 0.5, a[OCCLUSION], no_wrap
+            spec, rough, occlusion, bleed = 0.02, 0.5, a[OCCLUSION], no_bleed
             label = L_SKIN
             share = 0.0
             if n[0] * look.light[0] + n[1] * look.light[1] + n[2] * look.light[2] > -0.3:
-                share = lit_share(shadow_map, frame, p[0], p[1], p[2], look.shadow_softness)
+                share = lit_share(shadow_map, frame, p[0] + 0.02 * n[0], p[1] + 0.02 * n[1], p[2] + 0.02 * n[2])
             if kind == SKIN_FACE and (a[CLOTH] > 0.0 or a[JACKET] > 0.0):
                 label = L_CLOTH
                 occlusion *= cloth_albedo(look, a, n, albedo)
@@ -217,7 +241,7 @@ def shade(  # type: ignore[no-untyped-def]
                 gy = front * (look.age * detail[WRINKLE_Y])
                 for c in range(3):
                     n[c] -= gx * head_rotation[c, 0] + gy * head_rotation[c, 1]
-                wrap = skin_wrap
+                bleed = skin_bleed
                 if a[INTERIOR] > 0.5:
                     occlusion *= 0.5
             elif kind in (LEFT_EYE, RIGHT_EYE):
@@ -225,38 +249,40 @@ def shade(  # type: ignore[no-untyped-def]
                 dx, dy, dz = a[0], a[1], a[2]
                 iris = eye_albedo(look, dx, dy, dz, albedo)
                 label = L_LEFT_EYE + e
+                across = n[0] * head_rotation[0, 0] + n[1] * head_rotation[1, 0] + n[2] * head_rotation[2, 0]
                 up = n[0] * head_rotation[0, 1] + n[1] * head_rotation[1, 1] + n[2] * head_rotation[2, 1]
-                lid = eye_frames[e, 0]
-                occlusion = (1.0 - 0.65 * ramp(lid - 0.30, lid + 0.02, up)) * (1.0 - 0.25 * ramp(0.35, 0.75, abs(dx)))
-                share *= 1.0 - 0.5 * ramp(lid - 0.2, lid + 0.02, up)
-                spec, rough = 0.04 + 0.05 * iris, 0.16
+                below, above, inwards = lid_gaps(eye_frames[e], 1.0 - 2.0 * e, across, up)
+                shadow = ramp(0.34, 0.0, below)
+                occlusion = (1.0 - 0.62 * shadow) * (1.0 - 0.30 * ramp(0.55, 1.0, abs(inwards)))
+                share *= 1.0 - 0.55 * shadow
+                glint = catch_light(n, eye_frames[e, 5:8], view, look.light) * (0.55 + 0.45 * share)
+                # The wet edge of the lower lid and the pink of the inner corner.
+                flesh = max(0.75 * ramp(0.10, 0.03, above), 0.85 * ramp(0.66, 0.95, inwards))
+                for c in range(3):
+                    albedo[c] += flesh * (look.skin[c] * (0.95, 0.66, 0.62)[c] - albedo[c])
+                    out[c] += (0.95 * glint + 0.05 * ramp(0.12, 0.05, above)) * look.key[c]
+                spec, rough = 0.03 + 0.03 * iris, 0.2
             elif kind == TEETH:
                 label = L_MOUTH
-                inside = look.mouth * ramp(0.35, 0.95, a[1])
-                for c in range(3):
-                    albedo[c] = (0.56, 0.50, 0.41)[c] * inside
-                occlusion = 0.8 * inside
-                spec, rough = 0.05 * inside, 0.25
+                inside = look.mouth * tooth_albedo(a[0], a[2], albedo) * ramp(0.2, 0.9, a[1])
+                occlusion = 0.75 * inside
+                spec, rough = 0.04 * inside, 0.25
                 share *= inside
-            elif kind == TONGUE:
+            else:
                 label = L_MOUTH
                 for c in range(3):
-                    albedo[c] = (0.30, 0.085, 0.08)[c]
-                occlusion = 0.3
-                share *= 0.5
-                spec, rough = 0.03, 0.3
-            else:
-                label = L_LEFT_EYE if a[REST_X] > 0 else L_RIGHT_EYE
-                for c in range(3):
-                    albedo[c] = 0.006 + 0.0 * c
-                spec = 0.0
+                    albedo[c] = (0.30, 0.10, 0.09)[c]
+                inside = look.mouth * ramp(0.3, 0.95, a[1])
+                occlusion = 0.12 + 0.35 * inside
+                share *= 0.6 * inside
+                spec, rough = 0.02 * inside, 0.4
             inverse = 1.0 / np.sqrt(n[0] ** 2 + n[1] ** 2 + n[2] ** 2 + 1e-9)
             n *= inverse
-            add_light(out, albedo, n, view, look.light, look.key, share, wrap, spec, rough)
+            add_light(out, albedo, n, view, look.light, look.key, share, bleed, spec, rough)
             open_share = ramp(0.05, 0.55, occlusion)
-            add_light(out, albedo, n, view, look.fill_direction, look.fill, open_share, wrap, spec * 0.6, rough)
-            add_light(out, albedo, n, view, look.rim_direction, look.rim, open_share, no_wrap, spec, rough)
-            add_ambient(out, albedo, n, look.sky, look.ground, occlusion)
+            add_light(out, albedo, n, view, look.fill_direction, look.fill, open_share, bleed, spec * 0.6, rough)
+            add_light(out, albedo, n, view, look.rim_direction, look.rim, open_share, no_bleed, spec, rough)
+            add_ambient(out, albedo, n, view, look.sky, look.ground, occlusion, spec)
             image[y, x] = out
             labels[y, x] = label
         for x in range(width):
@@ -277,9 +303,9 @@ def resolve(image, labels, curve, factor, small, small_labels):  # type: ignore[
             for j in range(factor):
                 for i in range(factor):
                     s = image[y * factor + j, x * factor + i]
-                    r += 1.0 - np.exp(-s[0] * EXPOSURE)
-                    g += 1.0 - np.exp(-s[1] * EXPOSURE)
-                    b += 1.0 - np.exp(-s[2] * EXPOSURE)
+                    r += tone(s[0])
+                    g += tone(s[1])
+                    b += tone(s[2])
                     votes[labels[y * factor + j, x * factor + i]] += 1
             scale = last / (factor * factor)
             small[y, x, 0] = curve[min(int(r * scale + 0.5), last)]

@@ -18,6 +18,7 @@ AGES = ("young", "old")
 WEIGHTS = ("min", "average", "max")
 OLD_AT = 82.0  # years at which the old macro target is reached
 YOUNG_AT = 24.0
+MACRO_GAIN = 1.15  # of gender and ethnicity, about their middle
 UNITS = (
     "mouth-corner-puller",
     "mouth-open",
@@ -112,7 +113,11 @@ class HeadShape:
         old = float(np.clip((p.age - YOUNG_AT) / (OLD_AT - YOUNG_AT), 0, 1))
         ages, genders = (1 - old, old), (1 - p.gender, p.gender)
         weights = (max(-p.weight, 0.0), 1 - abs(p.weight), max(p.weight, 0.0))
-        macro = [a * g * e for a in ages for g in genders for e in p.ethnicity]
+        # The macro targets go a little past their ends, so that the groups differ as clearly as people do.
+        lean = MACRO_GAIN * (p.gender - 0.5)
+        sexes = (0.5 - lean, 0.5 + lean)
+        mix = MACRO_GAIN * (p.ethnicity - 1 / 3) + 1 / 3
+        macro = [a * g * e for a in ages for g in sexes for e in mix]
         macro += [a * g * w for a in ages for g in genders for w in weights]
         shape = [value for s in p.shape for value in (max(s, 0.0), max(-s, 0.0))]
         up, down = max(p.brow_raise, 0.0), max(-p.brow_raise, 0.0)

@@ -24,6 +24,8 @@ from .surface import (
     L_RIGHT_EAR,
     L_SKIN,
     L_UPPER_LIP,
+    LASHES,
+    LID,
     LIPS,
     LOWER_LIP,
     NECK,
@@ -75,7 +77,8 @@ def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
     chin = ramp(0.42, 0.30, abs(a[REST_X]))
     area = a[BEARD] * (1.0 - look.goatee * (1.0 - chin)) * (1.0 - lips)
     beard = area * look.beard * (0.62 + 0.38 * look.stubble * detail[STUBBLE])
-    scalp = ramp(0.25, 0.75, a[SCALP]) * look.scalp * (0.85 + 0.15 * detail[STUBBLE])
+    hairline = a[SCALP] - look.recede + 0.3 * (detail[STUBBLE] - 0.5) * front
+    scalp = ramp(0.25, 1.0, hairline) * look.scalp * (0.85 + 0.15 * detail[STUBBLE])
     for c in range(3):
         albedo[c] = albedo[c] * (1 - beard) + look.beard_colour[c] * beard
         albedo[c] = albedo[c] * (1 - scalp) + look.hair[c] * 0.8 * scalp
@@ -86,11 +89,14 @@ def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
         label = L_LEFT_EAR if a[REST_X] > 0 else L_RIGHT_EAR
     if a[NOSE] > 0.5:
         label = L_NOSE
-    brow = ramp(0.50, 0.72, detail[BROW] + 0.16 * look.brow_thickness) * front
+    brow = 0.86 * ramp(0.30, 0.95, detail[BROW] + 0.17 * look.brow_thickness) * front
+    lid = max(0.75 * detail[LID] * front, a[LASHES] * (0.75 + 0.2 * look.makeup))
+    for c in range(3):
+        albedo[c] *= 1.0 - (0.84, 0.91, 0.93)[c] * lid
     if brow > 0.0:
         for c in range(3):
-            albedo[c] = albedo[c] * (1 - 0.92 * brow) + look.brow[c] * 0.92 * brow
-        if brow > 0.35:
+            albedo[c] = albedo[c] * (1 - brow) + look.brow[c] * brow
+        if brow > 0.28:
             label = L_LEFT_BROW if a[REST_X] > 0 else L_RIGHT_BROW
     if lips > 0.5:
         label = L_UPPER_LIP if a[UPPER_LIP] > a[LOWER_LIP] else L_LOWER_LIP

@@ -10,10 +10,15 @@ from .surface import ramp
 
 @njit(cache=True, nogil=True, fastmath=True)
 def shade_hair(look, p, q, colour, ao, n, view, share, out):  # type: ignore[no-untyped-def]
-    """Strand shading: Kajiya-Kay diffuse and two highlights shifted along the strand. Source: Marschner et al. 2003."""
+    """Strand shading: soft diffuse, a weak white and a wide coloured highlight shifted along the strand.
+
+    `n` is the normal of the lock, which gives the mass its form; `ao` darkens what lies deep.
+    Source: Kajiya and Kay 1989; Marschner et al. 2003.
+    """
     tx, ty, tz = q[0] - p[0], q[1] - p[1], q[2] - p[2]
     inverse = 1.0 / np.sqrt(tx * tx + ty * ty + tz * tz + 1e-12)
     tx, ty, tz = tx * inverse, ty * inverse, tz * inverse
+    depth = ao * ao
     for k in range(3):
         if k == 0:
             d, light, s = look.light, look.key, share
@@ -22,18 +27,21 @@ def shade_hair(look, p, q, colour, ao, n, view, share, out):  # type: ignore[no-
         else:
             d, light, s = look.rim_direction, look.rim, 1.0
         t_l = tx * d[0] + ty * d[1] + tz * d[2]
-        sine = np.sqrt(max(1.0 - t_l * t_l, 0.0))
         n_l = n[0] * d[0] + n[1] * d[1] + n[2] * d[2]
-        wrap = max((n_l + 0.4) / 1.4, 0.0)
+        if n_l < -0.5:
+            continue
+        sine = np.sqrt(max(1.0 - t_l * t_l, 0.0))
+        wrap = max((n_l + 0.5) / 1.5, 0.0)
         hx, hy, hz = d[0] + view[0], d[1] + view[1], d[2] + view[2]
         inverse = 1.0 / np.sqrt(hx * hx + hy * hy + hz * hz + 1e-9)
         t_h = (tx * hx + ty * hy + tz * hz) * inverse
-        first = np.sqrt(max(1.0 - (t_h + 0.08) ** 2, 0.0)) ** 70
-        second = np.sqrt(max(1.0 - (t_h - 0.12) ** 2, 0.0)) ** 18
-        facing = ramp(-0.1, 0.6, n_l)
+        # sin ** 2m of the angle to the strand, as exp(-m * cos ** 2) with the tilt of the scales.
+        first = np.exp(-28.0 * (t_h + 0.10) ** 2)
+        second = np.exp(-7.0 * (t_h - 0.16) ** 2)
+        facing = ramp(-0.2, 0.7, n_l) * depth
         for c in range(3):
-            shine = 0.03 * first + 0.5 * colour[c] * second
-            out[c] += light[c] * s * ao * (colour[c] * sine * wrap * 0.95 + facing * shine)
+            shine = (0.016 + 0.10 * colour[c]) * first + (0.012 + 0.90 * colour[c]) * second
+            out[c] += light[c] * s * (colour[c] * (0.35 + 0.65 * sine) * wrap * 0.75 * ao + facing * shine)
     up = 0.5 + 0.5 * n[1]
     for c in range(3):
-        out[c] += colour[c] * ao * (look.sky[c] * up + look.ground[c] * (1 - up))
+        out[c] += (1.15 * colour[c] + 0.004) * ao * (look.sky[c] * up + look.ground[c] * (1 - up))

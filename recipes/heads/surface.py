@@ -11,8 +11,9 @@ from numba import njit
 UPPER_LIP, LOWER_LIP, CHEEK, NOSE, EAR, SOCKET, BEARD, SCALP, OCCLUSION, INTERIOR, NECK, CLOTH = range(12)
 REST_X, REST_Y, REST_Z = 12, 13, 14
 JACKET = 15
-NUM_ATTRIBUTES = 16
-SKIN_FACE, LEFT_EYE, RIGHT_EYE, TEETH, TONGUE, LASH = range(6)
+LASHES = 16  # the roots of the lashes
+NUM_ATTRIBUTES = 17
+SKIN_FACE, LEFT_EYE, RIGHT_EYE, TEETH, TONGUE = range(5)
 (
     L_BACKGROUND,
     L_SKIN,
@@ -35,7 +36,7 @@ SKIN_FACE, LEFT_EYE, RIGHT_EYE, TEETH, TONGUE, LASH = range(6)
     L_HAT,
 ) = range(19)
 # Channels of the detail texture over the rest head's front (x, y).
-BROW, FRECKLE, GRAIN, WRINKLE_X, WRINKLE_Y, STUBBLE, BLOTCH, LIPS = range(8)
+BROW, FRECKLE, GRAIN, WRINKLE_X, WRINKLE_Y, STUBBLE, BLOTCH, LIPS, LID = range(9)
 TEXTURE_BOX = (-1.0, 1.0, -1.0, 1.6)  # x0, x1, y0, y1 in decimetres
 
 
@@ -52,6 +53,7 @@ class Look(NamedTuple):
     lip_colour: np.ndarray
     hair: np.ndarray
     scalp: float  # how much the scalp is painted with hair
+    recede: float  # hair grows where the SCALP attribute is over this, fully at 1 more
     brow: np.ndarray
     brow_thickness: float
     mouth: float  # how much light gets into the mouth
