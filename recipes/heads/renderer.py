@@ -16,6 +16,7 @@ from .landmarks import align_quad, calibrate, place_landmarks
 from .look import choose_look
 from .parameters import HeadParameters, from_latent
 from .parameters import attributes as attributes_of
+from .neck import chin_shade, relief_slope
 from .raster import EMPTY, raster_segments, raster_triangles
 from .shape import EXTRA_GROUPS, LASH_GROUPS, HeadShape, Posed, subdivide, vertex_normals
 
@@ -90,6 +91,8 @@ class Renderer:
         self.static = masks
         self.low_ids = np.flatnonzero(fine[:, 1] < -0.6)  # all that cloth can cover
         self.low_normals = normals[self.low_ids]
+        masks[:, surface.OCCLUSION] *= chin_shade(fine)
+        self.neck_slope = relief_slope(fine[self.low_ids], self.low_normals)
         self.quads4 = self.shape.body
         self.coarse = np.concatenate([self.quads4[:, [0, 1, 2]], self.quads4[:, [0, 2, 3]]]).astype(np.int32)
         self._join_meshes(triangles)
@@ -202,6 +205,8 @@ class Renderer:
         normal = vertex_normals(skin, self.quads)
         attributes = [self._dress(p)]
         cloth, jacket = attributes[0][:, surface.CLOTH], attributes[0][:, surface.JACKET]
+        bare = anatomy.smooth(0.05, -0.02, np.maximum(cloth, jacket)[self.low_ids]) * (0.9 - 0.6 * p.weight)
+        normal[self.low_ids] -= bare[:, None] * self.neck_slope
         stand = 0.035 * anatomy.smooth(-0.03, 0.04, cloth) + 0.06 * anatomy.smooth(0.0, 0.6, cloth)
         stand += 0.06 * anatomy.smooth(-0.04, 0.05, jacket) + 0.04 * anatomy.smooth(0.0, 0.6, jacket)
         skin = skin + normal * stand[:, None]
