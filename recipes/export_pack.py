@@ -20,6 +20,25 @@ from recipes.training.loop import read_config
 from stit_core.packs import find_pack
 
 
+def export(config: dict[str, Any], data: Path, training: Path, folder: Path, directions: Path) -> None:
+    """Write pack, sheet of samples and directions.
+
+    Arguments: data, the renders; training, the folder that recipes.train wrote; folder of the pack; directions, the
+    folder that holds one folder a pack.
+    """
+    recipe = Recipe(config, data, training, torch.device("cpu"))
+    recipe.run(config["phases"], only=[])
+    for module in recipe.averaged.values():
+        module.eval()
+    networks: dict[str, Any] = dict(recipe.averaged)
+    networks["generator"] = networks["generator"].generator
+    set_mean_w(networks["generator"], config["seed"])
+    write_pack(folder, networks, ATTRIBUTE_NAMES, config["manifest"])
+    write_samples(networks["generator"], folder / "samples.jpg", config["seed"])
+    pack = find_pack(folder)
+    write_directions(pack, networks["generator"], recipe.train.latents, recipe.train.attributes, directions)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -29,17 +48,7 @@ def main() -> None:
     parser.add_argument("--directions", type=Path, default=Path("directions"))
     arguments = parser.parse_args()
     config: dict[str, Any] = read_config(arguments.config)
-    recipe = Recipe(config, arguments.data, arguments.out, torch.device("cpu"))
-    recipe.run(config["phases"], only=[])
-    for module in recipe.averaged.values():
-        module.eval()
-    networks: dict[str, Any] = dict(recipe.averaged)
-    networks["generator"] = networks["generator"].generator
-    set_mean_w(networks["generator"], config["seed"])
-    write_pack(arguments.pack, networks, ATTRIBUTE_NAMES, config["manifest"])
-    write_samples(networks["generator"], arguments.pack / "samples.jpg", config["seed"])
-    pack = find_pack(arguments.pack)
-    write_directions(pack, networks["generator"], recipe.train.latents, recipe.train.attributes, arguments.directions)
+    export(config, arguments.data, arguments.out, arguments.pack, arguments.directions)
 
 
 if __name__ == "__main__":
