@@ -13,19 +13,32 @@ from .raster import EMPTY, raster_triangles
 from .shape import HeadShape
 from .surface import (
     BEARD,
+    BROW,
     CHEEK,
     CLOTH,
+    CREASE,
     EAR,
+    FLUSH,
+    FOLD,
+    FRECKLE,
+    GRAIN,
+    LID,
+    LIPS,
     LOWER_LIP,
     NECK,
     NOSE,
     NUM_ATTRIBUTES,
+    NUM_DETAILS,
     OCCLUSION,
     REST_X,
     SCALP,
+    SHADE,
     SOCKET,
+    STUBBLE,
     TEXTURE_BOX,
     UPPER_LIP,
+    WRINKLE_X,
+    WRINKLE_Y,
 )
 
 SKULL_CENTRE = np.array([0.0, 0.45, -0.05])
@@ -83,10 +96,11 @@ def region_masks(root: Path, shape: HeadShape, rest: np.ndarray) -> np.ndarray:
 
 
 def _beard_mask(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """How far inside the beard's widest area a point is: 0.5 at its border."""
     across = np.abs(x)
-    line = np.interp(across, [0.0, 0.12, 0.3, 0.42, 0.6, 0.72], [-0.145, -0.15, -0.2, -0.2, 0.0, 0.3])
-    upper = smooth(0.03, -0.05, y - line)
-    under = smooth(-1.05, -0.8, y)
+    line = np.interp(across, [0.0, 0.12, 0.3, 0.42, 0.55, 0.66, 0.72], [-0.10, -0.11, -0.19, -0.16, -0.06, 0.14, 0.3])
+    upper = np.clip(0.5 + (line - y) / 0.26, 0, 1)
+    under = smooth(-1.02, -0.78, y)
     side = smooth(-0.12, 0.08, z)
     return upper * under * side  # type: ignore[no-any-return]
 
@@ -119,7 +133,7 @@ def bake_occlusion(points: np.ndarray, normals: np.ndarray, triangles: np.ndarra
 
 
 def paint_detail(marks: np.ndarray) -> np.ndarray:
-    """Detail texture (TEXTURE_SIZE, TEXTURE_SIZE, 9) over the rest head's front, the channels of shading.py.
+    """Detail texture (TEXTURE_SIZE, TEXTURE_SIZE, NUM_DETAILS) over the rest head's front, the channels of surface.py.
 
     `marks` (68, 3) are the landmarks on that head. The pattern is fixed (seed 0).
     """
@@ -135,17 +149,21 @@ def paint_detail(marks: np.ndarray) -> np.ndarray:
         field = ndimage.gaussian_filter(rng.normal(size=(size, size)), scale / texel, mode="wrap")
         return field / field.std()  # type: ignore[no-any-return]
 
-    channels = np.zeros((size, size, 9), np.float32)
-    channels[..., 0] = _paint_brows(grid_x, grid_y, marks[22:27, :2] - [0.0, 0.020], rng)
-    channels[..., 1] = smooth(1.9, 2.9, noise(0.010)) + 0.7 * smooth(1.8, 2.6, noise(0.018))
-    channels[..., 2] = np.clip(0.6 * noise(0.004) + 0.4 * noise(0.012), -2, 2)
-    wrinkles = _paint_wrinkles(grid_x, grid_y, noise(0.06), noise(0.05)) + 0.0003 * noise(0.008)
-    slope_y, slope_x = np.gradient(ndimage.gaussian_filter(wrinkles, 1.0), texel)
-    channels[..., 3], channels[..., 4] = slope_x, -slope_y
-    channels[..., 5] = np.clip(0.5 + 0.5 * noise(0.004) + 0.3 * noise(0.05), 0, 1)
-    channels[..., 6] = np.clip(noise(0.08) * 0.6 + noise(0.03) * 0.4, -2, 2)
-    channels[..., 7] = _paint_lips(grid_x, grid_y, marks, rng)
-    channels[..., 8] = _paint_lids(grid_x, grid_y, marks)
+    channels = np.zeros((size, size, NUM_DETAILS), np.float32)
+    channels[..., BROW] = _paint_brows(grid_x, grid_y, marks[22:27, :2] - [0.0, 0.020], rng)
+    channels[..., FRECKLE] = smooth(1.9, 2.9, noise(0.010)) + 0.7 * smooth(1.8, 2.6, noise(0.018))
+    channels[..., GRAIN] = np.clip(0.6 * noise(0.004) + 0.4 * noise(0.012), -2, 2)
+    crease, fold = _paint_wrinkles(grid_x, grid_y, noise(0.06), noise(0.05))
+    relief = 0.012 * (crease + fold) - 0.0003 * noise(0.008)
+    slope_y, slope_x = np.gradient(ndimage.gaussian_filter(relief, 1.2), texel)
+    channels[..., WRINKLE_X], channels[..., WRINKLE_Y] = -slope_x, slope_y
+    channels[..., CREASE], channels[..., FOLD] = crease, fold
+    channels[..., STUBBLE] = _paint_stubble(grid_x, rng)
+    uneven = np.clip(0.6 * noise(0.08) + 0.4 * noise(0.03), -2, 2)
+    channels[..., FLUSH] = _paint_flush(grid_x, grid_y) + 0.22 * uneven
+    channels[..., SHADE] = _paint_shade(grid_x, grid_y) + 0.12 * np.clip(noise(0.06), -2, 2)
+    channels[..., LIPS] = _paint_lips(grid_x, grid_y, marks, rng)
+    channels[..., LID] = _paint_lids(grid_x, grid_y, marks)
     return channels
 
 
@@ -201,33 +219,74 @@ def _paint_lips(x: np.ndarray, y: np.ndarray, marks: np.ndarray, rng: np.random.
     return cover * (0.9 + 0.06 * grooves)  # type: ignore[no-any-return]
 
 
-def _paint_wrinkles(x: np.ndarray, y: np.ndarray, warp: np.ndarray, uneven: np.ndarray) -> np.ndarray:
-    """Height in decimetres of the creases of age: forehead, crow's feet, mouth folds, under the eyes."""
-    height = np.zeros_like(x)
+def _paint_stubble(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Short hairs, 0 between and 1 on them, that hang down and a little outwards."""
+
+    def hairs(length: float, width: float, lean: float) -> np.ndarray:
+        field = ndimage.gaussian_filter(rng.normal(size=x.shape), (length, width), mode="wrap")
+        rows, columns = np.indices(x.shape)
+        outwards = np.abs(columns - x.shape[1] / 2) + lean * rows
+        side = np.where(columns < x.shape[1] / 2, x.shape[0], 0)
+        field = ndimage.map_coordinates(field, [rows + side, outwards], order=1, mode="grid-wrap")
+        return field / field.std()  # type: ignore[no-any-return]
+
+    return np.clip(0.5 + 0.22 * (hairs(4.0, 0.7, -0.35) + hairs(3.0, 0.8, 0.1)), 0, 1)  # type: ignore[no-any-return]
+
+
+def _spot(x: np.ndarray, y: np.ndarray, centre: tuple[float, float], radius: tuple[float, float]) -> np.ndarray:
+    """A soft ellipse on both sides of the face, decimetres."""
+    return np.exp(-(((np.abs(x) - centre[0]) / radius[0]) ** 2) - ((y - centre[1]) / radius[1]) ** 2)  # type: ignore[no-any-return]
+
+
+def _paint_flush(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Where blood shows more than on the average face (positive) or less."""
+    flush = 1.0 * _spot(x, y, (0.36, 0.02), (0.17, 0.15)) + 1.0 * _spot(x, y, (0.0, 0.03), (0.11, 0.11))
+    flush += 0.45 * _spot(x, y, (0.11, -0.03), (0.06, 0.06)) + 0.4 * _spot(x, y, (0.0, -0.56), (0.18, 0.12))
+    flush += 0.5 * _spot(x, y, (0.29, 0.39), (0.17, 0.09)) + 0.25 * _spot(x, y, (0.0, -0.30), (0.32, 0.14))
+    return flush - 0.35 * _spot(x, y, (0.0, 0.85), (0.6, 0.22)) - 0.2  # type: ignore[no-any-return]
+
+
+def _paint_shade(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Where skin is darker (positive) or lighter than on average."""
+    shade = 0.8 * _spot(x, y, (0.24, 0.36), (0.19, 0.11)) + 0.5 * _spot(x, y, (0.26, 0.25), (0.13, 0.05))
+    shade += 0.35 * _spot(x, y, (0.24, -0.28), (0.09, 0.10)) + 0.3 * _spot(x, y, (0.0, -0.46), (0.16, 0.04))
+    shade += 0.6 * smooth(0.45, 0.8, np.abs(x)) + 0.5 * smooth(-0.55, -0.85, y)
+    shade -= 0.45 * _spot(x, y, (0.0, 0.75), (0.45, 0.22)) + 0.4 * _spot(x, y, (0.40, 0.16), (0.15, 0.09))
+    return shade - 0.3 * _spot(x, y, (0.0, 0.25), (0.06, 0.25))  # type: ignore[no-any-return]
+
+
+def _paint_wrinkles(
+    x: np.ndarray, y: np.ndarray, warp: np.ndarray, uneven: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Depth, about [0, 1], of the creases of age, and apart from them of the folds from the nose past the mouth."""
     across = np.abs(x)
-    strength = 1 + 0.4 * np.clip(uneven, -2, 2)
+    strength = np.clip(1 + 0.4 * uneven, 0.2, 1.8)
 
-    def crease(distance: np.ndarray, width: float, depth: float | np.ndarray, where: np.ndarray) -> None:
-        height[...] -= depth * np.exp(-((distance / width) ** 2)) * where * strength
+    def crease(distance: np.ndarray, width: float | np.ndarray, depth: float, where: np.ndarray) -> np.ndarray:
+        return depth * np.exp(-((distance / width) ** 2)) * where * strength  # type: ignore[no-any-return]
 
-    for level, reach in ((0.66, 0.36), (0.75, 0.42), (0.85, 0.38), (0.95, 0.3)):
-        crease(
-            y - level - 0.02 * warp,
-            0.018,
-            0.0055 * np.clip(1 + 0.6 * uneven, 0, 2),
-            smooth(reach + 0.1, reach - 0.15, across),
-        )
-    for lean in (-0.35, 0.0, 0.35):
-        outwards = across - 0.47
-        crease(
-            y - 0.39 - lean * outwards - 0.006 * warp,
-            0.009,
-            0.007,
-            smooth(0, 0.05, outwards) * smooth(0.2, 0.1, outwards),
-        )
-    fold = np.interp(y, [-0.42, -0.3, -0.15, -0.02], [0.36, 0.35, 0.29, 0.2])
-    crease(across - fold - 0.004 * warp, 0.02, 0.016, smooth(-0.45, -0.35, y) * smooth(0.02, -0.08, y))
-    arc = 0.255 + 0.9 * (across - 0.27) ** 2
-    crease(y - arc - 0.006 * warp, 0.013, 0.008, smooth(0.24, 0.14, np.abs(across - 0.27)))
-    crease(across - 0.05 - 0.006 * warp, 0.012, 0.008, smooth(0.44, 0.48, y) * smooth(0.62, 0.54, y))
-    return height
+    total = np.zeros_like(x)
+    for level, reach, depth in ((0.69, 0.40, 0.45), (0.775, 0.44, 0.6), (0.86, 0.40, 0.5), (0.945, 0.30, 0.3)):
+        arch = level + 0.02 * np.cos(across * 9.0) + 0.02 * warp
+        ends = smooth(reach + 0.12, reach - 0.2, across)
+        total += crease(y - arch, 0.014, depth, ends * np.clip(0.8 + 0.6 * uneven, 0, 1.5))
+    outwards = across - 0.46
+    for lean, depth in ((-0.45, 0.5), (-0.1, 0.6), (0.3, 0.5)):
+        ends = smooth(0, 0.05, outwards) * smooth(0.19, 0.08, outwards)
+        total += crease(y - 0.375 - lean * outwards - 0.006 * warp, 0.010, depth, ends)
+    # Under the eye a trough from the inner corner outwards, and a finer line above it.
+    arc = 0.235 + 1.1 * (across - 0.29) ** 2
+    total += crease(y - arc - 0.004 * warp, 0.018, 0.75, smooth(0.23, 0.10, np.abs(across - 0.27)))
+    arc = 0.285 + 0.9 * (across - 0.29) ** 2
+    total += crease(y - arc - 0.004 * warp, 0.009, 0.4, smooth(0.19, 0.08, np.abs(across - 0.29)))
+    total += crease(across - 0.045 - 0.006 * warp, 0.012, 0.3, smooth(0.45, 0.5, y) * smooth(0.62, 0.54, y))
+    # From the corners of the mouth down, and the rim of the jowl.
+    down = np.interp(y, [-0.55, -0.42, -0.29], [0.31, 0.275, 0.245])
+    total += crease(across - down - 0.005 * warp, 0.018, 0.75, smooth(-0.55, -0.40, y) * smooth(-0.27, -0.31, y))
+    total += crease(
+        across - 0.60 - 0.5 * (y + 0.1) - 0.02 * warp, 0.020, 0.4, smooth(-0.42, -0.3, y) * smooth(0.0, -0.1, y)
+    )
+    line = np.interp(y, [-0.38, -0.31, -0.22, -0.12, 0.0], [0.315, 0.325, 0.295, 0.235, 0.155])
+    width = np.interp(y, [-0.38, -0.2, 0.0], [0.030, 0.026, 0.018])
+    fold = crease(across - line - 0.004 * warp, width, 1.0, smooth(-0.40, -0.28, y) * smooth(0.03, -0.05, y))
+    return total, fold

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .backdrop import draw_backdrop
-from .parameters import BEARD_STYLES, HAIR_STYLES, HeadParameters
+from .parameters import HAIR_STYLES, HeadParameters
 from .shading import KNEE, SHOULDER
 from .surface import Look
 
@@ -87,9 +87,8 @@ def ambient_tint(colour: np.ndarray) -> np.ndarray:
 def choose_look(p: HeadParameters) -> Look:
     """All colours and amounts the shader needs."""
     hair, brow = hair_colour(p, p.grey), hair_colour(p, 0.35 * p.grey)
-    style, beard = HAIR_STYLES[p.hair_style], BEARD_STYLES[p.beard_style]
-    shade = 0.22 * (0.4 + 0.6 * p.hair_dark)
-    strength = {"none": shade, "stubble": 0.45, "goatee": 0.92, "full": 0.92}[beard] * p.beard
+    style = HAIR_STYLES[p.hair_style]
+    old = float(np.clip((p.age - 28) / 47, 0, 1))
     scalp = {"bald": 0.10 * (1 - p.grey) * p.gender, "buzz": 0.94}.get(style, 1.0)
     warm = np.array([1 + 0.16 * p.light_warmth, 1.0, 1 - 0.22 * p.light_warmth])
     above, below = ambient_tint(0.5 * p.wall + 0.5 * p.window[3] * p.glow), ambient_tint(p.floor)
@@ -102,7 +101,7 @@ def choose_look(p: HeadParameters) -> Look:
         redness=p.redness,
         oil=p.oil,
         freckles=p.freckles,
-        age=float(np.clip((p.age - 32) / 43, 0, 1.0)),
+        age=old**1.3,
         makeup=p.makeup,
         lip_colour=p.lip_colour,
         hair=hair,
@@ -111,9 +110,11 @@ def choose_look(p: HeadParameters) -> Look:
         brow=0.75 * brow,
         brow_thickness=p.brow_thickness + 0.5 * (p.gender - 0.5),
         mouth=float(np.clip(1.6 * p.mouth_open + 1.2 * (p.smile - 0.2), 0.03, 1.0)),
-        beard=strength,
-        stubble=1.0 if beard in ("none", "stubble") else 0.45,
-        goatee=1.0 if beard == "goatee" else 0.0,
+        beard=p.beard,
+        beard_wide=p.beard_wide,
+        moustache=p.moustache,
+        shaven=float(np.clip((p.gender - 0.55) / 0.3, 0, 1)) * (0.1 + 0.25 * p.hair_dark) * (1 - 0.6 * p.skin_tone),
+        fold=0.18 + 0.75 * old + 0.5 * p.smile,
         beard_colour=0.85 * hair_colour(p, p.grey),
         iris=iris_colour(p),
         cloth=p.cloth,

@@ -82,8 +82,6 @@ HAIR_STYLES = ("bald", "buzz", "side", "back", "bob", "long", "curly", "bun")
 HAIR_BIAS = np.array(
     [[-1.6, -0.3], [-1.3, 0.3], [-0.4, 0.7], [-0.4, 0.5], [0.6, -1.1], [0.9, -0.9], [0.2, 0.0], [0.5, -1.3]]
 )
-BEARD_STYLES = ("none", "stubble", "goatee", "full")
-BEARD_BIAS = np.array([0.9, 0.4, -0.3, -0.1])
 BOKEH_GROUPS = 4
 
 
@@ -124,8 +122,9 @@ class HeadParameters:
     grey: float
     hair_volume: float
     brow_thickness: float
-    beard_style: int
-    beard: float  # strength of the beard or its shade
+    beard: float  # 0 shaven .. 0.4 stubble .. 1 full
+    beard_wide: float  # 0 around the mouth .. 1 up the cheeks
+    moustache: float  # 0 none .. 1 as dense as the beard
     iris_light: float
     iris_hue: float  # 0 green .. 1 blue of a light iris
     light_direction: np.ndarray  # (2,) azimuth (to the picture's right), elevation
@@ -249,12 +248,12 @@ def _read_surface(read: _Reader, ethnic: np.ndarray, gender: float, age: float) 
     lip_hue = read.bell(0.0, 0.5, -1.0, 1.0)
     lip_colour = np.array([0.42 - 0.12 * abs(lip_hue), 0.06 + 0.04 * lip_hue, 0.09 - 0.05 * lip_hue])
     scores = read.raw(len(HAIR_STYLES)) + (1 - gender) * HAIR_BIAS[:, 0] + gender * HAIR_BIAS[:, 1]
-    dark = normal_cdf(0.25 * (lean + 0.5) + 2.2 * (tone - 0.5) + float(read.raw(1)[0]) * 0.9 + 0.35)
+    dark = normal_cdf(0.25 * (lean + 0.5) + 1.7 * (tone - 0.5) + float(read.raw(1)[0]) * 0.9 + 0.55)
     red = max(read.uniform(-1.2, 1.0), 0.0)
     grey = float(np.clip((age - 54 + 10 * float(read.raw(1)[0])) / 24, 0.0, 1.0))
     volume, brow_thickness = read.bell(0.0, 0.4, -1.0, 1.0), read.bell(0.0, 0.4, -1.0, 1.0)
-    beard_style = int(np.argmax(read.raw(len(BEARD_STYLES)) + BEARD_BIAS))
-    beard = read.uniform(0.35, 1.0) * float(np.clip((gender - 0.55) / 0.3, 0.0, 1.0))
+    beard = max(read.uniform(-0.75, 1.0), 0.0) * float(np.clip((gender - 0.55) / 0.3, 0.0, 1.0))
+    beard_wide, moustache = read.uniform(0.0, 1.6), min(read.uniform(0.0, 2.0), 1.0)
     iris_light = max(read.uniform(-0.6, 1.0) - 0.8 * max(tone - 0.35, 0.0), 0.0)
     return {
         "skin_tone": tone,
@@ -274,8 +273,9 @@ def _read_surface(read: _Reader, ethnic: np.ndarray, gender: float, age: float) 
         "grey": grey,
         "hair_volume": volume,
         "brow_thickness": brow_thickness,
-        "beard_style": beard_style,
         "beard": beard,
+        "beard_wide": min(beard_wide, 1.0),
+        "moustache": moustache,
         "iris_light": iris_light,
         "iris_hue": read.uniform(0, 1),
     }
@@ -325,11 +325,11 @@ def _read_backdrop(read: _Reader) -> dict:
     outdoor = 1.0 / (1.0 + math.exp(-2.2 * float(raw[0])))
     level = normal_cdf(float(raw[1]))  # of the whole
     # Muted all of them: (luminance, warm, green) of a wall and of a sky, of furniture and of foliage or ground.
-    inside = 0.07 + 0.60 * level, 0.28 + 0.36 * raw[2], 0.15 - 0.08 * raw[2] + 0.26 * raw[3]
-    sky = 0.34 + 0.62 * level, -0.32 + 0.32 * raw[2], 0.22 - 0.10 * raw[2] + 0.18 * raw[3]
+    inside = 0.09 + 0.66 * level, 0.28 + 0.36 * raw[2], 0.16 - 0.08 * raw[2] + 0.20 * raw[3]
+    sky = 0.42 + 0.70 * level, -0.32 + 0.32 * raw[2], 0.18 - 0.10 * raw[2] + 0.14 * raw[3]
     shade = normal_cdf(float(raw[4]))
-    wood = 0.025 + (0.06 + 0.22 * level) * shade, 0.55 + 0.55 * raw[5], 0.05 + 0.20 * raw[3]
-    leaves = 0.05 + (0.08 + 0.14 * level) * shade, 0.75 + 0.20 * raw[5], 0.85 - 0.45 * raw[5] + 0.15 * raw[3]
+    wood = 0.03 + (0.08 + 0.26 * level) * shade, 0.48 + 0.42 * raw[5], 0.12 + 0.15 * raw[3]
+    leaves = 0.06 + (0.10 + 0.22 * level) * shade, 0.85 + 0.16 * raw[5], 0.80 - 0.28 * raw[5] + 0.10 * raw[3]
     wall = np.exp((1 - outdoor) * np.log(tinted(*inside)) + outdoor * np.log(tinted(*sky)))
     floor = np.exp((1 - outdoor) * np.log(tinted(*wood)) + outdoor * np.log(tinted(*leaves)))
     strength = normal_cdf(float(raw[11]) - 0.3)
@@ -340,7 +340,7 @@ def _read_backdrop(read: _Reader) -> dict:
         "wall": wall,
         "floor": floor,
         "horizon": np.array([0.05 + 0.38 * raw[6] - 0.25 * outdoor, 0.10 * raw[7]]),
-        "window": np.array([0.85 * raw[8], -0.50 + 0.35 * raw[9], math.exp(0.15 + 0.28 * raw[10]), strength]),
+        "window": np.array([0.85 * raw[8], -0.50 + 0.35 * raw[9], math.exp(0.25 + 0.25 * raw[10]), strength]),
         "glow": glow,
         "mass": np.array([0.95 * raw[12], 0.85 * normal_cdf(float(raw[13]) - 0.2)]),
         "bokeh": np.log1p(np.exp(2.5 * groups - 1.0)) / 2.5,
@@ -389,7 +389,9 @@ ATTRIBUTE_NAMES = (
     "hair_grey",
     "hair_volume",
     "brow_thickness",
-    *(f"beard_{style}" for style in BEARD_STYLES),
+    "beard",
+    "beard_wide",
+    "moustache",
     "iris_light",
     "iris_hue",
     "light_x",
@@ -453,8 +455,6 @@ def hair_shares(p: HeadParameters) -> np.ndarray:
 
 def attributes(p: HeadParameters, marks: np.ndarray) -> np.ndarray:
     """ATTRIBUTE_NAMES as numbers (A,) float32, about [-1, 1] or [0, 1]; `marks` (68, 3) as in `measure`."""
-    beard = np.zeros(len(BEARD_STYLES))
-    beard[p.beard_style] = p.beard if p.beard_style else 1 - p.beard
     values = [
         *p.ethnicity,
         p.gender,
@@ -482,7 +482,9 @@ def attributes(p: HeadParameters, marks: np.ndarray) -> np.ndarray:
         p.grey,
         p.hair_volume,
         p.brow_thickness,
-        *beard,
+        p.beard,
+        p.beard * p.beard_wide,
+        p.beard * p.moustache,
         p.iris_light,
         p.iris_hue,
         *(p.light_direction / 60),

@@ -20,7 +20,6 @@ from .surface import (
     L_HAIR,
     L_LEFT_EYE,
     L_MOUTH,
-    L_RIGHT_EYE,
     L_SKIN,
     LEFT_EYE,
     OCCLUSION,
@@ -237,8 +236,8 @@ def shade(  # type: ignore[no-untyped-def]
                 front = ramp(0.0, 0.3, a[REST_Z]) * ramp(-1.0, -0.85, a[REST_Y])
                 sample(texture, a[REST_X], a[REST_Y], detail)
                 label, spec, rough = skin_albedo(look, a, detail, front, albedo)
-                gx = front * (look.age * detail[WRINKLE_X])
-                gy = front * (look.age * detail[WRINKLE_Y])
+                gx = 0.6 * front * (look.age * detail[WRINKLE_X])
+                gy = 0.6 * front * (look.age * detail[WRINKLE_Y])
                 for c in range(3):
                     n[c] -= gx * head_rotation[c, 0] + gy * head_rotation[c, 1]
                 bleed = skin_bleed

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from .surface import (
     BEARD,
-    BLOTCH,
     BROW,
     CHEEK,
+    CREASE,
     EAR,
+    FLUSH,
+    FOLD,
     FRECKLE,
     GRAIN,
     INTERIOR,
@@ -31,9 +34,10 @@ from .surface import (
     NECK,
     NOSE,
     REST_X,
+    REST_Y,
     REST_Z,
     SCALP,
-    SOCKET,
+    SHADE,
     STUBBLE,
     UPPER_LIP,
     ramp,
@@ -55,16 +59,43 @@ def sample(texture, x, y, out):  # type: ignore[no-untyped-def]
         out[c] = top * (1 - v) + low * v
 
 
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
+def beard_area(look, mask, x, y):  # type: ignore[no-untyped-def]
+    """How far inside this beard's area a point of the rest head is; 0.5 at the border."""
+    lip = ramp(-0.27, -0.20, y) * ramp(0.36, 0.28, abs(x))
+    narrow = 0.5 + (0.29 - abs(x)) / 0.2
+    sides = min(mask, narrow + 2.2 * look.beard_wide)
+    return sides * (1.0 - lip * (1.0 - look.moustache))
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def beard_cover(look, a, detail, free):  # type: ignore[no-untyped-def]
+    """Share of a point that beard hides: a shade when shaven, single hairs, then a dense fleece with a ragged edge."""
+    shaven = 0.5 * look.shaven * ramp(0.35, 0.85, a[BEARD])
+    if look.beard <= 0.0:
+        return shaven * free
+    hair = detail[STUBBLE]
+    area = ramp(0.36, 0.66, beard_area(look, a[BEARD], a[REST_X], a[REST_Y]) + 0.30 * (hair - 0.5))
+    edge = 1.05 - 1.25 * look.beard * area
+    strands = ramp(edge - 0.28, edge + 0.28, hair)
+    cover = area * (0.35 * look.beard + (0.65 - 0.1 * look.beard) * strands)
+    return max(shaven, cover) * free
+
+
 @njit(cache=True, nogil=True, fastmath=True)
 def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
     """Colour of the skin from masks `a` and detail; returns (label, gloss, roughness)."""
     lips = detail[LIPS] * ramp(0.45, 0.6, a[REST_Z])
-    blood = look.redness * (0.5 * a[CHEEK] + 0.45 * a[NOSE] + 0.5 * a[EAR]) + 0.16 * detail[BLOTCH] * front
-    blood = 0.75 * blood * (1.0 - 0.55 * look.dark)
-    shade = 1.0 - 0.24 * a[SOCKET] * (0.6 + 0.6 * look.age) + 0.05 * detail[GRAIN] * front
-    tint = (0.05, -0.17, -0.14)
+    blood = (0.3 + 1.1 * look.redness) * (detail[FLUSH] * front + 0.8 * a[EAR]) * (1.0 - 0.45 * look.dark)
+    shade = detail[SHADE] * front * (0.7 + 0.6 * look.age) + 0.5 * (1.0 - front) * a[NECK]
+    lines = look.age * detail[CREASE] + look.fold * detail[FOLD]
+    lines = lines * front
+    pores = 1.0 + (0.035 + 0.03 * look.age) * detail[GRAIN] * front
+    absorb = (0.06, 0.30, 0.22)
+    darken = (0.13, 0.20, 0.24)
+    sink = (0.22, 0.40, 0.46)
     for c in range(3):
-        albedo[c] = look.skin[c] * shade * (1.0 + blood * tint[c] * 2.2)
+        albedo[c] = look.skin[c] * pores * np.exp(-blood * absorb[c] - shade * darken[c] - lines * sink[c])
     spots = look.freckles * detail[FRECKLE] * front * (0.5 + 0.5 * min(1.0, a[CHEEK] * 1.5 + a[NOSE]))
     spots = max(spots, 0.5 * look.age * detail[FRECKLE] * front * (1.0 - look.dark))
     natural = (0.80 - 0.25 * look.dark, 0.47 - 0.05 * look.dark, 0.46 + 0.0 * look.dark)
@@ -74,13 +105,11 @@ def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
         painted = (flesh * 0.35 + look.lip_colour[c] * 0.75) if look.makeup > 0.0 else flesh
         mouth = flesh * (1 - look.makeup) + painted * look.makeup
         albedo[c] = albedo[c] * (1 - lips) + mouth * lips
-    chin = ramp(0.42, 0.30, abs(a[REST_X]))
-    area = a[BEARD] * (1.0 - look.goatee * (1.0 - chin)) * (1.0 - lips)
-    beard = area * look.beard * (0.62 + 0.38 * look.stubble * detail[STUBBLE])
+    beard = beard_cover(look, a, detail, 1.0 - lips)
     hairline = a[SCALP] - look.recede + 0.3 * (detail[STUBBLE] - 0.5) * front
     scalp = ramp(0.25, 1.0, hairline) * look.scalp * (0.85 + 0.15 * detail[STUBBLE])
     for c in range(3):
-        albedo[c] = albedo[c] * (1 - beard) + look.beard_colour[c] * beard
+        albedo[c] = albedo[c] * (1 - beard) + look.beard_colour[c] * (0.55 + 0.9 * detail[STUBBLE]) * beard
         albedo[c] = albedo[c] * (1 - scalp) + look.hair[c] * 0.8 * scalp
     label = L_SKIN
     if a[NECK] > 0.5:
@@ -107,6 +136,7 @@ def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
         for c in range(3):
             albedo[c] = (0.16, 0.04, 0.035)[c]
     matte = max(max(scalp, beard), brow)
-    spec = (0.010 + 0.030 * look.oil) * (1.0 + 0.5 * a[NOSE]) * (1 - lips) + lips * (0.035 + 0.05 * look.makeup)
-    rough = (0.56 - 0.14 * look.oil) * (1 - lips) + 0.38 * lips
+    spec = (0.016 + 0.016 * look.oil) * (1.0 + 0.35 * a[NOSE]) * (1.0 + 0.25 * detail[GRAIN] * front)
+    spec = spec * (1 - lips) + lips * (0.026 + 0.04 * look.makeup)
+    rough = (0.60 - 0.10 * look.oil) * (1 - lips) + 0.42 * lips
     return label, spec * (1.0 - 0.8 * matte), rough

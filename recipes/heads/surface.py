@@ -36,7 +36,8 @@ SKIN_FACE, LEFT_EYE, RIGHT_EYE, TEETH, TONGUE = range(5)
     L_HAT,
 ) = range(19)
 # Channels of the detail texture over the rest head's front (x, y).
-BROW, FRECKLE, GRAIN, WRINKLE_X, WRINKLE_Y, STUBBLE, BLOTCH, LIPS, LID = range(9)
+BROW, FRECKLE, GRAIN, WRINKLE_X, WRINKLE_Y, STUBBLE, FLUSH, LIPS, LID, CREASE, FOLD, SHADE = range(12)
+NUM_DETAILS = 12
 TEXTURE_BOX = (-1.0, 1.0, -1.0, 1.6)  # x0, x1, y0, y1 in decimetres
 
 
@@ -58,8 +59,10 @@ class Look(NamedTuple):
     brow_thickness: float
     mouth: float  # how much light gets into the mouth
     beard: float
-    stubble: float
-    goatee: float
+    beard_wide: float  # 0 around the mouth .. 1 up the cheeks
+    moustache: float
+    shaven: float  # the shade of a shaven beard
+    fold: float  # depth of the folds beside the mouth
     beard_colour: np.ndarray
     iris: np.ndarray
     cloth: np.ndarray
