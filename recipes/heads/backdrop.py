@@ -63,10 +63,10 @@ def draw_backdrop(p: HeadParameters) -> np.ndarray:
     mass = step(width + 0.13, width - 0.13, np.abs(_U - p.mass[0])) * step(top - 0.2, top + 0.2, _V) * p.mass[1]
     picture += mass[..., None] * (0.38 * (0.7 * p.floor + 0.3 * p.wall) - picture)
     x, y, size, strength = p.window
-    away_x, away_y = np.abs(_U - x) / (0.34 * size), np.abs(_V - y) / ((0.52 - 0.14 * out) * size)
+    away_x, away_y = np.abs(_U - x) / (0.36 * size), np.abs(_V - y) / ((0.60 - 0.18 * out) * size)
     power = 5.0 - 2.8 * out
-    pane = step(1.5, 0.6, (away_x**power + away_y**power) ** (1 / power)) * strength
-    pane *= 1 - 0.30 * (1 - out) * np.exp(-(((_U - x) / 0.055) ** 2))
+    pane = step(1.5 + 0.3 * out, 0.6 - 0.4 * out, (away_x**power + away_y**power) ** (1 / power)) * strength
+    pane *= 1 - 0.25 * (1 - out) * np.exp(-(((_U - x) / 0.08) ** 2))
     halo = 0.22 * strength * np.exp(-((_U - x) ** 2 + (_V - y) ** 2) / 0.55)
     glow = p.glow
     picture += pane[..., None] * (1.5 * glow - 0.8 * picture) + halo[..., None] * glow

@@ -205,8 +205,10 @@ class Renderer:
         normal = vertex_normals(skin, self.quads)
         attributes = [self._dress(p)]
         cloth, jacket = attributes[0][:, surface.CLOTH], attributes[0][:, surface.JACKET]
-        bare = anatomy.smooth(0.05, -0.02, np.maximum(cloth, jacket)[self.low_ids]) * (0.9 - 0.6 * p.weight)
+        worn = np.maximum(cloth, jacket)[self.low_ids]
+        bare = anatomy.smooth(0.05, -0.02, worn) * (0.9 - 0.6 * p.weight)
         normal[self.low_ids] -= bare[:, None] * self.neck_slope
+        attributes[0][self.low_ids, surface.OCCLUSION] *= 1 - 0.4 * np.exp(-(((worn + 0.04) / 0.06) ** 2))
         stand = 0.035 * anatomy.smooth(-0.03, 0.04, cloth) + 0.06 * anatomy.smooth(0.0, 0.6, cloth)
         stand += 0.06 * anatomy.smooth(-0.04, 0.05, jacket) + 0.04 * anatomy.smooth(0.0, 0.6, jacket)
         skin = skin + normal * stand[:, None]
