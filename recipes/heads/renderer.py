@@ -18,14 +18,14 @@ from .parameters import HeadParameters, from_latent
 from .parameters import attributes as attributes_of
 from .neck import chin_shade, relief_slope
 from .raster import EMPTY, raster_segments, raster_triangles
-from .shape import EXTRA_GROUPS, LASH_GROUPS, HeadShape, Posed, subdivide, vertex_normals
+from .shape import EXTRA_GROUPS, HeadShape, Posed, subdivide, vertex_normals
 
 FACTOR = 2  # samples a side and pixel
 SHADOW_SIZE = 256
 # Strands throw shade only on what is this many decimetres behind them, so that a mass of hair stays smooth.
 HAIR_SHADOW_GAP = 0.06
 SHADOW_REACH = 2.6  # decimetres that the shadow map spans
-LASH_STRENGTH, LASH_REACH, LASH_SPLIT = (1.0, 0.30), 0.014, 0.36  # upper and lower; decimetres; height between them
+LASH_REACH = 0.034  # decimetres from the lid's edge that the dark of the lashes reaches
 EYES_MEET = 1.6  # degrees that each eye turns inwards, to a point about a metre away
 EYES_DOWN = 3.5  # degrees below the axis of the mesh's eyes at which the iris stands in the middle of the lids
 # Widths of half a dental arch seen from the front: the gaps between the teeth, decimetres from the middle.
@@ -125,16 +125,15 @@ class Renderer:
         self.material = np.concatenate(kinds).astype(np.int32)
 
     def _mark_lashes(self, fine: np.ndarray) -> np.ndarray:
-        """Darkness (N,) of the skin vertices at the lids' edges, where the helper meshes of the lashes are rooted."""
-        dark = np.zeros(len(fine))
-        for name in LASH_GROUPS:
-            points = self.mean[np.unique(self.shape.extras[name])]
-            distance = cKDTree(fine).query(points)[0]
-            roots = points[distance <= np.quantile(distance, 0.35)]
-            away = cKDTree(roots).query(fine)[0]
-            strength = LASH_STRENGTH[0 if roots[:, 1].mean() > LASH_SPLIT else 1]
-            dark = np.maximum(dark, strength * np.exp(-((away / LASH_REACH) ** 2)))
-        return dark
+        """Darkness (N,) of the skin vertices at the upper lids' edges: those that a closing lid moves furthest."""
+        closed = self.matrix @ self.shape.rest(dataclasses.replace(mean_parameters(), eye_close=np.ones(2)))
+        way = np.linalg.norm(closed - fine, axis=1)
+        across = np.abs(fine[:, 0])
+        columns = np.linspace(across[way > 0.02].min(), across[way > 0.02].max(), 28)
+        furthest = [way[np.abs(across - column) < 0.018].max() for column in columns]
+        share = way / np.interp(across, columns, furthest) * (way > 0.01)
+        away = cKDTree(fine[share > 0.9]).query(fine)[0]
+        return anatomy.smooth(LASH_REACH, 0.4 * LASH_REACH, away) * anatomy.smooth(0.3, 0.5, share)
 
     def _mark_teeth(self) -> None:
         """Per vertex of teeth and tongue (N, 2): number of the tooth from the middle, height from edge 0 to root 1."""
@@ -336,7 +335,7 @@ def gaze_rotation(gaze: np.ndarray) -> np.ndarray:
 
 
 def eye_rotation(p: HeadParameters, eye: int) -> np.ndarray:
-    """Rotation (3, 3) of the left (0) or right (1) eyeball: both turn a little inwards, and down under a closing lid."""
+    """Rotation (3, 3) of the left (0) or right (1) eyeball: both turn a little inwards, and down as a lid closes."""
     inwards = (-EYES_MEET, EYES_MEET)[eye]
     return gaze_rotation(p.gaze + np.array([inwards, -EYES_DOWN - 12.0 * p.eye_close[eye]]))
 

@@ -40,7 +40,6 @@ UNITS = (
     "eye-right-opened-up",
 )
 EXTRA_GROUPS = ("helper-upper-teeth", "helper-lower-teeth", "helper-tongue")
-LASH_GROUPS = tuple(f"helper-{side}-eyelashes-{part}" for side in "lr" for part in (1, 2))
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class HeadShape:
         self.base = mesh.vertices[kept]
         body = mesh.groups["body"]
         self.body = self.index[body[(self.index[body] >= 0).all(1)]]
-        self.extras = {name: self.index[mesh.groups[name]] for name in EXTRA_GROUPS + LASH_GROUPS}
+        self.extras = {name: self.index[mesh.groups[name]] for name in EXTRA_GROUPS}
         self.eyes = [self.index[mesh.vertices_of(f"helper-{side}-eye")] for side in "lr"]
         self.head_joint = self.index[mesh.vertices_of("joint-head")]
         self.follow = read_head_weights(root, len(mesh.vertices))[kept]
@@ -78,7 +77,7 @@ class HeadShape:
         body = mesh.groups["body"]
         inside = body[(mesh.vertices[body][:, :, 1] > LOWEST).all(1)]
         inside = inside[(np.abs(mesh.vertices[inside][:, :, 0]) < 2.6).all(1)]
-        names = (*EXTRA_GROUPS, *LASH_GROUPS, "helper-l-eye", "helper-r-eye", "joint-head")
+        names = (*EXTRA_GROUPS, "helper-l-eye", "helper-r-eye", "joint-head")
         return np.unique(np.concatenate([inside.ravel(), mesh.vertices_of(*names)]))
 
     def _smooth_follow(self, follow: np.ndarray) -> np.ndarray:
