@@ -145,7 +145,7 @@ YOUNG_WOMAN: dict[str, Any] = {
     "makeup": 0.15,
     "brow_thickness": -0.8,
     "smile": 0.25,
-    "cloth": np.array([0.50, 0.33, 0.10]),
+    "cloth": np.array([0.44, 0.31, 0.16]),
     **PARK,
 }
 OLD_MAN: dict[str, Any] = {
@@ -175,7 +175,7 @@ WOMAN: dict[str, Any] = {
     "brow_thickness": -0.6,
     "hair_volume": -0.5,
     "smile": 0.25,
-    "cloth": np.array([0.10, 0.20, 0.16]),
+    "cloth": np.array([0.11, 0.17, 0.15]),
     **OFFICE,
 }
 
