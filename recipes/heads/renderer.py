@@ -25,7 +25,7 @@ SHADOW_SIZE = 256
 # Strands throw shade only on what is this many decimetres behind them, so that a mass of hair stays smooth.
 HAIR_SHADOW_GAP = 0.06
 SHADOW_REACH = 2.6  # decimetres that the shadow map spans
-LASH_REACH = 0.034  # decimetres from the lid's edge that the dark of the lashes reaches
+LASH_REACH = 0.022  # decimetres from the lid's edge that the dark of the lashes reaches
 EYES_MEET = 1.6  # degrees that each eye turns inwards, to a point about a metre away
 EYES_DOWN = 3.5  # degrees below the axis of the mesh's eyes at which the iris stands in the middle of the lids
 # Widths of half a dental arch seen from the front: the gaps between the teeth, decimetres from the middle.
@@ -133,7 +133,7 @@ class Renderer:
         furthest = [way[np.abs(across - column) < 0.018].max() for column in columns]
         share = way / np.interp(across, columns, furthest) * (way > 0.01)
         away = cKDTree(fine[share > 0.9]).query(fine)[0]
-        return anatomy.smooth(LASH_REACH, 0.4 * LASH_REACH, away) * anatomy.smooth(0.3, 0.5, share)
+        return anatomy.smooth(LASH_REACH, 0.2 * LASH_REACH, away) * anatomy.smooth(0.3, 0.5, share)
 
     def _mark_teeth(self) -> None:
         """Per vertex of teeth and tongue (N, 2): number of the tooth from the middle, height from edge 0 to root 1."""

@@ -255,11 +255,14 @@ def shade(  # type: ignore[no-untyped-def]
                 occlusion = (1.0 - 0.62 * shadow) * (1.0 - 0.30 * ramp(0.55, 1.0, abs(inwards)))
                 share *= 1.0 - 0.55 * shadow
                 glint = catch_light(n, eye_frames[e, 5:8], view, look.light) * (0.55 + 0.45 * share)
+                lashes = (0.80 + 0.15 * look.makeup) * ramp(0.20 + 0.06 * look.makeup, 0.07, below)
+                glint *= 1.0 - lashes
                 # The wet edge of the lower lid and the pink of the inner corner.
                 flesh = max(0.75 * ramp(0.10, 0.03, above), 0.85 * ramp(0.66, 0.95, inwards))
                 for c in range(3):
                     albedo[c] += flesh * (look.skin[c] * (0.95, 0.66, 0.62)[c] - albedo[c])
                     out[c] += (0.95 * glint + 0.05 * ramp(0.12, 0.05, above)) * look.key[c]
+                    albedo[c] *= 1.0 - lashes
                 spec, rough = 0.03 + 0.03 * iris, 0.2
             elif kind == TEETH:
                 label = L_MOUTH
