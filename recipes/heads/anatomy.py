@@ -170,16 +170,16 @@ def paint_detail(marks: np.ndarray) -> np.ndarray:
 def _paint_brows(x: np.ndarray, y: np.ndarray, line: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Density of the brows' hairs in [0, 1], drawn one by one along the arch `line` (5, 2); both brows are alike."""
     texel, texel_y = float(x[0, 1] - x[0, 0]), float(y[0, 0] - y[1, 0])
-    count = 700
-    along, across = rng.uniform(-0.03, 1.0, count), np.clip(0.52 * rng.normal(size=count), -1.2, 1.2)
+    count = 900
+    along, across = rng.uniform(-0.08, 1.0, count), np.clip(0.52 * rng.normal(size=count), -1.2, 1.2)
     arch = ndimage.gaussian_filter1d(line[:, 1], 0.7) + np.array([0.006, -0.004, 0.0, 0.006, 0.0])
-    width = np.interp(along, [0, 0.2, 0.55, 0.8, 1.0], [0.044, 0.050, 0.043, 0.030, 0.012])
+    width = np.interp(along, [0, 0.2, 0.55, 0.8, 1.0], [0.048, 0.056, 0.050, 0.036, 0.014])
     root_x = line[0, 0] + along * (line[-1, 0] - line[0, 0])
     root_y = PchipInterpolator(line[:, 0], arch)(np.clip(root_x, line[0, 0], line[-1, 0])) + across * width
     # Hairs stand up near the nose, lie along the arch further out, and lean towards its middle line.
-    rise = np.radians(np.interp(along, [0, 0.12, 0.35, 0.7, 1.0], [58, 42, 22, 0, -24]) - 20 * across)
+    rise = np.radians(np.interp(along, [0, 0.12, 0.35, 0.7, 1.0], [48, 38, 20, 0, -22]) - 18 * across)
     length = rng.uniform(0.7, 1.1, count) * np.interp(along, [0, 0.3, 1.0], [0.055, 0.075, 0.055])
-    weight = (1 - 0.4 * across**2) * np.interp(along, [-0.03, 0.18, 0.8, 1.0], [0.35, 1.0, 0.9, 0.5])
+    weight = (1 - 0.4 * across**2) * np.interp(along, [-0.08, 0.16, 0.75, 1.0], [0.35, 1.0, 1.0, 0.6])
     field = np.zeros(x.shape)
     for step in np.linspace(0, 1, 28):
         columns = (root_x + step * length * np.cos(rise) - x[0, 0]) / texel

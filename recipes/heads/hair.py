@@ -106,7 +106,15 @@ def _blend(p: HeadParameters) -> tuple[float, float, float]:
 
 def grow_families(scalp: Scalp) -> dict[str, tuple[Locks, Locks, float]]:
     """For every family its two ends (the same strands, grown in two ways) and how far volume moves them."""
-    short = {"strands": 5200, "guides": 420, "length": length_short, "low": 0.02, "lock": 0.035, "seed": 1}
+    short = {
+        "strands": 5200,
+        "guides": 420,
+        "length": length_short,
+        "low": 0.02,
+        "lock": 0.045,
+        "clump": 0.65,
+        "seed": 1,
+    }
     long = {"strands": 5600, "guides": 300, "low": 0.03, "hang": True, "lock": 0.07, "seed": 2}
     side = grow(Recipe(comb=comb_side, high=0.17, wave=0.02, waves=1.0, **short), scalp)  # type: ignore[arg-type]
     back = grow(Recipe(comb=comb_back, high=0.20, **short), scalp)  # type: ignore[arg-type]
@@ -150,7 +158,8 @@ def carry_strands(  # type: ignore[no-untyped-def]
     for i in range(points.shape[0]):
         stay = min(max((growth[i] - recede) * 2.0, 0.0), 1.0)
         root = i - i % POINTS
-        width[i] = widths[i] * min(2.0 * stay, 1.0)
+        # Finer at the hairline, so that its edge is soft.
+        width[i] = widths[i] * min(2.0 * stay, 1.0) * min(max(0.7 * (growth[i] - recede), 0.4), 1.0)
         for c in range(3):
             place[c] = points[i, c] + blend[0] * moves[0, i, c] + blend[1] * moves[1, i, c] + blend[2] * moves[2, i, c]
             place[c] = points[root, c] + (place[c] - points[root, c]) * stay
@@ -187,4 +196,15 @@ def _bind(one: Locks, other: Locks, volume: float, scalp: Scalp) -> _Grown:
     normal = one.normal + other.normal
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
     growth = np.repeat(one.growth, POINTS)
-    return _Grown(flat, normal.reshape(-1, 3), moves, growth, look, one.width.ravel(), starts, bound, weight, follow)
+    return _Grown(
+        flat,
+        normal.reshape(-1, 3),
+        moves,
+        growth,
+        look,
+        np.minimum(one.width, other.width).ravel(),
+        starts,
+        bound,
+        weight,
+        follow,
+    )

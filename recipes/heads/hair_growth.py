@@ -11,8 +11,11 @@ from scipy.spatial import cKDTree
 from .surface import EAR, SCALP
 
 POINTS = 14  # a strand
-BUN = np.array([0.0, 1.27, -0.86])
+BUN = np.array([0.0, 1.38, -0.72])
 BUN_RADIUS = 0.27
+# Half the width of the face that hanging hair leaves free, over the height.
+OUTLINE_Y = (-1.2, -0.7, -0.3, 0.2, 0.5, 0.75, 0.92, 1.02)
+OUTLINE_X = (0.48, 0.48, 0.53, 0.58, 0.57, 0.47, 0.3, 0.0)
 Field = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -34,7 +37,9 @@ class Scalp:
 
     def roots(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Evenly spread places (N, 3) with their normals and growth (N,), thinner at the hairline."""
-        chance = np.clip(2.0 * self.growth - 0.5, 0, 1) * self.area
+        # Many at the hairline, where each is fine, so that its edge is soft.
+        dense = 1 + 0.8 * np.clip(2.2 - self.growth, 0, 1)
+        chance = np.clip(1.6 * self.growth - 0.3, 0, 1) * dense * self.area
         ids = rng.choice(len(self.surface), count, p=chance / chance.sum())
         jitter = rng.normal(size=(count, 3)) * 0.5 * np.sqrt(self.area[ids])[:, None]
         normal = self.normals[ids]
@@ -127,8 +132,11 @@ def _keep_off(point: np.ndarray, scalp: Scalp, gap: float, hang: bool) -> np.nda
 def _clear_face(point: np.ndarray, edge: np.ndarray) -> np.ndarray:
     """Push what would hang over the face sideways to its outline, which `edge` (N,) makes uneven."""
     x, y, z = point.T
-    outline = np.interp(y, [-1.2, -0.7, -0.3, 0.2, 0.5, 0.75, 0.92, 1.02], [0.50, 0.50, 0.56, 0.60, 0.58, 0.48, 0.3, 0])
-    short = np.maximum(outline + edge - np.abs(x), 0) * np.clip((z - 0.1) / 0.2, 0, 1) * (y < 1.02)
+    short = (
+        np.maximum(np.interp(y, OUTLINE_Y, OUTLINE_X) + edge - np.abs(x), 0)
+        * np.clip((z - 0.1) / 0.2, 0, 1)
+        * (y < 1.02)
+    )
     return point + np.stack([np.where(x >= 0, 1, -1) * short * 0.7, 0 * x, -0.30 * short], 1)  # type: ignore[no-any-return]
 
 
@@ -147,8 +155,8 @@ def _fill_locks(
     distance, near = cKDTree(guides[:, 0]).query(root, k=4)
     # Guides that part from the nearest one (across a parting) do not count.
     first = guides[near[:, 0]]
-    apart = np.linalg.norm(guides[near][:, :, 6] - first[:, None, 6], axis=-1)  # (S, 4)
-    weight = np.exp(-((distance / 0.10) ** 2) - (apart / 0.25) ** 2) + 1e-9
+    apart = np.linalg.norm(guides[near] - first[:, None], axis=-1).max(-1)  # (S, 4)
+    weight = np.exp(-((distance / 0.10) ** 2) - (apart / 0.30) ** 2) + 1e-9
     weight /= weight.sum(1, keepdims=True)
     travel = guides - guides[:, :1]
     smooth = root[:, None] + np.einsum("sk,skpc->spc", weight, travel[near])
@@ -184,8 +192,12 @@ def _fill_locks(
     light = 0.42 + 0.48 * depth[:, None] + 0.20 * (radius * np.sin(turn))[:, None] * np.minimum(1, 2 * along)
     light = np.clip(light * (0.80 + 0.30 * np.minimum(1, 2.5 * along)), 0.15, 1.0)
     tint = np.exp(0.09 * noise[near[:, 0], 7] + 0.06 * rng.normal(size=count))
-    fine = np.clip(growth - 0.1, 0.45, 1.0)
-    width = recipe.width * fine[:, None] * np.minimum(1.0, 0.7 + 2 * along) * np.clip(1.55 - 1.1 * along**2, 0, 1)
+    width = recipe.width * np.ones((count, 1)) * np.minimum(1.0, 0.7 + 2 * along) * np.clip(1.55 - 1.1 * along**2, 0, 1)
+    if recipe.hang:
+        # None may be left alone in the middle of a cheek.
+        x, y, z = np.moveaxis(position + wave, -1, 0)
+        inside = np.abs(x) < np.interp(y, OUTLINE_Y, OUTLINE_X) - 0.07
+        width = width * ~(inside & (z > 0.2) & (y < 0.8) & (y > -0.8)).any(1)[:, None]
     return Locks(position, lit, wave, light, tint, growth, width)
 
 
@@ -200,7 +212,9 @@ def comb_hanging(end: float, inwards: float) -> Field:
         y = point[:, 1]
         side = _side_of(root, 0.06)
         lead = np.clip((y - 0.55) / 0.35, 0, 1)
-        back = np.where(root[:, 2] > 0.1, -0.45, -0.1) * lead
+        # From the forehead hair first goes up and back, so that it does not lie across the brow.
+        start = np.exp(-(np.linalg.norm(point - root, axis=1) / 0.22) ** 2) * np.clip(root[:, 2] / 0.5, 0, 1)
+        back = -0.25 * lead - 1.1 * start
         turn = inwards * np.clip((end + 0.45 - y) / 0.45, 0, 1) - 0.10 * np.clip(y / 0.4, 0, 1)
         ahead = 0.16 * np.clip(-(y + 0.3), 0, 1) * (root[:, 2] > -0.1)
         return np.stack([side * (lead - turn), -1.15 * (1 - 0.7 * lead), back + ahead], 1)

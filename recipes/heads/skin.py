@@ -107,7 +107,7 @@ def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
         albedo[c] = albedo[c] * (1 - lips) + mouth * lips
     beard = beard_cover(look, a, detail, 1.0 - lips)
     hairline = a[SCALP] - look.recede + 0.3 * (detail[STUBBLE] - 0.5) * front
-    scalp = ramp(0.25, 1.0, hairline) * look.scalp * (0.85 + 0.15 * detail[STUBBLE])
+    scalp = ramp(0.10, 0.85, hairline) * look.scalp * (0.85 + 0.15 * detail[STUBBLE])
     for c in range(3):
         albedo[c] = albedo[c] * (1 - beard) + look.beard_colour[c] * (0.55 + 0.9 * detail[STUBBLE]) * beard
         albedo[c] = albedo[c] * (1 - scalp) + look.hair[c] * 0.8 * scalp
@@ -118,7 +118,7 @@ def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
         label = L_LEFT_EAR if a[REST_X] > 0 else L_RIGHT_EAR
     if a[NOSE] > 0.5:
         label = L_NOSE
-    brow = 0.86 * ramp(0.30, 0.95, detail[BROW] + 0.17 * look.brow_thickness) * front
+    brow = 0.84 * ramp(0.26, 0.92, detail[BROW] * (1.0 + 0.45 * look.brow_thickness)) * front
     lid = max(0.75 * detail[LID] * front, a[LASHES] * (0.75 + 0.2 * look.makeup))
     for c in range(3):
         albedo[c] *= 1.0 - (0.84, 0.91, 0.93)[c] * lid

@@ -40,7 +40,7 @@ def shade_hair(look, p, q, colour, ao, n, view, share, out):  # type: ignore[no-
         second = np.exp(-7.0 * (t_h - 0.16) ** 2)
         facing = ramp(-0.2, 0.7, n_l) * depth
         for c in range(3):
-            shine = (0.016 + 0.10 * colour[c]) * first + (0.012 + 0.90 * colour[c]) * second
+            shine = (0.030 + 0.12 * colour[c]) * first + (0.020 + 0.95 * colour[c]) * second
             out[c] += light[c] * s * (colour[c] * (0.35 + 0.65 * sine) * wrap * 0.75 * ao + facing * shine)
     up = 0.5 + 0.5 * n[1]
     for c in range(3):
