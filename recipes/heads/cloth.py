@@ -13,10 +13,10 @@ _STEP = 0.01
 # Folds that are attached to the surface: waves over the rest head, (x, y, z) per decimetre, phase, slope.
 _FOLDS = np.array(
     [
-        [5.5, 7.5, 2.0, 0.4, 0.16],
-        [-6.5, 6.0, 3.0, 2.1, 0.16],
-        [2.5, 12.0, -4.0, 4.4, 0.10],
-        [-9.0, -3.0, 6.0, 1.2, 0.09],
+        [5.5, 7.5, 2.0, 0.4, 0.30],
+        [-6.5, 6.0, 3.0, 2.1, 0.28],
+        [2.5, 12.0, -4.0, 4.4, 0.16],
+        [-9.0, -3.0, 6.0, 1.2, 0.15],
     ]
 )
 
@@ -49,11 +49,16 @@ def cloth_depth(points: np.ndarray, normals: np.ndarray, neckline: float, collar
 
 def jacket_depth(points: np.ndarray, normals: np.ndarray, jacket: float) -> np.ndarray:
     """Decimetres (N,) from the edge of an open jacket into it, negative outside; at `jacket` 0 it is out of sight."""
-    opening = np.abs(points[:, 0]) - 0.60 - 0.45 * np.minimum(points[:, 1] + 1.05, 0.1) - 2.6 * (1 - jacket)
-    behind = 1 / (1 + np.exp(18 * (points[:, 2] + 0.15)))
-    opening = np.maximum(opening, 3.0 * behind - 1.5 - 2.6 * (1 - jacket))
+    opening = np.abs(points[:, 0]) - 0.47 - 0.40 * _lesser(points[:, 1] + 1.05, np.array(0.1)) - 2.6 * (1 - jacket)
+    behind = 1 / (1 + np.exp(18 * (points[:, 2] + 0.02)))
+    opening = -_lesser(-opening, 1.5 - 3.0 * behind + 2.6 * (1 - jacket))
     ring = cloth_depth(points, normals, 0.0, 0.62)
-    return np.clip(np.minimum(opening, ring), -0.5, 1.5)  # type: ignore[no-any-return]
+    return np.clip(_lesser(opening, ring), -0.5, 1.5)  # type: ignore[no-any-return]
+
+
+def _lesser(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The smaller of two (N,), rounded where they meet."""
+    return 0.5 * (a + b - np.sqrt((a - b) ** 2 + 0.012))  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
