@@ -64,7 +64,7 @@ def hair_growth(points: np.ndarray) -> np.ndarray:
     elevation = np.degrees(np.arcsin(away[:, 1] / np.linalg.norm(away, axis=1)))
     height = elevation - np.interp(azimuth, HAIRLINE_AZIMUTH, HAIRLINE_ELEVATION)
     degrees = 15 + 12 * np.exp(-(((azimuth - 38) / 15) ** 2))
-    lasting = smooth(66, 84, azimuth) * smooth(40, 20, elevation) * smooth(-2, 6, height)
+    lasting = smooth(58, 74, azimuth) * smooth(46, 26, elevation) * smooth(-2, 6, height)
     return np.clip(0.5 + height / degrees, 0, 3) + 3 * lasting  # type: ignore[no-any-return]
 
 

@@ -108,7 +108,7 @@ def choose_look(p: HeadParameters) -> Look:
         scalp=scalp,
         recede=hairline(p),
         brow=0.75 * brow,
-        brow_thickness=p.brow_thickness + 0.5 * (p.gender - 0.5),
+        brow_thickness=p.brow_thickness + 0.9 * (p.gender - 0.5),
         mouth=float(np.clip(1.6 * p.mouth_open + 1.2 * (p.smile - 0.2), 0.03, 1.0)),
         beard=p.beard,
         beard_wide=p.beard_wide,

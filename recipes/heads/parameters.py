@@ -296,7 +296,7 @@ def _read_scene(read: _Reader) -> dict:
     backdrop = _read_backdrop(read)
     # Darker cloth may be of a stronger colour: white, grey, denim, navy, black, olive, burgundy, sand.
     cloth, jacket_cloth = _read_cloth(read, 0.72), _read_cloth(read, 0.36)
-    jacket = normal_cdf(2.2 * float(read.raw(1)[0]) - 0.9)
+    jacket = normal_cdf(4.0 * float(read.raw(1)[0]) - 1.6)
     neckline, collar, focal = read.uniform(0, 1), read.uniform(0, 1), read.uniform(9.0, 17.0)
     jitter = np.clip(read.raw(4), -2, 2) * np.array([0.012, 0.012, 0.02, 1.0])
     return {

@@ -25,7 +25,7 @@ SHADOW_SIZE = 256
 # Strands throw shade only on what is this many decimetres behind them, so that a mass of hair stays smooth.
 HAIR_SHADOW_GAP = 0.06
 SHADOW_REACH = 2.6  # decimetres that the shadow map spans
-LASH_REACH = 0.022  # decimetres from the lid's edge that the dark of the lashes reaches
+LASH_REACH = 0.016  # decimetres from the lid's edge that the dark of the lashes reaches
 EYES_MEET = 1.6  # degrees that each eye turns inwards, to a point about a metre away
 EYES_DOWN = 3.5  # degrees below the axis of the mesh's eyes at which the iris stands in the middle of the lids
 # Widths of half a dental arch seen from the front: the gaps between the teeth, decimetres from the middle.
@@ -275,7 +275,7 @@ class Renderer:
         if len(strands.starts):
             points = strands.position @ frame[:, :3].T + frame[:, 3]
             points[:, 2] -= HAIR_SHADOW_GAP
-            raster_segments(points, strands.starts[::2], np.full(len(points), 2.0), depth, owner, bary)
+            raster_segments(points, strands.casting, np.full(len(points), 3.0), depth, owner, bary)
         return shading.soften_shadow(depth, look.shadow_softness), frame
 
     def _eye_frames(self, p: HeadParameters, posed: Posed, landmarks: np.ndarray) -> np.ndarray:

@@ -125,7 +125,7 @@ class HeadShape:
             0.85 * p.smile,
             0.5 * p.mouth_open,
             0.22 * max(p.smile - 0.3, 0) * (1 - p.mouth_open),
-            0.8 * p.pucker,
+            0.6 * p.pucker,
             0.45 * p.smile,
             0.15 * p.smile,
             0.8 * up,
