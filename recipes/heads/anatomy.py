@@ -100,9 +100,17 @@ def _beard_mask(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     across = np.abs(x)
     line = np.interp(across, [0.0, 0.12, 0.3, 0.42, 0.55, 0.66, 0.72], [-0.10, -0.11, -0.19, -0.16, -0.06, 0.14, 0.3])
     upper = np.clip(0.5 + (line - y) / 0.26, 0, 1)
-    under = smooth(-1.02, -0.78, y)
+    under = smooth(-0.92, -0.72, y)
     side = smooth(-0.12, 0.08, z)
     return upper * under * side  # type: ignore[no-any-return]
+
+
+def beard_area(masks: np.ndarray, wide: float, moustache: float) -> np.ndarray:
+    """How far inside this beard's area (N,) the points of static attributes (N, NUM_ATTRIBUTES) are; 0.5 at its edge."""
+    across, y = np.abs(masks[:, REST_X]), masks[:, REST_X + 1]
+    lip = smooth(-0.27, -0.20, y) * smooth(0.36, 0.28, across)
+    sides = np.minimum(masks[:, BEARD], 0.5 + (0.29 - across) / 0.2 + 2.2 * wide)
+    return np.maximum(sides, 0) * (1 - lip * (1 - moustache))  # type: ignore[no-any-return]
 
 
 def bake_occlusion(points: np.ndarray, normals: np.ndarray, triangles: np.ndarray, size: int = 256) -> np.ndarray:
@@ -172,7 +180,7 @@ def _paint_brows(x: np.ndarray, y: np.ndarray, line: np.ndarray, rng: np.random.
     texel, texel_y = float(x[0, 1] - x[0, 0]), float(y[0, 0] - y[1, 0])
     count = 900
     along, across = rng.uniform(-0.08, 1.0, count), np.clip(0.52 * rng.normal(size=count), -1.2, 1.2)
-    arch = ndimage.gaussian_filter1d(line[:, 1], 0.7) + np.array([0.006, -0.004, 0.0, 0.006, 0.0])
+    arch = ndimage.gaussian_filter1d(line[:, 1], 0.7) + np.array([0.012, -0.002, -0.004, 0.002, 0.0])
     width = np.interp(along, [0, 0.2, 0.55, 0.8, 1.0], [0.048, 0.056, 0.050, 0.036, 0.014])
     root_x = line[0, 0] + along * (line[-1, 0] - line[0, 0])
     root_y = PchipInterpolator(line[:, 0], arch)(np.clip(root_x, line[0, 0], line[-1, 0])) + across * width
@@ -230,7 +238,7 @@ def _paint_stubble(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         field = ndimage.map_coordinates(field, [rows + side, outwards], order=1, mode="grid-wrap")
         return field / field.std()  # type: ignore[no-any-return]
 
-    return np.clip(0.5 + 0.22 * (hairs(4.0, 0.7, -0.35) + hairs(3.0, 0.8, 0.1)), 0, 1)  # type: ignore[no-any-return]
+    return np.clip(0.5 + 0.22 * (hairs(2.6, 0.4, -0.35) + hairs(2.0, 0.5, 0.1)), 0, 1)  # type: ignore[no-any-return]
 
 
 def _spot(x: np.ndarray, y: np.ndarray, centre: tuple[float, float], radius: tuple[float, float]) -> np.ndarray:
@@ -266,10 +274,10 @@ def _paint_wrinkles(
         return depth * np.exp(-((distance / width) ** 2)) * where * strength  # type: ignore[no-any-return]
 
     total = np.zeros_like(x)
-    for level, reach, depth in ((0.69, 0.40, 0.45), (0.775, 0.44, 0.6), (0.86, 0.40, 0.5), (0.945, 0.30, 0.3)):
-        arch = level + 0.02 * np.cos(across * 9.0) + 0.02 * warp
+    for level, reach, depth in ((0.70, 0.36, 0.35), (0.785, 0.42, 0.5), (0.87, 0.36, 0.4)):
+        arch = level + 0.015 * np.cos(across * 9.0) + 0.013 * warp
         ends = smooth(reach + 0.12, reach - 0.2, across)
-        total += crease(y - arch, 0.014, depth, ends * np.clip(0.8 + 0.6 * uneven, 0, 1.5))
+        total += crease(y - arch, 0.013, depth, ends * np.clip(0.8 + 0.6 * uneven, 0, 1.5))
     outwards = across - 0.46
     for lean, depth in ((-0.45, 0.5), (-0.1, 0.6), (0.3, 0.5)):
         ends = smooth(0, 0.05, outwards) * smooth(0.19, 0.08, outwards)

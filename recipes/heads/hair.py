@@ -52,6 +52,7 @@ class Strands:
     look: np.ndarray
     width: np.ndarray
     starts: np.ndarray
+    casting: np.ndarray  # those of the strands that throw shade
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class _Grown:
     look: np.ndarray
     width: np.ndarray
     starts: np.ndarray
+    casting: np.ndarray
     bound: np.ndarray  # (N, BOUND_TO) surface vertices
     weight: np.ndarray  # (N, BOUND_TO)
     follow: np.ndarray  # (N,)
@@ -94,7 +96,7 @@ class HairSet:
             rest - self.surface,
             turns,
         )
-        return Strands(position, normal, grown.look, width, grown.starts)
+        return Strands(position, normal, grown.look, width, grown.starts, grown.casting)
 
 
 def _blend(p: HeadParameters) -> tuple[float, float, float]:
@@ -189,7 +191,8 @@ def _bind(one: Locks, other: Locks, volume: float, scalp: Scalp) -> _Grown:
     weight /= weight.sum(1, keepdims=True)
     spread = hull_normal(flat) * (volume * np.minimum(1, 2 * along))[:, None]
     follow = 1 - 0.55 * np.clip((-0.35 - middle[:, 1]) / 1.0, 0, 1)
-    starts = (np.arange(count)[:, None] * POINTS + np.arange(POINTS - 1)).ravel()
+    starts = np.arange(count)[:, None] * POINTS + np.arange(POINTS - 1)
+    shown = one.width.max(1) * other.width.max(1) > 0
     tint = np.broadcast_to(one.tint[:, None], (count, POINTS))
     look = np.stack([one.light.ravel(), (tint * (0.86 + 0.22 * along.reshape(count, -1))).ravel()], 1)
     moves = np.stack([far - flat, one.wave.reshape(-1, 3), spread])
@@ -203,7 +206,8 @@ def _bind(one: Locks, other: Locks, volume: float, scalp: Scalp) -> _Grown:
         growth,
         look,
         np.minimum(one.width, other.width).ravel(),
-        starts,
+        starts[shown].ravel(),
+        starts[shown][::4].ravel(),
         bound,
         weight,
         follow,

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from . import anatomy, shading, surface
 from .cloth import cloth_depth, jacket_depth
 from .hair import HairSet
-from .landmarks import align_quad, calibrate, place_landmarks
+from .landmarks import align_quad, calibrate, contour_choices, follow_outline, place_landmarks
 from .look import choose_look
 from .parameters import HeadParameters, from_latent
 from .parameters import attributes as attributes_of
@@ -97,6 +97,7 @@ class Renderer:
         self.coarse = np.concatenate([self.quads4[:, [0, 1, 2]], self.quads4[:, [0, 2, 3]]]).astype(np.int32)
         self._join_meshes(triangles)
         self.landmark_ids = calibrate(fine)
+        self.contour = contour_choices(fine, self.landmark_ids)
         self.texture = anatomy.paint_detail(fine[self.landmark_ids])
         self._mark_teeth()
         masks[:, surface.LASHES] = self._mark_lashes(fine)
@@ -153,7 +154,7 @@ class Renderer:
         p = parameters
         posed = self.shape.pose(p)
         skin = self.matrix @ posed.posed
-        landmarks = place_landmarks(skin, self.landmark_ids)
+        landmarks = follow_outline(place_landmarks(skin, self.landmark_ids), skin, self.contour)
         if camera is None:
             camera = aligned_camera(landmarks, p)
         look = choose_look(p)
@@ -210,6 +211,7 @@ class Renderer:
         attributes[0][self.low_ids, surface.OCCLUSION] *= 1 - 0.4 * np.exp(-(((worn + 0.04) / 0.06) ** 2))
         stand = 0.035 * anatomy.smooth(-0.03, 0.04, cloth) + 0.06 * anatomy.smooth(0.0, 0.6, cloth)
         stand += 0.06 * anatomy.smooth(-0.04, 0.05, jacket) + 0.04 * anatomy.smooth(0.0, 0.6, jacket)
+        stand += 0.05 * p.beard**2 * anatomy.smooth(0.35, 0.9, attributes[0][:, surface.BEARD])
         skin = skin + normal * stand[:, None]
         positions, normals = [skin], [normal]
         for eye, (centre, radius) in enumerate(zip(posed.eye_centres, posed.eye_radii, strict=True)):
@@ -244,6 +246,8 @@ class Renderer:
         points = self.static[low, surface.REST_X : surface.REST_X + 3]
         attributes[low, surface.CLOTH] = cloth_depth(points, self.low_normals, p.neckline, p.collar)
         attributes[low, surface.JACKET] = jacket_depth(points, self.low_normals, p.jacket)
+        if p.beard > 0:
+            attributes[:, surface.BEARD] = anatomy.beard_area(attributes, p.beard_wide, p.moustache)
         return attributes
 
     def _rasterise(self, camera: Camera, position: np.ndarray, strands, height: int, width: int):  # type: ignore[no-untyped-def]

@@ -19,6 +19,12 @@ def shade_hair(look, p, q, colour, ao, n, view, share, out):  # type: ignore[no-
     inverse = 1.0 / np.sqrt(tx * tx + ty * ty + tz * tz + 1e-12)
     tx, ty, tz = tx * inverse, ty * inverse, tz * inverse
     depth = ao * ao
+    # Light hair passes light on to what lies deep in it.
+    open_to = (
+        ao / (1.0 - 1.2 * colour[0] * (1.0 - ao)),
+        ao / (1.0 - 1.2 * colour[1] * (1.0 - ao)),
+        ao / (1.0 - 1.2 * colour[2] * (1.0 - ao)),
+    )
     for k in range(3):
         if k == 0:
             d, light, s = look.light, look.key, share
@@ -40,8 +46,8 @@ def shade_hair(look, p, q, colour, ao, n, view, share, out):  # type: ignore[no-
         second = np.exp(-7.0 * (t_h - 0.16) ** 2)
         facing = ramp(-0.2, 0.7, n_l) * depth
         for c in range(3):
-            shine = (0.030 + 0.12 * colour[c]) * first + (0.020 + 0.95 * colour[c]) * second
-            out[c] += light[c] * s * (colour[c] * (0.35 + 0.65 * sine) * wrap * 0.75 * ao + facing * shine)
+            shine = (0.030 + 0.05 * colour[c]) * first + (0.020 + 0.95 * colour[c] / (1.0 + 2.5 * colour[c])) * second
+            out[c] += light[c] * s * (colour[c] * (0.35 + 0.65 * sine) * wrap * 0.8 * open_to[c] + facing * shine)
     up = 0.5 + 0.5 * n[1]
     for c in range(3):
-        out[c] += (1.15 * colour[c] + 0.004) * ao * (look.sky[c] * up + look.ground[c] * (1 - up))
+        out[c] += (1.15 * colour[c] + 0.004) * open_to[c] * (look.sky[c] * up + look.ground[c] * (1 - up))
