@@ -36,6 +36,36 @@ def place_landmarks(vertices: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return vertices[ids]
 
 
+def contour_choices(fine: np.ndarray, ids: np.ndarray) -> list[np.ndarray]:
+    """For every landmark of the jaw's sides (0-5, 11-16) the vertices in front of it at its height, itself first.
+
+    `fine` (N, 3) is the subdivided neutral head, `ids` (68,) its landmarks. A turned head shows one of them as outline.
+    """
+    choices = []
+    for place in (*range(6), *range(11, 17)):
+        x, y, z = fine[ids[place]]
+        side = np.sign(x)
+        band = (np.abs(fine[:, 1] - y) < 0.02) & (side * fine[:, 0] > 0.25) & (side * fine[:, 0] < abs(x) + 0.02)
+        ahead = np.flatnonzero(band & (fine[:, 2] > z + 0.02))
+        choices.append(np.concatenate([[ids[place]], ahead]))
+    return choices
+
+
+def follow_outline(marks: np.ndarray, vertices: np.ndarray, choices: list[np.ndarray]) -> np.ndarray:
+    """Move the jaw's landmarks (68, 3) to the outline that a camera on the z axis sees of the posed `vertices`.
+
+    A soft maximum over `choices`, so that the landmarks move smoothly with the head. Source: ours.
+    """
+    moved = marks.copy()
+    for place, choice in zip((*range(6), *range(11, 17)), choices, strict=True):
+        points = vertices[choice]
+        reach = (1.0 if place > 8 else -1.0) * points[:, 0]
+        reach[0] += 0.02  # stay unless another one stands out clearly
+        weight = np.exp((reach - reach.max()) / 0.006)
+        moved[place] = weight @ points / weight.sum()
+    return moved
+
+
 def align_quad(points: np.ndarray) -> np.ndarray:
     """STIT's quad (4, 2: top left, bottom left, bottom right, top right) of landmarks (68, 2), y down.
 

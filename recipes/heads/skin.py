@@ -34,7 +34,6 @@ from .surface import (
     NECK,
     NOSE,
     REST_X,
-    REST_Y,
     REST_Z,
     SCALP,
     SHADE,
@@ -59,15 +58,6 @@ def sample(texture, x, y, out):  # type: ignore[no-untyped-def]
         out[c] = top * (1 - v) + low * v
 
 
-@njit(cache=True, nogil=True, fastmath=True, inline="always")
-def beard_area(look, mask, x, y):  # type: ignore[no-untyped-def]
-    """How far inside this beard's area a point of the rest head is; 0.5 at the border."""
-    lip = ramp(-0.27, -0.20, y) * ramp(0.36, 0.28, abs(x))
-    narrow = 0.5 + (0.29 - abs(x)) / 0.2
-    sides = min(mask, narrow + 2.2 * look.beard_wide)
-    return sides * (1.0 - lip * (1.0 - look.moustache))
-
-
 @njit(cache=True, nogil=True, fastmath=True)
 def beard_cover(look, a, detail, free):  # type: ignore[no-untyped-def]
     """Share of a point that beard hides: a shade when shaven, single hairs, then a dense fleece with a ragged edge."""
@@ -75,10 +65,10 @@ def beard_cover(look, a, detail, free):  # type: ignore[no-untyped-def]
     if look.beard <= 0.0:
         return shaven * free
     hair = detail[STUBBLE]
-    area = ramp(0.36, 0.66, beard_area(look, a[BEARD], a[REST_X], a[REST_Y]) + 0.30 * (hair - 0.5))
+    area = ramp(0.36, 0.68, a[BEARD] + 0.30 * (hair - 0.5))
     edge = 1.05 - 1.25 * look.beard * area
     strands = ramp(edge - 0.28, edge + 0.28, hair)
-    cover = area * (0.35 * look.beard + (0.65 - 0.1 * look.beard) * strands)
+    cover = area * (0.10 + 0.45 * look.beard + (0.50 - 0.15 * look.beard) * strands)
     return max(shaven, cover) * free
 
 
@@ -86,12 +76,12 @@ def beard_cover(look, a, detail, free):  # type: ignore[no-untyped-def]
 def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
     """Colour of the skin from masks `a` and detail; returns (label, gloss, roughness)."""
     lips = detail[LIPS] * ramp(0.45, 0.6, a[REST_Z])
-    blood = (0.3 + 1.1 * look.redness) * (detail[FLUSH] * front + 0.8 * a[EAR]) * (1.0 - 0.45 * look.dark)
+    blood = (0.35 + 0.8 * look.redness) * (detail[FLUSH] * front + 0.8 * a[EAR]) * (1.0 - 0.45 * look.dark)
     shade = detail[SHADE] * front * (0.7 + 0.6 * look.age) + 0.5 * (1.0 - front) * a[NECK]
     lines = look.age * detail[CREASE] + look.fold * detail[FOLD]
     lines = lines * front
     pores = 1.0 + (0.035 + 0.03 * look.age) * detail[GRAIN] * front
-    absorb = (0.06, 0.30, 0.22)
+    absorb = (0.05, 0.27, 0.20)
     darken = (0.13, 0.20, 0.24)
     sink = (0.22, 0.40, 0.46)
     for c in range(3):
@@ -118,8 +108,8 @@ def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
         label = L_LEFT_EAR if a[REST_X] > 0 else L_RIGHT_EAR
     if a[NOSE] > 0.5:
         label = L_NOSE
-    brow = 0.84 * ramp(0.26, 0.92, detail[BROW] * (1.0 + 0.45 * look.brow_thickness)) * front
-    lid = max(0.75 * detail[LID] * front, a[LASHES] * (0.75 + 0.2 * look.makeup))
+    brow = 0.84 * ramp(0.20, 0.86, detail[BROW] * (1.0 + 0.45 * look.brow_thickness)) * front
+    lid = max(0.75 * detail[LID] * front, a[LASHES] * (0.50 + 0.3 * look.makeup))
     for c in range(3):
         albedo[c] *= 1.0 - (0.84, 0.91, 0.93)[c] * lid
     if brow > 0.0:
@@ -136,7 +126,12 @@ def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
         for c in range(3):
             albedo[c] = (0.16, 0.04, 0.035)[c]
     matte = max(max(scalp, beard), brow)
-    spec = (0.016 + 0.016 * look.oil) * (1.0 + 0.35 * a[NOSE]) * (1.0 + 0.25 * detail[GRAIN] * front)
+    spec = (
+        (0.021 + 0.022 * look.oil)
+        * (1.0 + 0.3 * look.dark)
+        * (1.0 + 0.35 * a[NOSE])
+        * (1.0 + 0.25 * detail[GRAIN] * front)
+    )
     spec = spec * (1 - lips) + lips * (0.026 + 0.04 * look.makeup)
-    rough = (0.60 - 0.10 * look.oil) * (1 - lips) + 0.42 * lips
+    rough = (0.58 - 0.10 * look.oil) * (1 - lips) + 0.42 * lips
     return label, spec * (1.0 - 0.8 * matte), rough
