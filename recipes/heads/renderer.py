@@ -14,9 +14,9 @@ from .cloth import cloth_depth, jacket_depth
 from .hair import HairSet
 from .landmarks import align_quad, calibrate, contour_choices, follow_outline, place_landmarks
 from .look import choose_look
+from .neck import chin_shade, relief_slope
 from .parameters import HeadParameters, from_latent
 from .parameters import attributes as attributes_of
-from .neck import chin_shade, relief_slope
 from .raster import EMPTY, raster_segments, raster_triangles
 from .shape import EXTRA_GROUPS, HeadShape, Posed, subdivide, vertex_normals
 
