@@ -106,7 +106,7 @@ def _beard_mask(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def beard_area(masks: np.ndarray, wide: float, moustache: float) -> np.ndarray:
-    """How far inside this beard's area (N,) the points of static attributes (N, NUM_ATTRIBUTES) are; 0.5 at its edge."""
+    """How far inside this beard's area (N,) the rows of attributes (N, NUM_ATTRIBUTES) are; 0.5 at its edge."""
     across, y = np.abs(masks[:, REST_X]), masks[:, REST_X + 1]
     lip = smooth(-0.27, -0.20, y) * smooth(0.36, 0.28, across)
     sides = np.minimum(masks[:, BEARD], 0.5 + (0.29 - across) / 0.2 + 2.2 * wide)

@@ -11,7 +11,7 @@ from .surface import Look
 
 # Faces as photographs show them in soft light, over the Monk scale: (skin tone, sRGB).
 SKIN_KEYS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.88, 1.0)
-SKIN_LIT = ("e8c3ad", "e0b395", "d2a07f", "bf8c6b", "9f7050", "7c553d", "5c4031", "483229")
+SKIN_LIT = ("e8c6b2", "deb59b", "d0a284", "bc8d6e", "9e7154", "7c563f", "5e4132", "493228")
 SKIN_LIGHT = 1.42  # light on a surface that faces the camera, for which SKIN_LIT is meant
 # Melanin between a blond and a black head of hair, linear RGB.
 HAIR_KEYS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -92,7 +92,7 @@ def choose_look(p: HeadParameters) -> Look:
     scalp = {"bald": 0.10 * (1 - p.grey) * p.gender, "buzz": 0.94}.get(style, 1.0)
     warm = np.array([1 + 0.16 * p.light_warmth, 1.0, 1 - 0.22 * p.light_warmth])
     above, below = ambient_tint(0.5 * p.wall + 0.5 * p.window[3] * p.glow), ambient_tint(p.floor)
-    key = 1.05 * p.light_strength * warm
+    key = 1.22 * p.light_strength * warm
     fill_side = -1.0 if p.light_direction[0] > 0 else 1.0
     side = np.clip(p.light_direction[0] / 20.0, -1, 1)
     return Look(
@@ -111,8 +111,6 @@ def choose_look(p: HeadParameters) -> Look:
         brow_thickness=p.brow_thickness + 0.9 * (p.gender - 0.5),
         mouth=float(np.clip(1.6 * p.mouth_open + 1.2 * (p.smile - 0.2), 0.03, 1.0)),
         beard=p.beard,
-        beard_wide=p.beard_wide,
-        moustache=p.moustache,
         shaven=float(np.clip((p.gender - 0.55) / 0.3, 0, 1)) * (0.1 + 0.25 * p.hair_dark) * (1 - 0.6 * p.skin_tone),
         fold=0.18 + 0.75 * old + 0.5 * p.smile,
         beard_colour=0.85 * hair_colour(p, p.grey),
@@ -122,11 +120,11 @@ def choose_look(p: HeadParameters) -> Look:
         light=aim(*p.light_direction),
         key=key,
         fill_direction=aim(-45.0 * side, 10.0),
-        fill=key * (0.1 + 0.45 * p.fill),
+        fill=key * (0.04 + 0.34 * p.fill),
         rim_direction=aim(fill_side * 130.0, 25.0),
         rim=0.7 * p.rim * np.ones(3),
-        sky=0.40 * above,
-        ground=0.24 * below,
+        sky=0.34 * above,
+        ground=0.18 * below,
         shadow_softness=2.0 + 5.0 * p.softness,
         backdrop=draw_backdrop(p),
     )

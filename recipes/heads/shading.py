@@ -180,7 +180,7 @@ def shade(  # type: ignore[no-untyped-def]
         np.zeros(3),
     )
     deep = 1.0 - 0.35 * look.dark
-    skin_bleed, no_bleed = np.array([0.50 * deep, 0.26 * deep, 0.18 * deep]), np.array([0.12, 0.12, 0.12])
+    skin_bleed, no_bleed = np.array([0.42 * deep, 0.24 * deep, 0.18 * deep]), np.array([0.12, 0.12, 0.12])
     for y in range(height):
         for x in range(width):
             who = owner[y, x]
@@ -236,8 +236,8 @@ def shade(  # type: ignore[no-untyped-def]
                 front = ramp(0.0, 0.3, a[REST_Z]) * ramp(-1.0, -0.85, a[REST_Y])
                 sample(texture, a[REST_X], a[REST_Y], detail)
                 label, spec, rough = skin_albedo(look, a, detail, front, albedo)
-                gx = 0.6 * front * (look.age * detail[WRINKLE_X])
-                gy = 0.6 * front * (look.age * detail[WRINKLE_Y])
+                gx = 0.5 * front * (look.age * detail[WRINKLE_X])
+                gy = 0.5 * front * (look.age * detail[WRINKLE_Y])
                 for c in range(3):
                     n[c] -= gx * head_rotation[c, 0] + gy * head_rotation[c, 1]
                 bleed = skin_bleed

@@ -18,6 +18,20 @@ AGES = ("young", "old")
 WEIGHTS = ("min", "average", "max")
 OLD_AT = 82.0  # years at which the old macro target is reached
 YOUNG_AT = 24.0
+# What the macro targets of age leave out, at OLD_AT: changes of SHAPES, and targets of their own.
+AGEING = {
+    "upper_lip": -0.45,
+    "lower_lip": -0.35,
+    "lip_height": -0.15,
+    "eye_bag": 0.5,
+    "eye_fold": 0.35,
+    "cheek_volume": -0.25,
+    "nose_length": 0.2,
+    "nose_point": -0.25,
+    "jaw_square": 0.25,
+    "brow_height": -0.1,
+}
+SAGGING = (("head/head-age-incr", 0.5), ("neck/neck-double-incr", 0.45), ("chin/chin-jaw-drop-incr", 0.15))
 MACRO_GAIN = 1.15  # of gender and ethnicity, about their middle
 UNITS = (
     "mouth-corner-puller",
@@ -103,8 +117,8 @@ class HeadShape:
         ]
         shapes = [both(name) for _, up, down in SHAPES for name in (up, down)]
         units = [sum(load(f"expression/units/{e}/{unit}") for e in ETHNICITIES) / 3 for unit in UNITS]
-        chin = [load("chin/chin-jaw-drop-incr")]
-        rows = [load(name) for name in macros] + shapes + units + chin
+        sagging = [load(name) for name, _ in SAGGING]
+        rows = [load(name) for name in macros] + shapes + units + sagging
         self.targets = np.stack(rows).reshape(len(rows), -1)  # (T, V * 3)
 
     def coefficients(self, p: HeadParameters) -> np.ndarray:
@@ -118,7 +132,9 @@ class HeadShape:
         mix = MACRO_GAIN * (p.ethnicity - 1 / 3) + 1 / 3
         macro = [a * g * e for a in ages for g in sexes for e in mix]
         macro += [a * g * w for a in ages for g in genders for w in weights]
-        shape = [value for s in p.shape for value in (max(s, 0.0), max(-s, 0.0))]
+        late = old * old * (3 - 2 * old)
+        aged = [s + late * AGEING.get(name, 0.0) for (name, _, _), s in zip(SHAPES, p.shape, strict=True)]
+        shape = [value for s in aged for value in (max(s, 0.0), max(-s, 0.0))]
         up, down = max(p.brow_raise, 0.0), max(-p.brow_raise, 0.0)
         wide = 0.5 * max(p.brow_raise, 0.0) * (p.eye_close < 0.1)
         unit = [
@@ -139,7 +155,7 @@ class HeadShape:
             0.5 * p.squint + 0.2 * p.smile,
             *wide,
         ]
-        return np.array([*macro, *shape, *unit, 0.0], np.float32)
+        return np.array([*macro, *shape, *unit, *(late * amount for _, amount in SAGGING)], np.float32)
 
     def rest(self, p: HeadParameters) -> np.ndarray:
         """Vertices (V, 3) with identity and expression, moved so that the head joint is the origin."""

@@ -59,8 +59,6 @@ class Look(NamedTuple):
     brow_thickness: float
     mouth: float  # how much light gets into the mouth
     beard: float
-    beard_wide: float  # 0 around the mouth .. 1 up the cheeks
-    moustache: float
     shaven: float  # the shade of a shaven beard
     fold: float  # depth of the folds beside the mouth
     beard_colour: np.ndarray
