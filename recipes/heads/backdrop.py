@@ -56,7 +56,7 @@ def draw_backdrop(p: HeadParameters) -> np.ndarray:
     out = p.outdoor
     below = step(-0.30, 0.30, _V - p.horizon[0] - p.horizon[1] * _U)
     above = 1.0 - (0.12 + 0.10 * out) * (_V + 0.3)
-    uneven = np.exp((0.05 + 0.17 * out) * (0.35 + 0.65 * below) * _MOTTLE)
+    uneven = np.exp((0.07 + 0.22 * out) * (0.35 + 0.65 * below) * _MOTTLE)
     picture = (above * (1 - below) * uneven)[..., None] * p.wall + (below * uneven)[..., None] * p.floor
     # A cupboard or door frame indoors, a trunk or hedge outdoors.
     width, top = 0.34 + 0.08 * out, -0.75 - 0.6 * out
@@ -71,7 +71,7 @@ def draw_backdrop(p: HeadParameters) -> np.ndarray:
     glow = p.glow
     picture += pane[..., None] * (1.5 * glow - 0.8 * picture) + halo[..., None] * glow
     lights = np.tensordot(p.bokeh, _FIELDS, 1) * (0.04 + 0.50 * out)
-    picture += lights[..., None] * (0.35 * glow + 0.45 * picture)
+    picture += lights[..., None] * (0.42 * glow + 0.55 * picture)
     return picture * (1 - 0.10 * (_U**2 + _V**2))[..., None]  # type: ignore[no-any-return]
 
 

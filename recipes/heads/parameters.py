@@ -328,11 +328,11 @@ def _read_backdrop(read: _Reader) -> dict:
     outdoor = 1.0 / (1.0 + math.exp(-2.2 * float(raw[0])))
     level = normal_cdf(float(raw[1]))  # of the whole
     # Muted all of them: (luminance, warm, green) of a wall and of a sky, of furniture and of foliage or ground.
-    inside = 0.09 + 0.66 * level, 0.28 + 0.36 * raw[2], 0.16 - 0.08 * raw[2] + 0.20 * raw[3]
-    sky = 0.42 + 0.70 * level, -0.32 + 0.32 * raw[2], 0.18 - 0.10 * raw[2] + 0.14 * raw[3]
+    inside = 0.09 + 0.66 * level, 0.30 + 0.46 * raw[2], 0.16 - 0.10 * raw[2] + 0.20 * raw[3]
+    sky = 0.42 + 0.70 * level, -0.40 + 0.36 * raw[2], 0.18 - 0.10 * raw[2] + 0.14 * raw[3]
     shade = normal_cdf(float(raw[4]))
     wood = 0.03 + (0.08 + 0.26 * level) * shade, 0.48 + 0.42 * raw[5], 0.12 + 0.15 * raw[3]
-    leaves = 0.06 + (0.10 + 0.22 * level) * shade, 0.85 + 0.16 * raw[5], 0.80 - 0.28 * raw[5] + 0.10 * raw[3]
+    leaves = 0.06 + (0.10 + 0.22 * level) * shade, 0.95 + 0.16 * raw[5], 1.05 - 0.30 * raw[5] + 0.10 * raw[3]
     wall = np.exp((1 - outdoor) * np.log(tinted(*inside)) + outdoor * np.log(tinted(*sky)))
     floor = np.exp((1 - outdoor) * np.log(tinted(*wood)) + outdoor * np.log(tinted(*leaves)))
     strength = normal_cdf(float(raw[11]) - 0.3)
