@@ -22,12 +22,13 @@ _FOLDS = np.array(
 
 
 def edge_height(points: np.ndarray, neckline: float, collar: float) -> np.ndarray:
-    """Height (N,) of the neckline over rest points (N, 3): a tilted ring, lower at the back of wide necks, and a V."""
+    """Height (N,) of the neckline over rest points (N, 3): a tilted ring, or a V."""
     across = np.abs(points[:, 0])
     front = 1 / (1 + np.exp(-14 * points[:, 2]))
     depth = 0.9 * max(neckline - 0.35, 0.0) ** 1.3
     wedge = 0.5 * (0.5 - across + np.sqrt((0.5 - across) ** 2 + 0.003)) / 0.5
-    return -1.13 + 0.17 * collar - 0.33 * points[:, 2] - depth * wedge * front  # type: ignore[no-any-return]
+    stand = 0.17 * collar + 1.1 * max(collar - 0.8, 0.0)  # the highest are turtlenecks
+    return -1.13 + stand - 0.33 * points[:, 2] - depth * wedge * front  # type: ignore[no-any-return]
 
 
 def cloth_depth(points: np.ndarray, normals: np.ndarray, neckline: float, collar: float) -> np.ndarray:
