@@ -89,7 +89,7 @@ class Renderer:
         front = (np.abs(fine[:, 0]) < 0.5) & (np.abs(fine[:, 1] + 0.27) < 0.45) & (fine[:, 2] > 0.2)
         masks[:, surface.INTERIOR] = front * anatomy.smooth(0.12, 0.04, masks[:, surface.OCCLUSION])
         self.static = masks
-        self.low_ids = np.flatnonzero(fine[:, 1] < -0.6)  # all that cloth can cover
+        self.low_ids = np.flatnonzero(fine[:, 1] < -0.4)  # all that cloth can cover
         self.low_normals = normals[self.low_ids]
         masks[:, surface.OCCLUSION] *= chin_shade(fine)
         self.neck_slope = relief_slope(fine[self.low_ids], self.low_normals)
