@@ -109,7 +109,7 @@ def _blend(p: HeadParameters) -> tuple[float, float, float]:
 def grow_families(scalp: Scalp) -> dict[str, tuple[Locks, Locks, float]]:
     """For every family its two ends (the same strands, grown in two ways) and how far volume moves them."""
     short = {
-        "strands": 5200,
+        "strands": 4600,
         "guides": 420,
         "length": length_short,
         "low": 0.02,
@@ -117,7 +117,7 @@ def grow_families(scalp: Scalp) -> dict[str, tuple[Locks, Locks, float]]:
         "clump": 0.65,
         "seed": 1,
     }
-    long = {"strands": 5600, "guides": 300, "low": 0.03, "hang": True, "lock": 0.07, "seed": 2}
+    long = {"strands": 4500, "guides": 300, "low": 0.03, "hang": True, "lock": 0.07, "seed": 2}
     side = grow(Recipe(comb=comb_side, high=0.17, wave=0.02, waves=1.0, **short), scalp)  # type: ignore[arg-type]
     back = grow(Recipe(comb=comb_back, high=0.20, **short), scalp)  # type: ignore[arg-type]
     bob = grow(
@@ -125,14 +125,14 @@ def grow_families(scalp: Scalp) -> dict[str, tuple[Locks, Locks, float]]:
         scalp,
     )
     fall = grow(Recipe(comb=comb_hanging(LONG_END, 0.0), length=length_to(LONG_END), high=0.20, **long), scalp)  # type: ignore[arg-type]
-    bun = grow(Recipe(4200, 420, length_bun, comb_bun, 0.01, 0.06, lock=0.03, clump=0.5, seed=3), scalp)
+    bun = grow(Recipe(3800, 420, length_bun, comb_bun, 0.01, 0.06, lock=0.03, clump=0.5, seed=3), scalp)
     bun = _join(bun, bun_ball(800, bun))
     buzz = grow(
-        Recipe(5200, 400, lambda r: np.full(len(r), 0.07), comb_down, 0.0, 0.03, 0.01, 0.2, seed=4, width=0.011), scalp
+        Recipe(4600, 400, lambda r: np.full(len(r), 0.07), comb_down, 0.0, 0.03, 0.01, 0.2, seed=4, width=0.011), scalp
     )
     fringe = grow(Recipe(3800, 300, lambda r: np.full(len(r), 0.2), comb_down, 0.01, 0.05, 0.02, 0.5, seed=5), scalp)
-    small = grow_curls(scalp, 0.14, 0.032, 6, 5200, 900)
-    big = grow_curls(scalp, 0.62, 0.055, 6, 5200, 900)
+    small = grow_curls(scalp, 0.14, 0.032, 6, 4600, 800)
+    big = grow_curls(scalp, 0.62, 0.055, 6, 4600, 800)
     return {
         "short": (side, back, 0.06),
         "long": (bob, fall, 0.08),
@@ -160,8 +160,9 @@ def carry_strands(  # type: ignore[no-untyped-def]
     for i in range(points.shape[0]):
         stay = min(max((growth[i] - recede) * 2.0, 0.0), 1.0)
         root = i - i % POINTS
-        # Finer at the hairline, so that its edge is soft.
-        width[i] = widths[i] * min(2.0 * stay, 1.0) * min(max(0.7 * (growth[i] - recede), 0.4), 1.0)
+        # Roots are finer at the hairline, so that its edge is soft.
+        fine = min(max(0.7 * (growth[i] - recede), 0.4), 1.0)
+        width[i] = widths[i] * min(2.0 * stay, 1.0) * min(fine + 3.0 * (i - root) / POINTS, 1.0)
         for c in range(3):
             place[c] = points[i, c] + blend[0] * moves[0, i, c] + blend[1] * moves[1, i, c] + blend[2] * moves[2, i, c]
             place[c] = points[root, c] + (place[c] - points[root, c]) * stay

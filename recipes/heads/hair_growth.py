@@ -39,7 +39,8 @@ class Scalp:
         """Evenly spread places (N, 3) with their normals and growth (N,), thinner at the hairline."""
         # Many at the hairline, where each is fine, so that its edge is soft.
         dense = 1 + 0.8 * np.clip(2.2 - self.growth, 0, 1)
-        chance = np.clip(1.6 * self.growth - 0.3, 0, 1) * dense * self.area
+        seen = np.interp(self.surface[:, 2], [-0.6, -0.1], [0.4, 1.0])  # the back of the head is seldom in view
+        chance = np.clip(1.6 * self.growth - 0.3, 0, 1) * dense * seen * self.area
         ids = rng.choice(len(self.surface), count, p=chance / chance.sum())
         jitter = rng.normal(size=(count, 3)) * 0.5 * np.sqrt(self.area[ids])[:, None]
         normal = self.normals[ids]

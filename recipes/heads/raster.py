@@ -60,10 +60,14 @@ def raster_segments(points, starts, widths, depth, owner, bary):  # type: ignore
         low = max(int(np.floor(min(long_start, long_start + long_step))), 0)
         high = min(int(np.floor(max(long_start, long_start + long_step))), limit - 1)
         slope = side_step / long_step
-        stretch = np.sqrt(1.0 + slope * slope)
+        stretch = 0.5 * np.sqrt(1.0 + slope * slope)
+        inverse = 1.0 / long_step
+        half_start, half_step = widths[s] * stretch, (widths[s + 1] - widths[s]) * stretch
+        if half_start + half_step + half_start <= 0.0:
+            continue
         for i in range(low, high + 1):
-            t = min(max((i + 0.5 - long_start) / long_step, 0.0), 1.0)
-            half = 0.5 * (widths[s] * (1 - t) + widths[s + 1] * t) * stretch
+            t = min(max((i + 0.5 - long_start) * inverse, 0.0), 1.0)
+            half = half_start + t * half_step
             centre = side_start + t * side_step
             near = az + t * dz
             first = max(int(np.ceil(centre - half - 0.5)), 0)
@@ -74,4 +78,3 @@ def raster_segments(points, starts, widths, depth, owner, bary):  # type: ignore
                     depth[y, x] = near
                     owner[y, x] = FIRST_SEGMENT - s
                     bary[y, x, 0] = t
-                    bary[y, x, 1] = (j + 0.5 - centre) / max(half, 0.5)
