@@ -179,7 +179,7 @@ def _paint_brows(x: np.ndarray, y: np.ndarray, line: np.ndarray, rng: np.random.
     """Density of the brows' hairs in [0, 1], drawn one by one along the arch `line` (5, 2); both brows are alike."""
     texel, texel_y = float(x[0, 1] - x[0, 0]), float(y[0, 0] - y[1, 0])
     count = 900
-    along, across = rng.uniform(-0.08, 1.0, count), np.clip(0.52 * rng.normal(size=count), -1.2, 1.2)
+    along, across = rng.uniform(-0.14, 1.0, count), np.clip(0.52 * rng.normal(size=count), -1.2, 1.2)
     arch = ndimage.gaussian_filter1d(line[:, 1], 0.7) + np.array([0.012, -0.002, -0.004, 0.002, 0.0])
     width = np.interp(along, [0, 0.2, 0.55, 0.8, 1.0], [0.048, 0.056, 0.050, 0.036, 0.014])
     root_x = line[0, 0] + along * (line[-1, 0] - line[0, 0])
@@ -187,7 +187,7 @@ def _paint_brows(x: np.ndarray, y: np.ndarray, line: np.ndarray, rng: np.random.
     # Hairs stand up near the nose, lie along the arch further out, and lean towards its middle line.
     rise = np.radians(np.interp(along, [0, 0.12, 0.35, 0.7, 1.0], [48, 38, 20, 0, -22]) - 18 * across)
     length = rng.uniform(0.7, 1.1, count) * np.interp(along, [0, 0.3, 1.0], [0.055, 0.075, 0.055])
-    weight = (1 - 0.4 * across**2) * np.interp(along, [-0.08, 0.16, 0.75, 1.0], [0.35, 1.0, 1.0, 0.6])
+    weight = (1 - 0.4 * across**2) * np.interp(along, [-0.14, 0.10, 0.75, 1.0], [0.3, 1.0, 1.0, 0.6])
     field = np.zeros(x.shape)
     for step in np.linspace(0, 1, 28):
         columns = (root_x + step * length * np.cos(rise) - x[0, 0]) / texel

@@ -25,7 +25,7 @@ def eye_albedo(look, dx, dy, dz, albedo):  # type: ignore[no-untyped-def]
     caustic = 1.0 + 0.6 * min(max(-dy, 0.0) / IRIS, 1.0)
     redden = ramp(0.55, 1.3, radius)
     for c in range(3):
-        white = (0.50, 0.455, 0.425)[c] * (1.0 - redden * (0.12, 0.34, 0.36)[c])
+        white = (0.50, 0.455, 0.425)[c] * (1.0 - redden * (0.12, 0.34, 0.36)[c]) * (1.0 - 0.22 * look.dark)
         tone = look.iris[c] * (0.75 + 0.5 * rays) * caustic * (1.0 - 0.75 * ring) + warm * (0.10, 0.055, 0.02)[c]
         albedo[c] = (white * (1 - iris) + tone * iris) * (1 - pupil) + 0.004 * pupil
     return iris

@@ -219,8 +219,8 @@ def _read_expression(read: _Reader) -> dict:
     pucker = max(read.uniform(-7.0, 1.0), 0.0) * (1 - smile)
     brow_raise = read.bell(0.08, 0.32, -0.7, 1.0)
     brow_inner = max(read.uniform(-4.0, 0.9), 0.0)
-    # Eyes are open in about 84 of 100 heads and shut in 7; between, lids that are on their way.
-    shut = min(max((read.uniform(0.0, 1.0) - 0.84) / 0.09, 0.0), 1.0)
+    # Eyes are open in about 87 of 100 heads and shut in 5; between, lids that are on their way.
+    shut = min(max((read.uniform(0.0, 1.0) - 0.865) / 0.08, 0.0), 1.0)
     close = 0.97 * shut * shut * (3 - 2 * shut) - 0.02
     asymmetry = read.bell(0.0, 0.04, -0.1, 0.1)
     closure = np.clip(np.array([close + asymmetry, close - asymmetry]), 0.0, 0.95)
@@ -247,9 +247,9 @@ def _read_surface(read: _Reader, ethnic: np.ndarray, gender: float, age: float) 
     tone = read.uniform(0, 1)  # apart from the shapes, so that every combination is as frequent as any other
     hue, redness, oil = read.bell(0, 0.45, -1, 1), read.uniform(0, 1), read.uniform(0, 1)
     freckles = max(read.uniform(-2.0, 1.0), 0.0) * max(0.0, 1 - 1.6 * tone)
-    makeup = max(read.uniform(-1.0, 1.0), 0.0) * (1 - gender)
+    makeup = max(read.uniform(-1.3, 1.0), 0.0) * (1 - gender)
     lip_hue = read.bell(0.0, 0.5, -1.0, 1.0)
-    lip_colour = np.array([0.42 - 0.12 * abs(lip_hue), 0.06 + 0.04 * lip_hue, 0.09 - 0.05 * lip_hue])
+    lip_colour = np.array([0.38 - 0.12 * abs(lip_hue), 0.085 + 0.045 * lip_hue, 0.095 - 0.045 * lip_hue])
     scores = read.raw(len(HAIR_STYLES)) + (1 - gender) * HAIR_BIAS[:, 0] + gender * HAIR_BIAS[:, 1]
     dark = normal_cdf(0.25 * (lean + 0.5) + 1.7 * (tone - 0.5) + float(read.raw(1)[0]) * 0.9 + 0.55)
     red = max(read.uniform(-1.2, 1.0), 0.0)
@@ -257,7 +257,7 @@ def _read_surface(read: _Reader, ethnic: np.ndarray, gender: float, age: float) 
     volume, brow_thickness = read.bell(0.0, 0.4, -1.0, 1.0), read.bell(0.0, 0.4, -1.0, 1.0)
     beard = max(read.uniform(-0.75, 1.0), 0.0) * float(np.clip((gender - 0.55) / 0.3, 0.0, 1.0))
     beard_wide, moustache = read.uniform(0.0, 1.6), min(read.uniform(0.0, 2.0), 1.0)
-    iris_light = max(read.uniform(-0.6, 1.0) - 0.8 * max(tone - 0.35, 0.0), 0.0)
+    iris_light = max(read.uniform(-0.6, 1.0) - 1.2 * max(tone - 0.3, 0.0), 0.0)
     return {
         "skin_tone": tone,
         "skin_hue": hue,

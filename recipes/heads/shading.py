@@ -261,7 +261,7 @@ def shade(  # type: ignore[no-untyped-def]
                 flesh = max(0.75 * ramp(0.10, 0.03, above), 0.85 * ramp(0.66, 0.95, inwards))
                 for c in range(3):
                     albedo[c] += flesh * (look.skin[c] * (0.95, 0.66, 0.62)[c] - albedo[c])
-                    out[c] += (0.95 * glint + 0.05 * ramp(0.12, 0.05, above)) * look.key[c]
+                    out[c] += (0.80 * glint + 0.05 * ramp(0.12, 0.05, above)) * look.key[c]
                     albedo[c] *= 1.0 - lashes
                 spec, rough = 0.03 + 0.03 * iris, 0.2
             elif kind == TEETH:

@@ -32,6 +32,7 @@ AGEING = {
     "brow_height": -0.1,
 }
 SAGGING = (("head/head-age-incr", 0.5), ("neck/neck-double-incr", 0.45), ("chin/chin-jaw-drop-incr", 0.15))
+SMILING_CHEEKS = np.array([{"cheek_volume": 0.25, "cheek_bones": 0.2}.get(name, 0.0) for name, _, _ in SHAPES])
 MACRO_GAIN = 1.15  # of gender and ethnicity, about their middle
 UNITS = (
     "mouth-corner-puller",
@@ -134,25 +135,28 @@ class HeadShape:
         macro += [a * g * w for a in ages for g in genders for w in weights]
         late = old * old * (3 - 2 * old)
         aged = [s + late * AGEING.get(name, 0.0) for (name, _, _), s in zip(SHAPES, p.shape, strict=True)]
-        shape = [value for s in aged for value in (max(s, 0.0), max(-s, 0.0))]
+        smiling = aged + SMILING_CHEEKS * p.smile
+        shape = [value for s in smiling for value in (max(s, 0.0), max(-s, 0.0))]
         up, down = max(p.brow_raise, 0.0), max(-p.brow_raise, 0.0)
-        wide = 0.5 * max(p.brow_raise, 0.0) * (p.eye_close < 0.1)
+        # The upper lids go with the gaze.
+        lids = np.minimum(p.eye_close + 0.020 * max(-p.gaze[1], 0.0), 0.97)
+        wide = (0.45 * up + 0.025 * max(p.gaze[1], 0.0)) * np.maximum(1 - 3 * lids, 0)
         unit = [
-            0.85 * p.smile,
+            0.80 * p.smile,
             0.5 * p.mouth_open,
             0.22 * max(p.smile - 0.3, 0) * (1 - p.mouth_open),
             0.6 * p.pucker,
             0.45 * p.smile,
-            0.15 * p.smile,
+            0.28 * p.smile,
             0.8 * up,
             0.8 * up,
-            down,
-            down,
+            0.7 * down,
+            0.7 * down,
             0.9 * p.brow_inner,
             0.9 * p.brow_inner,
-            *p.eye_close,
-            0.5 * p.squint + 0.2 * p.smile,
-            0.5 * p.squint + 0.2 * p.smile,
+            *lids,
+            0.5 * p.squint + 0.22 * p.smile,
+            0.5 * p.squint + 0.22 * p.smile,
             *wide,
         ]
         return np.array([*macro, *shape, *unit, *(late * amount for _, amount in SAGGING)], np.float32)

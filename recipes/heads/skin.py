@@ -92,7 +92,7 @@ def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
     for c in range(3):
         albedo[c] *= 1.0 - spots * (0.28 + 0.14 * c)
         flesh = look.skin[c] * natural[c] * 1.12
-        painted = (flesh * 0.35 + look.lip_colour[c] * 0.75) if look.makeup > 0.0 else flesh
+        painted = flesh * 0.45 + look.lip_colour[c] * (0.58 - 0.36 * look.dark)
         mouth = flesh * (1 - look.makeup) + painted * look.makeup
         albedo[c] = albedo[c] * (1 - lips) + mouth * lips
     beard = beard_cover(look, a, detail, 1.0 - lips)
