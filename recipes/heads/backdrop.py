@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .parameters import BOKEH_GROUPS, HeadParameters
+from .parameters import HeadParameters
+from .scene import BOKEH_GROUPS
 
 GRID = 96  # texels a side
 REACH = 1.25  # half of what the grid spans, in halves of the picture's width

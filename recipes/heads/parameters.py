@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .latents import Reader, normal_cdf
+from .scene import read_scene
+
 NUM_FACTORS = 128
 AGE_RANGE = (18.0, 75.0)
 
@@ -85,7 +88,6 @@ HAIR_STYLES = ("bald", "buzz", "side", "back", "bob", "long", "curly", "bun")
 HAIR_BIAS = np.array(
     [[-1.6, -0.3], [-1.3, 0.3], [-0.4, 0.7], [-0.4, 0.5], [0.6, -1.1], [0.9, -0.9], [0.2, 0.0], [0.5, -1.3]]
 )
-BOKEH_GROUPS = 4
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class HeadParameters:
     window: np.ndarray  # (4,) x, y, size, strength of a window or a gap in the leaves
     glow: np.ndarray  # (3,) its colour
     mass: np.ndarray  # (2,) x and strength of something dark
-    bokeh: np.ndarray  # (BOKEH_GROUPS,) strengths of fixed groups of soft discs
+    bokeh: np.ndarray  # (scene.BOKEH_GROUPS,) strengths of fixed groups of soft discs
     cloth: np.ndarray  # (3,) colour
     neckline: float  # 0 round .. 1 a deep V
     collar: float  # 0 wide and low .. 1 high on the neck
@@ -153,44 +155,12 @@ class HeadParameters:
     jitter: np.ndarray  # (4,) shift x, y, log scale, degrees of the crop
 
 
-class _Reader:
-    """Takes factors off a normalised latent one after another."""
-
-    def __init__(self, latent: np.ndarray) -> None:
-        self.latent = latent
-        self.place = 0
-
-    def raw(self, count: int) -> np.ndarray:
-        part = self.latent[self.place : self.place + count]
-        self.place += count
-        if len(part) != count:
-            raise ValueError(f"{self.place} factors are used, {NUM_FACTORS} there are")
-        return part
-
-    def uniform(self, low: float, high: float) -> float:
-        return low + (high - low) * normal_cdf(float(self.raw(1)[0]))
-
-    def bell(self, mean: float, deviation: float, low: float, high: float) -> float:
-        return min(max(mean + deviation * float(self.raw(1)[0]), low), high)
-
-
-def normal_cdf(value: float) -> float:
-    """Cumulative distribution of the standard normal."""
-    return 0.5 * (1.0 + math.erf(value / math.sqrt(2.0)))
-
-
-def tinted(grey: float, warm: float, green: float) -> np.ndarray:
-    """Linear RGB (3,) of luminance `grey`, moved towards orange (or blue) and green (or rose) on a log scale."""
-    tint = np.exp(warm * np.array([0.42, 0.0, -0.42]) + green * np.array([-0.22, 0.10, -0.16]))
-    return grey * tint / (tint @ np.array([0.2126, 0.7152, 0.0722]))  # type: ignore[no-any-return]
-
-
 def from_latent(latent: np.ndarray) -> HeadParameters:
     """Map a latent (NUM_FACTORS,) to a head; z is first divided by its root mean square. Source: ours."""
     if latent.shape != (NUM_FACTORS,):
         raise ValueError(f"latent has shape {latent.shape}, wanted ({NUM_FACTORS},)")
     z = latent.astype(np.float64)
-    read = _Reader(z / max(float(np.sqrt(np.mean(z**2))), 1e-8))
+    read = Reader(z / max(float(np.sqrt(np.mean(z**2))), 1e-8))
     raw = 2.0 * read.raw(3)
     ethnicity = np.exp(raw - raw.max())
     ethnicity /= ethnicity.sum()
@@ -209,11 +179,11 @@ def from_latent(latent: np.ndarray) -> HeadParameters:
         shape=shape,
         **expression,
         **surface,
-        **_read_scene(read),
+        **read_scene(read),
     )
 
 
-def _read_expression(read: _Reader) -> dict:
+def _read_expression(read: Reader) -> dict:
     smile = max(read.uniform(-0.2, 1.0), 0.0) ** 1.4
     mouth_open = max(read.uniform(-2.0, 1.0), 0.0)
     pucker = max(read.uniform(-7.0, 1.0), 0.0) * (1 - smile)
@@ -242,7 +212,7 @@ def _read_expression(read: _Reader) -> dict:
     }
 
 
-def _read_surface(read: _Reader, ethnic: np.ndarray, gender: float, age: float) -> dict:
+def _read_surface(read: Reader, ethnic: np.ndarray, gender: float, age: float) -> dict:
     lean = (ethnic[0] - 0.35 * ethnic[1] - 0.65 * ethnic[2]) / (2.0 * 1.25)
     tone = read.uniform(0, 1)  # apart from the shapes, so that every combination is as frequent as any other
     hue, redness, oil = read.bell(0, 0.45, -1, 1), read.uniform(0, 1), read.uniform(0, 1)
@@ -287,67 +257,6 @@ def _read_surface(read: _Reader, ethnic: np.ndarray, gender: float, age: float) 
 def _between(scores: np.ndarray, low: str, high: str) -> float:
     """0 .. 1, how much more the second of two styles is wanted; even where either of them is the one chosen."""
     return normal_cdf(0.9 * float(scores[HAIR_STYLES.index(high)] - scores[HAIR_STYLES.index(low)]))
-
-
-def _read_scene(read: _Reader) -> dict:
-    direction = np.array([read.bell(0.0, 38.0, -80.0, 80.0), read.bell(32.0, 14.0, 0.0, 65.0)])
-    strength, warmth = read.bell(1.0, 0.18, 0.6, 1.5), read.bell(0.0, 0.4, -1.0, 1.0)
-    fill, rim, softness = read.uniform(0.15, 0.75), max(read.uniform(-0.6, 1.0), 0.0), read.uniform(0.0, 1.0)
-    backdrop = _read_backdrop(read)
-    # Darker cloth may be of a stronger colour: white, grey, denim, navy, black, olive, burgundy, sand.
-    cloth, jacket_cloth = _read_cloth(read, 0.72), _read_cloth(read, 0.36)
-    jacket = normal_cdf(4.0 * float(read.raw(1)[0]) - 1.6)
-    neckline, collar, focal = read.uniform(0, 1), read.uniform(0, 1), read.uniform(9.0, 17.0)
-    jitter = np.clip(read.raw(4), -2, 2) * np.array([0.012, 0.012, 0.02, 1.0])
-    return {
-        "light_direction": direction,
-        "light_strength": strength,
-        "light_warmth": warmth,
-        "fill": fill,
-        "rim": rim,
-        "softness": softness,
-        **backdrop,
-        "cloth": cloth,
-        "neckline": neckline,
-        "collar": collar,
-        "jacket": jacket,
-        "jacket_cloth": jacket_cloth,
-        "focal": focal,
-        "jitter": jitter,
-    }
-
-
-def _read_cloth(read: _Reader, lightest: float) -> np.ndarray:
-    shade, warm, green = read.uniform(0, 1), float(read.raw(1)[0]), float(read.raw(1)[0])
-    strong = 1 - 0.78 * shade
-    return tinted(0.015 + lightest * shade**2.2, strong * (warm - 0.1), strong * 0.75 * green)
-
-
-def _read_backdrop(read: _Reader) -> dict:
-    raw = read.raw(14)
-    outdoor = 1.0 / (1.0 + math.exp(-2.2 * float(raw[0])))
-    level = normal_cdf(float(raw[1]))  # of the whole
-    # Muted all of them: (luminance, warm, green) of a wall and of a sky, of furniture and of foliage or ground.
-    inside = 0.09 + 0.66 * level, 0.30 + 0.46 * raw[2], 0.16 - 0.10 * raw[2] + 0.20 * raw[3]
-    sky = 0.42 + 0.70 * level, -0.40 + 0.36 * raw[2], 0.18 - 0.10 * raw[2] + 0.14 * raw[3]
-    shade = normal_cdf(float(raw[4]))
-    wood = 0.03 + (0.08 + 0.26 * level) * shade, 0.48 + 0.42 * raw[5], 0.12 + 0.15 * raw[3]
-    leaves = 0.06 + (0.10 + 0.22 * level) * shade, 0.95 + 0.16 * raw[5], 1.05 - 0.30 * raw[5] + 0.10 * raw[3]
-    wall = np.exp((1 - outdoor) * np.log(tinted(*inside)) + outdoor * np.log(tinted(*sky)))
-    floor = np.exp((1 - outdoor) * np.log(tinted(*wood)) + outdoor * np.log(tinted(*leaves)))
-    strength = normal_cdf(float(raw[11]) - 0.3)
-    glow = tinted(0.8 + 0.5 * level, 0.18 + 0.30 * raw[2] - 0.2 * outdoor, 0.10 + 0.10 * outdoor)
-    groups = np.array([raw[6] + raw[12], raw[9] - raw[4], raw[5] + raw[8], raw[13] - raw[7]]) / math.sqrt(2.0)
-    return {
-        "outdoor": outdoor,
-        "wall": wall,
-        "floor": floor,
-        "horizon": np.array([0.05 + 0.38 * raw[6] - 0.25 * outdoor, 0.10 * raw[7]]),
-        "window": np.array([0.85 * raw[8], -0.50 + 0.35 * raw[9], math.exp(0.25 + 0.25 * raw[10]), strength]),
-        "glow": glow,
-        "mass": np.array([0.95 * raw[12], 0.85 * normal_cdf(float(raw[13]) - 0.2)]),
-        "bokeh": np.log1p(np.exp(2.5 * groups - 1.0)) / 2.5,
-    }
 
 
 # Measured on the un-posed landmarks: (name, mean, twice the deviation) over random heads.
