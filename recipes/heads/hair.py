@@ -117,7 +117,16 @@ def grow_families(scalp: Scalp) -> dict[str, tuple[Locks, Locks, float]]:
         "clump": 0.65,
         "seed": 1,
     }
-    long = {"strands": 4500, "guides": 300, "low": 0.03, "hang": True, "lock": 0.07, "seed": 2}
+    long = {
+        "strands": 5000,
+        "guides": 300,
+        "low": 0.03,
+        "hang": True,
+        "lock": 0.10,
+        "clump": 0.6,
+        "width": 0.016,
+        "seed": 2,
+    }
     side = grow(Recipe(comb=comb_side, high=0.17, wave=0.02, waves=1.0, **short), scalp)  # type: ignore[arg-type]
     back = grow(Recipe(comb=comb_back, high=0.20, **short), scalp)  # type: ignore[arg-type]
     bob = grow(

@@ -13,6 +13,7 @@ from .surface import EAR, SCALP
 POINTS = 14  # a strand
 BUN = np.array([0.0, 1.38, -0.72])
 BUN_RADIUS = 0.27
+LONELY = 0.11  # decimetres to the sixth neighbour
 # Half the width of the face that hanging hair leaves free, over the height.
 OUTLINE_Y = (-1.2, -0.7, -0.3, 0.2, 0.5, 0.75, 0.92, 1.02)
 OUTLINE_X = (0.48, 0.48, 0.53, 0.58, 0.57, 0.47, 0.3, 0.0)
@@ -183,7 +184,8 @@ def _fill_locks(
         position = np.stack([_clear_face(position[:, k], uneven) for k in range(POINTS)], 1)
         for _ in range(2):
             position[:, 1:-1] = (position[:, :-2] + 2 * position[:, 1:-1] + position[:, 2:]) / 4
-    phase = 1.4 * noise[near[:, 0], 6] + 0.35 * rng.normal(size=count)
+    # Waves of neighbouring locks go together.
+    phase = 3.0 * np.abs(root[:, 0]) + 2.0 * root[:, 2] + 0.7 * noise[near[:, 0], 6] + 0.3 * rng.normal(size=count)
     angle = phase[:, None] + 2 * np.pi * recipe.waves * along
     grown = recipe.wave * np.clip(2.2 * along - 0.25, 0, 1)
     wave = grown[None, :, None] * (np.cos(angle)[..., None] * across + 0.6 * np.sin(angle)[..., None] * hull)
@@ -198,8 +200,18 @@ def _fill_locks(
         # None may be left alone in the middle of a cheek.
         x, y, z = np.moveaxis(position + wave, -1, 0)
         inside = np.abs(x) < np.interp(y, OUTLINE_Y, OUTLINE_X) - 0.07
-        width = width * ~(inside & (z > 0.2) & (y < 0.8) & (y > -0.8)).any(1)[:, None]
+        alone = (inside & (z > 0.2) & (y < 0.8) & (y > -0.8)).any(1) | _are_alone(position)
+        width = width * ~alone[:, None]
     return Locks(position, lit, wave, light, tint, growth, width)
+
+
+def _are_alone(position: np.ndarray) -> np.ndarray:
+    """Which strands (S,) leave the mass somewhere before their tips."""
+    alone = np.zeros(len(position), bool)
+    for k in range(4, POINTS - 2):
+        sixth = cKDTree(position[:, k]).query(position[:, k], k=7)[0][:, -1]
+        alone |= sixth > LONELY
+    return alone
 
 
 def _side_of(root: np.ndarray, part: float) -> np.ndarray:
@@ -214,10 +226,12 @@ def comb_hanging(end: float, inwards: float) -> Field:
         side = _side_of(root, 0.06)
         lead = np.clip((y - 0.55) / 0.35, 0, 1)
         # From the forehead hair first goes up and back, so that it does not lie across the brow.
-        start = np.exp(-(np.linalg.norm(point - root, axis=1) / 0.22) ** 2) * np.clip(root[:, 2] / 0.5, 0, 1)
-        back = -0.25 * lead - 1.1 * start
+        start = np.exp(-((np.linalg.norm(point - root, axis=1) / 0.22) ** 2)) * np.clip(root[:, 2] / 0.5, 0, 1)
+        back = -0.15 * lead - 1.0 * start
         turn = inwards * np.clip((end + 0.45 - y) / 0.45, 0, 1) - 0.10 * np.clip(y / 0.4, 0, 1)
-        ahead = 0.16 * np.clip(-(y + 0.3), 0, 1) * (root[:, 2] > -0.1)
+        # What grows before the ears falls before them and frames the face.
+        place = 0.14 + 0.3 * np.clip(root[:, 2], 0, 0.5)
+        ahead = 1.3 * np.clip(place - point[:, 2], -0.3, 0.3) * (1 - lead) * np.clip(root[:, 2] / 0.2 + 0.5, 0, 1)
         return np.stack([side * (lead - turn), -1.15 * (1 - 0.7 * lead), back + ahead], 1)
 
     return comb
