@@ -20,7 +20,7 @@ def eye_albedo(look, dx, dy, dz, albedo):  # type: ignore[no-untyped-def]
     iris = ramp(IRIS + 0.045, IRIS - 0.03, radius)
     ring = ramp(IRIS - 0.14, IRIS, radius)
     pupil = ramp(PUPIL + 0.035, PUPIL - 0.015, radius)
-    warm = ramp(0.34, 0.2, radius) * 0.4
+    warm = ramp(0.34, 0.2, radius) * 0.22
     # Light that the cornea bends collects in the lower half of the iris.
     caustic = 1.0 + 0.6 * min(max(-dy, 0.0) / IRIS, 1.0)
     redden = ramp(0.55, 1.3, radius)
@@ -67,8 +67,8 @@ def tooth_albedo(number, height, albedo):  # type: ignore[no-untyped-def]
     beside = abs(count - np.floor(count + 0.5))  # distance from the nearest gap, in teeth
     gap = ramp(0.10 + 0.16 * ramp(0.14, 0.0, height), 0.0, beside)
     gum = ramp(0.50, 0.60, height + 0.10 * (1.0 - 2.0 * beside))
-    back = 1.0 - 0.75 * ramp(1.4, 4.5, count)
+    back = 1.0 - 0.80 * ramp(1.0, 4.2, count)
     for c in range(3):
-        tooth = (0.56, 0.50, 0.42)[c] * (1.0 - (0.42, 0.52, 0.58)[c] * gap)
+        tooth = (0.49, 0.435, 0.36)[c] * (1.0 - 0.35 * ramp(0.12, 0.5, height)) * (1.0 - (0.42, 0.52, 0.58)[c] * gap)
         albedo[c] = (tooth * (1.0 - gum) + (0.34, 0.12, 0.11)[c] * gum) * back
     return back

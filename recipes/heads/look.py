@@ -11,7 +11,7 @@ from .surface import Look
 
 # Faces as photographs show them in soft light, over the Monk scale: (skin tone, sRGB).
 SKIN_KEYS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.88, 1.0)
-SKIN_LIT = ("e8c6b2", "deb59b", "d0a284", "bc8d6e", "9e7154", "7c563f", "5e4132", "493228")
+SKIN_LIT = ("e8c6b2", "deb59b", "d0a284", "bc8d6e", "9e7154", "7c563f", "5f402f", "4b3125")
 SKIN_LIGHT = 1.42  # light on a surface that faces the camera, for which SKIN_LIT is meant
 # Melanin between a blond and a black head of hair, linear RGB.
 HAIR_KEYS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -67,7 +67,7 @@ def hairline(p: HeadParameters) -> float:
 
 def iris_colour(p: HeadParameters) -> np.ndarray:
     """Iris albedo (3,): brown where little light, else between green and blue through grey."""
-    brown = np.array([0.066, 0.031, 0.013])
+    brown = np.array([0.046, 0.021, 0.0095])
     light = (1 - p.iris_hue) * np.array([0.12, 0.14, 0.065]) + p.iris_hue * np.array([0.11, 0.19, 0.29])
     share = float(np.clip((p.iris_light - 0.15) / 0.5, 0, 1))
     return brown * (1 - share) + light * share  # type: ignore[no-any-return]
@@ -90,7 +90,7 @@ def choose_look(p: HeadParameters) -> Look:
     style = HAIR_STYLES[p.hair_style]
     old = float(np.clip((p.age - 28) / 47, 0, 1))
     scalp = {"bald": 0.10 * (1 - p.grey) * p.gender, "buzz": 0.94}.get(style, 1.0)
-    warm = np.array([1 + 0.16 * p.light_warmth, 1.0, 1 - 0.22 * p.light_warmth])
+    warm = np.array([1 + 0.12 * p.light_warmth, 1.0, 1 - 0.17 * p.light_warmth])
     above, below = ambient_tint(0.5 * p.wall + 0.5 * p.window[3] * p.glow), ambient_tint(p.floor)
     key = 1.22 * p.light_strength * warm
     fill_side = -1.0 if p.light_direction[0] > 0 else 1.0

@@ -184,7 +184,7 @@ def from_latent(latent: np.ndarray) -> HeadParameters:
 
 
 def _read_expression(read: Reader) -> dict:
-    smile = max(read.uniform(-0.2, 1.0), 0.0) ** 1.4
+    smile = max(read.uniform(-0.2, 1.0), 0.0) ** 1.8
     mouth_open = max(read.uniform(-2.0, 1.0), 0.0)
     pucker = max(read.uniform(-7.0, 1.0), 0.0) * (1 - smile)
     brow_raise = read.bell(0.08, 0.32, -0.7, 1.0)
