@@ -13,7 +13,7 @@ from .surface import EAR, SCALP
 POINTS = 14  # a strand
 BUN = np.array([0.0, 1.38, -0.72])
 BUN_RADIUS = 0.27
-LONELY = 0.11  # decimetres to the sixth neighbour
+LONELY = (0.11, 0.045)  # decimetres to the sixth neighbour, elsewhere and beside the face
 # Half the width of the face that hanging hair leaves free, over the height.
 OUTLINE_Y = (-1.2, -0.7, -0.3, 0.2, 0.5, 0.75, 0.92, 1.02)
 OUTLINE_X = (0.48, 0.48, 0.53, 0.58, 0.57, 0.47, 0.3, 0.0)
@@ -175,7 +175,7 @@ def _fill_locks(
     thick = (recipe.high - recipe.low) * np.minimum(1.0, 0.12 + 3.0 * along) * (1 - 0.25 * along)
     # Cropped hair lies close; parted hair is thin along the parting, so that no notch shows at the crown.
     reach = np.linalg.norm(np.diff(first, axis=1), axis=-1).sum(1)
-    body = np.clip(reach / 0.6, 0.3, 1) * (np.clip(0.30 + np.abs(root[:, 0] - 0.06) / 0.45, 0, 1) if recipe.hang else 1)
+    body = np.clip(reach / 0.6, 0.3, 1) * (np.clip(0.40 + np.abs(root[:, 0] - 0.06) / 0.6, 0, 1) if recipe.hang else 1)
     # A lock lies high or low as a whole, so that the upper ones throw shade on the lower ones.
     lift = 0.55 * layer + 0.45 * (0.5 + 0.35 * noise[near[:, 0], 5]).clip(0, 1)
     position = smooth * (1 - share) + (first + offset) * share + hull * ((lift * body)[:, None] * thick)[..., None]
@@ -192,9 +192,9 @@ def _fill_locks(
     side = np.cos(turn)[:, None, None] * across + np.sin(turn)[:, None, None] * hull
     lit = unit(hull_normal(position) + 0.55 * radius[:, None, None] * side * np.minimum(1, 3 * along)[:, None])
     depth = 0.35 * layer + 0.65 * (0.5 + 0.35 * noise[near[:, 0], 5]).clip(0, 1)
-    light = 0.42 + 0.48 * depth[:, None] + 0.20 * (radius * np.sin(turn))[:, None] * np.minimum(1, 2 * along)
+    light = 0.34 + 0.56 * depth[:, None] + 0.20 * (radius * np.sin(turn))[:, None] * np.minimum(1, 2 * along)
     light = np.clip(light * (0.80 + 0.30 * np.minimum(1, 2.5 * along)), 0.15, 1.0)
-    tint = np.exp(0.09 * noise[near[:, 0], 7] + 0.06 * rng.normal(size=count))
+    tint = np.exp(0.13 * noise[near[:, 0], 7] + 0.06 * rng.normal(size=count))
     width = recipe.width * np.ones((count, 1)) * np.minimum(1.0, 0.7 + 2 * along) * np.clip(1.55 - 1.1 * along**2, 0, 1)
     if recipe.hang:
         # None may be left alone in the middle of a cheek.
@@ -206,11 +206,13 @@ def _fill_locks(
 
 
 def _are_alone(position: np.ndarray) -> np.ndarray:
-    """Which strands (S,) leave the mass somewhere before their tips."""
+    """Which strands (S,) leave the mass somewhere before their tips; stricter beside the face, where each shows."""
     alone = np.zeros(len(position), bool)
     for k in range(4, POINTS - 2):
+        x, y, z = position[:, k].T
+        beside = (np.abs(x) < np.interp(y, OUTLINE_Y, OUTLINE_X) + 0.06) & (z > 0.1) & (np.abs(y) < 0.9)
         sixth = cKDTree(position[:, k]).query(position[:, k], k=7)[0][:, -1]
-        alone |= sixth > LONELY
+        alone |= sixth > np.where(beside, LONELY[1], LONELY[0])
     return alone
 
 
@@ -342,4 +344,5 @@ def grow_curls(scalp: Scalp, high: float, radius: float, seed: int, coils: int, 
     position[coils:] = np.where(growth[coils:, None, None] > 1.0, position[coils:], root[coils:, None])
     width = np.where(outer, 0.016, 0.05 + 0 * along)
     tint = np.exp(0.10 * rng.normal(size=count))
-    return Locks(position, lit, np.zeros_like(position), light, tint, growth, width)
+    # A single coil on the bare forehead would look lost: they end a little before the painted scalp does.
+    return Locks(position, lit, np.zeros_like(position), light, tint, growth - 0.35, width)
