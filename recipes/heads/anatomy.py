@@ -168,8 +168,10 @@ def paint_detail(marks: np.ndarray) -> np.ndarray:
     channels[..., CREASE], channels[..., FOLD] = crease, fold
     channels[..., STUBBLE] = _paint_stubble(grid_x, rng)
     uneven = np.clip(0.6 * noise(0.08) + 0.4 * noise(0.03), -2, 2)
-    channels[..., FLUSH] = _paint_flush(grid_x, grid_y) + 0.22 * uneven
-    channels[..., SHADE] = _paint_shade(grid_x, grid_y) + 0.12 * np.clip(noise(0.06), -2, 2)
+    channels[..., FLUSH] = _paint_flush(grid_x, grid_y) + 0.32 * uneven
+    channels[..., SHADE] = (
+        _paint_shade(grid_x, grid_y) + 0.13 * np.clip(noise(0.06), -2, 2) + 0.12 * np.clip(noise(0.02), -2, 2)
+    )
     channels[..., LIPS] = _paint_lips(grid_x, grid_y, marks, rng)
     channels[..., LID] = _paint_lids(grid_x, grid_y, marks)
     return channels

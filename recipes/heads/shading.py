@@ -120,7 +120,7 @@ def add_ambient(out, albedo, n, view, sky, ground, occlusion, spec):  # type: ig
     """Add the light of the surroundings, and its dull mirror image that grows towards the edges."""
     up = 0.5 + 0.5 * n[1]
     edge = 1.0 - max(n[0] * view[0] + n[1] * view[1] + n[2] * view[2], 0.0)
-    sheen = spec * (0.6 + 5.0 * edge**4) * occlusion
+    sheen = spec * (0.35 + 4.0 * edge**4) * occlusion
     for c in range(3):
         # Light that bounces inside a crease takes the surface's colour, so dark corners stay warm.
         shade = occlusion / (1.0 - albedo[c] * 0.6 * (1.0 - occlusion))
@@ -242,7 +242,7 @@ def shade(  # type: ignore[no-untyped-def]
                     n[c] -= gx * head_rotation[c, 0] + gy * head_rotation[c, 1]
                 bleed = skin_bleed
                 if a[INTERIOR] > 0.5:
-                    occlusion *= 0.5
+                    occlusion = 0.35 * occlusion + 0.22 * look.mouth
             elif kind in (LEFT_EYE, RIGHT_EYE):
                 e = kind - LEFT_EYE
                 dx, dy, dz = a[0], a[1], a[2]
@@ -261,7 +261,7 @@ def shade(  # type: ignore[no-untyped-def]
                 flesh = max(0.75 * ramp(0.10, 0.03, above), 0.85 * ramp(0.66, 0.95, inwards))
                 for c in range(3):
                     albedo[c] += flesh * (look.skin[c] * (0.95, 0.66, 0.62)[c] - albedo[c])
-                    out[c] += (0.80 * glint + 0.05 * ramp(0.12, 0.05, above)) * look.key[c]
+                    out[c] += ((0.72 - 0.22 * look.dark) * glint + 0.05 * ramp(0.12, 0.05, above)) * look.key[c]
                     albedo[c] *= 1.0 - lashes
                 spec, rough = 0.03 + 0.03 * iris, 0.2
             elif kind == TEETH:

@@ -80,10 +80,10 @@ def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
     shade = detail[SHADE] * front * (0.7 + 0.6 * look.age) + 0.5 * (1.0 - front) * a[NECK]
     lines = look.age * detail[CREASE] + look.fold * detail[FOLD]
     lines = lines * front
-    pores = 1.0 + (0.035 + 0.03 * look.age) * detail[GRAIN] * front
+    pores = 1.0 + (0.055 + 0.035 * look.age) * detail[GRAIN] * front
     absorb = (0.05, 0.27, 0.20)
     darken = (0.13, 0.20, 0.24)
-    sink = (0.22, 0.40, 0.46)
+    sink = (0.30, 0.50, 0.56)
     for c in range(3):
         albedo[c] = look.skin[c] * pores * np.exp(-blood * absorb[c] - shade * darken[c] - lines * sink[c])
     spots = look.freckles * detail[FRECKLE] * front * (0.5 + 0.5 * min(1.0, a[CHEEK] * 1.5 + a[NOSE]))
@@ -130,7 +130,7 @@ def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
         (0.021 + 0.022 * look.oil)
         * (1.0 + 0.3 * look.dark)
         * (1.0 + 0.35 * a[NOSE])
-        * (1.0 + 0.25 * detail[GRAIN] * front)
+        * (1.0 + 0.10 * detail[GRAIN] * front)
     )
     spec = spec * (1 - lips) + lips * (0.026 + 0.04 * look.makeup)
     rough = (0.58 - 0.10 * look.oil) * (1 - lips) + 0.42 * lips
