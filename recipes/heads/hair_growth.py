@@ -13,7 +13,7 @@ from .surface import EAR, SCALP
 POINTS = 14  # a strand
 BUN = np.array([0.0, 1.38, -0.72])
 BUN_RADIUS = 0.27
-LONELY = (0.11, 0.045)  # decimetres to the sixth neighbour, elsewhere and beside the face
+LONELY = (0.11, 0.085)  # decimetres to the 6th neighbour, and beside the face to the 32nd, which no single lock has
 # Half the width of the face that hanging hair leaves free, over the height.
 OUTLINE_Y = (-1.2, -0.7, -0.3, 0.2, 0.5, 0.75, 0.92, 1.02)
 OUTLINE_X = (0.48, 0.48, 0.53, 0.58, 0.57, 0.47, 0.3, 0.0)
@@ -211,8 +211,8 @@ def _are_alone(position: np.ndarray) -> np.ndarray:
     for k in range(4, POINTS - 2):
         x, y, z = position[:, k].T
         beside = (np.abs(x) < np.interp(y, OUTLINE_Y, OUTLINE_X) + 0.06) & (z > 0.1) & (np.abs(y) < 0.9)
-        sixth = cKDTree(position[:, k]).query(position[:, k], k=7)[0][:, -1]
-        alone |= sixth > np.where(beside, LONELY[1], LONELY[0])
+        gap = cKDTree(position[:, k]).query(position[:, k], k=[7, 33])[0]  # (S, 2)
+        alone |= (gap[:, 0] > LONELY[0]) | (beside & (gap[:, 1] > LONELY[1]))
     return alone
 
 
