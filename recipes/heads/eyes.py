@@ -57,7 +57,7 @@ def catch_light(n, axis, view, light):  # type: ignore[no-untyped-def]
         total += half * bent
         size += half * half
         flat += bent * bent
-    return ramp(0.028, 0.007, 1.0 - total / np.sqrt(size * flat + 1e-9))
+    return ramp(0.021, 0.005, 1.0 - total / np.sqrt(size * flat + 1e-9))
 
 
 @njit(cache=True, nogil=True, fastmath=True)

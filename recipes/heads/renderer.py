@@ -327,7 +327,7 @@ def mouth_moves(p: HeadParameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     show = min(1.3 * p.smile + 1.2 * p.mouth_open, 1.0)
     upper = np.array([0.0, -0.02 * show - 0.03 * min(1.2 * p.smile, 1.0), 0.0])
-    return upper, np.array([0.0, -0.05 * show, -0.05]), np.array([0.0, -0.09 * show, -0.16 + 0.08 * p.mouth_open])
+    return upper, np.array([0.0, -0.05 * show, -0.05]), np.array([0.0, -0.12 * show, -0.18 + 0.08 * p.mouth_open])
 
 
 def gaze_rotation(gaze: np.ndarray) -> np.ndarray:

@@ -142,7 +142,7 @@ class HeadShape:
         lids = np.minimum(p.eye_close + 0.020 * max(-p.gaze[1], 0.0), 0.97)
         wide = (0.45 * up + 0.025 * max(p.gaze[1], 0.0)) * np.maximum(1 - 3 * lids, 0)
         unit = [
-            0.80 * p.smile,
+            0.08 + 0.10 * late + 0.74 * p.smile,  # the targets at rest look sad, most of all the old ones
             0.5 * p.mouth_open,
             0.22 * max(p.smile - 0.3, 0) * (1 - p.mouth_open),
             0.6 * p.pucker,

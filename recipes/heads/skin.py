@@ -88,7 +88,7 @@ def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
         albedo[c] = look.skin[c] * pores * np.exp(-blood * absorb[c] - shade * darken[c] - lines * sink[c])
     spots = look.freckles * detail[FRECKLE] * front * (0.5 + 0.5 * min(1.0, a[CHEEK] * 1.5 + a[NOSE]))
     spots = max(spots, 0.5 * look.age * detail[FRECKLE] * front * (1.0 - look.dark))
-    natural = (0.80 - 0.25 * look.dark, 0.47 - 0.05 * look.dark, 0.46 + 0.0 * look.dark)
+    natural = (0.81 - 0.22 * look.dark, 0.53 - 0.08 * look.dark, 0.51 - 0.03 * look.dark)
     for c in range(3):
         albedo[c] *= 1.0 - spots * (0.28 + 0.14 * c)
         flesh = look.skin[c] * natural[c] * 1.12
