@@ -256,7 +256,7 @@ def _read_surface(read: Reader, ethnic: np.ndarray, gender: float, age: float) -
 
 def _between(scores: np.ndarray, low: str, high: str) -> float:
     """0 .. 1, how much more the second of two styles is wanted; even where either of them is the one chosen."""
-    return normal_cdf(0.9 * float(scores[HAIR_STYLES.index(high)] - scores[HAIR_STYLES.index(low)]))
+    return normal_cdf(0.6 * float(scores[HAIR_STYLES.index(high)] - scores[HAIR_STYLES.index(low)]))
 
 
 # Measured on the un-posed landmarks: (name, mean, twice the deviation) over random heads.
