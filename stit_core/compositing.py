@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from PIL import Image
@@ -10,8 +10,9 @@ from scipy.ndimage import correlate1d, minimum_filter
 
 from stit_core.artefacts import Alignment, Clip, Masks, Stitched, check_clip, check_same_frames
 from stit_core.config import CompositeConfig, MaskConfig
+from stit_core.detail import transfer_detail, zoom_of
 from stit_core.errors import ArtefactMismatchError
-from stit_core.geometry import to_crop_pixels, warp_square_to_frame
+from stit_core.geometry import to_crop_pixels, warp_quad_to_square, warp_square_to_frame
 from stit_core.runtime import Runtime
 
 STAGE = "composite"
@@ -26,6 +27,7 @@ def composite(
     config: CompositeConfig,
     runtime: Runtime,
     outer_dilation: float = MaskConfig.outer_dilation,
+    pivots: Callable[[int], np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield every frame of the clip in order, with the stitched face where there is one.
 
@@ -35,6 +37,7 @@ def composite(
     config: feathering.
     runtime: progress and stop, one step a frame.
     outer_dilation: of the masks, in STIT's pixels; half of it is the feather where `config` leaves that open.
+    pivots: gives the tuned pivot of a frame, (S, S, 3) uint8, where the stitched crops meet that and not the source.
 
     Yields
     ------
@@ -52,7 +55,7 @@ def composite(
             f"The masks are {masks.size} px wide, the crops {alignment.size} px.", "Start again from the alignment."
         )
     radius = feather_radius(config, outer_dilation, alignment.size)
-    return _composite(clip, alignment, stitched, masks, radius, runtime)
+    return _composite(clip, alignment, stitched, masks, radius, runtime, pivots)
 
 
 def feather_radius(config: CompositeConfig, outer_dilation: float, size: int) -> int:
@@ -61,16 +64,46 @@ def feather_radius(config: CompositeConfig, outer_dilation: float, size: int) ->
 
 
 def _composite(
-    clip: Clip, alignment: Alignment, stitched: Stitched, masks: Masks, radius: int, runtime: Runtime
+    clip: Clip,
+    alignment: Alignment,
+    stitched: Stitched,
+    masks: Masks,
+    radius: int,
+    runtime: Runtime,
+    pivots: Callable[[int], np.ndarray] | None,
 ) -> Iterator[np.ndarray]:
     quads = dict(zip(alignment.frame_indices, alignment.quads, strict=True))
     for done, frame in enumerate(clip.frames.indices, start=1):
         picture = clip.frames.read(frame)
         if frame in quads:
-            mask = masks.pictures.read(frame)[..., FULL]
-            picture = paste(picture, stitched.crops.read(frame), quads[frame], mask, radius)
+            crop, mask = stitched.crops.read(frame), masks.pictures.read(frame)[..., FULL]
+            if pivots is None:
+                picture = paste(picture, crop, quads[frame], mask, radius)
+            else:
+                picture = paste_with_detail(picture, crop, quads[frame], mask, radius, pivots(frame))
         runtime.step(STAGE, done, len(clip.frames))
         yield picture
+
+
+def paste_with_detail(
+    frame: np.ndarray, crop: np.ndarray, quad: np.ndarray, mask: np.ndarray, feather_radius: int, pivot: np.ndarray
+) -> np.ndarray:
+    """Lay an edited crop over its quad, with the source's own detail and at the frame's own resolution.
+
+    Parameters
+    ----------
+    frame, crop, quad, mask, feather_radius: as in `paste`; the crop meets the pivot along the mask's border.
+    pivot: (S, S, 3) uint8, the tuned pivot of this frame.
+
+    Returns
+    -------
+    (H, W, 3) uint8, a new array; equal to `frame` to the bit where the mask is 0.
+    """
+    fine = crop.shape[0] * zoom_of(quad, crop.shape[0])
+    detailed = transfer_detail(crop, pivot, warp_quad_to_square(frame, quad, fine))
+    # Feathered at the crop's size, so that the seam is as wide as without detail.
+    alpha = Image.fromarray(feather_mask(mask, feather_radius)).resize((fine, fine), Image.Resampling.BILINEAR)
+    return paste(frame, detailed, quad, np.asarray(alpha))
 
 
 def paste(

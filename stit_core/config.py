@@ -186,6 +186,8 @@ class StitchConfig:
     With window > 1 the generator is first fitted to `window` frames at once for `window_steps` steps; each frame is
     then polished for up to `steps` steps, from between the fits around it. window = 1 is STIT: a fresh start for each
     frame. With noise_lr > 0 the polish moves the frame's noise planes too, or, with lr = 0, them alone.
+    With target "pivot" the border meets the tuned pivot instead of the source, which the generator can draw, and what
+    the pivot lacks of the source is added when the crop is pasted (stit_core/detail.py).
     """
 
     steps: int = 100  # per frame
@@ -197,6 +199,7 @@ class StitchConfig:
     noise_lr: float = 0.0  # Adam, noise planes above 32 px while a frame is polished; 0: none move
     freeze_below: int = 0  # pixels; blocks of a lower resolution keep their tuned weights
     content_weight: float = 0.01
+    target: Literal["source", "pivot"] = "source"  # what the border has to meet; STIT: the source
     loss: Literal["l2", "l1"] = "l2"
     threshold: float | None = None  # border loss below which a frame is finished; STIT: 0.005 easy, 0.002 exact
 
@@ -211,6 +214,8 @@ class StitchConfig:
         _check(self, "freeze_below", 0, 4096)
         _check(self, "content_weight", 0.0, 1e4)
         _check(self, "threshold", 0.0, 10.0)
+        if self.target not in ("source", "pivot"):
+            raise ConfigError(f"The stitching target is {self.target!r}.", "Choose 'source' or 'pivot'.")
         if self.loss not in ("l2", "l1"):
             raise ConfigError(f"The stitching loss is {self.loss!r}.", "Choose 'l2' or 'l1'.")
 
@@ -269,11 +274,25 @@ _SCHEDULES: dict[PresetName, dict[str, dict[str, Any]]] = {
     "paper": {"inversion": {"batch_size": 1}},
     "balanced": {
         "tuning": {"passes": 30, "batch_size": 4, "lr": 3e-4, "final_lr": 0.1},
-        "stitching": {"steps": 8, "window": 16, "window_steps": 40, "batch_size": 4, "threshold": 0.004},
+        "stitching": {
+            "target": "pivot",
+            "steps": 8,
+            "window": 16,
+            "window_steps": 40,
+            "batch_size": 4,
+            "threshold": 0.004,
+        },
     },
     "draft": {
         "tuning": {"passes": 8, "batch_size": 4, "lr": 5e-4, "final_lr": 0.1},
-        "stitching": {"steps": 8, "window": 32, "window_steps": 30, "batch_size": 4, "threshold": 0.008},
+        "stitching": {
+            "target": "pivot",
+            "steps": 8,
+            "window": 32,
+            "window_steps": 30,
+            "batch_size": 4,
+            "threshold": 0.008,
+        },
     },
 }
 

@@ -32,6 +32,7 @@ from stit_core import (
 from stit_core import report as reports
 from stit_core.artefacts import Alignment, Clip, Edit, Inversion, Landmarks, Masks, Stitched, Tuned
 from stit_core.config import RunConfig
+from stit_core.detail import transfer_detail
 from stit_core.errors import ArtefactMismatchError, ConfigError, StoreError, VideoError
 from stit_core.fitting import own_copy
 from stit_core.images import to_model, to_picture
@@ -203,6 +204,7 @@ class Pipeline:
             self.config.compositing,
             self.runtime,
             outer_dilation=self.config.masks.outer_dilation,
+            pivots=(lambda frame: self.pivot(clip, frame)) if self._meets_pivot() else None,
         )
         told = {"comment": f"edited with STIT Studio, pack {self.pack.name}, {_edit_text(self.config)}"}
         written = video.write_video(pictures, clip, output, self.config.video, self.runtime, told)
@@ -276,6 +278,18 @@ class Pipeline:
             else:
                 styles = net.styles(edited.w_plus[position : position + 1].to(self.runtime.device))
             image = net.synthesis_from_styles(styles)
+        picture = to_picture(image.float())[0]
+        if not self._meets_pivot():
+            return picture
+        return transfer_detail(picture, self.pivot(clip, frame), self.align(clip).crops.read(frame))
+
+    def pivot(self, clip: Clip, frame: int) -> np.ndarray:
+        """The tuned pivot of one frame, (size, size, 3) uint8. Raises: ArtefactMismatchError."""
+        tuned = self.tune(clip)
+        position = _position(tuned.frame_indices, frame)
+        with torch.inference_mode(), self.runtime.autocast():
+            w_plus = tuned.w_plus[position : position + 1].to(self.runtime.device)
+            image = self._tuned_generator(clip).synthesis(w_plus)
         return to_picture(image.float())[0]
 
     def preview_frame(self, clip: Clip, frame: int, crop: np.ndarray) -> np.ndarray:
@@ -284,7 +298,13 @@ class Pipeline:
         position = _position(crops.frame_indices, frame)
         mask = regions.pictures.read(frame)[..., compositing.FULL]
         radius = compositing.feather_radius(self.config.compositing, self.config.masks.outer_dilation, crops.size)
-        return compositing.paste(clip.frames.read(frame), crop, crops.quads[position], mask, radius)
+        place = clip.frames.read(frame), crop, crops.quads[position], mask, radius
+        if self._meets_pivot():
+            return compositing.paste_with_detail(*place, self.pivot(clip, frame))
+        return compositing.paste(*place)
+
+    def _meets_pivot(self) -> bool:
+        return self.config.stitching.target == "pivot"
 
     def directions(self) -> dict[str, directions.Direction]:
         """The directions that the settings name. Raises: DirectionError."""

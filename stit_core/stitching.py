@@ -51,7 +51,9 @@ def stitch(
     runtime: Runtime,
     folder: Path,
 ) -> Stitched:
-    """Fit the tuned generator to the source on the border and to the edited crop on the content, frame by frame.
+    """Fit the tuned generator to its target on the border and to the edited crop on the content, frame by frame.
+
+    The target is the source, as in STIT, or with config.target "pivot" the tuned pivot.
 
     window = 1 is STIT: every frame starts from the tuned weights with a fresh Adam. window > 1 first fits one set of
     weights to up to `window` neighbouring frames at once, going on from the window before, and then polishes each
@@ -97,7 +99,7 @@ def stitch(
 class _Frames:
     """What some frames are fitted to; the first dimension of every tensor counts the frames."""
 
-    source: Tensor
+    target: Tensor
     border: Tensor
     content: Tensor
     w_plus: Tensor
@@ -110,7 +112,7 @@ class _Frames:
         start = self.start
         if start is not None:
             start = BlockState(start.resolution, start.features[rows], start.image[rows])
-        parts = (self.source[rows], self.border[rows], self.content[rows], self.w_plus[rows])
+        parts = (self.target[rows], self.border[rows], self.content[rows], self.w_plus[rows])
         return _Frames(*parts, styles, self.edited[rows], start)
 
 
@@ -147,7 +149,7 @@ class _Stitcher:
         runtime: Runtime,
         folder: Path,
     ) -> None:
-        self.alignment, self.edit, self.masks = alignment, edit, masks
+        self.alignment, self.edit, self.masks, self.pivots = alignment, edit, masks, tuned.w_plus
         self.config, self.runtime, self.folder = config, runtime, folder
         self.net = own_copy(generator, runtime.device, tuned.state)
         for name, block in self.net.blocks.items():
@@ -212,7 +214,7 @@ class _Stitcher:
         for weight in self.weights:
             weight.requires_grad_(True)
         optimiser = adam(self.net, self.config.window_lr)
-        count = len(frames.source)
+        count = len(frames.target)
         batches = -(-count // self.config.batch_size)
         for step in range(self.config.window_steps):
             draw = np.random.default_rng([self.runtime.seed, number, step // batches])
@@ -287,7 +289,7 @@ class _Stitcher:
         with self.runtime.autocast():
             styles = self.net.styles(frame.w_plus) if frame.styles is None else frame.styles
             made = self.net.run_blocks(styles, noise, state=frame.start).image
-        border = masked_loss(made, frame.source, frame.border, self.config.loss)
+        border = masked_loss(made, frame.target, frame.border, self.config.loss)
         return _Result(made, border, masked_loss(made, frame.edited, frame.content, "l2"))
 
     def set_weights(self, values: Iterable[Tensor]) -> None:
@@ -302,7 +304,11 @@ class _Stitcher:
         """Read crops, masks and latents of some frames and make their edited pictures; leaves the tuned weights set."""
         self.set_weights(self.tuned)
         device, names = self.runtime.device, [self.alignment.frame_indices[p] for p in positions]
-        source = to_model(np.stack([self.alignment.crops.read(name) for name in names])).to(device)
+        if self.config.target == "pivot":
+            pivots = self.pivots[positions.start : positions.stop].to(device)
+            target = torch.cat([self.net.synthesis(pivot[None]) for pivot in pivots])
+        else:
+            target = to_model(np.stack([self.alignment.crops.read(name) for name in names])).to(device)
         painted = np.stack([self.masks.pictures.read(name) for name in names])
         content, border = (to_mask(painted[..., channel]).to(device) for channel in (0, 1))
         rows = slice(positions.start, positions.stop)
@@ -320,7 +326,7 @@ class _Stitcher:
         if starts:
             features, image = torch.cat([s.features for s in starts]), torch.cat([s.image for s in starts])
             start = BlockState(starts[0].resolution, features, image)
-        return _Frames(source, border, content, w_plus, styles, torch.cat(edited), start)
+        return _Frames(target, border, content, w_plus, styles, torch.cat(edited), start)
 
     def finish(self, position: int, result: _Result, steps: int) -> None:
         """Write a frame's picture, then its line in the record, and show it."""
@@ -378,6 +384,6 @@ def _fingerprint(
     """What unfinished work must have been made from to be gone on with."""
     digest = hashlib.sha256(repr((alignment.clip_hash, alignment.frame_indices, alignment.size)).encode())
     digest.update(repr((dataclasses.astuple(config), str(runtime.dtype), runtime.seed, masks.size)).encode())
-    for tensor in (edit.w_plus, *(edit.styles or ()), *tuned.state.values()):
+    for tensor in (edit.w_plus, *(edit.styles or ()), tuned.w_plus, *tuned.state.values()):
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

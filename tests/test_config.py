@@ -49,6 +49,7 @@ PAPER = {
         "noise_lr": 0.0,
         "freeze_below": 0,
         "content_weight": 0.01,
+        "target": "source",
         "loss": "l2",
         "threshold": None,
     },

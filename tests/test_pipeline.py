@@ -268,6 +268,7 @@ def test_a_previewed_frame_is_the_frame_of_the_video(face_clip: Path) -> None:
             pipeline.config.compositing,
             pipeline.runtime,
             outer_dilation=pipeline.config.masks.outer_dilation,
+            pivots=lambda frame: pipeline.pivot(clip, frame),
         )
     )
     for frame in (0, 4):
