@@ -231,6 +231,8 @@ def comb_hanging(end: float, inwards: float) -> Field:
         start = np.exp(-((np.linalg.norm(point - root, axis=1) / 0.22) ** 2)) * np.clip(root[:, 2] / 0.5, 0, 1)
         back = -0.15 * lead - 1.0 * start
         turn = inwards * np.clip((end + 0.45 - y) / 0.45, 0, 1) - 0.10 * np.clip(y / 0.4, 0, 1)
+        # Shoulders push hair outwards; its own weight pulls it in.
+        turn += 0.5 * np.clip((np.abs(point[:, 0]) - 0.60) / 0.2, 0, 1) * np.clip((0.3 - y) / 0.4, 0, 1)
         # What grows before the ears falls before them and frames the face.
         place = 0.14 + 0.3 * np.clip(root[:, 2], 0, 0.5)
         ahead = 1.3 * np.clip(place - point[:, 2], -0.3, 0.3) * (1 - lead) * np.clip(root[:, 2] / 0.2 + 0.5, 0, 1)
