@@ -1,7 +1,7 @@
 """Make a pack from nothing: render, train, export, draw the curves.
 
     python -m recipes.make_pack --makehuman DATA --out WORK [--config recipes/heads-256.json] [--minutes M] [--count N]
-                                [--device D] [--pack assets/packs/heads-256] [--directions directions]
+                                [--device D] [--start FOLDER] [--pack assets/packs/heads-256] [--directions directions]
 
 Prints its plan first. Stopped at any point, the same command goes on: finished shards are kept, training goes on from
 its last checkpoint, and the export is short. WORK then holds renders/, training/ and the curves, training.jpg.
@@ -82,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, help="scale all phases to this total")
     parser.add_argument("--count", type=int, help="training pictures")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--start", type=Path, help="begin with the networks of this other training folder")
     parser.add_argument("--pack", type=Path, default=Path("assets/packs/heads-256"))
     parser.add_argument("--directions", type=Path, default=Path("directions"))
     arguments = parser.parse_args(argv)
@@ -97,7 +98,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     training.mkdir(parents=True, exist_ok=True)
     print_plan(renders, counts, sections, device)
     render_all(arguments.makehuman, renders, counts, config)
-    Recipe(config, renders, training, device).run(sections, None)
+    recipe = Recipe(config, renders, training, device)
+    if arguments.start:
+        recipe.start_from(arguments.start)
+    recipe.run(sections, None)
     export(config, renders, training, arguments.pack, arguments.directions)
     write_plots(training, arguments.out / "training.jpg", [section_name(section) for section in sections])
     print(f"The pack lies in {arguments.pack}, its curves in {arguments.out / 'training.jpg'}.", flush=True)

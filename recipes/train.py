@@ -23,6 +23,7 @@ from recipes.training.factors import HeadGenerator
 from recipes.training.generator import generator_phase, mapping_phase, new_generator, set_mean_w
 from recipes.training.loop import Phase, read_config, run_phase
 from recipes.training.parser import parser_phase
+from recipes.training.plan import scaled_phases
 from stit_core.memory import keep_freed_memory
 from stit_core.models.attributes import AttributeNet, FeaturePerceptual
 from stit_core.models.compact import CompactEncoder, CompactParser, folded
@@ -112,10 +113,7 @@ def main() -> None:
     arguments = parser.parse_args()
     keep_freed_memory()
     config: dict[str, Any] = read_config(arguments.config)
-    sections = config["phases"]
-    if arguments.minutes:
-        total = sum(section["minutes"] for section in sections)
-        sections = [{**section, "minutes": section["minutes"] * arguments.minutes / total} for section in sections]
+    sections = scaled_phases(config["phases"], arguments.minutes)
     arguments.out.mkdir(parents=True, exist_ok=True)
     recipe = Recipe(config, arguments.data, arguments.out, pick_device(arguments.device))
     if arguments.start:

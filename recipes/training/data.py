@@ -54,7 +54,7 @@ class Shards:
     def refresh(self) -> None:
         """Add shards that were not there before."""
         for shard in sorted(self.folder.glob("shard_*")):
-            if shard in self._seen or not (shard / "images.npy").exists():
+            if ".part" in shard.name or shard in self._seen or not (shard / "images.npy").exists():
                 continue
             self._seen.add(shard)
             images = np.load(shard / "images.npy", mmap_mode="r")

@@ -110,6 +110,7 @@ def run_phase(phase: Phase, folder: Path, averaged: nn.Module, resume_only: bool
         if step % LOG_STEPS == 0:
             means = {name: value / LOG_STEPS for name, value in sums.items()}
             print(f"{phase.name} step {step} {elapsed / 60:.1f} min " + _words(means), flush=True)
+            _log(folder / f"{phase.name}_loss.csv", {"step": step, "minutes": elapsed / 60, **means})
             sums = {}
         if now - saved > CHECKPOINT_SECONDS or elapsed >= phase.minutes * 60:
             figures = phase.evaluate(averaged)
