@@ -130,7 +130,7 @@ def grow_families(scalp: Scalp) -> dict[str, tuple[Locks, Locks, float]]:
     side = grow(Recipe(comb=comb_side, high=0.17, wave=0.02, waves=1.0, **short), scalp)  # type: ignore[arg-type]
     back = grow(Recipe(comb=comb_back, high=0.20, **short), scalp)  # type: ignore[arg-type]
     bob = grow(
-        Recipe(comb=comb_hanging(BOB_END, 0.5), length=length_to(BOB_END), high=0.17, wave=0.06, waves=2.5, **long),  # type: ignore[arg-type]
+        Recipe(comb=comb_hanging(BOB_END, 0.25), length=length_to(BOB_END), high=0.17, wave=0.06, waves=2.5, **long),  # type: ignore[arg-type]
         scalp,
     )
     fall = grow(Recipe(comb=comb_hanging(LONG_END, 0.0), length=length_to(LONG_END), high=0.17, **long), scalp)  # type: ignore[arg-type]
