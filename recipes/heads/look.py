@@ -92,7 +92,9 @@ def choose_look(p: HeadParameters) -> Look:
     scalp = {"bald": 0.10 * (1 - p.grey) * p.gender, "buzz": 0.94}.get(style, 1.0)
     warm = np.array([1 + 0.12 * p.light_warmth, 1.0, 1 - 0.17 * p.light_warmth])
     above, below = ambient_tint(0.5 * p.wall + 0.5 * p.window[3] * p.glow), ambient_tint(p.floor)
-    key = 1.22 * p.light_strength * warm
+    towards = aim(*p.light_direction)
+    # A camera opens up where the light comes from the side.
+    key = 1.22 * p.light_strength * (0.82 / (0.25 + 0.75 * towards[2])) ** 0.55 * warm
     fill_side = -1.0 if p.light_direction[0] > 0 else 1.0
     side = np.clip(p.light_direction[0] / 20.0, -1, 1)
     return Look(
@@ -117,10 +119,10 @@ def choose_look(p: HeadParameters) -> Look:
         iris=iris_colour(p),
         cloth=p.cloth,
         jacket=p.jacket_cloth,
-        light=aim(*p.light_direction),
+        light=towards,
         key=key,
         fill_direction=aim(-45.0 * side, 10.0),
-        fill=key * (0.04 + 0.34 * p.fill),
+        fill=key * (0.02 + 0.28 * p.fill),
         rim_direction=aim(fill_side * 130.0, 25.0),
         rim=0.7 * p.rim * np.ones(3),
         sky=0.34 * above,

@@ -247,7 +247,9 @@ class Renderer:
         attributes[low, surface.CLOTH] = cloth_depth(points, self.low_normals, p.neckline, p.collar)
         attributes[low, surface.JACKET] = jacket_depth(points, self.low_normals, p.jacket)
         if p.beard > 0:
-            attributes[:, surface.BEARD] = anatomy.beard_area(attributes, p.beard_wide, p.moustache)
+            share = min(5 * p.beard, 1.0)
+            area = anatomy.beard_area(attributes, p.beard_wide, p.moustache)
+            attributes[:, surface.BEARD] += share * (area - attributes[:, surface.BEARD])
         return attributes
 
     def _rasterise(self, camera: Camera, position: np.ndarray, strands, height: int, width: int):  # type: ignore[no-untyped-def]

@@ -19,8 +19,8 @@ def tinted(grey: float, warm: float, green: float) -> np.ndarray:
 
 def read_scene(read: Reader) -> dict:
     """The fields of HeadParameters for light, backdrop, clothes and camera."""
-    direction = np.array([read.bell(0.0, 38.0, -80.0, 80.0), read.bell(32.0, 14.0, 0.0, 65.0)])
-    strength, warmth = read.bell(1.0, 0.18, 0.6, 1.5), read.bell(0.0, 0.4, -1.0, 1.0)
+    direction = np.array([read.bell(0.0, 32.0, -75.0, 75.0), read.bell(28.0, 12.0, 0.0, 60.0)])
+    strength, warmth = read.bell(1.06, 0.12, 0.75, 1.4), read.bell(0.0, 0.4, -1.0, 1.0)
     fill, rim, softness = read.uniform(0.15, 0.75), max(read.uniform(-0.6, 1.0), 0.0), read.uniform(0.0, 1.0)
     backdrop = _read_backdrop(read)
     # Darker cloth may be of a stronger colour: white, grey, denim, navy, black, olive, burgundy, sand.

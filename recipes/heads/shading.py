@@ -180,7 +180,7 @@ def shade(  # type: ignore[no-untyped-def]
         np.zeros(3),
     )
     deep = 1.0 - 0.35 * look.dark
-    skin_bleed, no_bleed = np.array([0.42 * deep, 0.24 * deep, 0.18 * deep]), np.array([0.12, 0.12, 0.12])
+    skin_bleed, no_bleed = np.array([0.36 * deep, 0.20 * deep, 0.14 * deep]), np.array([0.12, 0.12, 0.12])
     for y in range(height):
         for x in range(width):
             who = owner[y, x]
@@ -242,7 +242,7 @@ def shade(  # type: ignore[no-untyped-def]
                     n[c] -= gx * head_rotation[c, 0] + gy * head_rotation[c, 1]
                 bleed = skin_bleed
                 if a[INTERIOR] > 0.5:
-                    occlusion = 0.35 * occlusion + 0.22 * look.mouth
+                    occlusion = 0.35 * occlusion + 0.50 * look.mouth
             elif kind in (LEFT_EYE, RIGHT_EYE):
                 e = kind - LEFT_EYE
                 dx, dy, dz = a[0], a[1], a[2]
@@ -267,7 +267,9 @@ def shade(  # type: ignore[no-untyped-def]
             elif kind == TEETH:
                 label = L_MOUTH
                 inside = look.mouth * tooth_albedo(a[0], a[2], albedo) * ramp(0.2, 0.9, a[1])
-                occlusion = 0.75 * inside
+                for c in range(3):
+                    albedo[c] += (1.0 - inside) * ((0.12, 0.035, 0.03)[c] - albedo[c])
+                occlusion = 0.30 * look.mouth + 0.45 * inside
                 spec, rough = 0.04 * inside, 0.25
                 share *= inside
             else:

@@ -68,7 +68,7 @@ def beard_cover(look, a, detail, free):  # type: ignore[no-untyped-def]
     area = ramp(0.36, 0.68, a[BEARD] + 0.30 * (hair - 0.5))
     edge = 1.05 - 1.25 * look.beard * area
     strands = ramp(edge - 0.28, edge + 0.28, hair)
-    cover = area * (0.10 + 0.45 * look.beard + (0.50 - 0.15 * look.beard) * strands)
+    cover = ramp(0.0, 0.25, look.beard) * area * (0.10 + 0.45 * look.beard + (0.50 - 0.15 * look.beard) * strands)
     return max(shaven, cover) * free
 
 
@@ -124,7 +124,7 @@ def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
     if a[INTERIOR] > 0.5:
         label = L_MOUTH
         for c in range(3):
-            albedo[c] = (0.16, 0.04, 0.035)[c]
+            albedo[c] = (0.20, 0.055, 0.048)[c]
     matte = max(max(scalp, beard), brow)
     spec = (
         (0.021 + 0.022 * look.oil)
