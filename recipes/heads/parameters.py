@@ -227,7 +227,7 @@ def _read_surface(read: Reader, ethnic: np.ndarray, gender: float, age: float) -
     volume, brow_thickness = read.bell(0.0, 0.4, -1.0, 1.0), read.bell(0.0, 0.4, -1.0, 1.0)
     beard = max(read.uniform(-0.75, 1.0), 0.0) * float(np.clip((gender - 0.55) / 0.3, 0.0, 1.0))
     beard_wide, moustache = read.uniform(0.0, 1.6), min(read.uniform(0.0, 2.0), 1.0)
-    iris_light = max(read.uniform(-0.6, 1.0) - 1.2 * max(tone - 0.3, 0.0), 0.0)
+    iris_light = max(read.uniform(-0.6, 1.0) - 1.5 * max(tone - 0.3, 0.0), 0.0)
     return {
         "skin_tone": tone,
         "skin_hue": hue,
