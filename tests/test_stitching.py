@@ -12,6 +12,7 @@ from stit_core import stitching
 from stit_core.artefacts import Edit
 from stit_core.config import StitchConfig
 from stit_core.errors import ArtefactMismatchError, Cancelled, ConfigError, StitError, StoreError
+from stit_core.images import to_picture
 from stit_core.runtime import Runtime
 from stit_core.stitching import stitch
 from tests.stage_cases import (
@@ -120,6 +121,28 @@ def test_the_border_meets_the_source(case, generator, tmp_path, folder, config):
     crops = np.stack(list(alignment.crops)).astype(float)
     errors = [np.square(pictures(result) - crops)[:, inside].mean() for result in (before, found)]
     assert errors[1] < 0.75 * errors[0]  # the written files show what the losses say
+
+
+def test_the_border_meets_the_pivot_where_that_is_the_target(case, generator, tmp_path, folder):
+    alignment, edit, masks, tuned = case
+    with torch.no_grad():
+        pivots = to_picture(generator.synthesis(tuned.w_plus)).astype(float)
+    (tmp_path / "untouched").mkdir()
+    none = StitchConfig(steps=0, target="pivot")
+    before = stitch(alignment, edit, masks, tuned, generator, none, Runtime(), tmp_path / "untouched")
+    config = StitchConfig(steps=25, lr=2e-3, target="pivot")
+    found = stitch(alignment, edit, masks, tuned, generator, config, Runtime(), folder)
+    inside = masks.pictures[0][..., 1] > 0
+    errors = [np.square(pictures(result) - pivots)[:, inside].mean() for result in (before, found)]
+    assert errors[1] < 0.5 * errors[0]
+
+
+def test_an_edit_of_nothing_meets_the_pivot_at_once(case, generator, folder):
+    alignment, _, masks, tuned = case
+    config = StitchConfig(steps=5, target="pivot", threshold=1e-6)
+    found = stitch(alignment, plain_edit(alignment, tuned.w_plus), masks, tuned, generator, config, Runtime(), folder)
+    assert found.steps.tolist() == [0] * FRAMES
+    np.testing.assert_allclose(found.border_loss, 0, atol=1e-9)
 
 
 @pytest.mark.parametrize("config", [StitchConfig(steps=4, lr=2e-3), WINDOWS, NOISE])
