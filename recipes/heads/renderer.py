@@ -86,8 +86,9 @@ class Renderer:
         triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
         masks = self.matrix @ masks
         masks[:, surface.OCCLUSION] = anatomy.bake_occlusion(fine, normals, triangles)
-        front = (np.abs(fine[:, 0]) < 0.5) & (np.abs(fine[:, 1] + 0.27) < 0.45) & (fine[:, 2] > 0.2)
-        masks[:, surface.INTERIOR] = front * anatomy.smooth(0.12, 0.04, masks[:, surface.OCCLUSION])
+        cavity = (np.abs(fine[:, 0]) < 0.5) & (np.abs(fine[:, 1] + 0.27) < 0.45) & (fine[:, 2] > -0.1)
+        cavity &= (fine[:, 1] < -0.14) | (fine[:, 2] < 0.7)  # not the nostrils
+        masks[:, surface.INTERIOR] = cavity * anatomy.smooth(0.12, 0.04, masks[:, surface.OCCLUSION])
         self.static = masks
         self.low_ids = np.flatnonzero(fine[:, 1] < -0.4)  # all that cloth can cover
         self.low_normals = normals[self.low_ids]
