@@ -185,10 +185,10 @@ class Pipeline:
         )
 
     def measure(self, clip: Clip) -> Measures:
-        """Figures of the result: reconstruction, border, identity of source against stitched crops."""
+        """Figures of the result: reconstruction, border, identity of source against edited crops as they are pasted."""
         crops, stitched, tuned = self.align(clip), self.stitch(clip), self.tune(clip)
         name = key("measure", self._stitch_key(clip), self.pack.part("identity").hash)
-        return self._stage(clip, "measure", name, Measures, lambda _: self._measure(crops, stitched, tuned))
+        return self._stage(clip, "measure", name, Measures, lambda _: self._measure(clip, crops, stitched, tuned))
 
     def write(self, clip: Clip, output: Path) -> video.Written:
         """Paste the stitched crops and write the video. Raises: VideoError."""
@@ -278,10 +278,7 @@ class Pipeline:
             else:
                 styles = net.styles(edited.w_plus[position : position + 1].to(self.runtime.device))
             image = net.synthesis_from_styles(styles)
-        picture = to_picture(image.float())[0]
-        if not self._meets_pivot():
-            return picture
-        return transfer_detail(picture, self.pivot(clip, frame), self.align(clip).crops.read(frame))
+        return self._with_detail(clip, frame, to_picture(image.float())[0])
 
     def pivot(self, clip: Clip, frame: int) -> np.ndarray:
         """The tuned pivot of one frame, (size, size, 3) uint8. Raises: ArtefactMismatchError."""
@@ -302,6 +299,12 @@ class Pipeline:
         if self._meets_pivot():
             return compositing.paste_with_detail(*place, self.pivot(clip, frame))
         return compositing.paste(*place)
+
+    def _with_detail(self, clip: Clip, frame: int, crop: np.ndarray) -> np.ndarray:
+        """An edited crop (size, size, 3) as it is pasted."""
+        if not self._meets_pivot():
+            return crop
+        return transfer_detail(crop, self.pivot(clip, frame), self.align(clip).crops.read(frame))
 
     def _meets_pivot(self) -> bool:
         return self.config.stitching.target == "pivot"
@@ -384,14 +387,16 @@ class Pipeline:
             self._remember(name, net)
         return net
 
-    def _measure(self, crops: Alignment, stitched: Stitched, tuned: Tuned) -> Measures:
+    def _measure(self, clip: Clip, crops: Alignment, stitched: Stitched, tuned: Tuned) -> Measures:
         source: list[torch.Tensor] = []
         edited: list[torch.Tensor] = []
         frames = crops.frame_indices
         for start in range(0, len(frames), EMBED_BATCH):
             batch = frames[start : start + EMBED_BATCH]
-            for folder, embeddings in ((crops.crops, source), (stitched.crops, edited)):
-                images = to_model(np.stack([folder.read(frame) for frame in batch]))
+            plain = [crops.crops.read(frame) for frame in batch]
+            changed = [self._with_detail(clip, frame, stitched.crops.read(frame)) for frame in batch]
+            for pictures, embeddings in ((plain, source), (changed, edited)):
+                images = to_model(np.stack(pictures))
                 with torch.inference_mode():
                     embeddings.append(self.models.identity.embed(images.to(self.runtime.device)).cpu())
             self.runtime.step("measure", min(start + EMBED_BATCH, len(frames)), len(frames))
