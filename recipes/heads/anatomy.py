@@ -259,7 +259,7 @@ def _paint_flush(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _paint_shade(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Where skin is darker (positive) or lighter than on average."""
     shade = 0.8 * _spot(x, y, (0.24, 0.36), (0.19, 0.11)) + 0.5 * _spot(x, y, (0.26, 0.25), (0.13, 0.05))
-    shade += 0.35 * _spot(x, y, (0.24, -0.28), (0.09, 0.10)) + 0.3 * _spot(x, y, (0.0, -0.46), (0.16, 0.04))
+    shade += 0.2 * _spot(x, y, (0.24, -0.28), (0.09, 0.10)) + 0.3 * _spot(x, y, (0.0, -0.46), (0.16, 0.04))
     shade += 0.6 * smooth(0.45, 0.8, np.abs(x)) + 0.5 * smooth(-0.55, -0.85, y)
     shade -= 0.45 * _spot(x, y, (0.0, 0.75), (0.45, 0.22)) + 0.4 * _spot(x, y, (0.40, 0.16), (0.15, 0.09))
     return shade - 0.3 * _spot(x, y, (0.0, 0.25), (0.06, 0.25))  # type: ignore[no-any-return]

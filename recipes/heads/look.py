@@ -114,7 +114,7 @@ def choose_look(p: HeadParameters) -> Look:
         mouth=float(np.clip(1.6 * p.mouth_open + 1.2 * (p.smile - 0.2), 0.03, 1.0)),
         beard=p.beard,
         shaven=float(np.clip((p.gender - 0.55) / 0.3, 0, 1)) * (0.1 + 0.25 * p.hair_dark) * (1 - 0.6 * p.skin_tone),
-        fold=0.18 + 0.75 * old + 0.5 * p.smile,
+        fold=0.15 + 0.75 * old + 0.2 * p.smile,
         beard_colour=0.85 * hair_colour(p, p.grey),
         iris=iris_colour(p),
         cloth=p.cloth,

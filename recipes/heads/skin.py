@@ -129,6 +129,7 @@ def skin_albedo(look, a, detail, front, albedo):  # type: ignore[no-untyped-def]
     spec = (
         (0.021 + 0.022 * look.oil)
         * (1.0 + 0.3 * look.dark)
+        * (1.0 - 0.4 * look.age)
         * (1.0 + 0.35 * a[NOSE])
         * (1.0 + 0.10 * detail[GRAIN] * front)
     )
