@@ -100,7 +100,7 @@ def _beard_mask(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     across = np.abs(x)
     line = np.interp(across, [0.0, 0.12, 0.3, 0.42, 0.55, 0.66, 0.72], [-0.07, -0.085, -0.18, -0.16, -0.06, 0.14, 0.3])
     upper = np.clip(0.5 + (line - y) / 0.26, 0, 1)
-    under = smooth(-0.92, -0.72, y)
+    under = smooth(-0.84, -0.68, y)
     side = smooth(-0.12, 0.08, z)
     return upper * under * side  # type: ignore[no-any-return]
 

@@ -44,7 +44,7 @@ SKIN_ALBEDO = np.stack([untone(decode(colour)) for colour in SKIN_LIT]) / SKIN_L
 def skin_colour(p: HeadParameters) -> np.ndarray:
     """Albedo (3,) over the Monk scale with the hue moved towards olive or rosy, duller with age."""
     tone = np.exp([np.interp(p.skin_tone, SKIN_KEYS, np.log(SKIN_ALBEDO[:, c])) for c in range(3)])
-    hue = np.array([1 + 0.03 * p.skin_hue, 1 - 0.045 * p.skin_hue, 1 + 0.05 * p.skin_hue])
+    hue = np.array([1 + 0.03 * p.skin_hue, 1 - 0.03 * p.skin_hue, 1 + 0.04 * p.skin_hue])
     old = max(p.age - 40, 0) / 35
     colour = tone * hue * (1 - 0.06 * old)
     return colour * (1 - 0.14 * old) + colour.mean() * 0.14 * old  # type: ignore[no-any-return]
