@@ -170,11 +170,13 @@ class MaskConfig:
     outer_dilation: int = 50
     inner_dilation: int = 0
     whole_image_border: bool = False  # the border reaches to the edge of the crop
+    smoothing: int = 0  # frames before and after over which the face's outline is a majority; STIT: 0
 
     def __post_init__(self) -> None:
         if not self.background or any(type(label) is not int or not 0 <= label < 19 for label in self.background):
             message = f"The parser classes of the background are {self.background!r}."
             raise ConfigError(message, "Choose whole numbers from 0 to 18, such as [0, 18, 16].")
+        _check(self, "smoothing", 0, 30)
         _check(self, "outer_dilation", 0, 256)
         _check(self, "inner_dilation", 0, 256)
 
@@ -274,6 +276,7 @@ _SCHEDULES: dict[PresetName, dict[str, dict[str, Any]]] = {
     "paper": {"inversion": {"batch_size": 1}},
     "balanced": {
         "tuning": {"passes": 30, "batch_size": 4, "lr": 3e-4, "final_lr": 0.1},
+        "masks": {"smoothing": 2},
         "stitching": {
             "target": "pivot",
             "steps": 8,
@@ -285,6 +288,7 @@ _SCHEDULES: dict[PresetName, dict[str, dict[str, Any]]] = {
     },
     "draft": {
         "tuning": {"passes": 8, "batch_size": 4, "lr": 5e-4, "final_lr": 0.1},
+        "masks": {"smoothing": 2},
         "stitching": {
             "target": "pivot",
             "steps": 8,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -56,20 +58,24 @@ def make_masks(alignment: Alignment, config: MaskConfig, parser: Parser, runtime
     frames, size = alignment.frame_indices, alignment.size
     outer, inner = to_crop_pixels(config.outer_dilation, size), to_crop_pixels(config.inner_dilation, size)
     pictures = FrameFolder(folder, frames)
-    for start in range(0, len(frames), BATCH_SIZE):
-        batch = frames[start : start + BATCH_SIZE]
-        crops = np.stack([alignment.crops.read(frame) for frame in batch])
-        found = foreground(crops, config.background, parser, runtime)
-        for done, (frame, mask) in enumerate(zip(batch, found, strict=True), start=start + 1):
-            face = keep_face(mask, outer)
-            if not face.any():
-                raise FaceError(
-                    f"The face parser finds no face in frame {frame}.",
-                    "Trim that frame away, or check in the aligned crops that the right face was chosen.",
-                )
-            regions = mask_regions(face, outer, inner, outer, config.whole_image_border)
-            pictures.write(frame, np.stack(regions, axis=-1) * np.uint8(255))
-            runtime.step(STAGE, done, len(frames))
+
+    def faces() -> Iterator[tuple[int, np.ndarray]]:
+        for start in range(0, len(frames), BATCH_SIZE):
+            batch = frames[start : start + BATCH_SIZE]
+            crops = np.stack([alignment.crops.read(frame) for frame in batch])
+            for frame, mask in zip(batch, foreground(crops, config.background, parser, runtime), strict=True):
+                face = keep_face(mask, outer)
+                if not face.any():
+                    raise FaceError(
+                        f"The face parser finds no face in frame {frame}.",
+                        "Trim that frame away, or check in the aligned crops that the right face was chosen.",
+                    )
+                yield frame, face
+
+    for done, (frame, face) in enumerate(steady(faces(), config.smoothing), start=1):
+        regions = mask_regions(face, outer, inner, outer, config.whole_image_border)
+        pictures.write(frame, np.stack(regions, axis=-1) * np.uint8(255))
+        runtime.step(STAGE, done, len(frames))
     return Masks(alignment.clip_hash, frames, pictures, size)
 
 
@@ -84,6 +90,40 @@ def foreground(crops: np.ndarray, background: tuple[int, ...], parser: Parser, r
             one = F.interpolate(one, size=crops.shape[1:3], mode="bilinear", align_corners=False)
         masks.append(~torch.isin(one.argmax(dim=1), behind_classes))
     return torch.cat(masks).to(torch.uint8).cpu().numpy()  # (B, S, S)
+
+
+def steady(masks: Iterable[tuple[int, np.ndarray]], reach: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Replace each mask by what most of the masks around it say, so that loose hair does not flicker in and out.
+
+    Parameters
+    ----------
+    masks: (frame, (H, W) uint8 0 or 1), frames ascending.
+    reach: frames before and after that have a say; a tie leaves the frame's own pixel. 0 changes nothing.
+
+    Yields
+    ------
+    (frame, (H, W) uint8), in order; at most 2 reach + 1 masks are held at a time.
+
+    Source: ours, a temporal median.
+    """
+    held: deque[tuple[int, np.ndarray]] = deque()
+
+    def voted(frame: int, own: np.ndarray) -> np.ndarray:
+        near = [mask for other, mask in held if abs(other - frame) <= reach]
+        votes = 2 * np.sum(near, axis=0, dtype=np.int32)
+        return np.where(votes == len(near), own, votes > len(near)).astype(np.uint8)
+
+    due: deque[tuple[int, np.ndarray]] = deque()
+    for frame, mask in masks:
+        while due and due[0][0] < frame - reach:
+            ready = due.popleft()
+            yield ready[0], voted(*ready)
+        held.append((frame, mask))
+        due.append((frame, mask))
+        while held[0][0] < due[0][0] - reach:
+            held.popleft()
+    for ready in due:
+        yield ready[0], voted(*ready)
 
 
 def keep_face(mask: np.ndarray, reach: int) -> np.ndarray:

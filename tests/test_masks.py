@@ -12,7 +12,7 @@ from stit_core.artefacts import Alignment, FrameFolder
 from stit_core.config import MaskConfig
 from stit_core.errors import Cancelled, FaceError, StoreError
 from stit_core.geometry import to_crop_pixels
-from stit_core.masks import keep_face, make_masks, mask_regions
+from stit_core.masks import keep_face, make_masks, mask_regions, steady
 from stit_core.runtime import Runtime
 
 SKIN, HAT = 1, 18
@@ -166,3 +166,23 @@ def test_a_stop_leaves_whole_masks_only(tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         make_masks(alignment, MaskConfig(), BrightnessParser(128), stopping_at(3), tmp_path / "masks")
     assert sorted(file.name for file in (tmp_path / "masks").iterdir()) == [f"{i:06d}.png" for i in range(3)]
+
+
+def test_steady_masks_are_the_majority_of_the_frames_around() -> None:
+    rng = np.random.default_rng(3)
+    frames = [0, 1, 2, 3, 7, 8, 9, 10, 11]
+    masks = (rng.random((len(frames), 6, 5)) < 0.5).astype(np.uint8)
+    found = list(steady(zip(frames, masks, strict=True), 2))
+    assert [frame for frame, _ in found] == frames
+    for place, (frame, mask) in enumerate(found):
+        near = [m for f, m in zip(frames, masks, strict=True) if abs(f - frame) <= 2]
+        for y, x in np.ndindex(6, 5):
+            ones = sum(int(m[y, x]) for m in near)
+            wanted = masks[place, y, x] if 2 * ones == len(near) else int(2 * ones > len(near))
+            assert mask[y, x] == wanted, (frame, y, x)
+
+
+def test_without_smoothing_every_mask_stays_its_own() -> None:
+    masks = (np.random.default_rng(4).random((4, 3, 3)) < 0.5).astype(np.uint8)
+    for (_, found), mask in zip(steady(enumerate(masks), 0), masks, strict=True):
+        np.testing.assert_array_equal(found, mask)
