@@ -84,8 +84,8 @@ def ambient_tint(colour: np.ndarray) -> np.ndarray:
     return 0.6 + 0.4 * np.clip(colour / max(float(colour.mean()), 1e-3), 0.5, 1.5)  # type: ignore[no-any-return]
 
 
-def choose_look(p: HeadParameters) -> Look:
-    """All colours and amounts the shader needs."""
+def choose_look(p: HeadParameters, with_backdrop: bool = True) -> Look:
+    """All colours and amounts the shader needs; without its backdrop, which takes most of the time, if so asked."""
     hair, brow = hair_colour(p, p.grey), hair_colour(p, 0.35 * p.grey)
     style = HAIR_STYLES[p.hair_style]
     old = float(np.clip((p.age - 28) / 47, 0, 1))
@@ -128,5 +128,5 @@ def choose_look(p: HeadParameters) -> Look:
         sky=0.34 * above,
         ground=0.18 * below,
         shadow_softness=2.0 + 5.0 * p.softness,
-        backdrop=draw_backdrop(p),
+        backdrop=draw_backdrop(p) if with_backdrop else np.zeros((0, 0, 3)),
     )

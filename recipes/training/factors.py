@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from recipes.heads import parameters as heads
+from recipes.heads.look import choose_look
 from recipes.heads.parameters import NUM_FACTORS, HeadParameters, from_latent
 from stit_core.models.generator import MAPPING_LR_MULTIPLIER, Generator
 from stit_core.models.ops import EqualLinear
@@ -24,13 +25,19 @@ SMALLEST_SPREAD = 1e-3
 
 
 def flatten(parameters: HeadParameters) -> np.ndarray:
-    """All fields one after another (F,); a choice, hair_style say, as a one-hot vector over HAIR_STYLES."""
+    """All fields one after another (F,); a choice, hair_style say, as a one-hot vector over HAIR_STYLES.
+
+    After them what the shader makes of them: colours and lights, about as bright as they will look.
+    """
     parts: list[np.ndarray] = []
     for field in dataclasses.fields(parameters):
         value = getattr(parameters, field.name)
         if field.type == "int":  # the module's annotations are strings
             value = np.eye(len(getattr(heads, f"{field.name.upper()}S")))[value]
         parts.append(np.ravel(value))
+    linear = [np.ravel(value) for value in choose_look(parameters, with_backdrop=False)]
+    linear += [parameters.wall, parameters.floor]
+    parts += [np.sign(value) * np.sqrt(np.abs(value)) for value in linear]
     return np.concatenate(parts)
 
 
