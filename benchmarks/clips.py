@@ -17,11 +17,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from stit_core.config import RunConfig, preset
-from stit_core.images import to_picture
 from stit_core.memory import keep_freed_memory
 from stit_core.packs import find_pack, load_models
 from stit_core.pipeline import Pipeline
@@ -44,19 +42,16 @@ def peak_megabytes() -> float:
 def contact_sheet(pipeline: Pipeline, clip_path: Path, output: Path) -> None:
     """Rows of source | tuned | edited | stitched | whole frame for frames spread over a finished run's clip."""
     clip = pipeline.open(clip_path)
-    crops, tuned, stitched = pipeline.align(clip), pipeline.tune(clip), pipeline.stitch(clip)
-    net = pipeline._tuned_generator(clip)
+    crops, stitched = pipeline.align(clip), pipeline.stitch(clip)
     frames = crops.frame_indices
     rows = []
     for position in np.linspace(0, len(frames) - 1, SHEET_ROWS).round().astype(int):
         frame = frames[position]
-        with torch.inference_mode():
-            rebuilt = to_picture(net.synthesis(tuned.w_plus[position : position + 1]))[0]
         edited = pipeline.quick_edit(clip, frame)
         stitched_crop = stitched.crops.read(frame)
         whole = Image.fromarray(pipeline.preview_frame(clip, frame, stitched_crop))
         whole = whole.resize((round(whole.width * crops.size / whole.height), crops.size))
-        row = [crops.crops.read(frame), rebuilt, edited, stitched_crop, np.asarray(whole)]
+        row = [crops.crops.read(frame), pipeline.pivot(clip, frame), edited, stitched_crop, np.asarray(whole)]
         rows.append(np.concatenate(row, axis=1))
     output.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate(rows)).save(output, quality=88)
