@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recipes.training.adversary import Adversary
 from recipes.training.data import Batch, Shards, detail_weight, face_psnr, psnr
 from recipes.training.factors import HeadGenerator, known_factors, num_factors
 from recipes.training.loop import Phase
@@ -77,7 +76,6 @@ def generator_phase(
     resolution: int = section["resolution"]
     salt = zlib.crc32(section["name"].encode())
     optimiser = torch.optim.Adam(parameter_groups(heads, section["lr"]), betas=(0.9, 0.99), fused=True)
-    adversary = Adversary(device) if section.get("adversarial", 0) > 0 else None
 
     def step(number: int) -> dict[str, float]:
         random = np.random.default_rng([seed, salt, number])
@@ -95,19 +93,14 @@ def generator_phase(
             distance = perceptual.distance(perceptual.features(F.avg_pool2d(images, shrink)), features).mean()
             loss = loss + section["perceptual"] * distance
             figures["perceptual"] = float(distance.detach())
-        (gradient,) = torch.autograd.grad(loss, images)
-        if adversary is not None:
-            figures["critic"] = adversary.learn(batch.images, images)
-            gradient = gradient + section["adversarial"] * adversary.gradient(images, gradient.norm())
-        images.backward(gradient)
+        loss.backward()
         return {"loss": float(loss.detach()), **figures}
 
     def evaluate(module: nn.Module) -> dict[str, float]:
         assert isinstance(module, HeadGenerator)
         return held_out_figures(module, held_out, resolution, device)
 
-    partners = adversary.partners() if adversary is not None else {}
-    return Phase(section["name"], heads, optimiser, step, evaluate, section["minutes"], partners=partners)
+    return Phase(section["name"], heads, optimiser, step, evaluate, section["minutes"])
 
 
 @torch.no_grad()
