@@ -108,7 +108,7 @@ YOUNG_WOMAN: dict[str, Any] = {
     "gender": 0.03,
     "age": 24.0,
     "skin_tone": 0.66,
-    "hair_style": 6,
+    "hair_style": 7,
     "hair_dark": 0.97,
     "hair_volume": 0.1,
     "makeup": 0.3,

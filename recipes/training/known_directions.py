@@ -29,7 +29,7 @@ KNOWN: dict[str, tuple[dict[str, float], str, str, str]] = {
     "yaw": ({"yaw": 1.0}, "Yaw", "head turned to the person's left", "head turned to the person's right"),
     "pitch": ({"pitch": 1.0}, "Pitch", "head raised", "head lowered"),
     "african_caucasian": (
-        {"caucasian": 2.5, "african": -2.5},
+        {"caucasian": 1.0, "african": -1.0},
         "African shapes to Caucasian shapes",
         "MakeHuman's Caucasian shapes",
         "MakeHuman's African shapes",
