@@ -6,10 +6,22 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from stit_core.errors import ConfigError
 from stit_core.packs import DEFAULT_PACK
 from stit_core.store import default_root
+
+_NUMBERS = {  # setting -> variable of the environment
+    "max_mb": "STIT_MAX_MB",
+    "max_seconds": "STIT_MAX_SECONDS",
+    "max_frames": "STIT_MAX_FRAMES",
+    "max_megapixels": "STIT_MAX_MEGAPIXELS",
+    "keep_hours": "STIT_KEEP_HOURS",
+    "unwatched_minutes": "STIT_UNWATCHED_MINUTES",
+    "queue_length": "STIT_QUEUE",
+}
+_WHOLE = ("max_frames", "queue_length")
 
 
 @dataclass(frozen=True)
@@ -22,8 +34,11 @@ class PageSettings:
     pack: model pack, a name or a folder.
     device: "auto", "cpu", "cuda", ...
     max_mb: megabytes of an uploaded clip.
-    max_seconds: seconds of a clip that are edited.
+    max_seconds, max_frames: of a clip that are edited.
+    max_megapixels: of one frame.
     keep_hours: hours after which what nobody uses is deleted.
+    unwatched_minutes: minutes after which a job is stopped whose page nobody has open.
+    queue_length: jobs that may wait.
     """
 
     root: Path
@@ -31,7 +46,11 @@ class PageSettings:
     device: str = "auto"
     max_mb: float = 100.0
     max_seconds: float = 20.0
+    max_frames: int = 1200
+    max_megapixels: float = 8.5
     keep_hours: float = 24.0
+    unwatched_minutes: float = 10.0
+    queue_length: int = 20
 
     @property
     def served(self) -> Path:
@@ -43,25 +62,36 @@ class PageSettings:
         """Stored results of the visitors' runs; never served."""
         return self.root / "visitors"
 
+    def video(self) -> dict[str, Any]:
+        """The limits as settings of the stage that reads videos."""
+        return {
+            "max_megabytes": self.max_mb,
+            "max_seconds": self.max_seconds,
+            "max_frames": self.max_frames,
+            "max_pixels": int(self.max_megapixels * 1e6),
+        }
+
 
 def read_settings(environ: Mapping[str, str]) -> PageSettings:
-    """The page's settings from STIT_RUNS, STIT_PACK, STIT_DEVICE, STIT_MAX_MB, STIT_MAX_SECONDS, STIT_KEEP_HOURS.
+    """The page's settings from STIT_RUNS, STIT_PACK, STIT_DEVICE and the numbers that `_NUMBERS` names.
 
     Raises
     ------
-    ConfigError: a number that is none, or not above zero.
+    ConfigError: a number that is none, not above zero, or not whole where only whole ones make sense.
     """
+    numbers: dict[str, Any] = {}
+    for name, variable in _NUMBERS.items():
+        default = getattr(PageSettings, name)
+        numbers[name] = _read_number(environ, variable, default, whole=name in _WHOLE)
     return PageSettings(
         root=default_root().absolute(),
         pack=environ.get("STIT_PACK", PageSettings.pack),
         device=environ.get("STIT_DEVICE", PageSettings.device),
-        max_mb=_read_number(environ, "STIT_MAX_MB", PageSettings.max_mb),
-        max_seconds=_read_number(environ, "STIT_MAX_SECONDS", PageSettings.max_seconds),
-        keep_hours=_read_number(environ, "STIT_KEEP_HOURS", PageSettings.keep_hours),
+        **numbers,
     )
 
 
-def _read_number(environ: Mapping[str, str], name: str, default: float) -> float:
+def _read_number(environ: Mapping[str, str], name: str, default: float, whole: bool = False) -> float:
     text = environ.get(name, "")
     if not text.strip():
         return default
@@ -69,6 +99,7 @@ def _read_number(environ: Mapping[str, str], name: str, default: float) -> float
         value = float(text)
     except ValueError:
         value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise ConfigError(f"{name} is {text!r}.", f"Set {name} to a number above 0, or leave it out for {default:g}.")
-    return value
+    if not (math.isfinite(value) and value > 0) or (whole and not value.is_integer()):
+        kind = "whole number" if whole else "number"
+        raise ConfigError(f"{name} is {text!r}.", f"Set {name} to a {kind} above 0, or leave it out for {default:g}.")
+    return int(value) if whole else value

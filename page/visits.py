@@ -19,14 +19,28 @@ from stit_core.store import Store, disk_errors
 
 LOG = logging.getLogger(__name__)
 
+LONGEST_NAME = 80  # characters of a clip's name that are kept
 ID_BYTES = 16  # 128 random bits
 SWEEP_SECONDS = 900.0
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
+_UNSAFE = re.compile(r"[^\w .()+-]+")
 
 
 def new_id() -> str:
     """An id that cannot be guessed, safe as a folder's name."""
     return secrets.token_urlsafe(ID_BYTES)
+
+
+def is_id(text: object) -> bool:
+    """Whether a text has the form of an id."""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def safe_name(name: str) -> str:
+    """A visitor's file name without what could be taken for a path or markup; it keeps its suffix."""
+    cleaned = _UNSAFE.sub("_", Path(name).name).strip(" .") or "clip"
+    stem, suffix = Path(cleaned).stem, Path(cleaned).suffix[:8]
+    return stem[: LONGEST_NAME - len(suffix)] + suffix
 
 
 def _public_name(run_id: str) -> str:
@@ -49,6 +63,46 @@ class Visits:
         Raises: as `store`.
         """
         return self._folder(self.settings.served, run_id, _public_name(run_id))
+
+    def known(self, run_id: str) -> bool:
+        """Whether this is the id of a run that exists; makes no folder."""
+        return is_id(run_id) and (self.settings.private / run_id).is_dir()
+
+    def private(self, run_id: str) -> Path:
+        """The folder of what is never served. Raises: as `store`."""
+        return self._folder(self.settings.private, run_id)
+
+    def take(self, run_id: str, upload: Path, name: str = "") -> Path:
+        """A visitor's own copy of an uploaded clip, in the folder of its outputs; an older clip is deleted.
+
+        Raises: StitError for a file that was not uploaded here, StoreError.
+        """
+        if not upload.is_file() or not upload.resolve().is_relative_to(self.settings.served.resolve()):
+            raise StitError("The uploaded file is not there any more.", "Upload it again.")
+        folder = self.outputs(run_id) / "clip"
+        with disk_errors("The clip"):
+            fresh = folder.with_name(f"clip-{new_id()}")
+            fresh.mkdir()
+            target = fresh / safe_name(name or upload.name)
+            try:
+                os.link(upload.resolve(), target)
+            except OSError:  # another disk, or no links there
+                shutil.copyfile(upload, target)
+            shutil.rmtree(folder, ignore_errors=True)
+            fresh.rename(folder)
+        return folder / target.name
+
+    def delete(self, run_id: str, uploads: Collection[Path] = ()) -> None:
+        """Delete everything of a visit, and the folders of its uploads. Raises: StoreError."""
+        if not is_id(run_id):
+            return
+        served = self.settings.served.resolve()
+        kept = (served, served / "samples")
+        folders = [self.settings.private / run_id, served / _public_name(run_id)]
+        folders += [path.parent for path in uploads if path.parent.parent == served and path.parent not in kept]
+        for folder in folders:
+            with disk_errors("The folder of this visit"):
+                shutil.rmtree(folder, ignore_errors=not folder.exists())
 
     def sample(self, clip: Path) -> Path:
         """A copy of a sample clip that the page may serve."""

@@ -95,7 +95,23 @@ def jitter(quads: np.ndarray) -> float:
     ----------
     quads: (T, 4, 2), of consecutive frames.
     """
-    if len(quads) < 3:
-        return 0.0
+    return float(_accelerations(quads).mean()) if len(quads) >= 3 else 0.0
+
+
+def jitter_by_frame(quads: np.ndarray, frames: tuple[int, ...]) -> np.ndarray:
+    """Acceleration of the quads' centre at each frame, (T,) pixels per frame squared; 0 at the ends of a stretch.
+
+    Parameters
+    ----------
+    quads: (T, 4, 2), of the frames with these numbers, ascending; a gap in them begins a new stretch.
+    """
+    found = np.zeros(len(frames))
+    for part in stretches(frames):
+        if part.stop - part.start >= 3:
+            found[part.start + 1 : part.stop - 1] = _accelerations(quads[part])
+    return found
+
+
+def _accelerations(quads: np.ndarray) -> np.ndarray:
     acceleration = np.diff(quads.mean(axis=1), n=2, axis=0)  # (T - 2, 2)
-    return float(np.hypot(acceleration[:, 0], acceleration[:, 1]).mean())
+    return np.hypot(acceleration[:, 0], acceleration[:, 1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -120,6 +120,9 @@ class Landmarks:
     detected: (T,) bool, False where the points are interpolated.
     faces: (N,) int, faces found in each frame of the clip.
     gaps: first and last frame of each stretch that is left untouched.
+    people: (P, 8) float64, a row for each face of the clip, the one largest over the clip first: its index in the
+        first frame that has any face (-1 where it is not there), the frame in which it is seen best, its box there
+        (left, top, right, bottom), the number of frames that show it, and 1 for the one that was followed, else 0.
     """
 
     clip_hash: str
@@ -128,6 +131,7 @@ class Landmarks:
     detected: np.ndarray
     faces: np.ndarray
     gaps: tuple[tuple[int, int], ...]
+    people: np.ndarray = field(default_factory=lambda: np.zeros((0, 8)))
 
 
 @dataclass(frozen=True)

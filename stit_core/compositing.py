@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import correlate1d, minimum_filter
 
 from stit_core.artefacts import Alignment, Clip, Masks, Stitched, check_clip, check_same_frames
@@ -17,6 +17,9 @@ from stit_core.runtime import Runtime
 
 STAGE = "composite"
 FULL = 2  # channel of a mask picture
+MARK = "AI-edited"
+_MARK_HEIGHT = 0.035  # of the frame's shorter side
+_SMALLEST_MARK = 10  # pixels
 
 
 def composite(
@@ -34,14 +37,15 @@ def composite(
     Parameters
     ----------
     clip, alignment, stitched, masks: of one clip and the same frames.
-    config: feathering.
+    config: feathering, and whether the frames are marked.
     runtime: progress and stop, one step a frame.
     outer_dilation: of the masks, in STIT's pixels; half of it is the feather where `config` leaves that open.
     pivots: gives the tuned pivot of a frame, (S, S, 3) uint8, where the stitched crops meet that and not the source.
 
     Yields
     ------
-    (H, W, 3) uint8; a frame without a face, and all that lies outside the mask, equals the source to the bit.
+    (H, W, 3) uint8; a frame without a face, and all that lies outside the mask, equals the source to the bit, but for
+    the mark where that is wanted.
 
     Raises
     ------
@@ -55,7 +59,20 @@ def composite(
             f"The masks are {masks.size} px wide, the crops {alignment.size} px.", "Start again from the alignment."
         )
     radius = feather_radius(config, outer_dilation, alignment.size)
-    return _composite(clip, alignment, stitched, masks, radius, runtime, pivots)
+    pictures = _composite(clip, alignment, stitched, masks, radius, runtime, pivots)
+    return map(add_mark, pictures) if config.mark else pictures
+
+
+def add_mark(frame: np.ndarray) -> np.ndarray:
+    """A copy of a frame (H, W, 3) uint8 that says "AI-edited" in its lower right corner."""
+    picture = Image.fromarray(frame)
+    height = max(_SMALLEST_MARK, round(min(frame.shape[:2]) * _MARK_HEIGHT))
+    font = ImageFont.load_default(height)
+    pen = ImageDraw.Draw(picture, "RGBA")
+    place = frame.shape[1] - height / 2, frame.shape[0] - height / 2
+    edge = max(1, height // 10)
+    pen.text(place, MARK, (255, 255, 255, 220), font, anchor="rs", stroke_width=edge, stroke_fill=(0, 0, 0, 150))
+    return np.asarray(picture)
 
 
 def feather_radius(config: CompositeConfig, outer_dilation: float, size: int) -> int:

@@ -72,12 +72,16 @@ class LandmarkConfig:
 
     face: int | None = None  # index of the face in the first frame that has one, largest first; None: the largest
     point: tuple[float, float] | None = None  # x, y in source pixels: the face there, instead of `face`
+    point_frame: int | None = (
+        None  # frame in which the face stands at `point`; None: the first one that has a face there
+    )
     max_gap: int = 15  # frames without a face that are bridged by interpolation
     min_face: int = 40  # pixels, side of the smallest face that is used
     second_detector: bool = True  # ask face-alignment where dlib finds nothing and its weights are at hand
 
     def __post_init__(self) -> None:
         _check(self, "face", 0, 100)
+        _check(self, "point_frame", 0, 10_000_000)
         _check(self, "max_gap", 0, 1000)
         _check(self, "min_face", 16, 4096)
         if self.point is not None and not (len(self.point) == 2 and all(map(_is_finite, self.point))):
@@ -227,6 +231,7 @@ class CompositeConfig:
     """Pasting the crops back."""
 
     feather: float | None = None  # pixels of a 1024 px crop; None: half of the outer dilation, as in STIT; 0: none
+    mark: bool = False  # a visible "AI-edited" in the corner of every frame
 
     def __post_init__(self) -> None:
         _check(self, "feather", 0.0, 256.0)

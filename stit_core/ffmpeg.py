@@ -10,11 +10,13 @@ import re
 import struct
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import TracebackType
 
 import imageio_ffmpeg
 
@@ -239,6 +241,48 @@ def run(
                 process.kill()
             process.wait()
         return Outcome(process.returncode, tail(log))
+
+
+class Pictures:
+    """The raw pictures of `size` bytes that a call writes to stdout, as they come; leaving the block ends the call.
+
+    The call is ended early when `cancelled` says so, or after `timeout` seconds. `damaged` tells afterwards whether it
+    ended otherwise than well.
+    """
+
+    def __init__(self, arguments: Sequence[str], size: int, timeout: float, cancelled: Callable[[], bool]) -> None:
+        self._arguments, self._size, self._timeout, self._cancelled = arguments, size, timeout, cancelled
+        self.damaged = False
+
+    def __enter__(self) -> Pictures:
+        self._process = subprocess.Popen(
+            command(self._arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        threading.Thread(target=self._guard, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process.wait()
+
+    def __iter__(self) -> Iterator[bytes]:
+        assert self._process.stdout is not None
+        while len(data := self._process.stdout.read(self._size)) == self._size:
+            yield data
+        self.damaged = self._process.wait() != 0
+
+    def _guard(self) -> None:
+        deadline = time.monotonic() + self._timeout
+        while self._process.poll() is None:
+            if self._cancelled() or time.monotonic() > deadline:
+                self._process.kill()
+                return
+            time.sleep(_POLL_SECONDS / 2)
 
 
 def tail(log: object, size: int = 4000) -> str:

@@ -7,6 +7,7 @@ belong together when their centres are at most MAX_MOTION face sides a frame apa
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import itertools
 from collections.abc import Iterable
@@ -36,6 +37,7 @@ _NEAR_REACH = 3.0  # sides of the square that is searched there
 _NEAR_THRESHOLD = -0.3  # of the detector's score, where a face is expected
 _POINT_SIDES = (200.0, 600.0)  # pixels of the face when landmarks are placed first and last: dlib rounds to pixels
 _POINT_REACH = 1.5  # sides of the square in which they are placed
+_PASSING = 3  # frames; what is seen in fewer is not counted among the people
 _ROUNDING = 0.85  # the sides of dlib's boxes come in steps of 6/5
 _PREDICTOR = "shape_predictor_68_face_landmarks.dat"
 _SECOND_WEIGHTS = ("2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth")
@@ -55,6 +57,10 @@ class Face:
     @property
     def centre(self) -> np.ndarray:
         return np.array([self.box[0] + self.box[2], self.box[1] + self.box[3]]) / 2
+
+    def is_usable(self, min_face: int) -> bool:
+        """Whether it is large enough for `LandmarkConfig.min_face`."""
+        return self.side >= min_face * _ROUNDING
 
     def holds(self, point: tuple[float, float]) -> bool:
         """Whether the point (x, y) lies in the box."""
@@ -97,7 +103,11 @@ class _Finder:
     def __init__(self, config: LandmarkConfig) -> None:
         self.config = config
         self.detector = dlib.get_frontal_face_detector()
-        self.predictor = dlib.shape_predictor(str(predictor_file()))
+
+    @functools.cached_property
+    def predictor(self) -> Any:
+        """Read when it is first needed: it is large, and a search for faces alone does without."""
+        return dlib.shape_predictor(str(predictor_file()))
 
     def search(self, picture: np.ndarray, scale: float, threshold: float = 0.0) -> list[Face]:
         """Faces in a picture looked at in `scale` times its size, largest first."""
@@ -195,6 +205,7 @@ def find_landmarks(clip: Clip, config: LandmarkConfig, runtime: Runtime) -> Land
             "Use a clip in which a face looks towards the camera, well lit and not too small.",
         )
     track = choose_track(tracks, config)
+    people = _people(tracks, track)
     if track.side < config.min_face * _ROUNDING:
         raise FaceError(
             f"The face in {clip.source.name} is {track.side:.0f} pixels wide; at least {config.min_face} are needed.",
@@ -205,7 +216,20 @@ def find_landmarks(clip: Clip, config: LandmarkConfig, runtime: Runtime) -> Land
     if second is not None:
         _ask_second(clip, track, second, runtime)
     indices, points, detected, gaps = bridge(track.points, len(clip.frames), config.max_gap)
-    return Landmarks(clip.hash, indices, points, detected, counts, gaps)
+    return Landmarks(clip.hash, indices, points, detected, counts, gaps, people)
+
+
+def _people(tracks: list[_Track], chosen: _Track) -> np.ndarray:
+    """The faces of a clip as `Landmarks.people` has them, without those seen for a moment only."""
+    first = min(min(track.faces) for track in tracks)
+    there = sorted((t for t in tracks if first in t.faces), key=lambda track: -track.faces[first].side)
+    kept = [track for track in tracks if len(track.faces) >= _PASSING or track is chosen]
+    rows = []
+    for track in sorted(kept, key=lambda track: -sum(face.side for face in track.faces.values())):
+        index = next((i for i, other in enumerate(there) if other is track), -1)
+        frame = max(track.faces, key=lambda f: track.faces[f].score)
+        rows.append([index, frame, *track.faces[frame].box, len(track.faces), track is chosen])
+    return np.array(rows, dtype=np.float64).reshape(-1, 8)
 
 
 def _follow(clip: Clip, finder: _Finder, second: Any, runtime: Runtime) -> tuple[list[_Track], np.ndarray]:
@@ -268,10 +292,11 @@ def choose_track(tracks: list[_Track], config: LandmarkConfig) -> _Track:
     FaceError: there is none at the index or point.
     """
     if config.point is not None:
+        wanted = config.point_frame
         holding = [
-            (min(f for f, face in track.faces.items() if face.holds(config.point)), i)
+            (min(sightings), i)
             for i, track in enumerate(tracks)
-            if any(face.holds(config.point) for face in track.faces.values())
+            if (sightings := [f for f, face in track.faces.items() if face.holds(config.point) and wanted in (None, f)])
         ]
         if not holding:
             x, y = config.point
@@ -373,6 +398,35 @@ def bridge(
     indices = tuple(sorted(points))
     detected = np.array([frame in found for frame in indices])
     return indices, np.stack([points[frame] for frame in indices]), detected, tuple(gaps)
+
+
+class FaceSearch:
+    """Looks for faces in pictures of a clip that lie some frames apart, as `find_landmarks` does in all frames.
+
+    Built once a clip, not shared between threads.
+    """
+
+    def __init__(self, config: LandmarkConfig) -> None:
+        self._finder = _Finder(config)
+        self._tracks: list[_Track] = []
+        self._calls = 0
+
+    def faces(self, frame: int, picture: np.ndarray) -> list[tuple[int, Face]]:
+        """Number of the track and place of each face in the picture (H, W, 3) uint8 of a frame, the largest first."""
+        live = [track for track in self._tracks if frame - track.last <= max(1, self._finder.config.max_gap)]
+        faces = self._finder.usual(picture)
+        if not faces and not live and self._calls % _THOROUGH_EVERY == 0:
+            faces = self._finder.thorough(picture)
+        self._calls += 1
+        nothing = np.empty((0, 2))
+        for track, face in link(self._tracks, frame, faces):
+            track.add(frame, face, nothing)
+        for track in live if not faces else ():
+            face_again = self._finder.near(picture, track.faces[track.last])
+            if face_again is not None and track.distance(frame, face_again) is not None:
+                track.add(frame, face_again, nothing)
+        seen = [(i, track.faces[frame]) for i, track in enumerate(self._tracks) if frame in track.faces]
+        return sorted(seen, key=lambda found: -found[1].side)
 
 
 def load_second_detector(config: LandmarkConfig, device: torch.device) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,12 +38,12 @@ from stit_core.fitting import own_copy
 from stit_core.images import to_model, to_picture
 from stit_core.models.generator import Generator
 from stit_core.packs import Models
-from stit_core.report import Measures, Report
+from stit_core.report import Measured, Report
 from stit_core.runtime import Runtime
 from stit_core.store import Run, Store, file_digest, key, save_artefact
 
 STAGES = ("clip", "landmarks", "align", "invert", "tune", "edit", "masks", "stitch", "measure", "write")
-EMBED_BATCH = 16  # crops embedded at once
+EMBED_BATCH = 4  # crops embedded at once; a stop waits for them, and dlib takes a tenth of a second for each
 
 T = TypeVar("T")
 
@@ -184,11 +184,11 @@ class Pipeline:
             ),
         )
 
-    def measure(self, clip: Clip) -> Measures:
+    def measure(self, clip: Clip) -> Measured:
         """Figures of the result: reconstruction, border, identity of source against edited crops as they are pasted."""
         crops, stitched, tuned = self.align(clip), self.stitch(clip), self.tune(clip)
         name = key("measure", self._stitch_key(clip), self.pack.part("identity").hash)
-        return self._stage(clip, "measure", name, Measures, lambda _: self._measure(clip, crops, stitched, tuned))
+        return self._stage(clip, "measure", name, Measured, lambda _: self._measure(clip, crops, stitched, tuned))
 
     def write(self, clip: Clip, output: Path) -> video.Written:
         """Paste the stitched crops and write the video. Raises: VideoError."""
@@ -196,7 +196,38 @@ class Pipeline:
         if not self._run(clip).is_of(_digest(clip.source)):  # its sound would not belong to the pictures
             raise _changed(clip.source)
         started = time.perf_counter()
-        pictures = compositing.composite(
+        pictures = self._composited(clip, crops, stitched, regions)
+        told = {"comment": f"edited with STIT Studio, pack {self.pack.name}, {_edit_text(self.config)}"}
+        written = video.write_video(pictures, clip, output, self.config.video, self.runtime, told)
+        self.seconds["write"] = time.perf_counter() - started
+        return written
+
+    def stitched_so_far(self, clip: Clip) -> Stitched | None:
+        """The frames that are stitched, from the first on, be the stage finished, at work or stopped; None for none."""
+        run, name = self._run(clip), self._stitch_key(clip)
+        finished = run.load("stitch", name, Stitched)
+        return finished or stitching.read_finished(run.part("stitch", name), self.align(clip))
+
+    def write_part(self, clip: Clip, output: Path) -> video.Written | None:
+        """Write the clip up to the last frame that is stitched so far; None where there is none. Raises: VideoError."""
+        stitched, crops, regions = self.stitched_so_far(clip), self.align(clip), self.masks(clip)
+        if stitched is None:
+            return None
+        frames = stitched.frame_indices
+        count = clip.frames.indices.index(frames[-1]) + 1
+        crops = dataclasses.replace(crops, frame_indices=frames, quads=crops.quads[: len(frames)])
+        regions = dataclasses.replace(regions, frame_indices=frames)
+        seconds = clip.timestamps[count] if count < len(clip.frames) else clip.seconds
+        kept = dataclasses.replace(clip.frames, indices=clip.frames.indices[:count])
+        part = dataclasses.replace(clip, frames=kept, timestamps=clip.timestamps[:count])
+        config = dataclasses.replace(self.config.video, end=float(clip.start + seconds), speed="veryfast")
+        told = {"comment": f"edited with STIT Studio, pack {self.pack.name}, {_edit_text(self.config)}, stopped"}
+        return video.write_video(
+            self._composited(part, crops, stitched, regions), part, output, config, self.runtime, told
+        )
+
+    def _composited(self, clip: Clip, crops: Alignment, stitched: Stitched, regions: Masks) -> Iterator[np.ndarray]:
+        return compositing.composite(
             clip,
             crops,
             stitched,
@@ -206,10 +237,6 @@ class Pipeline:
             outer_dilation=self.config.masks.outer_dilation,
             pivots=(lambda frame: self.pivot(clip, frame)) if self._meets_pivot() else None,
         )
-        told = {"comment": f"edited with STIT Studio, pack {self.pack.name}, {_edit_text(self.config)}"}
-        written = video.write_video(pictures, clip, output, self.config.video, self.runtime, told)
-        self.seconds["write"] = time.perf_counter() - started
-        return written
 
     # --- Whole runs -------------------------------------------------------------------------------------------
 
@@ -246,7 +273,7 @@ class Pipeline:
             raise ConfigError(message, f"Choose 'freeze_from' from 0 to {self.pack.num_ws - 1}.")
 
     def _finish(self, clip: Clip, output: Path) -> Report:
-        measures = self.measure(clip)
+        measures = self.measure(clip).summary
         written = self.write(clip, output)
         report = Report(
             output=written.path,
@@ -291,14 +318,25 @@ class Pipeline:
 
     def preview_frame(self, clip: Clip, frame: int, crop: np.ndarray) -> np.ndarray:
         """The full frame (H, W, 3) uint8 with `crop` (size, size, 3) pasted in, as the finished video will have it."""
+        return self.judge_frame(clip, frame, crop)[0]
+
+    def judge_frame(self, clip: Clip, frame: int, crop: np.ndarray) -> tuple[np.ndarray, float]:
+        """As `preview_frame`, and the crop's step at the mask's outline before feathering, in grey levels."""
         crops, regions = self.align(clip), self.masks(clip)
         position = _position(crops.frame_indices, frame)
         mask = regions.pictures.read(frame)[..., compositing.FULL]
         radius = compositing.feather_radius(self.config.compositing, self.config.masks.outer_dilation, crops.size)
         place = clip.frames.read(frame), crop, crops.quads[position], mask, radius
+        source = crops.crops.read(frame)
         if self._meets_pivot():
-            return compositing.paste_with_detail(*place, self.pivot(clip, frame))
-        return compositing.paste(*place)
+            pivot = self.pivot(clip, frame)
+            picture = compositing.paste_with_detail(*place, pivot)
+            crop = transfer_detail(crop, pivot, source)
+        else:
+            picture = compositing.paste(*place)
+        if self.config.compositing.mark:
+            picture = compositing.add_mark(picture)
+        return picture, metrics.seam_error(source, crop, mask)
 
     def _with_detail(self, clip: Clip, frame: int, crop: np.ndarray) -> np.ndarray:
         """An edited crop (size, size, 3) as it is pasted."""
@@ -369,8 +407,9 @@ class Pipeline:
 
     def _remember(self, name: str, result: object) -> None:
         """Keep the newest result of each kind in memory; older ones are read from the store again."""
-        for other in [old for old, value in self._memory.items() if type(value) is type(result)]:
-            del self._memory[other]
+        for other, value in list(self._memory.items()):  # previews of the same run may be at it in another thread
+            if type(value) is type(result):
+                self._memory.pop(other, None)
         self._memory[name] = result
 
     def _found(self, stage: str) -> None:
@@ -387,14 +426,20 @@ class Pipeline:
             self._remember(name, net)
         return net
 
-    def _measure(self, clip: Clip, crops: Alignment, stitched: Stitched, tuned: Tuned) -> Measures:
+    def _measure(self, clip: Clip, crops: Alignment, stitched: Stitched, tuned: Tuned) -> Measured:
         source: list[torch.Tensor] = []
         edited: list[torch.Tensor] = []
-        frames = crops.frame_indices
+        seams: list[float] = []
+        frames, regions = crops.frame_indices, self.masks(clip)
         for start in range(0, len(frames), EMBED_BATCH):
             batch = frames[start : start + EMBED_BATCH]
-            plain = [crops.crops.read(frame) for frame in batch]
-            changed = [self._with_detail(clip, frame, stitched.crops.read(frame)) for frame in batch]
+            plain, changed = [], []
+            for frame in batch:
+                plain.append(crops.crops.read(frame))
+                changed.append(self._with_detail(clip, frame, stitched.crops.read(frame)))
+                mask = regions.pictures.read(frame)[..., compositing.FULL]
+                seams.append(metrics.seam_error(plain[-1], changed[-1], mask))
+                self.runtime.step("measure", start, len(frames))
             for pictures, embeddings in ((plain, source), (changed, edited)):
                 images = to_model(np.stack(pictures))
                 with torch.inference_mode():
@@ -402,13 +447,17 @@ class Pipeline:
             self.runtime.step("measure", min(start + EMBED_BATCH, len(frames)), len(frames))
         before, after = torch.cat(source), torch.cat(edited)
         tl_id, tg_id = metrics.temporal_identity(before, after)
-        return Measures(
+        identity = metrics.identity_cosine(before, after)
+        return Measured(
             psnr=tuned.psnr,
             lpips=tuned.lpips,
             border_loss=float(np.mean(stitched.border_loss)),
-            id_cosine=float(metrics.identity_cosine(before, after).mean()),
+            id_cosine=float(identity.mean()),
             tl_id=tl_id,
             tg_id=tg_id,
+            frame_indices=frames,
+            identity=identity.numpy(),
+            seam=np.array(seams),
         )
 
 

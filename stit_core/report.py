@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from stit_core.artefacts import Clip
@@ -50,6 +51,33 @@ class Measures:
     id_cosine: float
     tl_id: float
     tg_id: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The measures, and what they are made of, of each frame that carries the face.
+
+    Attributes
+    ----------
+    psnr, lpips, border_loss, id_cosine, tl_id, tg_id: as in `Measures`.
+    frame_indices: the T frames.
+    identity: (T,) cosine between the identity of source and edited crop.
+    seam: (T,) step in grey levels that a hard paste would leave at the mask's outline.
+    """
+
+    psnr: float
+    lpips: float
+    border_loss: float
+    id_cosine: float
+    tl_id: float
+    tg_id: float
+    frame_indices: tuple[int, ...]
+    identity: np.ndarray
+    seam: np.ndarray
+
+    @property
+    def summary(self) -> Measures:
+        return Measures(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Measures)})
 
 
 @dataclass(frozen=True)

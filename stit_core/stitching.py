@@ -95,6 +95,36 @@ def stitch(
     return Stitched(alignment.clip_hash, alignment.frame_indices, work.crops, border, content, steps)
 
 
+def read_finished(folder: Path, alignment: Alignment) -> Stitched | None:
+    """The frames that a run which is at work in `folder`, or was stopped there, has finished; None for none.
+
+    They are the first ones of the alignment; a later frame whose predecessors are missing is left out.
+    """
+    crops = FrameFolder(folder / PICTURES, alignment.frame_indices)
+    found = _read_rows(folder / RECORD, crops)[1]
+    count = next((i for i in range(len(alignment.frame_indices)) if i not in found), len(alignment.frame_indices))
+    if count == 0:
+        return None
+    rows = [found[position] for position in range(count)]
+    border, content, steps = (np.asarray([row[name] for row in rows]) for name in ("border", "content", "steps"))
+    frames = alignment.frame_indices[:count]
+    return Stitched(alignment.clip_hash, frames, FrameFolder(crops.path, frames), border, content, steps)
+
+
+def _read_rows(file: Path, crops: FrameFolder) -> tuple[str, dict[int, dict[str, float | int]]]:
+    """Head of a record, and by position the rows whose pictures lie there; a line cut off half-way is left out."""
+    lines = file.read_text().splitlines() if file.is_file() else []
+    found: dict[int, dict[str, float | int]] = {}
+    for line in lines[1:]:
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if crops.file(crops.indices[row["position"]]).is_file():
+            found[row["position"]] = row
+    return lines[0] if lines else "", found
+
+
 @dataclasses.dataclass(frozen=True)
 class _Frames:
     """What some frames are fitted to; the first dimension of every tensor counts the frames."""
@@ -342,19 +372,11 @@ class _Stitcher:
         self.report()
 
     def read_record(self) -> dict[int, dict[str, float | int]]:
-        """The frames that an earlier, stopped run of the same work finished; a line cut off half-way is left out."""
+        """The frames that an earlier, stopped run of the same work finished."""
         file = self.folder / RECORD
         head = json.dumps({"fingerprint": self.fingerprint})
-        lines = file.read_text().splitlines() if file.is_file() else []
-        found: dict[int, dict[str, float | int]] = {}
-        if lines and lines[0] == head:
-            for line in lines[1:]:
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError:
-                    continue
-                if self.crops.file(self.alignment.frame_indices[row["position"]]).is_file():
-                    found[row["position"]] = row
+        begun, found = _read_rows(file, self.crops)
+        found = found if begun == head else {}
         file.write_text("\n".join([head, *map(json.dumps, found.values())]) + "\n")
         return found
 

@@ -36,13 +36,13 @@ LOG = logging.getLogger(__name__)
 # Raise a stage's number when its result changes meaning: results of older versions are then made anew.
 STAGE_VERSIONS: Mapping[str, int] = {
     "clip": 1,
-    "landmarks": 1,
+    "landmarks": 2,
     "align": 1,
     "invert": 1,
     "tune": 1,
     "masks": 1,
     "stitch": 1,
-    "measure": 1,
+    "measure": 2,
 }
 KEY_DIGITS = 24
 RUN_DIGITS = 16
@@ -291,6 +291,10 @@ class Run:
         folder = self.folder / f"{stage}-{key}"
         return folder if (folder / RESULT_FILE).is_file() else None
 
+    def part(self, stage: str, key: str) -> Path:
+        """The folder of a result that is being made or was begun; it may not be there."""
+        return self.folder / f".{stage}-{key}.part"
+
     def discard(self, stage: str, key: str) -> None:
         """Throw a finished result away."""
         shutil.rmtree(self.folder / f"{stage}-{key}", ignore_errors=True)
@@ -301,7 +305,7 @@ class Run:
 
         Raises: StoreError when another process is making the same result, or the disk is full or not writable.
         """
-        final, part = self.folder / f"{stage}-{key}", self.folder / f".{stage}-{key}.part"
+        final, part = self.folder / f"{stage}-{key}", self.part(stage, key)
         with disk_errors(f"the result of '{stage}'"), _locked(self.folder / f".{stage}-{key}.lock", stage):
             part.mkdir(parents=True, exist_ok=True)
             try:
