@@ -21,7 +21,7 @@ from typing import Any
 from tqdm import tqdm
 
 from stit_core.config import PRESETS, EditConfig, RunConfig, preset
-from stit_core.directions import list_directions, load_direction
+from stit_core.direction_commands import run_directions
 from stit_core.editing import factor_range
 from stit_core.errors import Cancelled, ConfigError, FaceError, StitError
 from stit_core.estimates import estimate, time_steps
@@ -55,7 +55,7 @@ def execute(options: argparse.Namespace) -> int:
             finally:
                 bars.close()
     except (Cancelled, KeyboardInterrupt):
-        again = "; the same command goes on from there." if options.command in ("edit", "check") else "."
+        again = "; the same command goes on from there." if options.command in ("edit", "check", "directions") else "."
         print(f"Stopped. What was finished is kept{again}", file=sys.stderr)
         return STOPPED
     except StitError as error:
@@ -354,18 +354,6 @@ def _show_pack(options: argparse.Namespace, pack: Pack) -> None:
     _tell(options, record | {"description": pack.description, "parts": parts}, lines)
 
 
-def _directions(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:  # noqa: ARG001
-    pack = find_pack(options.pack or DEFAULT_PACK)
-    if options.action == "list":
-        cards = list_directions(pack)
-        lines = [f"{card.name:<22} {card.title}: - {card.negative} / + {card.positive}" for card in cards]
-        _tell(options, {"pack": pack.name, "directions": [dataclasses.asdict(card) for card in cards]}, lines)
-        return
-    card = load_direction(pack, options.name).card
-    record = dataclasses.asdict(card)
-    _tell(options, record, [f"{name:<12} {value}" for name, value in record.items() if value != ""])
-
-
 def _runs(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:  # noqa: ARG001
     store = Store()
     if options.action == "list":
@@ -396,4 +384,4 @@ def _tell(options: argparse.Namespace, record: Mapping[str, Any], lines: list[st
     print(json.dumps(record) if options.json else "\n".join(lines))
 
 
-_ACTIONS = {"edit": _edit, "check": _check, "packs": _packs, "directions": _directions, "runs": _runs}
+_ACTIONS = {"edit": _edit, "check": _check, "packs": _packs, "directions": run_directions, "runs": _runs}
