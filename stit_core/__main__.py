@@ -55,7 +55,8 @@ def _add_edit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--range",
         nargs=3,
         metavar=("START", "STOP", "STEPS"),
-        help="one video for each of STEPS factors of the direction given without a factor (else of the first)",
+        help="one video for each of STEPS factors of the direction given without a factor (else of the first), "
+        "and a grid video of the source and all of them, OUTPUT_NAME_grid.mp4",
     )
     edit.add_argument("-o", "--output", type=Path, help="default: CLIP_edited.mp4 in the current folder")
     _add_common(edit)
