@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.groups import choose_evenly, group_indices
@@ -50,7 +51,8 @@ class Instruments:
             rows = [self._figures(picture) for picture in to_picture(images)]
             found |= {name: np.array([row.get(name, np.nan) for row in rows]) for name in figures}
         if set(figures) & BY_PARSER:
-            labels = self.models.parser.parse(images).argmax(1).cpu().numpy()
+            logits = F.interpolate(self.models.parser.parse(images), size=images.shape[-2:], mode="bilinear")
+            labels = logits.argmax(1).cpu().numpy()  # (N, R, R)
             found["roll"] = np.array([shoulder_tilt(classes) for classes in labels])
         embeddings = self.models.identity.embed(images).cpu().numpy() if identity else np.zeros((0, 0))
         return Reading(attributes, found, embeddings)
