@@ -114,8 +114,8 @@ def train_directions(
         encoded = encode_pictures(pictures, models, config, runtime, Path(scratch))
         check_counts(encoded, pictures.classes)
         for done, pair in enumerate(pairs):
-            learner = _Learner(encoded, pair, held, models, config, Path(scratch))
-            trained.append(learner.learn(pictures.name, texts or Texts(), runtime, done, len(pairs)))
+            learner = _Learner(pictures, encoded, pair, held, models, config, Path(scratch))
+            trained.append(learner.learn(texts or Texts(), runtime, done, len(pairs)))
     stored = []
     for done, (pair, found) in enumerate(zip(pairs, trained, strict=True)):
         runtime.step("preview", done, len(pairs))
@@ -195,6 +195,7 @@ class _Learner:
 
     def __init__(
         self,
+        pictures: PictureSet,
         encoded: Encoded,
         pair: _Pair,
         held: Mapping[str, Direction],
@@ -206,7 +207,9 @@ class _Learner:
         wanted = (pair.first, pair.second)
         rows = np.array([row for row, sample in enumerate(encoded.usable) if sample.entry.label in wanted], int)
         self.samples = [encoded.usable[row] for row in rows]
-        self.skipped = [sample for sample in encoded.skipped if sample.entry.label in wanted]
+        skipped = {sample.entry.name: sample.reason for sample in encoded.skipped if sample.entry.label in wanted}
+        skipped |= {out.name: out.reason for out in pictures.left_out if out.label in (*wanted, "")}
+        self.source, self.skipped = pictures.name, dict(sorted(skipped.items()))
         self.labels = np.array([int(sample.entry.label == pair.second) for sample in self.samples])
         self.people = [person_of(sample.entry.name) for sample in self.samples]
         self.people_known = bool(logistic.folds_of(self.labels, self.people, np.ones(len(rows), bool), 2, config.seed))
@@ -214,7 +217,7 @@ class _Learner:
             self.people = [sample.entry.name for sample in self.samples]
         self.design = logistic.Design(pair_latents(encoded, rows, scratch))
 
-    def learn(self, source: str, texts: Texts, runtime: Runtime, done: int, total: int) -> _Trained:
+    def learn(self, texts: Texts, runtime: Runtime, done: int, total: int) -> _Trained:
         """Fit, free from what is held, scale, and write down what is known of it."""
         steps = self.config.folds + 1
         runtime.step("fit", done * steps, total * steps)
@@ -235,15 +238,15 @@ class _Learner:
         unit = freed / norm
         vector = (unit * self.design.along(unit).std()).reshape(self.models.pack.num_ws, W_DIM).astype(np.float32)
         runtime.step("fit", (done + 1) * steps, total * steps)
-        return _Trained(vector, self._card(fit, spans, norm, source, texts))
+        return _Trained(vector, self._card(fit, spans, norm, texts))
 
-    def _card(self, fit: logistic.Fit, spans: np.ndarray, norm: float, source: str, texts: Texts) -> Card:
+    def _card(self, fit: logistic.Fit, spans: np.ndarray, norm: float, texts: Texts) -> Card:
         config, pack = self.config, self.models.pack
         pair = self.pair.first, self.pair.second
         record = {
             "classes": {label: int((self.labels == number).sum()) for number, label in enumerate(pair)},
             "people": len(set(self.people)) if self.people_known else None,
-            "skipped": {sample.entry.name: sample.reason for sample in self.skipped},
+            "skipped": self.skipped,
             "aligned": config.aligned,
             "folds": len(fit.fold_directions),
             "seed": config.seed,
@@ -258,7 +261,7 @@ class _Learner:
         if self.held:
             record["held"] = logistic.held_figures(fit, self.design, self.labels, list(self.held), spans)
         title = self.pair.name.replace("_", " ").replace("-", " ")
-        plain = f"From '{{first}}' to '{{second}}', learned from {len(self.labels)} labelled pictures of {source}."
+        plain = f"From '{{first}}' to '{{second}}', learned from {len(self.labels)} labelled pictures of {self.source}."
         return Card(
             self.pair.name,
             _filled(texts.title or title[:1].upper() + title[1:], pair),

@@ -1,10 +1,14 @@
-"""Labelled pictures to learn a direction from: a folder or a zip with one subfolder a class."""
+"""Labelled pictures to learn a direction from: a folder or a zip with one subfolder a class. Source: ours.
+
+Both may be hostile: nothing is unpacked to disk, no link is followed out of the folder, and what is read is bounded.
+"""
 
 from __future__ import annotations
 
 import io
+import os
 import stat
-import zipfile
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,14 +17,14 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from stit_core.errors import DirectionError
+from stit_core.zip_checks import ZipMember, list_zip
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+OTHER_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".cr2", ".nef", ".arw", ".dng"})
+ARCHIVES = frozenset({".zip", ".7z", ".rar", ".tar", ".tgz", ".gz"})
 MAX_PICTURES = 200_000
 MAX_PICTURE_BYTES = 64 << 20
-MAX_ZIP_BYTES = 16 << 30  # of all pictures of a zip, unpacked
-MAX_RATIO = 200  # unpacked to packed; pictures hardly shrink, bombs do
-RATIO_FROM = 1 << 20  # bytes; small files may well shrink that much
 MAX_PIXELS = 64_000_000
 MIN_SIDE = 64  # pixels
 
@@ -31,11 +35,23 @@ class UnusablePicture(Exception):
 
 @dataclass(frozen=True)
 class PictureEntry:
-    """One picture: its class, its path below the top (with /), and how to read its bytes."""
+    """One picture: its class, its path below the top (with /, as it may be shown), and how to read its bytes.
+
+    `read` raises UnusablePicture.
+    """
 
     label: str
     name: str
     read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What is not even tried: its class (empty where it is in none), its path below the top, and why."""
+
+    label: str
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -45,10 +61,7 @@ class PictureSet:
     name: str
     classes: tuple[str, ...]
     entries: tuple[PictureEntry, ...]
-
-    def of(self, label: str) -> list[PictureEntry]:
-        """The pictures of a class."""
-        return [entry for entry in self.entries if entry.label == label]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def open_pictures(path: Path, classes: Sequence[str] = ()) -> PictureSet:
@@ -58,48 +71,50 @@ def open_pictures(path: Path, classes: Sequence[str] = ()) -> PictureSet:
 
     Raises
     ------
-    DirectionError: no such folder or zip, fewer than two classes, or a zip that is damaged, encrypted or hostile.
+    DirectionError: no such folder or zip, fewer than two classes, a class that is not there, or a zip that is damaged,
+        encrypted or hostile.
     """
     if path.is_dir():
-        entries = _folder_entries(path)
+        entries, left_out = _folder_entries(path)
     elif path.is_file():
-        entries = _zip_entries(path)
+        entries, left_out = _zip_entries(path)
     else:
-        raise DirectionError(f"There is no folder or zip '{path.name}'.", "Give a folder with one subfolder a class.")
-    found_classes = sorted({entry.label for entry in entries})
-    unknown = [label for label in classes if label not in found_classes]
-    if unknown or len(set(classes)) < len(classes) or len(classes) == 1:
-        message = f"{path.name} cannot be taken as the classes {', '.join(classes)}."
-        raise DirectionError(message, f"Name two or more of its own, each once: {', '.join(found_classes)}.")
-    order = tuple(classes) or tuple(found_classes)
-    entries = [entry for entry in entries if entry.label in order]
-    if len(order) < 2:
-        found = f"only '{order[0]}'" if order else "none"
-        message = f"{path.name} holds no two classes of pictures ({found})."
-        raise DirectionError(
-            message, "Put the pictures of each class into a subfolder of its own, such as hat and no_hat."
-        )
+        message = f"There is no folder or zip '{shown(path.name)}'."
+        raise DirectionError(message, "Give a folder with one subfolder a class.")
+    name = shown(path.absolute().name)
     if len(entries) > MAX_PICTURES:
-        raise DirectionError(f"{path.name} holds {len(entries):,} pictures.", f"Use at most {MAX_PICTURES:,}.")
-    return PictureSet(path.absolute().name, order, tuple(sorted(entries, key=lambda entry: (entry.label, entry.name))))
+        raise DirectionError(f"{name} holds {len(entries):,} pictures.", f"Use at most {MAX_PICTURES:,}.")
+    order = _choose_classes(name, entries, left_out, classes)
+    entries = sorted((entry for entry in entries if entry.label in order), key=lambda entry: (entry.label, entry.name))
+    left_out = sorted((out for out in left_out if out.label in (*order, "")), key=lambda out: out.name)
+    return PictureSet(name, order, tuple(entries), tuple(left_out))
 
 
-def decode(data: bytes) -> np.ndarray:
-    """The picture (H, W, 3) uint8 RGB in a file's bytes, turned upright as its EXIF says.
+def _choose_classes(
+    name: str, entries: Sequence[PictureEntry], left_out: Sequence[LeftOut], wanted: Sequence[str]
+) -> tuple[str, ...]:
+    there = sorted({entry.label for entry in entries})
+    hint = "Put the pictures of each class into a subfolder of its own, such as hat and no_hat."
+    if left_out and len(there) < 2:
+        hint += f" Left out: {len(left_out)}, such as {left_out[0].name}: {left_out[0].reason}."
+    if not there:
+        raise DirectionError(f"{name} holds no pictures in subfolders.", hint)
+    if len(there) == 1:
+        inner = {entry.name.split("/")[1] for entry in entries if entry.name.count("/") > 1}
+        if len(inner) > 1:
+            hint = f"If {', '.join(sorted(inner)[:4])} are the classes, give the folder '{there[0]}' that holds them."
+        raise DirectionError(f"{name} holds pictures of one class only, '{there[0]}'.", hint)
+    unknown = [label for label in wanted if label not in there]
+    if unknown or (wanted and (len(set(wanted)) < len(wanted) or len(wanted) < 2)):
+        message = f"{name} cannot be taken as the classes {', '.join(wanted)}."
+        raise DirectionError(message, f"Name two or more of its own, each once: {', '.join(there)}.")
+    return tuple(wanted) or tuple(there)
 
-    Raises
-    ------
-    UnusablePicture: no picture, damaged, too small or too large.
-    """
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UnusablePicture(f"{image.width} x {image.height} pixels are too many")
-            if min(image.size) < MIN_SIDE:
-                raise UnusablePicture(f"{image.width} x {image.height} pixels are too few")
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UnusablePicture("it cannot be read as a picture") from error
+
+def shown(text: str) -> str:
+    """A file's name as it may be printed: what is no plain character is written out."""
+    plain = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in plain)
 
 
 def person_of(name: str) -> str:
@@ -108,19 +123,109 @@ def person_of(name: str) -> str:
     return stem.rpartition("_")[0] or stem
 
 
-def _wanted(path: PurePosixPath) -> bool:
-    """A picture inside a class, no hidden file and none that macOS packs beside each."""
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return len(path.parts) > 1 and path.suffix.lower() in SUFFIXES and not hidden
+# --- Decoding -----------------------------------------------------------------------------------------------------
 
 
-def _folder_entries(folder: Path) -> list[PictureEntry]:
-    entries = []
-    for file in folder.rglob("*"):
-        place = PurePosixPath(file.relative_to(folder).as_posix())
-        if _wanted(place) and file.is_file():
-            entries.append(PictureEntry(place.parts[0], str(place), lambda file=file: _read_file(file)))  # type: ignore[misc]
-    return entries
+def decode(data: bytes) -> np.ndarray:
+    """The picture (H, W, 3) uint8 RGB in a file's bytes, upright as its EXIF says; of several the first.
+
+    16 bits a colour become 8, what is transparent becomes white.
+
+    Raises
+    ------
+    UnusablePicture: no picture, damaged, too small or too large.
+    """
+    if not data:
+        raise UnusablePicture("the file is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise UnusablePicture(f"{image.width} x {image.height} pixels are too many")
+                if min(image.size) < MIN_SIDE:
+                    raise UnusablePicture(f"{image.width} x {image.height} pixels are too few")
+                return np.array(_as_rgb(ImageOps.exif_transpose(image)))
+    except UnusablePicture:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnusablePicture("it has too many pixels") from error
+    except Exception as error:  # a decoder raises whatever a damaged file makes it stumble over
+        raise UnusablePicture("it cannot be read as a picture") from error
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise UnusablePicture("its pixels are no whole numbers")
+    if image.mode.startswith("I"):  # 16 bits, also where Pillow holds them in 32
+        levels = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
+        image = Image.fromarray((levels >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(ground, image)
+    return image.convert("RGB")
+
+
+# --- Listing ------------------------------------------------------------------------------------------------------
+
+
+def _judge(place: PurePosixPath) -> str | None:
+    """Why a file is left out and listed; empty for a picture that is wanted; None for what is silently passed over."""
+    if any(part.startswith(".") or part == "__MACOSX" for part in place.parts):
+        return None  # hidden, or what macOS packs beside each file
+    suffix = place.suffix.lower()
+    if suffix in OTHER_SUFFIXES:
+        return f"pictures of the kind {suffix} cannot be read"
+    if suffix in ARCHIVES:
+        return "it is an archive, which is not opened"
+    if suffix not in SUFFIXES:
+        return None
+    return "" if len(place.parts) > 1 else "it lies in no class's folder"
+
+
+def _label(place: PurePosixPath) -> str:
+    return shown(place.parts[0]) if len(place.parts) > 1 else ""
+
+
+def _folder_entries(folder: Path) -> tuple[list[PictureEntry], list[LeftOut]]:
+    entries: list[PictureEntry] = []
+    left_out: list[LeftOut] = []
+    top = folder.resolve()
+
+    def place_of(path: str | Path) -> PurePosixPath:
+        return PurePosixPath(Path(path).relative_to(folder).as_posix())
+
+    def leave_out(place: PurePosixPath, reason: str) -> None:
+        left_out.append(LeftOut(_label(place), shown(str(place)), reason))
+
+    def unreadable(error: OSError) -> None:
+        leave_out(place_of(error.filename), "the folder cannot be read")
+
+    for parent, folders, files in os.walk(folder, onerror=unreadable):
+        folders.sort()
+        for name in folders:
+            if os.path.islink(os.path.join(parent, name)) and not name.startswith("."):
+                leave_out(place_of(os.path.join(parent, name)), "a link to a folder is not followed")
+        for name in sorted(files):
+            file = Path(parent, name)
+            place = place_of(file)
+            reason = _judge(place) or (_why_not(file, top) if _judge(place) == "" else None)
+            if reason:
+                leave_out(place, reason)
+            elif reason == "":
+                entries.append(PictureEntry(_label(place), shown(str(place)), lambda file=file: _read_file(file)))  # type: ignore[misc]
+    return entries, left_out
+
+
+def _why_not(file: Path, top: Path) -> str:
+    """Why a file of the folder `top` is not to be opened; empty where it may be."""
+    try:
+        if file.is_symlink() and not file.resolve(strict=True).is_relative_to(top):
+            return "a link that leads out of the folder is not followed"
+        return "" if stat.S_ISREG(file.stat().st_mode) else "it is no ordinary file"
+    except (OSError, RuntimeError):  # RuntimeError: links in a circle
+        return "it is a link to nothing" if file.is_symlink() else "the file cannot be read"
 
 
 def _read_file(file: Path) -> bytes:
@@ -132,53 +237,28 @@ def _read_file(file: Path) -> bytes:
         raise UnusablePicture("the file cannot be read") from error
 
 
-def _zip_entries(path: Path) -> list[PictureEntry]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir()]
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise DirectionError(
-            f"{path.name} is no readable zip.", "Pack the folder again, or give the folder."
-        ) from error
-    for info in members:
-        _check_member(path, info)
-    if sum(info.file_size for info in members) > MAX_ZIP_BYTES:
-        message = f"{path.name} unpacks to more than {MAX_ZIP_BYTES >> 30} GB."
-        raise DirectionError(message, "Give the unpacked folder, or fewer pictures.")
-    places = {info: PurePosixPath(info.filename) for info in members}
-    tops = {place.parts[0] for place in places.values() if _wanted(place)}
-    if len(tops) == 1 and all(len(place.parts) > 2 for place in places.values() if _wanted(place)):
+def _zip_entries(path: Path) -> tuple[list[PictureEntry], list[LeftOut]]:
+    members = list_zip(path)
+    wanted = [member.place for member in members if _judge(member.place) == ""]
+    if len({place.parts[0] for place in wanted}) == 1 and any(len(place.parts) > 2 for place in wanted):
         # The folder itself was packed, not what is in it.
-        places = {info: PurePosixPath(*place.parts[1:]) for info, place in places.items() if len(place.parts) > 1}
-    return [
-        PictureEntry(place.parts[0], str(place), lambda info=info: _read_member(path, info))  # type: ignore[misc]
-        for info, place in places.items()
-        if _wanted(place)
-    ]
+        top = wanted[0].parts[0]
+        members = [member.below(top) for member in members if member.place.parts[0] == top]
+    entries: list[PictureEntry] = []
+    left_out: list[LeftOut] = []
+    for member in members:
+        reason, name = _judge(member.place), shown(str(member.place))
+        if reason == "":
+            entries.append(PictureEntry(_label(member.place), name, lambda member=member: _read_member(member)))  # type: ignore[misc]
+        elif reason:
+            left_out.append(LeftOut(_label(member.place), name, reason))
+    return entries, left_out
 
 
-def _check_member(path: Path, info: zipfile.ZipInfo) -> None:
-    """Raise DirectionError for an entry that no honest zip of pictures has."""
-    place = PurePosixPath(info.filename)
-    hint = "Pack the folder of pictures again with an ordinary program."
-    if place.is_absolute() or ".." in place.parts or "\\" in info.filename or ":" in info.filename:
-        raise DirectionError(f"{path.name} holds a file outside of itself ({info.filename!r}).", hint)
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise DirectionError(f"{path.name} holds a link ({info.filename!r}).", hint)
-    if info.flag_bits & 1:
-        raise DirectionError(f"{path.name} is encrypted.", "Pack it without a password.")
-    if info.file_size > RATIO_FROM and info.file_size > MAX_RATIO * max(info.compress_size, 1):
-        raise DirectionError(f"{path.name} holds a file that unpacks to {info.file_size >> 20} MB.", hint)
-
-
-def _read_member(path: Path, info: zipfile.ZipInfo) -> bytes:
-    if info.file_size > MAX_PICTURE_BYTES:
+def _read_member(member: ZipMember) -> bytes:
+    if member.size > MAX_PICTURE_BYTES:
         raise UnusablePicture(f"it is larger than {MAX_PICTURE_BYTES >> 20} MB")
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(info) as file:
-            data = file.read(info.file_size + 1)  # what the entry says of itself need not be true
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
-        raise UnusablePicture("it is damaged in the zip") from error
-    if len(data) > info.file_size:
-        raise UnusablePicture("it is larger than the zip says")
+    data = member.read()
+    if data is None:
+        raise UnusablePicture("it is damaged in the zip")
     return data

@@ -129,7 +129,7 @@ def encode_pictures(
         shape = (max(total, 1), models.pack.num_ws * W_DIM)
         rows = np.lib.format.open_memmap(scratch / "latents.npy", mode="w+", dtype=np.float32, shape=shape)
     samples: list[Sample] = []
-    used, seen = 0, {}
+    used, seen = 0, dict[str, str]()
     runtime.step(STAGE, 0, total)
     for first in range(0, total, config.batch_size):
         batch = pictures.entries[first : first + config.batch_size]
