@@ -25,6 +25,7 @@ def figures_of(
     fit: logistic.Fit,
     labels: np.ndarray,
     people: Sequence[str],
+    matched: bool,
     probes: Sequence[np.ndarray | None],
     config: DirectionTrainingConfig,
 ) -> dict[str, Any]:
@@ -32,11 +33,13 @@ def figures_of(
 
     Parameters
     ----------
-    labels: (N,) 0 or 1; people: (N,); probes: N of (14,), see picture_latents.Sample.
+    labels: (N,) 0 or 1; people: (N,); matched: whether people are compared with themselves.
+    probes: N of (14,), see picture_latents.Sample.
     """
     seen = np.stack([probe for probe in probes if probe is not None]).astype(np.float64)
     spread = seen.std(0)
-    look = logistic.Design((seen - seen.mean(0)) / np.where(spread > 1e-9, spread, 1.0))
+    scaled = (seen - seen.mean(0)) / np.where(spread > 1e-9, spread, 1.0)
+    look = logistic.Design(scaled, people if matched else None)
     probed = logistic.fit_direction(look, labels, people, config.folds, config.seed)
     intervals = logistic.intervals(labels, fit.scores, people, config.seed)
     share = float(labels.mean())

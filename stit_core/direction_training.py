@@ -37,7 +37,7 @@ from stit_core.errors import DirectionError
 from stit_core.labelled_pictures import PictureSet, person_of
 from stit_core.pack_manifest import Pack
 from stit_core.packs import Models
-from stit_core.picture_latents import W_DIM, Encoded, encode_pictures, pair_latents
+from stit_core.picture_latents import W_DIM, Encoded, Sample, encode_pictures, pair_latents
 from stit_core.runtime import Runtime
 from stit_core.store import disk_errors
 
@@ -97,7 +97,9 @@ def train_directions(
 
     Returns
     -------
-    The directions as stored: (L, 512), factor 1 is one standard deviation of the training latents along it.
+    The directions as stored: (L, 512), factor 1 is one standard deviation of the training latents along it. Where most
+    pictures are of people who are in both classes, each person is compared with himself or herself: latents are then
+    those less the person's own mean, and who is in one class only is left out.
 
     Raises
     ------
@@ -190,6 +192,17 @@ def check_counts(encoded: Encoded, classes: Sequence[str]) -> None:
             raise DirectionError(message, f"Give at least {FEW} pictures of faces a class, better 100 or more.")
 
 
+def matched_rows(samples: Sequence[Sample], rows: np.ndarray, second: str) -> np.ndarray | None:
+    """Which of `rows` (n,) show people who are in both classes; None where too few do for a matched comparison.
+
+    They do where they are at least half of all rows and FEW of each class.
+    """
+    labels = np.array([samples[row].entry.label == second for row in rows], int)
+    both = logistic.in_both_classes(labels, [person_of(samples[row].entry.name) for row in rows])
+    enough = all(int((labels[both] == label).sum()) >= FEW for label in (0, 1))
+    return both if enough and 2 * int(both.sum()) >= len(rows) else None
+
+
 class _Learner:
     """One pair of classes: its latents, labels and people."""
 
@@ -206,16 +219,21 @@ class _Learner:
         self.pair, self.held, self.models, self.config = pair, held, models, config
         wanted = (pair.first, pair.second)
         rows = np.array([row for row, sample in enumerate(encoded.usable) if sample.entry.label in wanted], int)
+        both = matched_rows(encoded.usable, rows, pair.second)
+        self.matched = both is not None
+        left_alone = rows[:0] if both is None else rows[~both]
+        rows = rows if both is None else rows[both]
         self.samples = [encoded.usable[row] for row in rows]
         skipped = {sample.entry.name: sample.reason for sample in encoded.skipped if sample.entry.label in wanted}
         skipped |= {out.name: out.reason for out in pictures.left_out if out.label in (*wanted, "")}
+        skipped |= {encoded.usable[row].entry.name: "no usable picture of the other class" for row in left_alone}
         self.source, self.skipped = pictures.name, dict(sorted(skipped.items()))
         self.labels = np.array([int(sample.entry.label == pair.second) for sample in self.samples])
         self.people = [person_of(sample.entry.name) for sample in self.samples]
         self.people_known = bool(logistic.folds_of(self.labels, self.people, np.ones(len(rows), bool), 2, config.seed))
         if not self.people_known:  # the names tell nobody apart: every picture counts as a person of its own
             self.people = [sample.entry.name for sample in self.samples]
-        self.design = logistic.Design(pair_latents(encoded, rows, scratch))
+        self.design = logistic.Design(pair_latents(encoded, rows, scratch), self.people if self.matched else None)
 
     def learn(self, texts: Texts, runtime: Runtime, done: int, total: int) -> _Trained:
         """Fit, free from what is held, scale, and write down what is known of it."""
@@ -246,13 +264,16 @@ class _Learner:
         record = {
             "classes": {label: int((self.labels == number).sum()) for number, label in enumerate(pair)},
             "people": len(set(self.people)) if self.people_known else None,
+            "matched": self.matched,
             "skipped": self.skipped,
             "aligned": config.aligned,
             "folds": len(fit.fold_directions),
             "seed": config.seed,
             "strength": fit.strength,
             "raw_norm": norm,
-            **figures_of(fit, self.labels, self.people, [sample.probe for sample in self.samples], config),
+            **figures_of(
+                fit, self.labels, self.people, self.matched, [sample.probe for sample in self.samples], config
+            ),
             "held": {},
             "pack": pack.hash,
             "encoder": pack.part("encoder").hash,
