@@ -1,7 +1,7 @@
 """Measure what every direction of a pack does to held-out renders, write the page about it and draw the sheet.
 
-    python -m benchmarks.directions --data RENDERS/held_out [--pack heads-256] [--identities 32]
-                                    [--factors -2 -1 0 1 2] [--out docs/directions.md]
+    python -m benchmarks.directions --data RENDERS/held_out [--pack heads-256] [--own]
+                                    [--identities 32] [--factors -2 -1 0 1 2] [--out docs/directions.md]
                                     [--sheet docs/directions.jpg] [--seeds 3 8] [--sheet-factors -4 -2 0 2 4]
 
 The page holds, for each direction: rank correlation of factor and reading by the pack's attribute network and by an
@@ -28,7 +28,7 @@ from benchmarks.leakage import OTHERS, leaks, orthogonalised
 from benchmarks.moved_heads import Instruments, Moved, Reading, choose_heads, encode_heads, move_heads, read_renders
 from benchmarks.pack import attribute_names
 from recipes.training.data import Shards
-from stit_core.directions import list_directions, load_direction
+from stit_core.directions import SHIPPED, direction_roots, list_directions, load_direction
 from stit_core.memory import keep_freed_memory
 from stit_core.pack_manifest import Pack
 from stit_core.packs import find_pack, load_models
@@ -140,6 +140,7 @@ def parse(command: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of held-out renders")
     parser.add_argument("--pack", default="heads-256")
+    parser.add_argument("--own", action="store_true", help="measure the directions in your own folder as well")
     parser.add_argument("--identities", type=int, default=32, help="heads that are moved")
     parser.add_argument("--renders", type=int, default=250, help="renders to test the instruments and choose heads on")
     parser.add_argument("--factors", type=float, nargs="+", default=[-2.0, -1.0, 0.0, 1.0, 2.0])
@@ -156,16 +157,17 @@ def parse(command: Sequence[str] | None = None) -> argparse.Namespace:
     return arguments
 
 
-def load_vectors(pack: Pack) -> dict[str, np.ndarray]:
-    """Every direction (L, 512) of a pack, by name."""
-    return {card.name: load_direction(pack, card.name).vector for card in list_directions(pack)}
+def load_vectors(pack: Pack, own: bool = False) -> dict[str, np.ndarray]:
+    """Every direction (L, 512) that came with the program for a pack, by name; with `own` the user's own as well."""
+    roots = direction_roots() if own else (SHIPPED,)
+    return {card.name: load_direction(pack, card.name, roots).vector for card in list_directions(pack, roots)}
 
 
 def main() -> None:
     arguments = parse()
     keep_freed_memory()
     pack = find_pack(arguments.pack)
-    vectors = load_vectors(pack)
+    vectors = load_vectors(pack, arguments.own)
     if not vectors:
         raise SystemExit(f"The pack '{pack.name}' has no directions.")
     torch.manual_seed(0)
