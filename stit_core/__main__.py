@@ -110,6 +110,12 @@ def _add_directions(commands: argparse._SubParsersAction[argparse.ArgumentParser
         action.add_argument("name")
         _add_common(action)
     _add_train(actions)
+    told = "read .npy files, such as STIT's own, into your own directions"
+    imported = actions.add_parser("import", help=told)
+    imported.add_argument("source", type=Path, metavar="FOLDER_OR_FILE", help="one file (layers, 512) a direction")
+    imported.add_argument("--output", type=Path, metavar="FOLDER", help="default: your own directions")
+    imported.add_argument("--force", action="store_true", help="replace directions of these names")
+    _add_common(imported)
 
 
 def _add_train(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

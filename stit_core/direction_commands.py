@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stit_core.config import DirectionTrainingConfig
+from stit_core.direction_import import import_directions
 from stit_core.direction_training import Texts, train_directions
 from stit_core.directions import Card, delete_direction, is_own, list_directions, load_direction
 from stit_core.labelled_pictures import open_pictures
@@ -22,10 +23,12 @@ SHOWN_SKIPPED = 50
 
 
 def run_directions(options: argparse.Namespace, cancel: CancelToken, progress: Progress) -> None:
-    """Carry out `directions list`, `show`, `train` or `delete`."""
+    """Carry out `directions list`, `show`, `train`, `import` or `delete`."""
     pack = find_pack(options.pack or DEFAULT_PACK)
     if options.action == "train":
         _train(options, pack, cancel, progress)
+    elif options.action == "import":
+        _import(options, pack)
     elif options.action == "show":
         card = load_direction(pack, options.name).card
         _tell(options, asdict(card), card_lines(card))
@@ -38,10 +41,10 @@ def run_directions(options: argparse.Namespace, cancel: CancelToken, progress: P
 
 def _list(options: argparse.Namespace, pack: Pack) -> None:
     cards = list_directions(pack)
-    lines = [
-        f"{card.name:<22} {card.title}: - {card.negative} / + {card.positive}{' (your own)' * is_own(pack, card.name)}"
-        for card in cards
-    ]
+    lines = []
+    for card in cards:
+        signs = f"- {card.negative} / + {card.positive}" if card.negative or card.positive else card.description
+        lines.append(f"{card.name:<22} {card.title}: {signs}{' (your own)' * is_own(pack, card.name)}")
     listed = [{**asdict(card), "own": is_own(pack, card.name)} for card in cards]
     _tell(options, {"pack": pack.name, "directions": listed}, lines)
 
@@ -53,8 +56,7 @@ def _train(options: argparse.Namespace, pack: Pack, cancel: CancelToken, progres
     runtime = Runtime(device=pick_device(options.device), seed=options.seed, progress=progress, cancel=cancel)
     pictures = open_pictures(options.pictures, _words(options.classes))
     models = load_models(pack, runtime.device)
-    root: Path | None = None if options.output is None else options.output.expanduser().absolute()
-    made = train_directions(pictures, options.name, models, config, runtime, root, texts, options.force)
+    made = train_directions(pictures, options.name, models, config, runtime, _root(options), texts, options.force)
     lines = []
     for direction in made:
         lines += card_lines(direction.card)
@@ -63,6 +65,20 @@ def _train(options: argparse.Namespace, pack: Pack, cancel: CancelToken, progres
         if len(skipped) > SHOWN_SKIPPED:
             lines.append(f"  skipped      and {len(skipped) - SHOWN_SKIPPED} more, all in the card")
     _tell(options, {"pack": pack.name, "directions": [asdict(direction.card) for direction in made]}, lines)
+
+
+def _import(options: argparse.Namespace, pack: Pack) -> None:
+    found = import_directions(options.source.expanduser(), pack, _root(options), options.force)
+    cards = [direction.card for direction in found.directions]
+    lines = [f"{card.name:<22} {card.title}: {card.description}" for card in cards]
+    lines += [f"skipped: {name}: {reason}" for name, reason in found.skipped.items()]
+    lines.append(f"{len(cards)} directions of '{pack.name}' imported, {len(found.skipped)} files skipped.")
+    record = {"pack": pack.name, "directions": [asdict(card) for card in cards], "skipped": dict(found.skipped)}
+    _tell(options, record, lines)
+
+
+def _root(options: argparse.Namespace) -> Path | None:
+    return None if options.output is None else options.output.expanduser().absolute()  # type: ignore[no-any-return]
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -82,6 +98,7 @@ def _training_lines(record: Mapping[str, Any]) -> list[str]:
     if "classes" in record:
         counts = ", ".join(f"{count} of '{label}'" for label, count in record["classes"].items())
         people = "people unknown" if record["people"] is None else f"{record['people']} people"
+        people += ", each compared with himself or herself" if record["matched"] else ""
         lines.append(f"  pictures     {counts}; {people}; {len(record['skipped'])} skipped")
         for figure in ("accuracy", "auc"):
             value = record[figure]

@@ -69,6 +69,17 @@ def relations(
     }
 
 
+def overlap_warnings(cosines: Mapping[str, float], trained: bool = True) -> list[str]:
+    """A warning for each other direction that lies close to this one; a trained one can be made again without it."""
+    found = []
+    for other, value in cosines.items():
+        if abs(value) > CLOSE:
+            word = "much the same as" if value > 0 else "much the opposite of"
+            advice = f"; --hold {other} takes that part out." if trained else "."
+            found.append(f"It does {word} '{other}' (cosine {value:+.2f}){advice}")
+    return found
+
+
 def warnings_of(record: Mapping[str, Any], pair: tuple[str, str]) -> list[str]:
     """What a user should know before relying on the direction, in plain words."""
     found = []
@@ -87,10 +98,7 @@ def warnings_of(record: Mapping[str, Any], pair: tuple[str, str]) -> list[str]:
             f"Without {', '.join(held['overlap_before'])} little is left of it "
             f"(AUC {held['auc_before']:.2f} before, {held['auc_after']:.2f} after)."
         )
-    for other, value in record["cosine"].items():
-        if abs(value) > CLOSE:
-            word = "much the same as" if value > 0 else "much the opposite of"
-            found.append(f"It does {word} '{other}' (cosine {value:+.2f}); --hold {other} takes that part out.")
+    found += overlap_warnings(record["cosine"])
     if probe >= max(auc - PROBE_MARGIN, LOW_AUC):
         found.append(
             "The size, colour or background of the pictures alone tells the classes apart as well as the faces do "

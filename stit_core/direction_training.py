@@ -42,6 +42,7 @@ from stit_core.runtime import Runtime
 from stit_core.store import disk_errors
 
 FEW = 20  # usable pictures a class: fewer cannot be learned from
+MATCHED_FOLDS = 3  # of people in both classes; with fewer, a common beginning of file names is no person's name
 NOTHING_LEFT = 1e-6  # of a direction's length, once what is held is taken out
 _PACKAGES = ("torch", "numpy", "scikit-learn", "pillow", "dlib-bin")
 
@@ -195,12 +196,13 @@ def check_counts(encoded: Encoded, classes: Sequence[str]) -> None:
 def matched_rows(samples: Sequence[Sample], rows: np.ndarray, second: str) -> np.ndarray | None:
     """Which of `rows` (n,) show people who are in both classes; None where too few do for a matched comparison.
 
-    They do where they are at least half of all rows and FEW of each class.
+    They do where they are at least half of all rows, FEW of each class, and people enough for MATCHED_FOLDS folds.
     """
     labels = np.array([samples[row].entry.label == second for row in rows], int)
-    both = logistic.in_both_classes(labels, [person_of(samples[row].entry.name) for row in rows])
-    enough = all(int((labels[both] == label).sum()) >= FEW for label in (0, 1))
-    return both if enough and 2 * int(both.sum()) >= len(rows) else None
+    people = [person_of(samples[row].entry.name) for row in rows]
+    both = logistic.in_both_classes(labels, people)
+    enough = all(int((labels[both] == label).sum()) >= FEW for label in (0, 1)) and 2 * int(both.sum()) >= len(rows)
+    return both if enough and len(logistic.folds_of(labels, people, both, MATCHED_FOLDS, 0)) == MATCHED_FOLDS else None
 
 
 class _Learner:

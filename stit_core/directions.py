@@ -25,6 +25,7 @@ from stit_core.store import cache_folder, disk_errors, write_json
 SHIPPED = Path(__file__).resolve().parent.parent / "directions"
 W_DIM = 512
 LARGEST_FILE = 1 << 20  # bytes; the largest direction, (18, 512) float64, has 74 kB
+LARGEST_VALUE = 1e6  # of a direction's numbers, in units of w, which are a few times 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
@@ -196,7 +197,8 @@ def _owners(name: str) -> set[str]:
     return {path.parent.name for root in direction_roots() for path in root.glob(f"*/{name}.npy")}
 
 
-def _read(path: Path, pack: Pack) -> Direction:
+def read_vector(path: Path, pack: Pack) -> np.ndarray:
+    """The vector (L, 512) float32 in a .npy file, never unpickled. Raises: DirectionError for any other content."""
     hint = "Restore or delete the file."
     try:
         if path.stat().st_size > LARGEST_FILE:
@@ -204,14 +206,20 @@ def _read(path: Path, pack: Pack) -> Direction:
         with path.open("rb") as file:
             vector = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DirectionError(f"{path.name} cannot be read as a direction: {error}.", hint) from error
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else "it ends too early"
+        raise DirectionError(f"{path.name} cannot be read as a direction: {reason}.", hint) from error
+    return _checked(vector, path.stem, pack)
+
+
+def _read(path: Path, pack: Pack) -> Direction:
+    vector = read_vector(path, pack)
     card = _read_card(path.with_suffix(".json"), path.stem)
     generator = pack.part("generator").hash
     if (card.pack and card.pack != pack.name) or (card.generator and card.generator != generator):
         owner = f"'{card.pack}'" if card.pack != pack.name else f"another version of '{pack.name}'"
         message = f"The direction '{path.stem}' was made for the pack {owner}, not for this '{pack.name}'."
         raise DirectionError(message, "Train it again for this pack, or choose the pack that it was made for.")
-    return Direction(card, _checked(vector, path.stem, pack))
+    return Direction(card, vector)
 
 
 def _checked(vector: np.ndarray, name: str, pack: Pack) -> np.ndarray:
@@ -219,7 +227,8 @@ def _checked(vector: np.ndarray, name: str, pack: Pack) -> np.ndarray:
     if vector.shape != wanted:
         message = f"The direction '{name}' has the shape {vector.shape}; the pack '{pack.name}' takes {wanted}."
         raise DirectionError(message, "It was made for another pack; choose that pack or another direction.")
-    if not np.issubdtype(vector.dtype, np.floating) or not np.isfinite(vector).all():
+    usable = np.issubdtype(vector.dtype, np.floating) and bool((np.abs(vector) < LARGEST_VALUE).all())  # false for NaN
+    if not usable:
         raise DirectionError(f"The direction '{name}' holds values that are not finite numbers.", "Train it again.")
     return vector.astype(np.float32)
 
