@@ -253,7 +253,8 @@ def make_video(run_id: str, token: CancelToken, clip: str | None, *values: Any) 
     report: Report = work.result()
     files = [str(report.output), str(report.manifest)]
     before = gr.Video(str(path), playback_position=config.video.start or 0)
-    result = gr.Column(visible=True), before, files[0], files, words.finished(report)
+    told = "\n\n".join([words.finished(report), *report.warnings])
+    result = gr.Column(visible=True), before, files[0], files, told
     yield words.status("The video is finished.", "done"), gr.skip(), gr.Image(visible=False), *result
 
 

@@ -30,12 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_common(check)
     _add_clip_options(check)
     _add_packs(commands)
-    directions = commands.add_parser("directions", help="the edit directions of a pack")
-    actions = directions.add_subparsers(dest="action", required=True, metavar="ACTION")
-    _add_common(actions.add_parser("list", help="names, titles and what they do"))
-    show = actions.add_parser("show", help="one direction's card")
-    show.add_argument("name")
-    _add_common(show)
+    _add_directions(commands)
     _add_runs(commands)
     return parser
 
@@ -60,7 +55,8 @@ def _add_edit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--range",
         nargs=3,
         metavar=("START", "STOP", "STEPS"),
-        help="one video for each of STEPS factors of the direction given without a factor (else of the first)",
+        help="one video for each of STEPS factors of the direction given without a factor (else of the first), "
+        "and a grid video of the source and all of them, OUTPUT_NAME_grid.mp4",
     )
     edit.add_argument("-o", "--output", type=Path, help="default: CLIP_edited.mp4 in the current folder")
     _add_common(edit)
@@ -103,6 +99,40 @@ def _add_packs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action.add_argument("--json", action="store_true")
         if name == "fetch":
             action.add_argument("--accept-licences", action="store_true", help="you have read and accept them")
+
+
+def _add_directions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    directions = commands.add_parser("directions", help="the edit directions of a pack: see them, train new ones")
+    actions = directions.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_common(actions.add_parser("list", help="names, titles and what they do"))
+    for name, told in (("show", "one direction's card"), ("delete", "delete a direction of your own")):
+        action = actions.add_parser(name, help=told)
+        action.add_argument("name")
+        _add_common(action)
+    _add_train(actions)
+    told = "read .npy files, such as STIT's own, into your own directions"
+    imported = actions.add_parser("import", help=told)
+    imported.add_argument("source", type=Path, metavar="FOLDER_OR_FILE", help="one file (layers, 512) a direction")
+    imported.add_argument("--output", type=Path, metavar="FOLDER", help="default: your own directions")
+    imported.add_argument("--force", action="store_true", help="replace directions of these names")
+    _add_common(imported)
+
+
+def _add_train(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    train = actions.add_parser("train", help="learn a direction from labelled pictures")
+    train.add_argument("pictures", type=Path, metavar="FOLDER_OR_ZIP", help="with one subfolder of pictures a class")
+    train.add_argument("--name", required=True, help="of the direction; with several pairs NAME_FIRST_SECOND, or - ")
+    train.add_argument("--classes", default="", metavar="A,B", help="order of the classes, else alphabetical: A to B")
+    train.add_argument("--hold", default="", metavar="NAMES", help="directions to take out of it, such as age,gender")
+    train.add_argument("--aligned", action="store_true", help="the pictures are aligned crops: take them as they are")
+    train.add_argument("--folds", type=int, default=5, help="of the cross-validation, by person (default 5)")
+    train.add_argument("--seed", type=int, default=0, help="of all random draws (default 0)")
+    train.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+    train.add_argument("--output", type=Path, metavar="FOLDER", help="default: your own directions")
+    train.add_argument("--force", action="store_true", help="replace a direction of this name")
+    for text in ("title", "description", "positive", "negative"):
+        train.add_argument(f"--{text}", default="", help="for the card; {first} and {second} stand for the classes")
+    _add_common(train)
 
 
 def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -12,7 +12,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -21,7 +21,7 @@ from typing import Any
 from tqdm import tqdm
 
 from stit_core.config import PRESETS, EditConfig, RunConfig, preset
-from stit_core.directions import list_directions, load_direction
+from stit_core.direction_commands import run_directions
 from stit_core.editing import factor_range
 from stit_core.errors import Cancelled, ConfigError, FaceError, StitError
 from stit_core.estimates import estimate, time_steps
@@ -29,6 +29,7 @@ from stit_core.memory import keep_freed_memory
 from stit_core.pack_manifest import Pack, locate, verify_pack
 from stit_core.packs import DEFAULT_PACK, fetch_pack, find_pack, licences, list_packs, load_models
 from stit_core.pipeline import Pipeline
+from stit_core.ranges import range_warnings, run_range
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_device, pick_dtype
 from stit_core.store import Store, disk_errors
@@ -55,7 +56,7 @@ def execute(options: argparse.Namespace) -> int:
             finally:
                 bars.close()
     except (Cancelled, KeyboardInterrupt):
-        again = "; the same command goes on from there." if options.command in ("edit", "check") else "."
+        again = "; the same command goes on from there." if options.command in ("edit", "check", "directions") else "."
         print(f"Stopped. What was finished is kept{again}", file=sys.stderr)
         return STOPPED
     except StitError as error:
@@ -257,12 +258,23 @@ def _edit(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
     pipeline = pipeline.with_config(pipeline.config.with_changes({"edit": {"directions": tuple(pairs)}}))
     output = options.output or Path(f"{options.clip.stem}_edited.mp4")
     if varied is None:
-        reports = [pipeline.run(options.clip, output)]
-    else:
-        reports = pipeline.run_range(options.clip, output, varied, factors)
+        _warn(pipeline.warnings)
+        report = pipeline.run(options.clip, output)
+        bars.close()
+        _tell(options, report.as_json(), [_report_text(report)])
+        return
+    told = range_warnings(pipeline, varied, factors)
+    _warn(told)
+    made = run_range(pipeline, options.clip, output, varied, factors)
     bars.close()
-    found = [report.as_json() for report in reports]
-    _tell(options, {"outputs": found} if varied is not None else found[0], [_report_text(report) for report in reports])
+    _warn([text for text in made.warnings if text not in told])
+    grid = [] if made.grid is None else [f"{made.grid}: the source and all factors side by side"]
+    _tell(options, made.as_json(), [*map(_report_text, made.reports), *grid])
+
+
+def _warn(texts: Sequence[str]) -> None:
+    for text in texts:
+        print(f"warning: {text}", file=sys.stderr)
 
 
 def _report_text(report: Report) -> str:
@@ -354,18 +366,6 @@ def _show_pack(options: argparse.Namespace, pack: Pack) -> None:
     _tell(options, record | {"description": pack.description, "parts": parts}, lines)
 
 
-def _directions(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:  # noqa: ARG001
-    pack = find_pack(options.pack or DEFAULT_PACK)
-    if options.action == "list":
-        cards = list_directions(pack)
-        lines = [f"{card.name:<22} {card.title}: - {card.negative} / + {card.positive}" for card in cards]
-        _tell(options, {"pack": pack.name, "directions": [dataclasses.asdict(card) for card in cards]}, lines)
-        return
-    card = load_direction(pack, options.name).card
-    record = dataclasses.asdict(card)
-    _tell(options, record, [f"{name:<12} {value}" for name, value in record.items() if value != ""])
-
-
 def _runs(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:  # noqa: ARG001
     store = Store()
     if options.action == "list":
@@ -396,4 +396,4 @@ def _tell(options: argparse.Namespace, record: Mapping[str, Any], lines: list[st
     print(json.dumps(record) if options.json else "\n".join(lines))
 
 
-_ACTIONS = {"edit": _edit, "check": _check, "packs": _packs, "directions": _directions, "runs": _runs}
+_ACTIONS = {"edit": _edit, "check": _check, "packs": _packs, "directions": run_directions, "runs": _runs}

@@ -238,6 +238,22 @@ class CompositeConfig:
 
 
 @dataclass(frozen=True)
+class DirectionTrainingConfig:
+    """Labelled pictures to an edit direction."""
+
+    hold: tuple[str, ...] = ()  # directions whose span is taken out of the new one
+    aligned: bool = False  # the pictures are aligned crops already
+    folds: int = 5  # of the outer cross-validation, by person
+    seed: int = 0
+    batch_size: int = 8  # pictures a call of the encoder
+
+    def __post_init__(self) -> None:
+        _check(self, "folds", 2, 50)
+        _check(self, "seed", 0, 2**32 - 2)
+        _check(self, "batch_size", 1, 256)
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """The settings of a whole run, one part a stage."""
 

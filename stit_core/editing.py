@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from stit_core.models.generator import Generator
 from stit_core.runtime import Runtime
 
 MAX_RANGE_STEPS = 1000
+PULLS_AGAINST = 0.3  # cosine from which two directions noticeably undo each other
+NEARLY_SAME = 0.5  # cosine from which two directions noticeably add to each other
 
 
 def factor_range(start: float, stop: float, steps: int) -> list[float]:
@@ -31,6 +34,65 @@ def factor_range(start: float, stop: float, steps: int) -> list[float]:
     if not 1 <= steps <= MAX_RANGE_STEPS:
         raise ConfigError(f"A range of {steps} steps cannot be made.", f"Choose 1 to {MAX_RANGE_STEPS} steps.")
     return [float(value) for value in np.linspace(start, stop, steps)]
+
+
+def tell_overlaps(edits: Sequence[tuple[str, float]], vectors: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    """Say in plain words which of the chosen directions pull against each other, and which add to each other.
+
+    The effect of a direction is what the sum of all edits moves along it, so that of two edits fa * a and fb * b the
+    second changes the effect of the first by (fb |b|) / (fa |a|) * cos(a, b) of what its factor says.
+
+    Parameters
+    ----------
+    edits: (name, factor) pairs; the order of the names is kept.
+    vectors: name -> (L, 512), all of one shape; those that `edits` names must be there.
+
+    Returns
+    -------
+    One sentence or two for each pair that needs them, the strongest overlap first. The cosines are those that a card
+    shows, computed here because a card may be older than the direction that it speaks of.
+
+    Source: ours.
+    """
+    found = []
+    for (first, factor), (second, other) in itertools.combinations(edits, 2):
+        a, b = vectors[first].astype(np.float64), vectors[second].astype(np.float64)
+        reach, other_reach = abs(factor) * float(np.linalg.norm(a)), abs(other) * float(np.linalg.norm(b))
+        if first == second or reach == 0 or other_reach == 0:
+            continue
+        cosine = float(np.vdot(a, b)) * abs(factor * other) / (reach * other_reach)
+        shares = abs(cosine) * other_reach / reach, abs(cosine) * reach / other_reach
+        named = f"'{first}' ({factor:+g}) and '{second}' ({other:+g})"
+        if factor * other * cosine < 0 and abs(cosine) >= PULLS_AGAINST:
+            text = _opposed(named, first, second, cosine, shares)
+        elif factor * other * cosine > 0 and abs(cosine) >= NEARLY_SAME:
+            text = _alike(named, first, second, cosine, shares)
+        else:
+            continue
+        found.append((abs(cosine), text))
+    return tuple(text for _, text in sorted(found, key=lambda pair: -pair[0]))
+
+
+def _opposed(named: str, first: str, second: str, cosine: float, shares: tuple[float, float]) -> str:
+    lost = [f"{_percent(share)} of '{name}'" for share, name in zip(shares, (first, second), strict=True)]
+    return (
+        f"{named} pull against each other (cosine {cosine:+.2f}): {lost[0]} is undone by '{second}', "
+        f"{lost[1]} by '{first}'. Lower one factor, or train one of the two with --hold and the name of the other."
+    )
+
+
+def _alike(named: str, first: str, second: str, cosine: float, shares: tuple[float, float]) -> str:
+    more = [f"{_percent(share)} more of '{name}'" for share, name in zip(shares, (first, second), strict=True)]
+    return (
+        f"{named} are nearly the same change (cosine {cosine:+.2f}) and add up: the result has {more[0]} and {more[1]} "
+        "than the factors say. Lower one factor, or leave one of the two out."
+    )
+
+
+def _percent(share: float) -> str:
+    """A share in words: "about 45 %", and for one beyond all "over 100 %"."""
+    percent = round(100 * share)
+    return "over 100 %" if percent > 100 else f"about {max(1, percent)} %"
 
 
 def edit(

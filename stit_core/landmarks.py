@@ -175,6 +175,29 @@ def find_faces(picture: np.ndarray, config: LandmarkConfig) -> list[Face]:
     return _Finder(config).thorough(picture)
 
 
+class PictureLandmarks:
+    """Finds the largest face of single pictures; built once for many of them, not shared between threads."""
+
+    def __init__(self, config: LandmarkConfig | None = None) -> None:
+        self._finder = _Finder(config or LandmarkConfig())
+
+    def points(self, picture: np.ndarray) -> np.ndarray:
+        """Landmarks (68, 2) of the largest face of a picture (H, W, 3) uint8, in its pixels.
+
+        Raises
+        ------
+        FaceError: no face, or only faces under `min_face`.
+        """
+        faces = self._finder.usual(picture) or self._finder.thorough(picture)
+        if not faces:
+            raise FaceError("No face was found.", "Use a picture of a face that looks towards the camera.")
+        smallest = self._finder.config.min_face
+        if faces[0].side < smallest * _ROUNDING:
+            message = f"The face is {faces[0].side:.0f} pixels wide; at least {smallest} are needed."
+            raise FaceError(message, "Use a larger picture, or lower 'min_face'.")
+        return self._finder.points(picture, faces[0], _POINT_SIDES[-1])
+
+
 def find_landmarks(clip: Clip, config: LandmarkConfig, runtime: Runtime) -> Landmarks:
     """Follow one face through a clip.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -221,7 +221,7 @@ class Pipeline:
         kept = dataclasses.replace(clip.frames, indices=clip.frames.indices[:count])
         part = dataclasses.replace(clip, frames=kept, timestamps=clip.timestamps[:count])
         config = dataclasses.replace(self.config.video, end=float(clip.start + seconds), speed="veryfast")
-        told = {"comment": f"edited with STIT Studio, pack {self.pack.name}, {_edit_text(self.config)}, stopped"}
+        told = self.container_comment(f"{_edit_text(self.config)}, stopped half-way")
         return video.write_video(
             self._composited(part, crops, stitched, regions), part, output, config, self.runtime, told
         )
@@ -238,6 +238,10 @@ class Pipeline:
             pivots=(lambda frame: self.pivot(clip, frame)) if self._meets_pivot() else None,
         )
 
+    def container_comment(self, edit: str) -> dict[str, str]:
+        """What a video's container says of itself, `edit` being what was changed."""
+        return {"comment": f"edited with STIT Studio, pack {self.pack.name}, {edit}"}
+
     # --- Whole runs -------------------------------------------------------------------------------------------
 
     def run(self, path: Path, output: Path) -> Report:
@@ -245,24 +249,19 @@ class Pipeline:
 
         Raises: StitError of the stage that cannot go on, Cancelled when the run was stopped.
         """
-        self._check_edit()
-        video.check_output(Path(output))
-        reports.check_output(Path(path), Path(output))
-        self.models.verify()
-        facts = probing.probe(Path(path), self.config.video)
-        probing.check_length(Path(path), facts, self.config.video)
-        reports.check_space(facts, self.config.video, self.pack.resolution, self.store.root, Path(output))
-        return self._finish(self.open(Path(path)), Path(output))
+        return self.finish(self.prepare(Path(path), [Path(output)]), Path(output))
 
-    def run_range(self, path: Path, output: Path, name: str, factors: list[float]) -> list[Report]:
-        """One video for each factor of the direction `name`, called like `output` with the factor added."""
-        made = []
-        for factor, label in zip(factors, _labels(factors), strict=True):
-            pairs = tuple((n, factor if n == name else f) for n, f in self.config.edit.directions)
-            config = self.config.with_changes({"edit": {"directions": pairs}})
-            target = output.with_name(f"{output.stem}_{name}_{label}{output.suffix}")
-            made.append(self.with_config(config).run(path, target))
-        return made
+    def prepare(self, path: Path, outputs: Sequence[Path]) -> Clip:
+        """See that nothing stands in the way of the whole job, then open the clip. Raises: StitError."""
+        self._check_edit()
+        for output in outputs:
+            video.check_output(output)
+            reports.check_output(path, output)
+        self.models.verify()
+        facts = probing.probe(path, self.config.video)
+        probing.check_length(path, facts, self.config.video)
+        reports.check_space(facts, self.config.video, self.pack.resolution, self.store.root, outputs[0])
+        return self.open(path)
 
     def _check_edit(self) -> None:
         """Raise DirectionError or ConfigError for an edit that the pack cannot do, before hours of work."""
@@ -272,7 +271,9 @@ class Pipeline:
             message = f"There is no style layer {freeze} to freeze from in the pack '{self.pack.name}'."
             raise ConfigError(message, f"Choose 'freeze_from' from 0 to {self.pack.num_ws - 1}.")
 
-    def _finish(self, clip: Clip, output: Path) -> Report:
+    def finish(self, clip: Clip, output: Path) -> Report:
+        """Carry out all that is missing for an opened clip: its edited video and the manifest. Raises: as `run`."""
+        self._found("clip")
         measures = self.measure(clip).summary
         written = self.write(clip, output)
         report = Report(
@@ -285,6 +286,7 @@ class Pipeline:
             seconds={stage: round(self.seconds.get(stage, 0.0), 3) for stage in STAGES},
             cached=tuple(stage for stage in STAGES if stage in self.cached),
             measures=measures,
+            warnings=self.warnings,
         )
         reports.write_manifest(report, clip, self.pack, self.directions(), self.config, self.runtime)
         return report
@@ -298,7 +300,7 @@ class Pipeline:
         """
         edited = self.edit(clip)
         position = _position(edited.frame_indices, frame)
-        net = self._tuned_generator(clip)
+        net = self.tuned_generator(clip)
         with torch.inference_mode(), self.runtime.autocast():
             if edited.styles is not None:
                 styles = [layer[position : position + 1].to(self.runtime.device) for layer in edited.styles]
@@ -313,7 +315,7 @@ class Pipeline:
         position = _position(tuned.frame_indices, frame)
         with torch.inference_mode(), self.runtime.autocast():
             w_plus = tuned.w_plus[position : position + 1].to(self.runtime.device)
-            image = self._tuned_generator(clip).synthesis(w_plus)
+            image = self.tuned_generator(clip).synthesis(w_plus)
         return to_picture(image.float())[0]
 
     def preview_frame(self, clip: Clip, frame: int, crop: np.ndarray) -> np.ndarray:
@@ -351,6 +353,12 @@ class Pipeline:
         """The directions that the settings name. Raises: DirectionError."""
         return {name: directions.load_direction(self.pack, name) for name, _ in self.config.edit.directions}
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know of the chosen directions, in plain words, before any work. Raises: DirectionError."""
+        vectors = {name: direction.vector for name, direction in self.directions().items()}
+        return editing.tell_overlaps(self.config.edit.directions, vectors)
+
     # --- Keys -------------------------------------------------------------------------------------------------
 
     def _landmarks_key(self, clip: Clip) -> str:
@@ -374,6 +382,18 @@ class Pipeline:
         vectors = [direction.hash for direction in self.directions().values()]
         upstream = [self._tune_key(clip), self._masks_key(clip)]
         return key("stitch", upstream, vectors, self.config.edit, self.config.stitching, self.runtime.seed)
+
+    def has(self, clip: Clip, stage: str) -> bool:
+        """Whether the result of a stage up to `stitch` is stored under these settings. Raises: DirectionError."""
+        names: dict[str, Callable[[Clip], str]] = {
+            "landmarks": self._landmarks_key,
+            "align": self._align_key,
+            "invert": self._invert_key,
+            "tune": self._tune_key,
+            "masks": self._masks_key,
+            "stitch": self._stitch_key,
+        }
+        return self._run(clip).find(stage, names[stage](clip)) is not None
 
     # --- Making and finding -----------------------------------------------------------------------------------
 
@@ -418,7 +438,8 @@ class Pipeline:
             self.cached.add(stage)
             self.runtime.step(stage, 1, 1)
 
-    def _tuned_generator(self, clip: Clip) -> Generator:
+    def tuned_generator(self, clip: Clip) -> Generator:
+        """The generator as it was tuned to the clip, frozen; not to be changed."""
         name = f"generator-{self._tune_key(clip)}"
         net = self._memory.get(name)
         if not isinstance(net, Generator):
@@ -472,15 +493,6 @@ def _digest(source: Path) -> str:
 
 def _changed(source: Path) -> VideoError:
     return VideoError(f"{source.name} was changed while it was worked on.", "Start again once the file is complete.")
-
-
-def _labels(factors: list[float]) -> list[str]:
-    """What names the factors in file names: two decimals, more where two factors would share a name."""
-    for decimals in range(2, 12):
-        labels = [f"{factor:+.{decimals}f}" for factor in factors]
-        if len(set(labels)) >= len(set(factors)):
-            break
-    return labels
 
 
 def _subfolder(folder: Path) -> Path:

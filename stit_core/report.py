@@ -91,6 +91,7 @@ class Report:
     gaps: first and last frame of each stretch left untouched.
     audio: whether, or how, sound was carried over.
     seconds: by stage; cached: stages whose results were found.
+    warnings: what to know of the chosen directions, in plain words.
     """
 
     output: Path
@@ -102,6 +103,7 @@ class Report:
     seconds: Mapping[str, float]
     cached: tuple[str, ...]
     measures: Measures
+    warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The report as one flat JSON object."""
@@ -114,6 +116,7 @@ class Report:
             "seconds_total": round(sum(self.seconds.values()), 3),
             "cached": list(self.cached),
             **{name: round(value, 6) for name, value in dataclasses.asdict(self.measures).items()},
+            "warnings": list(self.warnings),
             "output": str(self.output),
             "manifest": str(self.manifest),
         }

@@ -11,8 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drawn_face import write_clip
+from tiny_pack import make_direction
 
 from stit_core import commands
 from stit_core.__main__ import main
@@ -214,6 +216,30 @@ def test_the_trim_is_part_of_the_run(home: Path, capsys: pytest.CaptureFixture[s
     shutil.copy(clip, home / "d.mp4")
     assert main(["check", str(clip), "--pack", "tiny", "--end", "0.3", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["frames"] == 3
+
+
+def test_a_range_and_its_overlaps_are_told_once(
+    home: Path, face_clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = home / "directions" / "tiny"
+    folder.mkdir(parents=True)
+    np.save(folder / "smile.npy", make_direction(1))
+    np.save(folder / "frown.npy", make_direction(2) - make_direction(1))
+    monkeypatch.setenv("STIT_DIRECTIONS", str(folder.parent))
+    more = ["--preset", "draft", "-d", "smile", "-d", "frown=1", "--range", "1", "2", "2"]
+    assert main(command(face_clip, home / "o.mp4", *more)) == 0
+    out, complaints = capsys.readouterr()
+    assert complaints.count("warning: ") == 1
+    assert "warning: 'smile' (+2) and 'frown' (+1) pull against each other" in complaints
+    record = json.loads(out)
+    assert record["grid"] == str(home / "o_smile_grid.mp4")
+    assert Path(record["grid"]).exists()
+    assert len(record["warnings"]) == 1
+    assert [Path(made["output"]).name for made in record["outputs"]] == ["o_smile_+1.00.mp4", "o_smile_+2.00.mp4"]
+    assert ["(+1)" in made["warnings"][0] for made in record["outputs"]] == [True, True]
+    plain = [word for word in command(face_clip, home / "o.mp4", *more) if word != "--json"]
+    assert main(plain) == 0
+    assert "o_smile_grid.mp4: the source and all factors" in capsys.readouterr().out
 
 
 def test_a_range_varies_the_direction_without_a_factor() -> None:

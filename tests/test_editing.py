@@ -8,7 +8,7 @@ import torch
 
 from stit_core.artefacts import Tuned
 from stit_core.config import EditConfig
-from stit_core.editing import edit, factor_range
+from stit_core.editing import edit, factor_range, tell_overlaps
 from stit_core.errors import ConfigError, DirectionError
 from stit_core.runtime import Runtime
 from tests.stage_cases import CLIP_HASH, tiny_generator
@@ -105,3 +105,87 @@ def test_factor_range_counts_both_ends():
     for bad in ((0.0, 1.0, 0), (0.0, 1.0, 1001), (float("nan"), 1.0, 3), (0.0, float("inf"), 3)):
         with pytest.raises(ConfigError):
             factor_range(*bad)
+
+
+# --- Overlaps -----------------------------------------------------------------------------------------------------
+
+
+def plane(*numbers: float) -> np.ndarray:
+    """A direction (2, 512) that is (x, y) in the first column of the two layers, else 0."""
+    vector = np.zeros((2, 512), np.float32)
+    vector[:, 0] = numbers
+    return vector
+
+
+# |a| = 10, |b| = 5, |c| = 1: cos(a, b) = -0.8, cos(a, c) = 0.6, cos(b, c) = 0.
+FLAT = {"a": plane(6, 8), "b": plane(0, -5), "c": plane(1, 0), "none": plane(0, 0)}
+
+
+def test_two_that_pull_against_each_other_are_named_with_what_each_loses() -> None:
+    # 2 a + 1 b: along a, 20 - 0.8 * 5 = 16, so 20 % is lost; along b, 5 - 0.8 * 20 < 0, all of it and more.
+    (told,) = tell_overlaps((("a", 2.0), ("b", 1.0)), FLAT)
+    assert "'a' (+2) and 'b' (+1) pull against each other (cosine -0.80)" in told
+    assert "about 20 % of 'a' is undone by 'b'" in told
+    assert "over 100 % of 'b' by 'a'" in told
+    assert "Lower one" in told
+    assert "--hold" in told
+
+
+def test_what_is_told_as_lost_is_what_the_sum_lacks(directions) -> None:
+    names = ("smile", "age")
+    smile = directions["smile"]
+    age = directions["age"] * 0.2 - smile
+    moved = 1.0 * smile + 0.5 * age
+    lost = 1 - np.vdot(moved, smile) / np.vdot(smile, smile)
+    assert 0.3 < lost < 0.7
+    (told,) = tell_overlaps(tuple(zip(names, (1.0, 0.5), strict=True)), {"smile": smile, "age": age})
+    assert f"about {round(100 * lost)} % of 'smile' is undone by 'age'" in told
+
+
+def test_two_that_are_nearly_the_same_add_up() -> None:
+    # 1 a + 5 c: along a, 10 + 0.6 * 5 = 13, 30 % more; along c, 5 + 0.6 * 10 = 11, 120 % more.
+    (told,) = tell_overlaps((("a", 1.0), ("c", 5.0)), FLAT)
+    assert "'a' (+1) and 'c' (+5) are nearly the same change (cosine +0.60)" in told
+    assert "about 30 % more of 'a' and over 100 % more of 'c'" in told
+    opposite = {"a": FLAT["a"], "c": -FLAT["c"]}
+    (told,) = tell_overlaps((("a", 1.0), ("c", -5.0)), opposite)
+    assert "nearly the same change" in told, "two opposite directions with opposite factors are the same change"
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        (),
+        (("a", 2.0),),
+        (("b", 2.0), ("c", 3.0)),  # at right angles
+        (("a", 0.0), ("b", 2.0)),  # not edited at all
+        (("a", 2.0), ("none", 2.0)),
+        (("a", 1.0), ("a", 1.0)),
+    ],
+)
+def test_what_does_not_overlap_is_not_told(edits: tuple[tuple[str, float], ...]) -> None:
+    assert tell_overlaps(edits, FLAT) == ()
+
+
+def test_the_limits_of_an_overlap() -> None:
+    def turned(cosine: float) -> np.ndarray:
+        return plane(cosine, np.sqrt(1 - cosine**2))
+
+    for cosine, factor, word in (
+        (-0.31, 1.0, "against"),
+        (-0.29, 1.0, None),
+        (0.31, -1.0, "against"),
+        (0.49, 1.0, None),
+        (0.51, 1.0, "same"),
+    ):
+        told = tell_overlaps((("c", 1.0), ("d", factor)), {"c": plane(1, 0), "d": turned(cosine)})
+        assert len(told) == (word is not None)
+        assert word is None or word in told[0]
+
+
+def test_the_strongest_overlap_comes_first_and_nothing_is_changed() -> None:
+    vectors = {name: vector.copy() for name, vector in FLAT.items()}
+    told = tell_overlaps((("c", -1.0), ("a", 1.0), ("b", 1.0)), vectors)
+    assert ["cosine -0.80" in text for text in told] == [True, False]
+    assert "cosine +0.60" in told[1]
+    assert all(np.array_equal(vectors[name], FLAT[name]) for name in FLAT)

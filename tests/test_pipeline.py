@@ -22,6 +22,7 @@ from stit_core.config import RunConfig, VideoConfig, preset
 from stit_core.errors import ArtefactMismatchError, Cancelled, DirectionError, PackError, StoreError, VideoError
 from stit_core.packs import Models, find_pack
 from stit_core.pipeline import Pipeline
+from stit_core.ranges import run_range
 from stit_core.report import manifest_path
 from stit_core.runtime import CancelToken, Runtime
 from stit_core.store import Store
@@ -210,12 +211,29 @@ def test_a_damaged_result_is_made_again(done: Path, face_clip: Path, caplog: pyt
     assert {"clip", "stitch"} <= set(report.cached)
 
 
-def test_a_range_gives_one_video_a_factor(done: Path, face_clip: Path) -> None:
-    reports = watched(settings(("smile", 0.0))).pipeline.run_range(face_clip, done / "r.mp4", "smile", [-1.0, 2.0])
-    assert [report.output.name for report in reports] == ["r_smile_-1.00.mp4", "r_smile_+2.00.mp4"]
-    assert "stitch" in reports[1].cached, "smile=2 was made before"
-    factors = [json.loads(report.manifest.read_text())["edits"][0]["factor"] for report in reports]
+def test_a_range_finds_what_was_made_before(done: Path, face_clip: Path) -> None:
+    made = run_range(watched(settings(("smile", 0.0))).pipeline, face_clip, done / "r.mp4", "smile", [-1.0, 2.0])
+    assert [report.output.name for report in made.reports] == ["r_smile_-1.00.mp4", "r_smile_+2.00.mp4"]
+    assert "stitch" in made.reports[1].cached, "smile=2 was made before"
+    factors = [json.loads(report.manifest.read_text())["edits"][0]["factor"] for report in made.reports]
     assert factors == [-1.0, 2.0]
+
+
+def test_directions_that_overlap_are_told_of_and_written_down(
+    done: Path, face_clip: Path, direction_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(direction_root, done / "directions")
+    monkeypatch.setenv("STIT_DIRECTIONS", str(done / "directions"))
+    smile = np.load(done / "directions" / "tiny" / "smile.npy")
+    other = np.load(done / "directions" / "tiny" / "age.npy")
+    np.save(done / "directions" / "tiny" / "frown.npy", other - smile)
+    pipeline = watched(settings(("smile", 2.0), ("frown", 1.0), ("age", 0.0))).pipeline
+    (told,) = pipeline.warnings
+    assert "'smile' (+2) and 'frown' (+1) pull against each other" in told
+    report = pipeline.run(face_clip, done / "b.mp4")
+    assert report.warnings == (told,)
+    assert json.loads(report.manifest.read_text())["result"]["warnings"] == [told]
+    assert watched(settings(("smile", 2.0), ("age", 1.0))).pipeline.warnings == ()
 
 
 # --- What the page asks for ---------------------------------------------------------------------------------------
