@@ -1,15 +1,19 @@
-"""What the page says: progress, measures and errors in plain words, as HTML that is safe to show."""
+"""What the page says: progress, findings, measures and errors in plain words, as HTML that is safe to show."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from html import escape
+from typing import TYPE_CHECKING
 
-from page.jobs import Watch
-from page.settings import PageSettings
-from stit_core.artefacts import Alignment, Clip, Landmarks
 from stit_core.directions import Card
 from stit_core.errors import StitError
-from stit_core.report import Measures, Report
+
+if TYPE_CHECKING:
+    from page.jobs import Status
+    from page.runs import Output
+    from page.studio import Limits, TrimFacts
+    from stit_core.preflight import Preflight
 
 STAGE_WORDS = {
     "clip": "Reading the clip",
@@ -23,41 +27,67 @@ STAGE_WORDS = {
     "stitch": "Stitching the face back",
     "measure": "Measuring",
     "video": "Writing the video",
+    "write": "Writing the video",
+    "train": "Learning the direction",
 }
-STOPPED = "Stopped. Nothing that was finished is lost: press the same button and it goes on from there."
-WAITING = "Waiting for a free place; one clip is worked on at a time."
+STATE_WORDS = {
+    "face": "one face",
+    "none": "no face",
+    "several": "several faces",
+    "small": "face too small",
+    "cut": "cut to another scene",
+}
+DONE_WORDS = {
+    "align": "The face was found.",
+    "tune": "The generator fits the face.",
+    "edit": "The video is finished.",
+    "train": "The direction is ready.",
+}
+PRESET_WORDS = {
+    "draft": ("Draft", "A first look"),
+    "balanced": ("Balanced", "Recommended"),
+    "paper": ("Paper", "The published schedule"),
+}
+STOPPED = "Stopped. Nothing that was finished is lost; it goes on from there."
 GOOD_PSNR, FAIR_PSNR = 28.0, 24.0  # dB
 GOOD_IDENTITY, FAIR_IDENTITY = 0.8, 0.6  # cosine
 GOOD_STEADINESS, FAIR_STEADINESS = 0.98, 0.94  # of the source's own
 GOOD_BORDER, FAIR_BORDER = 0.005, 0.01  # STIT's units
 
 
-def limits(settings: PageSettings) -> str:
-    """What may be uploaded, to stand beside the upload."""
-    return (
-        f"Up to {settings.max_mb:g} MB; up to {settings.max_seconds:g} seconds are edited, so name a start and an end "
-        f"for a longer clip. Your files stay on this server and are deleted after {settings.keep_hours:g} hours."
+# --- The line above the steps -------------------------------------------------------------------------------------
+
+
+def job(status: Status | None, ready: bool = True) -> str:
+    """The line above the steps: what is at work for this visitor, how far it is and how long it takes yet."""
+    if status is None:
+        text = "" if ready else "Warming up: the networks are being read. You can begin meanwhile."
+        return _line("warming", text) if text else ""
+    if status.state == "waiting":
+        ahead = "One clip is" if status.ahead <= 1 else f"{status.ahead} clips are"
+        return _line("busy", "Waiting for your turn", f"{ahead} before yours", 0.0)
+    if status.state == "running":
+        left = status.seconds_left
+        detail = "" if left is None or left < 1 else f"about {duration(left)} left"
+        return _line("busy", STAGE_WORDS.get(status.stage, "At work"), detail, status.share)
+    if status.state == "saving":
+        return _line("busy", "Stopping: writing down the frames that are ready", "", status.share)
+    if status.state == "done":
+        return _line("done", DONE_WORDS.get(status.kind, "Done."), f"It took {duration(status.elapsed)}.")
+    if status.state in ("stopped", "interrupted"):
+        return _line("stopped", status.message or STOPPED, status.hint)
+    return _line("failed", status.message or "Something went wrong on the server.", status.hint)
+
+
+def _line(kind: str, text: str, detail: str = "", share: float | None = None) -> str:
+    bar = (
+        ""
+        if share is None
+        else f'<progress max="100" value="{100 * share:.0f}" aria-label="{escape(text)}"></progress>'
     )
-
-
-def status(text: str, kind: str = "idle") -> str:
-    """The line above the steps; kind: idle, busy, done, stopped or failed."""
-    return f'<div class="status {kind}" role="status">{escape(text)}</div>'
-
-
-def progress(watch: Watch) -> str:
-    """The line above the steps while work goes on."""
-    if not watch.stage:
-        return status(WAITING, "busy")
-    words = STAGE_WORDS.get(watch.stage, watch.stage.capitalize())
-    left = watch.seconds_left
-    if left is not None and left >= 1:
-        words += f", about {_duration(left)} left"
-    total, done = max(1, watch.total), min(watch.done, max(1, watch.total))
-    return (
-        f'<div class="status busy" role="status">{escape(words)}'
-        f'<progress max="{total}" value="{done}" aria-label="{escape(words)}"></progress></div>'
-    )
+    more = f'<span class="job-detail">{escape(detail)}</span>' if detail else ""
+    words = f'<div class="job-words"><strong>{escape(text)}</strong>{more}</div>'
+    return f'<div class="job {kind}" role="status">{words}{bar}</div>'
 
 
 def error_text(error: StitError) -> str:
@@ -65,60 +95,156 @@ def error_text(error: StitError) -> str:
     return escape(str(error))
 
 
-def found_face(clip: Clip, landmarks: Landmarks, crops: Alignment) -> str:
-    """What was found in a clip, as Markdown."""
-    lines = [
-        f"**{len(clip.frames)} frames** of {clip.width} × {clip.height}, {float(clip.frame_rate):.4g} a second, "
-        f"{clip.seconds:.1f} s, {'with sound' if clip.audio else 'no sound'}.",
-        f"The face is in **{len(crops.frame_indices)}** of them.",
+def notice(texts: Iterable[str], kind: str = "warning") -> str:
+    """Remarks beside the step that they belong to; kind: warning, info or failed."""
+    return "".join(f'<p class="notice {kind}">{escape(text)}</p>' for text in texts if text)
+
+
+def heading(title: str, text: str = "") -> str:
+    """The head of a step or of a part of it."""
+    more = f"<p>{escape(text)}</p>" if text else ""
+    return f'<div class="heading"><h2>{escape(title)}</h2>{more}</div>'
+
+
+# --- Clip ---------------------------------------------------------------------------------------------------------
+
+
+def limits(known: Limits) -> str:
+    """What may be uploaded, to stand beside the upload."""
+    facts = (
+        f"up to {known.megabytes:g} MB",
+        f"{known.seconds:g} seconds are edited",
+        f"{known.frames:,} frames at most",
+        f"{known.megapixels:.3g} megapixels a frame",
+    )
+    kept = f"Your clip stays on this server and is deleted after {duration(3600 * known.keep_hours)}."
+    chips = "".join(f"<span>{escape(fact)}</span>" for fact in facts)
+    return f'<div class="limits"><div class="facts">{chips}</div><p>{escape(kept)}</p></div>'
+
+
+def sample_title(name: str) -> str:
+    """`young woman turning` -> `Young woman turning`."""
+    return name[:1].upper() + name[1:]
+
+
+def clip_facts(found: Preflight) -> str:
+    """Size, rate, length and sound of a clip."""
+    facts = [
+        f"{found.width} × {found.height}",
+        f"{found.frame_rate:.4g} frames a second",
+        duration(found.seconds),
+        f"{found.megabytes:.3g} MB",
+        "with sound" if found.sound else "no sound",
     ]
-    bridged = int((~landmarks.detected).sum())
-    if bridged:
-        lines.append(f"In {bridged} it was not seen and is carried over from the frames around.")
-    if landmarks.gaps:
-        stretches = ", ".join(f"{first} to {last}" for first, last in landmarks.gaps)
-        lines.append(f"Frames without a face, left as they are: {stretches}.")
-    most = int(landmarks.faces.max(initial=0))
-    if most > 1:
-        lines.append(f"There are up to {most} faces; the number under *Face* chooses another one.")
-    return "\n\n".join(lines)
+    return f'<div class="facts">{"".join(f"<span>{escape(fact)}</span>" for fact in facts)}</div>'
+
+
+def estimates(seconds: Mapping[str, float] | None) -> str:
+    """How long each preset takes here."""
+    if seconds is None:
+        return '<p class="quiet">How long it will take is known in a moment; this machine is being timed.</p>'
+    rows = "".join(
+        f"<tr><th>{escape(PRESET_WORDS[name][0])}</th><td>{escape(duration(seconds[name]))}</td></tr>"
+        for name in PRESET_WORDS
+        if name in seconds
+    )
+    return f'<table class="estimates"><caption>From here to the finished video</caption>{rows}</table>'
+
+
+def best_label(facts: TrimFacts) -> str:
+    """What the button does that sets the trim."""
+    start, end = facts.best or (0.0, 0.0)
+    return f"Use the best {end - start:.3g} seconds"
+
+
+def preset_text(name: str, seconds: float | None) -> str:
+    """What a preset is, and how long it takes."""
+    about = PRESET_WORDS[name][1]
+    return about if seconds is None else f"{about}, about {duration(seconds)}"
+
+
+# --- Align and tune -----------------------------------------------------------------------------------------------
+
+
+def steadiness(before: float, after: float) -> str:
+    """What the smoothing does, in a sentence."""
+    return f"The crop jerks by {after:.2f} pixels a frame; without smoothing by {before:.2f}."
 
 
 def tuned_face(psnr: float) -> str:
-    """How well the generator fits, as Markdown."""
+    """How well the generator fits."""
     word = _grade(psnr, GOOD_PSNR, FAIR_PSNR, ("close", "fair", "rough"))
-    return f"The fit is **{word}** ({psnr:.1f} dB PSNR). Continue with what to change."
+    return f"The fit is {word} ({psnr:.1f} dB PSNR)."
 
 
-def factor_label(card: Card) -> str:
-    """What a slider does: `Smile (- serious, + smiling)`."""
-    title = card.title or card.name.replace("_", " ")
-    ends = [f"{sign} {end}" for sign, end in (("−", card.negative), ("+", card.positive)) if end]
-    return f"{title} ({', '.join(ends)})" if ends else title
+# --- Edit ---------------------------------------------------------------------------------------------------------
 
 
-def finished(report: Report) -> str:
-    """The result in plain words and in figures, as Markdown."""
-    figures: Measures = report.measures
-    identity = _grade(figures.id_cosine, GOOD_IDENTITY, FAIR_IDENTITY, ("kept", "changed a little", "changed"))
-    steady = _grade(figures.tl_id, GOOD_STEADINESS, FAIR_STEADINESS, ("steady", "mostly steady", "unsteady"))
-    seam = _grade(-figures.border_loss, -GOOD_BORDER, -FAIR_BORDER, ("fine", "faint", "may show"))
+def card_title(card: Card) -> str:
+    """What a direction is called."""
+    return card.title or card.name.replace("_", " ").capitalize()
+
+
+def card_text(card: Card) -> str:
+    """What a direction does, in one line."""
+    return " to ".join(end for end in (card.negative, card.positive) if end)
+
+
+def edits(pairs: Iterable[tuple[str, float]]) -> str:
+    """`smile +1.5, age -2`."""
+    return ", ".join(f"{name.replace('_', ' ')} {factor:+g}" for name, factor in pairs if factor) or "no change"
+
+
+# --- Watch --------------------------------------------------------------------------------------------------------
+
+
+def finished(output: Output) -> str:
+    """The result in plain words and in figures."""
+    head = f"<p class='result-head'>{escape(edits(output.edits).capitalize())}"
+    if output.partial:
+        told = f"Stopped after {output.frames} of {output.of} frames. What is there can be watched and kept."
+        return f"{head}</p>{notice([told, *output.warnings])}"
+    head += f' <span class="quiet">{output.frames} frames, made in {escape(duration(output.seconds_taken))}</span></p>'
+    return head + measures(output.measures or {}) + notice(output.warnings)
+
+
+def output_text(output: Output) -> str:
+    """What tells one video from another, beside what was changed."""
+    share = f"{output.frames} of {output.of} frames" if output.partial else f"{output.frames} frames"
+    return f"{PRESET_WORDS[output.preset][0]}, {share}"
+
+
+def measures(known: Mapping[str, float]) -> str:
+    """Identity, steadiness, seam and fit as a word each with its figures below."""
+    if not known:
+        return ""
+    identity = _grade(known["id_cosine"], GOOD_IDENTITY, FAIR_IDENTITY, ("kept", "changed a little", "changed"))
+    steady = _grade(known["tl_id"], GOOD_STEADINESS, FAIR_STEADINESS, ("steady", "mostly steady", "unsteady"))
+    seam = _grade(-known["border_loss"], -GOOD_BORDER, -FAIR_BORDER, ("fine", "faint", "may show"))
+    fit = _grade(known["psnr"], GOOD_PSNR, FAIR_PSNR, ("close", "fair", "rough"))
     rows = [
-        ("Identity", identity, f"cosine {figures.id_cosine:.3f}; the same picture has 1"),
-        ("Over time", steady, f"TL-ID {figures.tl_id:.3f}, TG-ID {figures.tg_id:.3f}; the source has 1"),
-        ("Seam", seam, f"border loss {figures.border_loss:.4f}"),
-        ("Fit before the edit", f"{figures.psnr:.1f} dB", f"LPIPS {figures.lpips:.3f}"),
-        ("Time", _duration(sum(report.seconds.values())), f"{report.frames} frames, {report.faces} with the face"),
+        ("Identity", identity, f"cosine {known['id_cosine']:.3f}; the same picture has 1"),
+        ("Over time", steady, f"TL-ID {known['tl_id']:.3f}, TG-ID {known['tg_id']:.3f}; the source has 1"),
+        ("Seam", seam, f"border loss {known['border_loss']:.4f}"),
+        ("Fit before the edit", fit, f"{known['psnr']:.1f} dB, LPIPS {known['lpips']:.3f}"),
     ]
-    table = "\n".join(f"| {name} | {word} | {figure} |" for name, word, figure in rows)
-    return f"| What | In words | In figures |\n| --- | --- | --- |\n{table}"
+    parts = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(word)}<span>{escape(figure)}</span></dd></div>"
+        for name, word, figure in rows
+    )
+    return f'<dl class="measures">{parts}</dl>'
 
 
 def _grade(value: float, good: float, fair: float, words: tuple[str, str, str]) -> str:
     return words[0] if value >= good else words[1] if value >= fair else words[2]
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """`3.5 s`, `40 s`, `4 min`, `2 h`."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.2g} hours"

@@ -1,0 +1,91 @@
+"""The page's own widgets: gr.HTML components whose elements and scripts lie in page/web.
+
+The template of a part has no placeholder, so that its elements, and with them focus and what was typed, outlive every
+update; the script draws what the props say, as text and never as markup. What comes back from the browser is checked
+here. Gradio reads a template as Handlebars and as a JavaScript template literal: no backtick, backslash, `${` or `{{`
+may stand in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+WEB = Path(__file__).resolve().parent / "web"
+QUALITY = 85  # JPEG
+MOST_CHOSEN = 40  # directions at once
+LARGEST_FACTOR = 100.0  # of EditConfig
+
+
+def build_part(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:
+    """A widget of page/web: `name`.html with `name`.js; `props` are those that the script's first lines name."""
+    return gr.HTML(
+        value,
+        html_template=(WEB / f"{name}.html").read_text(),
+        js_on_load=f'"use strict";\n{(WEB / f"{name}.js").read_text()}',
+        apply_default_css=False,
+        elem_id=elem_id,
+        elem_classes="part",
+        **props,
+    )
+
+
+def data_url(picture: np.ndarray, quality: int = QUALITY) -> str:
+    """A picture (H, W, 3) uint8 as the address of an image that needs no file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="JPEG", quality=quality)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def read_factors(value: Any) -> tuple[tuple[str, float], ...]:
+    """What the dials sent, as (name, factor) pairs; whatever is no name with a finite number is left out."""
+    if not isinstance(value, Mapping):
+        return ()
+    pairs = [(name, read_number(factor)) for name, factor in list(value.items())[:MOST_CHOSEN] if isinstance(name, str)]
+    return tuple((name, factor) for name, factor in pairs if factor is not None and abs(factor) <= LARGEST_FACTOR)
+
+
+def read_trim(value: Any, seconds: float) -> tuple[float | None, float | None]:
+    """What the trim's handles sent: start and end in seconds, None where they stand at the ends of the clip."""
+    sent = value if isinstance(value, Mapping) else {}
+    start, end = read_number(sent.get("start")), read_number(sent.get("end"))
+    start = None if start is None or start <= 0 else min(start, seconds)
+    end = None if end is None or end >= seconds else max(end, 0.0)
+    return (start, end) if end is None or end > (start or 0.0) else (None, None)
+
+
+def read_settings_part(value: Any) -> dict[str, dict[str, Any]]:
+    """What the settings sent: {stage: {setting: value}}, lists as tuples; RunConfig checks the rest."""
+    if not isinstance(value, Mapping):
+        return {}
+    return {
+        str(stage): {str(name): _frozen(setting) for name, setting in part.items()}
+        for stage, part in value.items()
+        if isinstance(part, Mapping) and part
+    }
+
+
+def read_number(value: Any) -> float | None:
+    """A finite number from outside, or None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def read_index(value: Any, options: Sequence[Any]) -> int | None:
+    """A position in `options` that the browser named, or None where there is none of the kind."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(options):
+        return value
+    return None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(entry) for entry in value) if isinstance(value, list) else value

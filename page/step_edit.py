@@ -1,0 +1,142 @@
+"""Step 4: what to change and how much, shown at once on a few frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from page import words
+from page.advanced import describe_settings, keep_known
+from page.parts import build_part, data_url, read_factors, read_settings_part
+from page.shell import LIGHT, WATCH, Shell, Update, told
+from stit_core.config import PRESETS, preset
+from stit_core.directions import Card
+
+FACTOR_LIMIT = 5.0  # of a slider; standard deviations in the packs' own directions
+FIRST_FACTOR = 1.5  # of a direction that was just chosen
+KEY_FRAMES = 2
+
+
+class EditStep:
+    """The widgets of the step and their handlers."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell, self.studio = shell, shell.studio
+        with gr.Row(elem_classes="columns"):
+            with gr.Column(scale=3, min_width=320, elem_id="preview-column"):
+                gr.HTML(
+                    words.heading(
+                        "Change the face", "Move a slider and see it at once. Drag across a picture to compare."
+                    )
+                )
+                self.wipe = build_part("wipe", {}, "wipe")
+                self.notice = gr.HTML(elem_id="edit-notice", elem_classes="notices")
+                self.make = gr.Button("Make the video", variant="primary", elem_id="make")
+            with gr.Column(scale=2, min_width=300):
+                quick = [{"label": label, "factors": dict(edits)} for label, edits in self.studio.suggestions]
+                self.dials = build_part("dials", {}, "dials", cards=[], quick=quick)
+        with gr.Accordion("Advanced: stitching and every other setting", open=False, elem_id="advanced"):
+            self.mark = gr.Checkbox(False, label="Write “AI-edited” visibly into the picture", elem_id="mark")
+            self.settings = build_part("settings", {}, "settings", stages=[])
+
+    def wire(self, arrival: Any) -> None:
+        """Connect the widgets."""
+        run_id, shell = self.shell.run_id, self.shell
+        preview = [self.wipe, self.notice]
+        restored = arrival.success(self.restore, run_id, [self.dials, self.mark, self.settings], **LIGHT)
+        restored.success(self.preview, run_id, preview, **LIGHT).success(self.show_cards, run_id, self.dials, **LIGHT)
+        shell.ended.change(self.preview, run_id, preview, **LIGHT)
+        self.dials.moved(self.move, [run_id, self.dials], preview, trigger_mode="always_last", **LIGHT)
+        self.mark.input(self.set_mark, [run_id, self.mark], None, **LIGHT)
+        self.settings.set(self.set_advanced, [run_id, self.settings], self.notice, trigger_mode="always_last", **LIGHT)
+        self.make.click(self.start, run_id, [shell.steps, *shell.job_outputs], **LIGHT)
+
+    # --- Handlers -------------------------------------------------------------------------------------------------
+
+    @told
+    def restore(self, run_id: str) -> Update:
+        """Show the choices of a run that came back."""
+        state = self.studio.state(run_id)
+        cards = [self._card(card) for card in self.studio.cards()]
+        return {
+            self.dials: gr.HTML(dict(state.edits), cards=cards),
+            self.mark: state.mark,
+            self.settings: gr.HTML(state.advanced, stages=self._stages(state.preset)),
+        }
+
+    @told
+    def show_cards(self, run_id: str) -> Update:  # noqa: ARG002 (its event hands it over)
+        """The cards with their pictures, which may have to be drawn first."""
+        cards = [self._card(card) | {"image": self._picture(card)} for card in self.studio.cards()]
+        return {self.dials: gr.HTML(cards=cards)}
+
+    @told
+    def move(self, run_id: str, sent: Any) -> Update:
+        """A slider was moved: keep the choice and show it."""
+        self.studio.change(run_id, edits=read_factors(sent))
+        return self._previewed(run_id)
+
+    @told
+    def preview(self, run_id: str) -> Update:
+        """Show the stored choice on a few frames."""
+        return self._previewed(run_id) if run_id else {self.wipe: gr.skip()}
+
+    @told
+    def set_mark(self, run_id: str, mark: bool) -> None:
+        """The visible mark, on or off."""
+        self.studio.change(run_id, mark=bool(mark))
+
+    @told
+    def set_advanced(self, run_id: str, sent: Any) -> Update:
+        """Keep changed settings."""
+        self.studio.change(run_id, advanced=keep_known(read_settings_part(sent)))
+        return {self.notice: ""}
+
+    @told
+    def start(self, run_id: str) -> Update:
+        """Make the video."""
+        return {**self.shell.begin(run_id, "edit"), **self.shell.go(WATCH)}
+
+    # --- What is shown --------------------------------------------------------------------------------------------
+
+    def _previewed(self, run_id: str) -> Update:
+        state = self.studio.state(run_id)
+        if not state.aligned:
+            return {self.wipe: {}}
+        shown = self.studio.edit_preview(run_id, state.edits, KEY_FRAMES)
+        if shown is None:
+            return {self.wipe: gr.skip()}
+        frames = [
+            {"label": f"frame {key.frame}", "before": data_url(key.before), "after": data_url(key.after)}
+            for key in shown.pictures
+        ]
+        text = (
+            "A quick look: the fit and the seam get better in the video."
+            if shown.draft
+            else "Without the seam's last touch."
+        )
+        return {
+            self.wipe: {"frames": frames, "text": text},
+            self.notice: words.notice(self.studio.overlaps(state.edits)),
+        }
+
+    def _card(self, card: Card) -> dict[str, Any]:
+        return {
+            "name": card.name,
+            "title": words.card_title(card),
+            "text": words.card_text(card),
+            "about": card.description,
+            "positive": card.positive,
+            "negative": card.negative,
+            "low": -FACTOR_LIMIT,
+            "high": FACTOR_LIMIT,
+            "start": FIRST_FACTOR,
+        }
+
+    def _picture(self, card: Card) -> str:
+        return data_url(self.studio.thumbnail(card.name))
+
+    def _stages(self, preset_name: str) -> list[dict[str, Any]]:
+        name = preset_name if preset_name in PRESETS else "balanced"
+        return describe_settings(preset(name, self.studio.pack.schedules))

@@ -1,0 +1,107 @@
+"""Step 3: fit the generator to the face, and watch it come closer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from page import words
+from page.drawings import loss_plot
+from page.parts import build_part
+from page.shell import EDIT, LIGHT, Shell, Update, told
+from page.step_parts import triple
+
+FIT_NAMES = ("Source", "First guess", "Tuned")
+
+
+class TuneStep:
+    """The widgets of the step and their handlers."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell, self.studio = shell, shell.studio
+        intro = "A generator that draws faces learns to draw this one. How thorough shall it be?"
+        gr.HTML(words.heading("Learn the face", intro))
+        with gr.Row(elem_classes="columns"):
+            with gr.Column(scale=2, min_width=280):
+                self.presets = build_part("picker", self._presets("balanced", None), "presets", legend="How thorough")
+                self.begin = gr.Button("Start", variant="primary", elem_id="tune")
+                self.onward = gr.Button("Choose the edit", elem_id="to-edit")
+                hint = "You can choose the edit while this goes on."
+                gr.HTML(f'<p class="quiet">{hint}</p>')
+            with gr.Column(scale=3, min_width=300):
+                self.fit = gr.HTML(triple([(name, None) for name in FIT_NAMES]), elem_id="fitted")
+                self.loss = gr.HTML(elem_id="loss")
+                self.words = gr.HTML(elem_id="tuned")
+
+    def wire(self, arrival: Any) -> None:
+        """Connect the widgets."""
+        run_id, shell = self.shell.run_id, self.shell
+        shown = [self.fit, self.loss, self.words, self.begin]
+        for event in (arrival.success, shell.ended.change):
+            event(self.restore, run_id, [*shown, self.presets], **LIGHT)
+        shell.timed.change(self.show_presets, run_id, self.presets, **LIGHT)
+        shell.fit.change(self.show_fit, run_id, shown, trigger_mode="always_last", **LIGHT)
+        self.presets.pick(self.choose, run_id, [*shown, self.presets], **LIGHT)
+        self.begin.click(self.start, run_id, shell.job_outputs, **LIGHT)
+        self.onward.click(lambda: shell.go(EDIT), None, [shell.steps], **LIGHT)
+
+    # --- Handlers -------------------------------------------------------------------------------------------------
+
+    @told
+    def restore(self, run_id: str) -> Update:
+        """Show how far the tuning of the stored choices is."""
+        return {**self._shown(run_id), **self._preset_update(run_id)}
+
+    @told
+    def show_presets(self, run_id: str) -> Update:
+        """Tell the times, once the machine has been timed."""
+        return self._preset_update(run_id) if run_id else {self.presets: gr.skip()}
+
+    @told
+    def choose(self, run_id: str, event: gr.EventData) -> Update:
+        """Another preset."""
+        if event.id in words.PRESET_WORDS:
+            self.studio.change(run_id, preset=event.id)
+        return {**self._shown(run_id), **self._preset_update(run_id)}
+
+    @told
+    def start(self, run_id: str) -> Update:
+        """Tune, or go on where it was stopped."""
+        return self.shell.begin(run_id, "tune")
+
+    @told
+    def show_fit(self, run_id: str) -> Update:
+        """The newest picture and the loss so far."""
+        return self._shown(run_id)
+
+    # --- What is shown --------------------------------------------------------------------------------------------
+
+    def _shown(self, run_id: str) -> Update:
+        state = self.studio.state(run_id)
+        fit = self.studio.fit_preview(run_id) if state.aligned else None
+        status = state.last if state.last is not None and state.last.kind == "tune" else None
+        history = status.history if status is not None else ()
+        named = (None, None, None) if fit is None else (fit.source, fit.pivot, fit.tuned)
+        resumed = status is not None and status.state in ("stopped", "interrupted") and not state.tuned
+        label = "Tuned" if state.tuned else "Go on" if resumed else "Start"
+        return {
+            self.fit: triple(list(zip(FIT_NAMES, named, strict=True))),
+            self.loss: loss_plot(history) if len(history) > 1 else "",
+            self.words: f'<p class="quiet">{words.tuned_face(history[-1][3])}</p>' if history else "",
+            self.begin: gr.Button(label, interactive=not state.tuned),
+        }
+
+    def _preset_update(self, run_id: str) -> Update:
+        state = self.studio.state(run_id)
+        times = None
+        if state.clip is not None:
+            times = self.studio.trim_facts(run_id, state.start, state.end).estimates
+        return {self.presets: self._presets(state.preset, times)}
+
+    def _presets(self, chosen: str, times: Any) -> dict[str, Any]:
+        items = [
+            {"id": name, "title": title, "text": words.preset_text(name, (times or {}).get(name))}
+            for name, (title, _) in words.PRESET_WORDS.items()
+        ]
+        return {"items": items, "chosen": chosen}

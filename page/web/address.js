@@ -1,0 +1,30 @@
+// Keeps the run's id in the page's address, and copies that address. Props: value, the id; none any more: begin anew.
+const button = element.querySelector(".visit-copy");
+const words = button.textContent;
+
+let known = false;
+
+function draw() {
+  button.disabled = !props.value;
+  if (!props.value && known) window.location.replace(window.location.pathname); // the run was deleted
+  if (!props.value) return;
+  known = true;
+  const address = new URL(window.location.href);
+  if (address.searchParams.get("run") === props.value) return;
+  address.searchParams.set("run", props.value);
+  window.history.replaceState(null, "", address);
+}
+
+async function copy() {
+  try {
+    await navigator.clipboard.writeText(window.location.href);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "It stands in the address bar";
+  }
+  setTimeout(() => { button.textContent = words; }, 2500);
+}
+
+button.addEventListener("click", copy);
+watch("value", draw);
+draw();

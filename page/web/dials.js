@@ -1,0 +1,136 @@
+// What to change, and how much: cards to choose from and a slider for each chosen one. Props: value {name: factor}, cards
+// [{name, title, text, positive, negative, low, high, image}], quick [{label, factors}]. Fires "moved" while sliders move.
+const find = (name) => element.querySelector(name);
+const search = find(".dials-find input");
+const WAIT = 120; // milliseconds between two messages while a slider moves
+let factors = {};
+let timer = 0;
+
+const cards = () => props.cards || [];
+const make = (tag, name, text) => {
+  const made = document.createElement(tag);
+  if (name) made.className = name;
+  if (text !== undefined) made.textContent = text;
+  return made;
+};
+
+function tell() {
+  if (timer) return;
+  timer = setTimeout(() => {
+    timer = 0;
+    props.value = { ...factors };
+    trigger("moved");
+  }, WAIT);
+}
+
+function dial(card) {
+  const row = make("div", "dial");
+  const id = `dial-${card.name}`;
+  const name = make("label", "dial-name", card.title);
+  name.htmlFor = id;
+  const number = make("input", "dial-number");
+  Object.assign(number, { type: "number", step: "any", min: card.low, max: card.high });
+  number.setAttribute("aria-label", `${card.title}: factor as a number`);
+  const range = make("input", "dial-range");
+  Object.assign(range, { type: "range", id, min: card.low, max: card.high, step: 0.1 });
+  const drop = make("button", "dial-drop", "×");
+  drop.type = "button";
+  drop.setAttribute("aria-label", `Leave out ${card.title}`);
+  const low = make("span", "dial-end", card.negative || "less");
+  const high = make("span", "dial-end dial-end-high", card.positive || "more");
+  const show = (value) => {
+    range.value = value;
+    if (number !== document.activeElement) number.value = value;
+    const middle = (100 * (0 - card.low)) / (card.high - card.low);
+    const at = (100 * (Math.min(Math.max(value, card.low), card.high) - card.low)) / (card.high - card.low);
+    range.style.setProperty("--from", `${Math.min(middle, at)}%`);
+    range.style.setProperty("--to", `${Math.max(middle, at)}%`);
+  };
+  const set = (value) => {
+    if (!Number.isFinite(value)) return;
+    factors[card.name] = Math.min(Math.max(value, card.low), card.high);
+    show(factors[card.name]);
+    tell();
+  };
+  range.addEventListener("input", () => set(Number(range.value)));
+  number.addEventListener("change", () => { set(parseFloat(number.value)); number.value = factors[card.name]; });
+  drop.addEventListener("click", () => { delete factors[card.name]; draw(); tell(); search.focus(); });
+  show(factors[card.name]);
+  row.append(name, number, drop, range, low, high);
+  return row;
+}
+
+function choice(card) {
+  const made = make("button", "card");
+  made.type = "button";
+  made.dataset.name = card.name;
+  made.setAttribute("aria-pressed", String(card.name in factors));
+  const picture = make("span", "card-picture");
+  if (card.image) {
+    const image = make("img");
+    image.src = card.image;
+    image.alt = "";
+    image.draggable = false;
+    picture.append(image);
+  }
+  made.append(picture, make("span", "card-title", card.title), make("span", "card-text", card.text));
+  made.title = card.about || card.text;
+  made.addEventListener("click", () => {
+    if (card.name in factors) delete factors[card.name];
+    else factors[card.name] = card.start;
+    draw();
+    tell();
+    find(`.card[data-name="${CSS.escape(card.name)}"]`)?.focus();
+  });
+  return made;
+}
+
+function suggestion({ label, factors: wanted }) {
+  const made = make("button", "chip", label);
+  made.type = "button";
+  made.setAttribute("aria-pressed", String(same(wanted, factors)));
+  made.addEventListener("click", () => {
+    factors = { ...wanted };
+    draw();
+    tell();
+    [...find(".dials-quick").children].find((chip) => chip.textContent === label)?.focus();
+  });
+  return made;
+}
+
+const same = (one, other) =>
+  Object.keys(one).length === Object.keys(other).length && Object.keys(one).every((name) => one[name] === other[name]);
+
+function filter() {
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let shown = 0;
+  for (const [at, card] of cards().entries()) {
+    const text = `${card.name} ${card.title} ${card.text} ${card.about || ""}`.toLowerCase();
+    const fits = words.every((word) => text.includes(word));
+    find(".dials-cards").children[at].hidden = !fits;
+    shown += fits;
+  }
+  find(".dials-none").hidden = shown > 0 || !cards().length;
+}
+
+function draw() {
+  const chosen = Object.keys(factors).map((name) => cards().find((card) => card.name === name)).filter(Boolean);
+  find(".dials-quick").replaceChildren(...(props.quick || []).map(suggestion));
+  find(".dials-chosen").replaceChildren(...chosen.map(dial));
+  find(".dials-empty").hidden = chosen.length > 0;
+  find(".dials-reset").disabled = chosen.length === 0;
+  find(".dials-cards").replaceChildren(...cards().map(choice));
+  filter();
+}
+
+find(".dials-reset").addEventListener("click", () => { factors = {}; draw(); tell(); });
+search.addEventListener("input", filter);
+watch("cards", draw);
+watch("quick", draw);
+watch("value", () => {
+  if (timer || same(props.value || {}, factors)) return; // the visitor is ahead of the server
+  factors = { ...(props.value || {}) };
+  draw();
+});
+factors = { ...(props.value || {}) };
+draw();

@@ -1,0 +1,94 @@
+// Every setting of every stage. Props: value {stage: {setting: value}}, only what differs from the preset; stages [{stage,
+// title, settings: [{name, kind: bool | choice | text, default (JSON), choices, about}]}]. Fires "set" when one was changed.
+const find = (name) => element.querySelector(name);
+const search = find(".tweaks-find input");
+let changes = {};
+
+const make = (tag, name, text) => {
+  const made = document.createElement(tag);
+  if (name) made.className = name;
+  if (text !== undefined) made.textContent = text;
+  return made;
+};
+
+function read(field, setting) {
+  if (setting.kind === "bool") return field.checked;
+  if (setting.kind === "choice") return field.value;
+  const text = field.value.trim();
+  if (text === "") return JSON.parse(setting.default);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text; // the server says what is wrong with it
+  }
+}
+
+function put(stage, setting, value) {
+  const part = { ...(changes[stage] || {}) };
+  if (JSON.stringify(value) === JSON.stringify(JSON.parse(setting.default))) delete part[setting.name];
+  else part[setting.name] = value;
+  changes = { ...changes, [stage]: part };
+  if (!Object.keys(part).length) delete changes[stage];
+  props.value = changes;
+  trigger("set");
+}
+
+function row(stage, setting) {
+  const made = make("div", "tweak");
+  const id = `tweak-${stage}-${setting.name}`;
+  const name = make("label", "tweak-name", setting.name.replaceAll("_", " "));
+  name.htmlFor = id;
+  let field = make(setting.kind === "choice" ? "select" : "input");
+  for (const text of setting.choices || []) field.append(new Option(text, text));
+  if (setting.kind === "bool") field.type = "checkbox";
+  if (setting.kind === "text") field.type = "text";
+  field.id = id;
+  const changed = changes[stage] && setting.name in changes[stage];
+  const value = changed ? changes[stage][setting.name] : JSON.parse(setting.default);
+  if (setting.kind === "bool") field.checked = value;
+  else if (setting.kind === "choice") field.value = value;
+  else field.value = JSON.stringify(value);
+  made.classList.toggle("tweak-changed", Boolean(changed));
+  field.addEventListener("change", () => {
+    put(stage, setting, read(field, setting));
+    made.classList.toggle("tweak-changed", Boolean(changes[stage] && setting.name in changes[stage]));
+  });
+  const about = make("span", "tweak-about", setting.about);
+  about.id = `${id}-about`;
+  field.setAttribute("aria-describedby", about.id);
+  made.append(name, field, about);
+  made.dataset.words = `${stage} ${setting.name} ${setting.about}`.toLowerCase().replaceAll("_", " ");
+  return made;
+}
+
+function draw() {
+  const open = new Set([...element.querySelectorAll("details[open]")].map((part) => part.dataset.stage));
+  find(".tweaks-stages").replaceChildren(...(props.stages || []).map(({ stage, title, settings }) => {
+    const part = make("details", "tweaks-stage");
+    part.dataset.stage = stage;
+    part.open = open.has(stage);
+    part.append(make("summary", "", title), ...settings.map((setting) => row(stage, setting)));
+    return part;
+  }));
+  filter();
+}
+
+function filter() {
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  for (const part of element.querySelectorAll("details")) {
+    let shown = 0;
+    for (const one of part.querySelectorAll(".tweak")) {
+      one.hidden = !words.every((word) => one.dataset.words.includes(word));
+      shown += !one.hidden;
+    }
+    part.hidden = shown === 0;
+    if (words.length) part.open = shown > 0;
+  }
+}
+
+search.addEventListener("input", filter);
+find(".tweaks-reset").addEventListener("click", () => { changes = {}; props.value = {}; draw(); trigger("set"); });
+watch("stages", draw);
+watch("value", () => { changes = props.value || {}; draw(); });
+changes = props.value || {};
+draw();

@@ -1,0 +1,110 @@
+// Two handles over a strip that shows what was found along the clip. Props: value {start, end} in seconds, clip
+// {seconds, step, stretches: [{start, end, state}], thumbnails: [{seconds, image}]}, names {state: words}, still (an image),
+// video (the selector of the element that shows the frame at a handle). Fires "moved" with {start, end} when a handle is let
+// go, and "peek" with {seconds} where the browser cannot show the frame itself.
+const find = (name) => element.querySelector(name);
+const handles = [find(".trim-first"), find(".trim-last")];
+const numbers = [find(".trim-first-number"), find(".trim-last-number")];
+let ends = [0, 0];
+
+const clip = () => props.clip || { seconds: 0, step: 0.04, stretches: [], thumbnails: [] };
+const percent = (seconds) => (clip().seconds ? (100 * seconds) / clip().seconds : 0);
+const told = (seconds) => String(Math.round(seconds * 100) / 100);
+
+function show() {
+  const { seconds, step } = clip();
+  handles.forEach((handle, side) => {
+    Object.assign(handle, { min: 0, max: seconds, step, value: ends[side] });
+    handle.setAttribute("aria-valuetext", `${told(ends[side])} seconds`);
+  });
+  numbers.forEach((number, side) => {
+    Object.assign(number, { min: 0, max: seconds, step: "any" });
+    if (number !== document.activeElement) number.value = told(ends[side]);
+  });
+  find(".trim-shade-first").style.width = `${percent(ends[0])}%`;
+  find(".trim-shade-last").style.width = `${100 - percent(ends[1])}%`;
+  find(".trim-length").textContent = `${told(ends[1] - ends[0])} of ${told(seconds)} seconds`;
+}
+
+function seek(seconds) {
+  const video = props.video && document.querySelector(props.video);
+  if (video && video.readyState > 0 && !video.error && video.videoWidth > 0) {
+    video.pause();
+    video.currentTime = Math.min(seconds, Math.max(0, clip().seconds - clip().step));
+  } else {
+    trigger("peek", { seconds });
+  }
+}
+
+function move(side, wanted, finished) {
+  const { seconds, step } = clip();
+  if (!Number.isFinite(wanted)) return show();
+  const room = side === 0 ? [0, ends[1] - step] : [ends[0] + step, seconds];
+  ends[side] = Math.min(Math.max(wanted, room[0]), room[1]);
+  show();
+  seek(ends[side]);
+  if (finished) {
+    props.value = { start: ends[0], end: ends[1] };
+    trigger("moved", props.value);
+  }
+}
+
+function drawFilm() {
+  const { thumbnails } = clip();
+  const pictures = thumbnails.map(({ image }) => {
+    const picture = document.createElement("img");
+    picture.src = image;
+    picture.alt = "";
+    picture.draggable = false;
+    return picture;
+  });
+  find(".trim-film").replaceChildren(...pictures);
+}
+
+function drawStrip() {
+  const { seconds, stretches } = clip();
+  const names = props.names || {};
+  const parts = stretches.map(({ start, end, state }) => {
+    const part = document.createElement("span");
+    part.className = `found found-${state}`;
+    part.style.left = `${percent(start)}%`;
+    part.style.width = `${percent(end) - percent(start)}%`;
+    part.title = `${names[state] || state}, ${told(start)} to ${told(end)} s`;
+    return part;
+  });
+  const strip = find(".trim-strip");
+  strip.replaceChildren(...parts);
+  const spoken = stretches.map(({ start, end, state }) => `${names[state] || state} from ${told(start)} to ${told(end)}`);
+  strip.setAttribute("aria-label", `Along the ${told(seconds)} seconds: ${spoken.slice(0, 20).join("; ")}`);
+  const keys = Object.keys(names).filter((state) => stretches.some((stretch) => stretch.state === state));
+  find(".trim-legend").replaceChildren(...keys.map((state) => {
+    const key = document.createElement("span");
+    key.className = "key";
+    const patch = document.createElement("span");
+    patch.className = `patch found-${state}`;
+    key.append(patch, names[state]);
+    return key;
+  }));
+}
+
+function take() {
+  const { seconds } = clip();
+  const { start, end } = props.value || {};
+  ends = [start || 0, end || seconds];
+  show();
+}
+
+handles.forEach((handle, side) => {
+  handle.addEventListener("input", () => move(side, Number(handle.value), false));
+  handle.addEventListener("change", () => move(side, Number(handle.value), true));
+});
+numbers.forEach((number, side) => number.addEventListener("change", () => move(side, parseFloat(number.value), true)));
+watch("clip", () => { drawFilm(); drawStrip(); take(); });
+watch("value", take);
+watch("still", () => {
+  find(".trim-still").hidden = !props.still;
+  if (props.still) find(".trim-still img").src = props.still;
+});
+drawFilm();
+drawStrip();
+take();

@@ -1,0 +1,50 @@
+// Key frames, before on the left of a divider and edited on its right. Props: value {frames: [{label, before, after}], text}.
+const frames = element.querySelector(".wipe-frames");
+const cut = element.querySelector(".wipe-cut");
+
+function set(percent) {
+  cut.value = Math.min(100, Math.max(0, percent));
+  element.querySelector(".wipe").style.setProperty("--cut", `${cut.value}%`);
+}
+
+function follow(event) {
+  const box = event.currentTarget.getBoundingClientRect();
+  if (event.buttons) set((100 * (event.clientX - box.left)) / box.width);
+}
+
+function figure() {
+  const made = document.createElement("figure");
+  for (const side of ["before", "after"]) {
+    const picture = document.createElement("img");
+    picture.className = `wipe-${side}`;
+    picture.draggable = false;
+    made.append(picture);
+  }
+  const line = document.createElement("span");
+  line.className = "wipe-line";
+  made.append(line, document.createElement("figcaption"));
+  made.addEventListener("pointerdown", (event) => { made.setPointerCapture(event.pointerId); follow(event); });
+  made.addEventListener("pointermove", follow);
+  return made;
+}
+
+function draw() {
+  const { frames: shown = [], text = "" } = props.value || {};
+  while (frames.children.length > shown.length) frames.lastChild.remove();
+  while (frames.children.length < shown.length) frames.append(figure());
+  shown.forEach(({ label, before, after }, at) => {
+    const [left, right] = frames.children[at].querySelectorAll("img");
+    if (left.src !== before) left.src = before;
+    if (right.src !== after) right.src = after;
+    left.alt = `${label} before the edit`;
+    right.alt = `${label} after the edit`;
+    frames.children[at].querySelector("figcaption").textContent = label;
+  });
+  element.querySelector(".wipe-bar").hidden = shown.length === 0;
+  element.querySelector(".wipe-words").textContent = text;
+}
+
+cut.addEventListener("input", () => set(cut.value));
+watch("value", draw);
+set(50);
+draw();
