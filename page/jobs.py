@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from stit_core.errors import Cancelled, StitError
+from stit_core.memory import give_back_memory
 from stit_core.runtime import CancelToken
 from stit_core.store import disk_errors
 
@@ -205,7 +206,7 @@ class Jobs:
     """The queue of jobs and the thread that works on it. Iterates over the ids of the runs whose job is not ended."""
 
     def __init__(self, longest: int = 20, patience: float = 600.0, ended: Ended | None = None) -> None:
-        """`longest`: jobs that may wait; `patience`: seconds unwatched; `ended`: told how each job ends, before it does."""
+        """`longest`: jobs that may wait; `patience`: seconds unwatched; `ended`: told of each end before it shows."""
         self._longest, self._patience, self._tell_ended = longest, patience, ended
         self._condition = threading.Condition()
         self._waiting: list[Job] = []
@@ -306,7 +307,8 @@ class Jobs:
                 job = self._current = self._waiting.pop(0)
             self._end(job, job.context.run(_carry_out, job))
             del job
-            gc.collect()  # generators and optimisers hold cycles; their memory is wanted by the next job
+            gc.collect()  # generators and optimisers hold cycles
+            give_back_memory()
 
     def _end(self, job: Job, facts: dict[str, Any]) -> None:
         job.work = _nothing  # with it goes all that the work held

@@ -1,4 +1,4 @@
-"""What is kept of a visitor's run, so that its address brings it back after a reload, a restart or on another device."""
+"""What is kept of a visitor's run, so that its address brings it back, after a restart and on another device too."""
 
 from __future__ import annotations
 

@@ -72,13 +72,18 @@ class Visits:
         """The folder of what is never served. Raises: as `store`."""
         return self._folder(self.settings.private, run_id)
 
+    def check_served(self, upload: Path) -> Path:
+        """The file, if it was uploaded here. Raises: StitError."""
+        if not upload.is_file() or not upload.resolve().is_relative_to(self.settings.served.resolve()):
+            raise StitError("The uploaded file is not there any more.", "Upload it again.")
+        return upload
+
     def take(self, run_id: str, upload: Path, name: str = "") -> Path:
         """A visitor's own copy of an uploaded clip, in the folder of its outputs; an older clip is deleted.
 
         Raises: StitError for a file that was not uploaded here, StoreError.
         """
-        if not upload.is_file() or not upload.resolve().is_relative_to(self.settings.served.resolve()):
-            raise StitError("The uploaded file is not there any more.", "Upload it again.")
+        self.check_served(upload)
         folder = self.outputs(run_id) / "clip"
         with disk_errors("The clip"):
             fresh = folder.with_name(f"clip-{new_id()}")

@@ -79,6 +79,13 @@ def make_masks(alignment: Alignment, config: MaskConfig, parser: Parser, runtime
     return Masks(alignment.clip_hash, frames, pictures, size)
 
 
+def full_masks(crops: np.ndarray, config: MaskConfig, parser: Parser, runtime: Runtime) -> np.ndarray:
+    """The full masks (B, S, S) uint8, 0 or 255, of single crops (B, S, S, 3) uint8, not steadied over time."""
+    outer, inner = (to_crop_pixels(d, crops.shape[1]) for d in (config.outer_dilation, config.inner_dilation))
+    faces = (keep_face(mask, outer) for mask in foreground(crops, config.background, parser, runtime))
+    return np.stack([mask_regions(face, outer, inner, outer)[2] * np.uint8(255) for face in faces])
+
+
 @torch.inference_mode()
 def foreground(crops: np.ndarray, background: tuple[int, ...], parser: Parser, runtime: Runtime) -> np.ndarray:
     """Where the parser sees anything but `background`: (B, S, S, 3) uint8 -> (B, S, S) uint8, 0 or 1."""

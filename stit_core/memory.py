@@ -13,6 +13,14 @@ _LARGEST_INT = 2**31 - 1
 _GROWTH_BYTES = 64 * 2**20
 
 
+def give_back_memory() -> bool:
+    """Return what `keep_freed_memory` holds, after heavy work has ended; True where something was returned.
+
+    Source: malloc_trim(3) of glibc.
+    """
+    return platform.libc_ver()[0] == "glibc" and ctypes.CDLL(None).malloc_trim(_GROWTH_BYTES) == 1
+
+
 def keep_freed_memory() -> bool:
     """Tell glibc's allocator to reuse freed memory instead of returning it; True where that took effect.
 

@@ -86,12 +86,10 @@ class Pipeline:
         probing.probe(path, self.config.video)  # says what is wrong with the file before it is hashed or copied
         source = _digest(path)
         run = self.store.run(source, path.name)
-        # What does not change the frames is not part of the key.
-        settings = dataclasses.replace(self.config.video, crf=0, speed="medium", timeout=1.0)
         clip = self._make(
             run,
             "clip",
-            key("clip", source, settings),
+            self._clip_key(source),
             Clip,
             lambda f: self._decoded(path, source, f / "frames"),
         )
@@ -197,7 +195,7 @@ class Pipeline:
             raise _changed(clip.source)
         started = time.perf_counter()
         pictures = self._composited(clip, crops, stitched, regions)
-        told = {"comment": f"edited with STIT Studio, pack {self.pack.name}, {_edit_text(self.config)}"}
+        told = self.container_comment(_edit_text(self.config))
         written = video.write_video(pictures, clip, output, self.config.video, self.runtime, told)
         self.seconds["write"] = time.perf_counter() - started
         return written
@@ -210,9 +208,10 @@ class Pipeline:
 
     def write_part(self, clip: Clip, output: Path) -> video.Written | None:
         """Write the clip up to the last frame that is stitched so far; None where there is none. Raises: VideoError."""
-        stitched, crops, regions = self.stitched_so_far(clip), self.align(clip), self.masks(clip)
+        stitched = self.stitched_so_far(clip)
         if stitched is None:
             return None
+        crops, regions = self.align(clip), self.masks(clip)
         frames = stitched.frame_indices
         count = clip.frames.indices.index(frames[-1]) + 1
         crops = dataclasses.replace(crops, frame_indices=frames, quads=crops.quads[: len(frames)])
@@ -320,25 +319,16 @@ class Pipeline:
 
     def preview_frame(self, clip: Clip, frame: int, crop: np.ndarray) -> np.ndarray:
         """The full frame (H, W, 3) uint8 with `crop` (size, size, 3) pasted in, as the finished video will have it."""
-        return self.judge_frame(clip, frame, crop)[0]
-
-    def judge_frame(self, clip: Clip, frame: int, crop: np.ndarray) -> tuple[np.ndarray, float]:
-        """As `preview_frame`, and the crop's step at the mask's outline before feathering, in grey levels."""
         crops, regions = self.align(clip), self.masks(clip)
         position = _position(crops.frame_indices, frame)
         mask = regions.pictures.read(frame)[..., compositing.FULL]
         radius = compositing.feather_radius(self.config.compositing, self.config.masks.outer_dilation, crops.size)
         place = clip.frames.read(frame), crop, crops.quads[position], mask, radius
-        source = crops.crops.read(frame)
         if self._meets_pivot():
-            pivot = self.pivot(clip, frame)
-            picture = compositing.paste_with_detail(*place, pivot)
-            crop = transfer_detail(crop, pivot, source)
+            picture = compositing.paste_with_detail(*place, self.pivot(clip, frame))
         else:
             picture = compositing.paste(*place)
-        if self.config.compositing.mark:
-            picture = compositing.add_mark(picture)
-        return picture, metrics.seam_error(source, crop, mask)
+        return compositing.add_mark(picture) if self.config.compositing.mark else picture
 
     def _with_detail(self, clip: Clip, frame: int, crop: np.ndarray) -> np.ndarray:
         """An edited crop (size, size, 3) as it is pasted."""
@@ -361,6 +351,10 @@ class Pipeline:
 
     # --- Keys -------------------------------------------------------------------------------------------------
 
+    def _clip_key(self, source: str) -> str:
+        # What does not change the frames is not part of the key.
+        return key("clip", source, dataclasses.replace(self.config.video, crf=0, speed="medium", timeout=1.0))
+
     def _landmarks_key(self, clip: Clip) -> str:
         return key("landmarks", clip.hash, self.config.landmarks)
 
@@ -382,6 +376,11 @@ class Pipeline:
         vectors = [direction.hash for direction in self.directions().values()]
         upstream = [self._tune_key(clip), self._masks_key(clip)]
         return key("stitch", upstream, vectors, self.config.edit, self.config.stitching, self.runtime.seed)
+
+    def knows(self, path: Path) -> bool:
+        """Whether the frames of a file are stored under these settings."""
+        source = _digest(path)
+        return self.store.run(source, path.name).find("clip", self._clip_key(source)) is not None
 
     def has(self, clip: Clip, stage: str) -> bool:
         """Whether the result of a stage up to `stitch` is stored under these settings. Raises: DirectionError."""

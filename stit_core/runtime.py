@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from stit_core.errors import Cancelled, ConfigError
 
 Progress = Callable[[str, int, int], None]
 Preview = Callable[[str, int, np.ndarray], None]
+Figures = Callable[[str, Mapping[str, float]], None]
 
 
 class CancelToken:
@@ -77,6 +78,8 @@ class Runtime:
     seed: of every random draw of the run.
     progress: called with (stage, done, total) once per frame or optimiser step.
     preview: called with (stage, frame index of the source, uint8 RGB picture) when a stage has something to show.
+    figures: called with (stage, figures by name) when a pass of the tuning or a frame of the stitching is finished, and
+        for the passes that an earlier, stopped run had finished.
     cancel: set to stop the run at the next step.
     """
 
@@ -85,6 +88,7 @@ class Runtime:
     seed: int = 0
     progress: Progress = _no_progress
     preview: Preview | None = None
+    figures: Figures | None = None
     cancel: CancelToken = field(default_factory=CancelToken)
 
     def step(self, stage: str, done: int, total: int) -> None:
@@ -97,6 +101,11 @@ class Runtime:
         """Hand a finished picture, (H, W, 3) uint8, to whoever watches."""
         if self.preview is not None:
             self.preview(stage, frame, picture)
+
+    def tell(self, stage: str, **figures: float) -> None:
+        """Hand the figures of a finished pass or frame to whoever watches."""
+        if self.figures is not None:
+            self.figures(stage, figures)
 
     def generator(self) -> torch.Generator:
         """A fresh source of random numbers, seeded by the run's seed."""

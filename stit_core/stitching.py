@@ -368,6 +368,7 @@ class _Stitcher:
         with (self.folder / RECORD).open("a") as handle:
             handle.write(json.dumps(row) + "\n")
         self.record[position] = row
+        self.runtime.tell(STAGE, frame=frame, border=border, content=content, steps=steps)
         self.runtime.show(STAGE, frame, picture)
         self.report()
 

@@ -34,6 +34,7 @@ from stit_core.runtime import Runtime
 
 STAGE = "tune"
 CHECKPOINT = "progress.safetensors"
+HISTORY = ("l2", "lpips", "loss", "psnr")  # of a pass
 TARGET_MEMORY = 384 * 2**20  # bytes of perceptual features that are kept; frames beyond are computed again
 
 
@@ -148,7 +149,12 @@ class _Fit:
             if start + self.config.batch_size < self.frames:
                 self.report(step + 1)
         self.history.append((sums / self.frames).tolist())
+        self.tell(self.history[-1])
         self.report()
+
+    def tell(self, row: list[float]) -> None:
+        """Report the means over a pass."""
+        self.runtime.tell(STAGE, **dict(zip(HISTORY, row, strict=True)))
 
     def step(self, rows: np.ndarray, step: int) -> tuple[float, float, float, float]:
         """One update from the frames at positions `rows`; their mean L2, LPIPS, loss and PSNR before it."""
@@ -254,6 +260,8 @@ class _Fit:
         history = facts["history"]
         assert isinstance(history, list)
         self.history = history
+        for row in history:
+            self.tell(row)
 
 
 class _Original:

@@ -1,0 +1,53 @@
+"""How long this machine takes: its optimiser steps are timed once for the whole process. Source: ours."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import torch
+
+from page.jobs import Kind
+from stit_core.config import PRESETS, RunConfig
+from stit_core.estimates import FIXED_SECONDS, StepTimes, estimate, time_steps
+from stit_core.packs import Models
+from stit_core.runtime import Runtime, pick_dtype
+
+# Shares of FIXED_SECONDS, in the order of the work; the stages that the schedule changes stand between them.
+_FIXED = {"frames": 0.1, "landmarks": 0.28, "align": 0.08, "invert": 0.12, "masks": 0.12, "measure": 0.2, "video": 0.1}
+_ORDER = ("frames", "landmarks", "align", "invert", "tune", "edit", "masks", "stitch", "measure", "video")
+_LAST: dict[Kind, str] = {"align": "align", "tune": "tune", "edit": "video"}
+
+
+class Machine:
+    """Estimates for this machine and pack. For several threads."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._times: dict[torch.dtype, StepTimes] = {}
+        self._lock = threading.Lock()
+
+    def measure(self, presets: Sequence[str] = PRESETS) -> None:
+        """Time what the estimates of these presets need, where that has not been done. Takes seconds."""
+        for dtype in {pick_dtype(name, self._models.device) for name in presets}:
+            with self._lock:
+                if dtype not in self._times:
+                    self._times[dtype] = time_steps(self._models, Runtime(self._models.device, dtype))
+
+    def seconds(self, config: RunConfig, frames: int) -> float | None:
+        """Seconds that a first run over `frames` frames takes; None where this precision was not timed yet."""
+        times = self._times.get(pick_dtype(config.preset, self._models.device))
+        return None if times is None else estimate(config, frames, times)
+
+    def plan(self, kind: Kind, config: RunConfig, frames: int) -> dict[str, float]:
+        """Seconds expected of each stage of a job, in the order of the work."""
+        fixed = frames * FIXED_SECONDS
+        whole = self.seconds(config, frames)
+        if whole is None:  # the stages' shares of the time are much the same on all machines
+            whole = 7 * fixed
+        untuned = self.seconds(config.with_changes({"tuning": {"passes": 0}}), frames)
+        tune = 0.4 * (whole - fixed) if untuned is None else whole - untuned
+        seconds = {stage: share * fixed for stage, share in _FIXED.items()}
+        seconds |= {"edit": 0.0, "tune": max(0.0, tune), "stitch": max(0.0, whole - fixed - tune)}
+        until = _ORDER.index(_LAST[kind]) + 1
+        return {stage: seconds[stage] for stage in _ORDER[:until]}
