@@ -273,15 +273,18 @@ class Jobs:
         with self._condition:
             self._last.pop(run_id, None)
 
-    def __iter__(self) -> Iterator[str]:
+    def _busy(self) -> tuple[str, ...]:
         with self._condition:
-            return iter(tuple(run_id for run_id, job in self._last.items() if not job.ended))
+            return tuple([run_id for run_id, job in self._last.items() if not job.ended])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._busy())
 
     def __contains__(self, run_id: object) -> bool:
-        return run_id in tuple(self)
+        return run_id in self._busy()
 
     def __len__(self) -> int:
-        return len(tuple(self))
+        return len(self._busy())
 
     # --- Threads ---
 

@@ -220,7 +220,9 @@ def _from_record(record: dict[str, Any]) -> RunState:
     known = {field.name for field in dataclasses.fields(RunState)}
     values = _plain({name: value for name, value in record.items() if name in known})
     values["outputs"] = tuple(
-        Output(**{**output, "edits": _plain({"edits": output["edits"]})["edits"], "feed_id": None})
+        Output(
+            **{**output, **_plain({"edits": output["edits"]}), "warnings": tuple(output["warnings"]), "feed_id": None}
+        )
         for output in values.get("outputs", ())
         if Path(output["video"]).is_file()
     )

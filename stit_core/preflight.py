@@ -426,7 +426,9 @@ def trim_facts(found: Preflight, config: VideoConfig) -> TrimFacts:
     start, end = config.start or 0.0, min(config.end or math.inf, found.seconds)
     seconds = max(0.0, end - start)
     allowed = min(config.max_seconds, config.max_frames / found.frame_rate)
-    too_long = seconds > allowed + 0.5
+    too_long = (
+        seconds > config.max_seconds + 0.5 or seconds * found.frame_rate > config.max_frames + 1
+    )  # as probing does
     names: tuple[State, ...] = ("face", "several", "small", "none")
     states = {str(name): found.share(name, start, end) for name in names}
     share = states["face"] + states["several"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -47,14 +48,31 @@ def draw_face(width: int, height: int, centre: tuple[float, float], radius: floa
     return np.asarray(small.filter(ImageFilter.GaussianBlur(0.6)))
 
 
-def write_clip(path: Path, frames: int = 6, size: tuple[int, int] = (240, 200), sound: bool = False) -> Path:
-    """Write a clip, 10 frames a second, of a drawn face that moves and starts to smile; `sound` adds a tone."""
+def write_clip(
+    path: Path,
+    frames: int = 6,
+    size: tuple[int, int] = (240, 200),
+    sound: bool = False,
+    others: Sequence[tuple[float, float, float]] = (),
+    faceless: bool = False,
+) -> Path:
+    """Write a clip, 10 frames a second, of a drawn face that moves and starts to smile; `sound` adds a tone.
+
+    `others` are more faces, each x and y of its centre in widths and heights and its radius in heights, right of the
+    middle of a wide clip; `faceless` leaves the first one out.
+    """
     width, height = size
     radius = min(size) * 0.24
-    pictures = [
-        draw_face(width, height, (width / 2 + 2 * i, height / 2 + i), radius, smile=i / max(1, frames - 1))
-        for i in range(frames)
-    ]
+    centre = width / (4 if others else 2)
+    pictures = []
+    for i in range(frames):
+        picture = draw_face(width, height, (centre + 2 * i, height / 2 + i), radius, smile=i / max(1, frames - 1))
+        if faceless:
+            picture = np.full_like(picture, 90)
+        for x, y, other in others:
+            whole = draw_face(width, height, (x * width, y * height), other * height)
+            picture = np.concatenate([picture[:, : width // 2], whole[:, width // 2 :]], axis=1)
+        pictures.append(picture)
     tone = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={frames / 10}"] if sound else []
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error",

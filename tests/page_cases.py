@@ -1,0 +1,59 @@
+"""A page's backend on the tiny pack, for tests: a studio, an upload, a run that was taken to a step."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from page.feeds import Feeds
+from page.jobs import Kind, Status
+from page.runs import RunState
+from page.settings import PageSettings
+from page.studio import Studio
+from page.visits import new_id
+
+PATIENCE = 120.0  # seconds, after which a test that waits fails
+
+
+def make_studio(root: Path, samples: dict[str, Path] | None = None, **settings: float) -> Studio:
+    """A page's backend with its files below `root`."""
+    return Studio(PageSettings(root=root, pack="tiny", device="cpu", **settings), samples or {}, Feeds())
+
+
+def upload(studio: Studio, clip: Path, name: str = "") -> Path:
+    """A copy of a clip where Gradio puts uploads."""
+    target = studio.settings.served / new_id() / (name or clip.name)
+    target.parent.mkdir(parents=True)
+    shutil.copyfile(clip, target)
+    return target
+
+
+def begin(studio: Studio, clip: Path, **choices: object) -> RunState:
+    """A new run with a clip and choices; the draft preset unless another is chosen."""
+    state = studio.arrive()
+    studio.set_clip(state.id, upload(studio, clip))
+    return studio.change(state.id, **{"preset": "draft", **choices})
+
+
+def finish(studio: Studio, run_id: str, kind: Kind) -> Status:
+    """Start a job and wait for its end."""
+    studio.start(run_id, kind)
+    return ended(studio, run_id)
+
+
+def ended(studio: Studio, run_id: str) -> Status:
+    """Wait for the end of a run's job."""
+    job = studio.jobs.get(run_id)
+    assert job is not None
+    assert job.wait(PATIENCE), "the job does not end"
+    return job.status()
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    until = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < until, "it does not become so"
+        time.sleep(0.01)
