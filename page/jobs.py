@@ -94,7 +94,7 @@ class Progress:
         names = list(self.plan)
         if stage in names:  # those before it are finished, whether or not they said so
             for name in names[: names.index(stage)]:
-                self.shares.setdefault(name, 1.0)
+                self.shares[name] = 1.0
         self.shares[stage] = min(1.0, done / total) if total > 0 else 0.0
         self.stage, self.done, self.total = stage, done, total
 

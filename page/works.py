@@ -148,8 +148,8 @@ class _Editing:
         """Make the video. Raises: what the stages raise."""
         try:
             clip = self.clip = self.pipeline.prepare(self.task.clip, [self.target])
-            self.pipeline.masks(clip)
             self.pipeline.tune(clip)
+            self.pipeline.masks(clip)
             self.begin_feed(clip)
             report = self.pipeline.finish(clip, self.target)
         except BaseException:
