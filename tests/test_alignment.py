@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from geometry_cases import REFERENCE, clip_of, landmarks_of, levels_apart, reference_frame, stopping_at
 
-from stit_core.alignment import align, fit_quads, jitter, stretches
+from stit_core.alignment import align, fit_quads, jitter, jitter_by_frame, stretches
 from stit_core.config import AlignmentConfig
 from stit_core.errors import ArtefactMismatchError, Cancelled, FaceError
 from stit_core.runtime import Runtime
@@ -91,3 +91,21 @@ def test_a_stop_leaves_whole_crops_only(tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         align(clip, landmarks, AlignmentConfig(), 64, stopping_at(2), tmp_path / "crops")
     assert sorted(file.name for file in (tmp_path / "crops").iterdir()) == ["000000.png", "000001.png"]
+
+
+def test_jitter_by_frame_is_what_its_mean_is_made_of() -> None:
+    quads = np.cumsum(np.random.default_rng(0).normal(size=(9, 4, 2)), axis=0)
+    found = jitter_by_frame(quads, tuple(range(9)))
+    assert found.shape == (9,)
+    assert (found[0], found[-1]) == (0, 0)
+    centre = quads.mean(axis=1)
+    slow = [np.hypot(*(centre[t + 1] - 2 * centre[t] + centre[t - 1])) for t in range(1, 8)]
+    np.testing.assert_allclose(found[1:-1], slow)
+    assert jitter(quads) == pytest.approx(np.mean(slow))
+
+
+def test_jitter_does_not_reach_across_a_gap() -> None:
+    quads = np.zeros((7, 4, 2))
+    quads[3:] = 100.0
+    assert jitter_by_frame(quads, (0, 1, 2, 8, 9, 10, 11)).max() == 0
+    assert jitter_by_frame(quads, tuple(range(7))).max() > 0

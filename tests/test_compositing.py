@@ -8,7 +8,7 @@ import pytest
 from geometry_cases import CLIP_HASH, KEPT_EVERY, REFERENCE, clip_of, levels_apart, reference_frame
 
 from stit_core.artefacts import Alignment, Clip, FrameFolder, Masks, Stitched
-from stit_core.compositing import composite, feather_mask, paste
+from stit_core.compositing import add_mark, composite, feather_mask, paste
 from stit_core.config import CompositeConfig
 from stit_core.errors import ArtefactMismatchError, Cancelled
 from stit_core.runtime import CancelToken, Runtime
@@ -177,3 +177,23 @@ def test_a_crop_pasted_small_is_averaged_not_sampled() -> None:
     pasted = paste(np.zeros((300, 300, 3), np.uint8), crop, centred(61.0))[130:170, 130:170]
     assert pasted.std() < 3
     assert pasted.mean() == pytest.approx(127.5, abs=1.5)
+
+
+def test_every_frame_is_marked_where_that_is_wanted_and_only_in_its_corner(tmp_path: Path) -> None:
+    parts = case(tmp_path)
+    plain = list(composite(*parts, CompositeConfig(), Runtime()))
+    marked = list(composite(*parts, CompositeConfig(mark=True), Runtime()))
+    height, width = plain[0].shape[:2]
+    for before, after in zip(plain, marked, strict=True):
+        changed = np.argwhere((before != after).any(axis=2))
+        assert len(changed) > 50
+        assert changed[:, 0].min() > 0.8 * height
+        assert changed[:, 1].min() > 0.4 * width
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_the_mark_is_seen_on_any_ground(level: int) -> None:
+    ground = np.full((120, 160, 3), level, np.uint8)
+    marked = add_mark(ground)
+    assert np.ptp(marked.astype(int)) > 100
+    assert (ground == level).all(), "the frame that was given is not changed"

@@ -13,7 +13,7 @@ from stit_core import landmarks
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.config import LandmarkConfig
 from stit_core.errors import FaceError, StitError
-from stit_core.landmarks import bridge, find_faces, find_landmarks
+from stit_core.landmarks import FaceSearch, bridge, find_faces, find_landmarks
 from stit_core.runtime import Runtime
 
 DATA = Path(__file__).parent / "data"
@@ -124,3 +124,51 @@ def test_the_second_detector_is_not_downloaded(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     assert landmarks.load_second_detector(LandmarkConfig(), Runtime().device) is None
     assert not list(tmp_path.iterdir())
+
+
+def test_the_people_of_a_clip_are_listed_and_each_can_be_followed(tmp_path: Path) -> None:
+    pictures = [scene(("a", 200, (20, 20)), ("b", 140, (300, 60))) for _ in range(4)]
+    clip = clip_of(pictures, tmp_path)
+    found = find_landmarks(clip, LandmarkConfig(), Runtime())
+    assert found.people.shape == (2, 8)
+    assert found.people[:, 0].tolist() == [0, 1]
+    assert found.people[:, 6].tolist() == [4, 4]
+    assert found.people[:, 7].tolist() == [1, 0]
+    left, top, right, bottom = found.people[1, 2:6]
+    centre = (float(left + right) / 2, float(top + bottom) / 2)
+    other = find_landmarks(clip, LandmarkConfig(point=centre, point_frame=int(found.people[1, 1])), Runtime())
+    assert other.people[:, 7].tolist() == [0, 1]
+    assert other.points[0, :, 0].mean() > 280
+    assert found.points[0, :, 0].mean() < 240
+
+
+def test_a_face_that_comes_later_is_listed_without_an_index(tmp_path: Path) -> None:
+    alone, both = scene(("a", 200, (20, 20))), scene(("a", 200, (20, 20)), ("b", 140, (300, 60)))
+    found = find_landmarks(clip_of([alone, both, both, both], tmp_path), LandmarkConfig(), Runtime())
+    assert found.people[:, 0].tolist() == [0, -1]
+    assert found.people[:, 6].tolist() == [4, 3]
+    assert found.people[1, 1] >= 1
+
+
+def test_a_point_is_looked_for_in_its_frame(tmp_path: Path) -> None:
+    first, later = scene(("a", 200, (20, 20))), scene(("b", 200, (20, 20)))
+    gone = [scene()] * 4
+    clip = clip_of([first, *gone, later], tmp_path)
+    config = LandmarkConfig(point=(120.0, 120.0), max_gap=1, min_face=16)
+    early = find_landmarks(clip, config, Runtime())
+    late = find_landmarks(clip, LandmarkConfig(point=(120.0, 120.0), max_gap=1, min_face=16, point_frame=5), Runtime())
+    assert early.frame_indices[0] == 0
+    assert late.frame_indices[-1] == 5
+    with pytest.raises(FaceError, match="no face at the point"):
+        find_landmarks(clip, LandmarkConfig(point=(120.0, 120.0), max_gap=1, min_face=16, point_frame=2), Runtime())
+
+
+def test_faces_of_pictures_far_apart_keep_their_track() -> None:
+    search = FaceSearch(LandmarkConfig())
+    both = scene(("a", 200, (20, 20)), ("b", 140, (300, 60)))
+    first = search.faces(0, both)
+    assert [track for track, _ in first] == [0, 1]
+    assert first[0][1].side > first[1][1].side
+    swapped = search.faces(6, scene(("a", 200, (30, 20)), ("b", 140, (290, 60))))
+    assert [track for track, _ in swapped] == [0, 1]
+    assert search.faces(12, scene()) == []

@@ -12,7 +12,7 @@ from stit_core.artefacts import Alignment, FrameFolder
 from stit_core.config import MaskConfig
 from stit_core.errors import Cancelled, FaceError, StoreError
 from stit_core.geometry import to_crop_pixels
-from stit_core.masks import keep_face, make_masks, mask_regions, steady
+from stit_core.masks import full_masks, keep_face, make_masks, mask_regions, steady
 from stit_core.runtime import Runtime
 
 SKIN, HAT = 1, 18
@@ -186,3 +186,12 @@ def test_without_smoothing_every_mask_stays_its_own() -> None:
     masks = (np.random.default_rng(4).random((4, 3, 3)) < 0.5).astype(np.uint8)
     for (_, found), mask in zip(steady(enumerate(masks), 0), masks, strict=True):
         np.testing.assert_array_equal(found, mask)
+
+
+def test_the_masks_of_single_crops_are_those_of_the_stage(tmp_path: Path) -> None:
+    crops = crops_of([face_picture(), np.roll(face_picture(), 9, axis=1)], tmp_path / "crops")
+    parser = BrightnessParser(64)
+    made = make_masks(crops, MaskConfig(), parser, Runtime(), tmp_path / "masks")
+    found = full_masks(np.stack(list(crops.crops)), MaskConfig(), parser, Runtime())
+    for position, frame in enumerate(crops.frame_indices):
+        np.testing.assert_array_equal(found[position], made.pictures.read(frame)[..., 2])

@@ -312,3 +312,29 @@ def test_a_lost_fit_of_a_window_is_made_again_from_the_windows_before(case, gene
     found = stitch(*case, generator, WINDOWS, Runtime(), folder)
     np.testing.assert_array_equal(pictures(found), pictures(expected))
     np.testing.assert_array_equal(found.border_loss, expected.border_loss)
+
+
+def test_what_a_stopped_run_finished_can_be_read(case, generator, tmp_path, folder):
+    assert stitching.read_finished(folder, case[0]) is None
+    told = []
+    runtime = Runtime(figures=lambda stage, found: (told.append((stage, found)), runtime.cancel.set()))
+    with pytest.raises(Cancelled):
+        stitch(*case, generator, StitchConfig(steps=2, lr=2e-3), runtime, folder)
+    part = stitching.read_finished(folder, case[0])
+    assert part is not None
+    assert part.frame_indices == case[0].frame_indices[:1]
+    (tmp_path / "whole").mkdir()
+    whole = stitch(*case, generator, StitchConfig(steps=2, lr=2e-3), Runtime(), tmp_path / "whole")
+    np.testing.assert_array_equal(part.crops.read(part.frame_indices[0]), whole.crops.read(whole.frame_indices[0]))
+    assert part.border_loss[0] == whole.border_loss[0]
+    stage, figures = told[0]
+    assert stage == "stitch"
+    assert (figures["frame"], figures["border"]) == (whole.frame_indices[0], whole.border_loss[0])
+
+
+def test_a_missing_frame_ends_what_can_be_read(case, generator, folder):
+    found = stitch(*case, generator, StitchConfig(steps=1, lr=2e-3), Runtime(), folder)
+    found.crops.file(found.frame_indices[1]).unlink()
+    part = stitching.read_finished(folder, case[0])
+    assert part is not None
+    assert part.frame_indices == found.frame_indices[:1]

@@ -278,3 +278,16 @@ def test_half_precision_tunes_about_as_well(tmp_path):
         found.append(tune(alignment, pivots_of(alignment, pivots), net, perceptual, config, Runtime(dtype=dtype), out))
     assert found[0].psnr > found[0].history[0, 3] + 5
     assert abs(found[0].psnr - found[1].psnr) < 0.5
+
+
+def test_the_figures_of_each_pass_are_told_also_those_before_a_stop(case, generator, folder):
+    config = TuningConfig(passes=3, batch_size=2, lr=2e-3)
+    before, after = [], []
+    stopped = Runtime(figures=lambda stage, found: (before.append((stage, found)), stopped.cancel.set()))
+    with pytest.raises(Cancelled):
+        tune(*case, generator, Pixels(), config, stopped, folder)
+    assert len(before) == 1
+    found = tune(*case, generator, Pixels(), config, Runtime(figures=lambda *told: after.append(told)), folder)
+    assert [list(figures.values()) for _, figures in after] == found.history.tolist()
+    assert [list(figures) for _, figures in after] == [["l2", "lpips", "loss", "psnr"]] * 3
+    assert {stage for stage, _ in before + after} == {"tune"}
