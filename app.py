@@ -24,6 +24,7 @@ from page.about import build_about
 from page.api import endpoints
 from page.directions_tab import DirectionsTab
 from page.feeds import Feeds
+from page.parts import build_html
 from page.shell import ALIGN, CLIP, EDIT, TUNE, WATCH, Shell
 from page.step_align import AlignStep
 from page.step_clip import ClipStep
@@ -37,7 +38,7 @@ from page.visits import Sweeper
 HERE = Path(__file__).resolve().parent
 SAMPLES = {path.stem.replace("-", " "): path for path in sorted((HERE / "assets/clips").glob("*.mp4"))}
 STYLES = [HERE / "page" / name for name in ("page.css", "parts.css")]
-QUEUE_LENGTH = 20
+QUEUE_LENGTH = 500  # of gradio's events, which are short; heavy work waits in the studio's queue
 API_CALLS = 8  # at once; they wait for the studio's own queue
 
 
@@ -45,7 +46,7 @@ def build(studio: Studio) -> gr.Blocks:
     """Widgets and what they call."""
     with gr.Blocks(title="STIT Studio", analytics_enabled=False) as page:
         with gr.Row(elem_id="head"):
-            gr.HTML((HERE / "page/web/brand.html").read_text(), elem_id="brand")
+            build_html((HERE / "page/web/brand.html").read_text(), elem_id="brand")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Studio"):
                 shell = Shell(studio)
@@ -63,7 +64,7 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("Directions"):
                 directions = DirectionsTab(shell)
             with gr.Tab("About"):
-                build_about(studio.pack)
+                build_about(studio.models.pack)
         shell.build_visit()
         arrival = shell.wire(page)
         for part in (clip, align, tune, edit, watch, directions):
@@ -83,7 +84,7 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     keep_freed_memory()
     studio.warm_up()
-    Sweeper(studio).start()
+    Sweeper(studio.visits, studio.jobs).start()
     demo.queue(max_size=QUEUE_LENGTH).launch(
         theme=build_theme(),
         css_paths=STYLES,

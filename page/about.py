@@ -9,36 +9,37 @@ from stit_core.pack_manifest import Pack
 TEXT = """
 ## What it does
 
-A clip of a face goes in; the same clip with an older, smiling or otherwise edited face comes out, put back so that the eye
-finds no seam. It takes five steps. The face is found and cut out of every frame. A *generator*, a network that draws faces,
-is tuned until it draws this one. Moving its inputs along a *direction*, such as "smile", changes the face in all frames
-alike. Then, frame by frame, the edge of the edited face is fitted to the picture around it, and the face is pasted back.
+A clip of a face goes in; the same clip with an older, smiling or otherwise edited face comes out, put back so
+that the eye finds no seam. It takes five steps. The face is found and cut out of every frame. A *generator*, a
+network that draws faces, is tuned until it draws this one. Moving its inputs along a *direction*, such as
+"smile", changes the face in all frames alike. Then, frame by frame, the edge of the edited face is fitted to
+the picture around it, and the face is pasted back.
 
-The method is that of *Stitch it in Time: GAN-Based Facial Editing of Real Videos* by Tzaban, Mokady, Gal, Bermano and
-Cohen-Or (2022, [arXiv 2201.08361](https://arxiv.org/abs/2201.08361)). The preset **Paper** follows its schedule;
-**Balanced** and **Draft** take fewer steps.
+The method is that of *Stitch it in Time: GAN-Based Facial Editing of Real Videos* by Tzaban, Mokady, Gal,
+Bermano and Cohen-Or (2022, [arXiv 2201.08361](https://arxiv.org/abs/2201.08361)). The preset **Paper** follows
+its schedule; **Balanced** and **Draft** take fewer steps.
 
 ## What it is for, and what it is not for
 
-For research, teaching, artistic work with the consent of the person in the clip, and for looking at what a face generator
-does to different groups of people.
+For research, teaching, artistic work with the consent of the person in the clip, and for looking at what a face
+generator does to different groups of people.
 
-Not for passing an edited clip off as real, not for harassing, deceiving or identifying anybody, and not for edits of
-people who have not agreed. A direction such as "age" or "gender" is what a generator learned from labelled pictures, not a
-statement about the person. Ethnicity and skin tone are never inferred for a visitor.
+Not for passing an edited clip off as real, not for harassing, deceiving or identifying anybody, and not for
+edits of people who have not agreed. A direction such as "age" or "gender" is what a generator learned from
+labelled pictures, not a statement about the person. Ethnicity and skin tone are never inferred for a visitor.
 
 ## How an edit is marked
 
-Every video carries a comment in its container that says that it was edited, with what and how. The edit manifest, a JSON
-file beside it, holds the hashes of clip and model pack, the directions, factors and settings, and what was measured: keep
-it with the video. Under *Advanced* in the step **Edit**, "AI-edited" can be written visibly into the picture. Say that a
-video was edited wherever you show it.
+Every video carries a comment in its container that says that it was edited, with what and how. The edit
+manifest, a JSON file beside it, holds the hashes of clip and model pack, the directions, factors and settings,
+and what was measured: keep it with the video. Under *Advanced* in the step **Edit**, "AI-edited" can be written
+visibly into the picture. Say that a video was edited wherever you show it.
 
 ## Your data
 
-Your clip stays on the machine that runs this page. Nobody can list, see or stop your run without its address, which holds
-128 random bits: treat it like a password. Everything is deleted after a while without use, or at once with *Delete my
-data now*.
+Your clip stays on the machine that runs this page. Nobody can list, see or stop your run without its address,
+which holds 128 random bits: treat it like a password. Everything is deleted after a while without use, or at
+once with *Delete my data now*.
 
 ## Licences
 """

@@ -1,4 +1,4 @@
-"""Every setting of the command line's --set for the part "Advanced", read from stit_core/config.py with its comments."""
+"""Every setting of the command line's --set for the part "Advanced", with what stit_core/config.py says of it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHOICES = {
     ("stitching", "target"): ("source", "pivot"),
     ("stitching", "loss"): ("l2", "l1"),
 }
-_COMMENT = re.compile(r"^    (\w+):[^#]*#\s*(.+?)\s*$", re.MULTILINE)
+_COMMENT = re.compile(r"^    (\w+):[^#\n]*#\s*(.+?)\s*$", re.MULTILINE)
 
 
 def describe_settings(config: RunConfig) -> list[dict[str, Any]]:
@@ -72,4 +72,4 @@ def _describe(stage: str, name: str, value: Any, about: Mapping[str, str]) -> di
 @functools.cache
 def _comments(part: type) -> dict[str, str]:
     """What config.py says beside each setting: its unit and meaning."""
-    return {name: text for name, text in _COMMENT.findall(inspect.getsource(part))}
+    return dict(_COMMENT.findall(inspect.getsource(part)))

@@ -12,7 +12,7 @@ MOST_POINTS = 400  # of a line; more cannot be seen
 
 
 def jitter_plot(before: np.ndarray, after: np.ndarray) -> str:
-    """Two lines over the frames: how far the crop jerks without and with smoothing, (T,) each, pixels a frame squared."""
+    """How far the crop jerks without and with smoothing, (T,) each, in pixels a frame squared, as two lines."""
     top = max(float(np.max(before, initial=0.0)), float(np.max(after, initial=0.0)), 1e-6)
     lines = _line(before / top, "line-quiet") + _line(after / top, "line-accent")
     legend = _legend((("line-quiet", "as found"), ("line-accent", "smoothed")))

@@ -38,6 +38,11 @@ def build_part(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:
     )
 
 
+def build_html(value: str = "", elem_id: str | None = None, **kwargs: Any) -> gr.HTML:
+    """A place for HTML that the page writes itself, without gradio's style for running text."""
+    return gr.HTML(value, elem_id=elem_id, apply_default_css=False, js_on_load=None, **kwargs)
+
+
 def data_url(picture: np.ndarray, quality: int = QUALITY) -> str:
     """A picture (H, W, 3) uint8 as the address of an image that needs no file."""
     buffer = io.BytesIO()

@@ -1,8 +1,9 @@
 """What all steps share: the visitor's run, the line that tells how its job goes, Stop, and the way between the steps.
 
 Work goes on in the studio, whether a tab is open or not. The page asks how it goes twice a second and hands on what is
-new as states whose change the steps listen to: `ended` (a job came to its end), `fit` (a new picture of the tuning),
-`feed` (frames for the player), `timed` (the machine has been timed).
+new as signals that the steps listen to: `ended` (a job came to its end), `fit` (a new picture of the tuning), `feed`
+(frames for the player), `timed` (the machine has been timed). Signals are hidden text fields, for gradio tells of a
+changed gr.State only after an event of its queue.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import gradio as gr
 
 from page import words
 from page.jobs import Status
-from page.parts import build_part
+from page.parts import build_html, build_part
 from page.runs import RunState
 from page.studio import Studio
 from stit_core.errors import Cancelled, StitError
@@ -25,7 +26,8 @@ LOG = logging.getLogger(__name__)
 REFRESH_SECONDS = 0.5
 CLIP, ALIGN, TUNE, EDIT, WATCH = 1, 2, 3, 4, 5  # steps
 AT_WORK = {"align": CLIP, "tune": TUNE, "edit": WATCH}  # the step that shows a job
-LIGHT: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+LIGHT = PRIVATE | {"concurrency_limit": None}  # through gradio's queue, where alone errors reach the page as messages
 JUST_BEGUN: dict[str, Any] = {"version": None}  # seen: nothing of the new job, which may end before the page asks
 SURE = "Delete your clip, everything that was made from it and your own directions from this server?"
 
@@ -58,11 +60,11 @@ class Shell:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.run_id, self.seen = gr.State(""), gr.State({})
-        self.ended, self.fit, self.feed, self.timed = gr.State(""), gr.State(""), gr.State(""), gr.State(False)
+        self.ended, self.fit, self.feed, self.timed = (_signal(name) for name in ("ended", "fit", "feed", "timed"))
         self.timer = gr.Timer(REFRESH_SECONDS)
         self.sure = gr.Textbox(visible=False)
         with gr.Row(elem_id="job"):
-            self.status = gr.HTML(elem_id="status")
+            self.status = build_html(elem_id="status")
             self.stop_button = gr.Button("Stop", visible=False, scale=0, elem_id="stop")
         self.steps = gr.Walkthrough(selected=CLIP, elem_id="steps")
 
@@ -74,8 +76,8 @@ class Shell:
 
     def wire(self, page: gr.Blocks) -> Any:
         """Connect what belongs to no step; returns the arrival, after which the steps restore themselves."""
-        news = [self.seen, self.status, self.stop_button, self.timer, self.ended, self.fit, self.feed, self.timed]
-        self.timer.tick(self.poll, [self.run_id, self.seen], news, **LIGHT)
+        outputs = [self.seen, self.status, self.stop_button, self.timer, self.ended, self.fit, self.feed, self.timed]
+        self.timer.tick(self.poll, [self.run_id, self.seen], outputs, queue=False, **PRIVATE)
         self.stop_button.click(self.stop, self.run_id, [self.status, self.stop_button], **LIGHT)
         asked = f"(run, sure) => [run, window.confirm({SURE!r}) ? 'yes' : '']"
         self.delete_button.click(self.delete, [self.run_id, self.sure], [self.run_id, self.address], js=asked, **LIGHT)
@@ -94,12 +96,14 @@ class Shell:
             self.timer: gr.Timer(active=True),
         }
 
-    @told
     def poll(self, run_id: str, seen: dict[str, Any]) -> Update:
         """What is new since the page asked last."""
         if not run_id:
             return {self.seen: seen}
-        status, ready = self.studio.status(run_id), self.studio.ready
+        try:
+            status, ready = self.studio.status(run_id), self.studio.ready
+        except StitError:  # the run was deleted meanwhile
+            return {self.timer: gr.Timer(active=False)}
         now = news(status, ready)
         if now == seen:
             return {self.seen: gr.skip()}
@@ -154,16 +158,20 @@ class Shell:
         return {self.steps: gr.Walkthrough(selected=step)}
 
 
+def _signal(name: str) -> gr.Textbox:
+    return gr.Textbox("", label=name, visible="hidden", elem_id=f"signal-{name}")
+
+
 def news(status: Status | None, ready: bool) -> dict[str, Any]:
     """What the page compares to see whether anything happened."""
     if status is None:
-        return {"version": -1, "ended": "", "fit": "", "feed": "", "timed": ready}
+        return {"version": -1, "ended": "", "fit": "", "feed": "", "timed": "yes" if ready else ""}
     return {
         "version": status.version,
         "ended": f"{status.kind} {status.state} {status.version}" if status.finished else "",
         "fit": f"{status.pictures} {len(status.history)}" if status.kind == "tune" else "",
         "feed": status.feed_id or "",
-        "timed": ready,
+        "timed": "yes" if ready else "",
     }
 
 

@@ -8,7 +8,7 @@ import gradio as gr
 
 from page import words
 from page.drawings import jitter_plot
-from page.parts import build_part, data_url, read_index
+from page.parts import build_html, build_part, data_url, read_index
 from page.shell import ALIGN, LIGHT, TUNE, Shell, Update, told
 from page.step_parts import pictures
 from stit_core.config import AlignmentConfig
@@ -23,13 +23,13 @@ class AlignStep:
     def __init__(self, shell: Shell) -> None:
         self.shell, self.studio = shell, shell.studio
         defaults = AlignmentConfig()
-        gr.HTML(
+        build_html(
             words.heading("Is this the right face?", "Each picture is the part that will be edited, along the clip.")
         )
-        self.notice = gr.HTML(elem_id="align-notice", elem_classes="notices")
-        self.crops = gr.HTML(elem_id="crops")
+        self.notice = build_html(elem_id="align-notice", elem_classes="notices")
+        self.crops = build_html(elem_id="crops")
         with gr.Column(visible=False, elem_id="several") as self.several:
-            gr.HTML(words.heading("Several people", "Pick the one to edit."))
+            build_html(words.heading("Several people", "Pick the one to edit."))
             self.faces = build_part("picker", {}, "faces", legend="Faces in the clip")
         with gr.Accordion("Steadiness and framing", open=False, elem_id="smoothing"), gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=280):
@@ -40,8 +40,8 @@ class AlignStep:
                 ]
                 self.again = gr.Button("Use these", interactive=False, elem_id="again")
             with gr.Column(scale=3, min_width=300):
-                self.jitter = gr.HTML(elem_id="jitter")
-                self.trial = gr.HTML(elem_id="trial")
+                self.jitter = build_html(elem_id="jitter")
+                self.trial = build_html(elem_id="trial")
         self.onward = gr.Button("Continue", variant="primary", elem_id="to-tune")
 
     def wire(self, arrival: Any) -> None:

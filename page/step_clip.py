@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from page import words
-from page.parts import build_part, data_url, read_trim
+from page.parts import build_html, build_part, data_url, read_number, read_trim
 from page.runs import RunState
 from page.shell import LIGHT, Shell, Update, told
 from stit_core.preflight import Preflight
@@ -22,28 +22,17 @@ class ClipStep:
         self.shell, self.studio = shell, shell.studio
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320):
-                self.clip = gr.Video(
-                    label="Your clip", sources=["upload", "webcam"], height=380, buttons=[], elem_id="clip"
-                )
-                self.trim = build_part(
-                    "trim",
-                    {},
-                    "trim",
-                    visible=False,
-                    clip={"seconds": 0, "step": 0.04, "stretches": [], "thumbnails": []},
-                    names=words.STATE_WORDS,
-                    still="",
-                    video="#clip video",
-                )
-                self.facts = gr.HTML(elem_id="facts")
+                self.clip = gr.Video(label="Your clip", sources=["upload", "webcam"], buttons=[], elem_id="clip")
+                self.trim = build_part("trim", {}, "trim", visible=False, clip={})
+                self.facts = build_html(elem_id="facts")
             with gr.Column(scale=2, min_width=300):
                 intro = "Upload a video of a face or record one, or begin with a sample."
-                gr.HTML(words.heading("Choose a clip", intro))
-                gr.HTML(words.limits(self.studio.limits), elem_id="limits")
+                build_html(words.heading("Choose a clip", intro))
+                build_html(words.limits(self.studio.limits), elem_id="limits")
                 self.samples = build_part("picker", self._samples(None), "samples", legend="Samples")
-                self.notice = gr.HTML(elem_id="clip-notice", elem_classes="notices")
+                self.notice = build_html(elem_id="clip-notice", elem_classes="notices")
                 self.best = gr.Button("Use the best part", visible=False, elem_id="best")
-                self.estimates = gr.HTML(elem_id="estimates")
+                self.estimates = build_html(elem_id="estimates")
                 self.onward = gr.Button("Find the face", variant="primary", interactive=False, elem_id="find")
 
     def wire(self, arrival: Any) -> None:
@@ -109,7 +98,7 @@ class ClipStep:
             return {self.notice: ""}
         found = self.studio.preflight(run_id)
         return {
-            self.trim: gr.HTML(self._ends(state, found), visible=True, clip=strip(found), still=""),
+            self.trim: gr.HTML(self._ends(state, found), visible=True, clip=strip(found)),
             self.facts: words.clip_facts(found),
             **self._facts(run_id, state.start, state.end),
         }
@@ -124,7 +113,10 @@ class ClipStep:
     @told
     def peek(self, run_id: str, event: gr.EventData) -> Update:
         """A frame of a clip that the browser cannot show itself."""
-        return {self.trim: gr.HTML(still=data_url(self.studio.frame_at(run_id, float(event.seconds), FRAME_HEIGHT)))}
+        seconds = read_number(event.seconds) or 0.0
+        still = data_url(self.studio.frame_at(run_id, seconds, FRAME_HEIGHT))
+        state, found = self.studio.state(run_id), self.studio.preflight(run_id)
+        return {self.trim: {**self._ends(state, found), "still": still}}
 
     @told
     def use_best(self, run_id: str) -> Update:
@@ -187,5 +179,7 @@ def strip(found: Preflight) -> dict[str, Any]:
         "seconds": found.seconds,
         "step": 1.0 / found.frame_rate,
         "stretches": [{"start": part.start, "end": part.end, "state": part.state} for part in found.stretches],
+        "names": words.STATE_WORDS,
+        "video": "#clip video",
         "thumbnails": [{"seconds": at, "image": data_url(picture, 75)} for at, picture in found.thumbnails],
     }

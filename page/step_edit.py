@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 from page import words
 from page.advanced import describe_settings, keep_known
-from page.parts import build_part, data_url, read_factors, read_settings_part
+from page.parts import build_html, build_part, data_url, read_factors, read_settings_part
 from page.shell import LIGHT, WATCH, Shell, Update, told
+from page.step_parts import thumbnail
+from page.works import check_edit
 from stit_core.config import PRESETS, preset
-from stit_core.directions import Card
+from stit_core.directions import Card, load_direction
+from stit_core.editing import tell_overlaps
 
 FACTOR_LIMIT = 5.0  # of a slider; standard deviations in the packs' own directions
 FIRST_FACTOR = 1.5  # of a direction that was just chosen
@@ -25,17 +29,16 @@ class EditStep:
         self.shell, self.studio = shell, shell.studio
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320, elem_id="preview-column"):
-                gr.HTML(
+                build_html(
                     words.heading(
                         "Change the face", "Move a slider and see it at once. Drag across a picture to compare."
                     )
                 )
                 self.wipe = build_part("wipe", {}, "wipe")
-                self.notice = gr.HTML(elem_id="edit-notice", elem_classes="notices")
+                self.notice = build_html(elem_id="edit-notice", elem_classes="notices")
                 self.make = gr.Button("Make the video", variant="primary", elem_id="make")
             with gr.Column(scale=2, min_width=300):
-                quick = [{"label": label, "factors": dict(edits)} for label, edits in self.studio.suggestions]
-                self.dials = build_part("dials", {}, "dials", cards=[], quick=quick)
+                self.dials = build_part("dials", {}, "dials", offer={})
         with gr.Accordion("Advanced: stitching and every other setting", open=False, elem_id="advanced"):
             self.mark = gr.Checkbox(False, label="Write “AI-edited” visibly into the picture", elem_id="mark")
             self.settings = build_part("settings", {}, "settings", stages=[])
@@ -45,12 +48,15 @@ class EditStep:
         run_id, shell = self.shell.run_id, self.shell
         preview = [self.wipe, self.notice]
         restored = arrival.success(self.restore, run_id, [self.dials, self.mark, self.settings], **LIGHT)
-        restored.success(self.preview, run_id, preview, **LIGHT).success(self.show_cards, run_id, self.dials, **LIGHT)
+        restored.success(self.preview, run_id, preview, **LIGHT).success(self.show_cards, None, self.dials, **LIGHT)
         shell.ended.change(self.preview, run_id, preview, **LIGHT)
         self.dials.moved(self.move, [run_id, self.dials], preview, trigger_mode="always_last", **LIGHT)
         self.mark.input(self.set_mark, [run_id, self.mark], None, **LIGHT)
         self.settings.set(self.set_advanced, [run_id, self.settings], self.notice, trigger_mode="always_last", **LIGHT)
-        self.make.click(self.start, run_id, [shell.steps, *shell.job_outputs], **LIGHT)
+        self.wanted = gr.State(False)  # the video, as soon as the fit is ready
+        begun = [*shell.job_outputs, self.wanted]
+        self.make.click(self.start, run_id, [shell.steps, *begun], **LIGHT)
+        shell.ended.change(self.after, [run_id, shell.ended, self.wanted], begun, **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
@@ -58,18 +64,16 @@ class EditStep:
     def restore(self, run_id: str) -> Update:
         """Show the choices of a run that came back."""
         state = self.studio.state(run_id)
-        cards = [self._card(card) for card in self.studio.cards()]
         return {
-            self.dials: gr.HTML(dict(state.edits), cards=cards),
+            self.dials: gr.HTML(dict(state.edits), offer=self._offer()),
             self.mark: state.mark,
             self.settings: gr.HTML(state.advanced, stages=self._stages(state.preset)),
         }
 
     @told
-    def show_cards(self, run_id: str) -> Update:  # noqa: ARG002 (its event hands it over)
+    def show_cards(self) -> Update:
         """The cards with their pictures, which may have to be drawn first."""
-        cards = [self._card(card) | {"image": self._picture(card)} for card in self.studio.cards()]
-        return {self.dials: gr.HTML(cards=cards)}
+        return {self.dials: gr.HTML(offer=self._offer(pictures=True))}
 
     @told
     def move(self, run_id: str, sent: Any) -> Update:
@@ -95,8 +99,22 @@ class EditStep:
 
     @told
     def start(self, run_id: str) -> Update:
-        """Make the video."""
-        return {**self.shell.begin(run_id, "edit"), **self.shell.go(WATCH)}
+        """Make the video; while the fit is still being made, as soon as that is ready."""
+        status = self.studio.status(run_id)
+        if status is not None and not status.finished and status.kind == "tune":
+            check_edit(self.studio.config(self.studio.state(run_id)))
+            gr.Info("The video is made as soon as the fit is ready.", duration=6)
+            return {self.wanted: True, **self.shell.go(WATCH)}
+        return {**self.shell.begin(run_id, "edit"), **self.shell.go(WATCH), self.wanted: False}
+
+    @told
+    def after(self, run_id: str, ended: str, wanted: bool) -> Update:
+        """A job came to its end: go on with the video if it waited for that."""
+        if not ended or not wanted:
+            return {self.wanted: gr.skip()}
+        if not ended.startswith("tune done"):
+            return {self.wanted: False}
+        return {**self.shell.begin(run_id, "edit"), self.wanted: False}
 
     # --- What is shown --------------------------------------------------------------------------------------------
 
@@ -118,8 +136,24 @@ class EditStep:
         )
         return {
             self.wipe: {"frames": frames, "text": text},
-            self.notice: words.notice(self.studio.overlaps(state.edits)),
+            self.notice: words.notice(self._overlaps(state.edits)),
         }
+
+    def _overlaps(self, edits: Sequence[tuple[str, float]]) -> tuple[str, ...]:
+        """Which of the chosen directions pull against each other, or are nearly the same."""
+        chosen = [(name, factor) for name, factor in edits if factor]
+        if len(chosen) < 2:
+            return ()
+        vectors = {name: load_direction(self.studio.models.pack, name).vector for name, _ in chosen}
+        return tell_overlaps(chosen, vectors)
+
+    def _offer(self, pictures: bool = False) -> dict[str, Any]:
+        """What the dials show; with `pictures`, those of the cards too."""
+        cards = [self._card(card) for card in self.studio.cards()]
+        if pictures:
+            cards = [card | {"image": thumbnail(self.studio.thumbnail(card["name"]))} for card in cards]
+        quick = [{"label": label, "factors": dict(edits)} for label, edits in self.studio.suggestions]
+        return {"cards": cards, "quick": quick}
 
     def _card(self, card: Card) -> dict[str, Any]:
         return {
@@ -134,9 +168,6 @@ class EditStep:
             "start": FIRST_FACTOR,
         }
 
-    def _picture(self, card: Card) -> str:
-        return data_url(self.studio.thumbnail(card.name))
-
     def _stages(self, preset_name: str) -> list[dict[str, Any]]:
         name = preset_name if preset_name in PRESETS else "balanced"
-        return describe_settings(preset(name, self.studio.pack.schedules))
+        return describe_settings(preset(name, self.studio.models.pack.schedules))

@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from html import escape
 
 import numpy as np
+from PIL import Image
 
 from page.parts import data_url
+from stit_core.direction_preview import FACTORS, LABEL_HEIGHT, SIDE
+
+THUMBNAIL_SIDE = 96  # pixels of a head on a card
 
 
 def pictures(shown: Sequence[tuple[np.ndarray, str]]) -> str:
     """Pictures (H, W, 3) uint8 with their captions, side by side."""
     figures = "".join(
-        f'<figure><img src="{data_url(picture)}" alt="{escape(caption)}"><figcaption>{escape(caption)}</figcaption></figure>'
+        f'<figure><img src="{data_url(picture)}" alt="{escape(caption)}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
         for picture, caption in shown
     )
     return f'<div class="pictures">{figures}</div>'
@@ -32,3 +37,13 @@ def triple(shown: Sequence[tuple[str, np.ndarray | None]]) -> str:
         for name, picture in shown
     )
     return f'<div class="triple">{figures}</div>'
+
+
+def thumbnail(sheet: np.ndarray) -> str:
+    """The first head of a direction's preview sheet at the least, no and the greatest factor, for a card."""
+    if sheet.shape[1] != SIDE * len(FACTORS) or sheet.shape[0] < LABEL_HEIGHT + SIDE:
+        return data_url(sheet)  # drawn by something else
+    row = sheet[LABEL_HEIGHT : LABEL_HEIGHT + SIDE]
+    heads = [row[:, column * SIDE : (column + 1) * SIDE] for column in (0, len(FACTORS) // 2, len(FACTORS) - 1)]
+    strip = Image.fromarray(np.concatenate(heads, axis=1))
+    return data_url(np.asarray(strip.resize((len(heads) * THUMBNAIL_SIDE, THUMBNAIL_SIDE))))

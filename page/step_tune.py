@@ -8,7 +8,7 @@ import gradio as gr
 
 from page import words
 from page.drawings import loss_plot
-from page.parts import build_part
+from page.parts import build_html, build_part
 from page.shell import EDIT, LIGHT, Shell, Update, told
 from page.step_parts import triple
 
@@ -21,29 +21,29 @@ class TuneStep:
     def __init__(self, shell: Shell) -> None:
         self.shell, self.studio = shell, shell.studio
         intro = "A generator that draws faces learns to draw this one. How thorough shall it be?"
-        gr.HTML(words.heading("Learn the face", intro))
+        build_html(words.heading("Learn the face", intro))
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=280):
                 self.presets = build_part("picker", self._presets("balanced", None), "presets", legend="How thorough")
                 self.begin = gr.Button("Start", variant="primary", elem_id="tune")
                 self.onward = gr.Button("Choose the edit", elem_id="to-edit")
                 hint = "You can choose the edit while this goes on."
-                gr.HTML(f'<p class="quiet">{hint}</p>')
+                build_html(f'<p class="quiet">{hint}</p>')
             with gr.Column(scale=3, min_width=300):
-                self.fit = gr.HTML(triple([(name, None) for name in FIT_NAMES]), elem_id="fitted")
-                self.loss = gr.HTML(elem_id="loss")
-                self.words = gr.HTML(elem_id="tuned")
+                self.fit = build_html(triple([(name, None) for name in FIT_NAMES]), elem_id="fitted")
+                self.loss = build_html(elem_id="loss")
+                self.words = build_html(elem_id="tuned")
 
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
-        shown = [self.fit, self.loss, self.words, self.begin]
+        shown = [self.fit, self.loss, self.words, self.begin, self.onward]
         for event in (arrival.success, shell.ended.change):
             event(self.restore, run_id, [*shown, self.presets], **LIGHT)
         shell.timed.change(self.show_presets, run_id, self.presets, **LIGHT)
         shell.fit.change(self.show_fit, run_id, shown, trigger_mode="always_last", **LIGHT)
         self.presets.pick(self.choose, run_id, [*shown, self.presets], **LIGHT)
-        self.begin.click(self.start, run_id, shell.job_outputs, **LIGHT)
+        self.begin.click(self.start, run_id, [*shell.job_outputs, self.begin, self.onward], **LIGHT)
         self.onward.click(lambda: shell.go(EDIT), None, [shell.steps], **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
@@ -68,7 +68,8 @@ class TuneStep:
     @told
     def start(self, run_id: str) -> Update:
         """Tune, or go on where it was stopped."""
-        return self.shell.begin(run_id, "tune")
+        job = self.shell.begin(run_id, "tune")
+        return {**job, self.begin: gr.Button(interactive=False), self.onward: gr.Button(variant="primary")}
 
     @told
     def show_fit(self, run_id: str) -> Update:
@@ -84,12 +85,14 @@ class TuneStep:
         history = status.history if status is not None else ()
         named = (None, None, None) if fit is None else (fit.source, fit.pivot, fit.tuned)
         resumed = status is not None and status.state in ("stopped", "interrupted") and not state.tuned
-        label = "Tuned" if state.tuned else "Go on" if resumed else "Start"
+        label = "Done" if state.tuned else "Go on" if resumed else "Start"
+        begun = state.tuned or (status is not None and not status.finished)
         return {
             self.fit: triple(list(zip(FIT_NAMES, named, strict=True))),
             self.loss: loss_plot(history) if len(history) > 1 else "",
             self.words: f'<p class="quiet">{words.tuned_face(history[-1][3])}</p>' if history else "",
-            self.begin: gr.Button(label, interactive=not state.tuned),
+            self.begin: gr.Button(label, interactive=not begun, variant="secondary" if begun else "primary"),
+            self.onward: gr.Button(variant="primary" if begun else "secondary"),
         }
 
     def _preset_update(self, run_id: str) -> Update:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from page import words
-from page.parts import build_part, read_index
+from page.parts import build_html, build_part, read_index
 from page.player import build_player
 from page.runs import Output
 from page.shell import EDIT, LIGHT, TUNE, Shell, Update, told
@@ -22,15 +22,15 @@ class WatchStep:
     def __init__(self, shell: Shell) -> None:
         self.shell, self.studio = shell, shell.studio
         self.player = build_player(self.studio.feeds)
-        self.notice = gr.HTML(elem_id="watch-notice", elem_classes="notices")
-        self.result = gr.HTML(elem_id="measures")
+        self.notice = build_html(elem_id="watch-notice", elem_classes="notices")
+        self.result = build_html(elem_id="measures")
         with gr.Row(elem_id="downloads"):
             self.video = gr.DownloadButton("Download the video", variant="primary", visible=False, elem_id="get-video")
             self.manifest = gr.DownloadButton("Edit manifest (JSON)", visible=False, elem_id="get-manifest")
             self.another = gr.Button("Another change", elem_id="another")
             self.better = gr.Button("A better fit", elem_id="better")
         with gr.Column(visible=False, elem_id="earlier") as self.earlier:
-            gr.HTML(words.heading("Made so far"))
+            build_html(words.heading("Made so far"))
             self.outputs = build_part("picker", {}, "outputs", legend="Videos made so far")
 
     def wire(self, arrival: Any) -> None:

@@ -28,7 +28,9 @@ STAGE_WORDS = {
     "measure": "Measuring",
     "video": "Writing the video",
     "write": "Writing the video",
-    "train": "Learning the direction",
+    "latents": "Looking at the pictures",
+    "fit": "Learning the direction",
+    "preview": "Drawing what it does",
 }
 STATE_WORDS = {
     "face": "one face",

@@ -1,12 +1,14 @@
-// What to change, and how much: cards to choose from and a slider for each chosen one. Props: value {name: factor}, cards
-// [{name, title, text, positive, negative, low, high, image}], quick [{label, factors}]. Fires "moved" while sliders move.
+// What to change, and how much: cards to choose from and a slider for each chosen one. Props: value {name: factor}, offer
+// {cards: [{name, title, text, about, positive, negative, low, high, start, image}], quick: [{label, factors}]}. Fires "moved"
+// while sliders move.
 const find = (name) => element.querySelector(name);
 const search = find(".dials-find input");
 const WAIT = 120; // milliseconds between two messages while a slider moves
 let factors = {};
 let timer = 0;
 
-const cards = () => props.cards || [];
+const cards = () => (props.offer && props.offer.cards) || [];
+const quick = () => (props.offer && props.offer.quick) || [];
 const make = (tag, name, text) => {
   const made = document.createElement(tag);
   if (name) made.className = name;
@@ -115,7 +117,7 @@ function filter() {
 
 function draw() {
   const chosen = Object.keys(factors).map((name) => cards().find((card) => card.name === name)).filter(Boolean);
-  find(".dials-quick").replaceChildren(...(props.quick || []).map(suggestion));
+  find(".dials-quick").replaceChildren(...quick().map(suggestion));
   find(".dials-chosen").replaceChildren(...chosen.map(dial));
   find(".dials-empty").hidden = chosen.length > 0;
   find(".dials-reset").disabled = chosen.length === 0;
@@ -125,8 +127,7 @@ function draw() {
 
 find(".dials-reset").addEventListener("click", () => { factors = {}; draw(); tell(); });
 search.addEventListener("input", filter);
-watch("cards", draw);
-watch("quick", draw);
+watch("offer", draw);
 watch("value", () => {
   if (timer || same(props.value || {}, factors)) return; // the visitor is ahead of the server
   factors = { ...(props.value || {}) };

@@ -1,13 +1,13 @@
-// Two handles over a strip that shows what was found along the clip. Props: value {start, end} in seconds, clip
-// {seconds, step, stretches: [{start, end, state}], thumbnails: [{seconds, image}]}, names {state: words}, still (an image),
-// video (the selector of the element that shows the frame at a handle). Fires "moved" with {start, end} when a handle is let
-// go, and "peek" with {seconds} where the browser cannot show the frame itself.
+// Two handles over a strip that shows what was found along the clip. Props: value {start, end, still} in seconds, still an
+// image; clip {seconds, step, stretches: [{start, end, state}], thumbnails: [{seconds, image}], names {state: words}, video},
+// video the selector of the element that shows the frame at a handle. Fires "moved" when a handle is let go, and "peek" with
+// {seconds} where the browser cannot show the frame itself.
 const find = (name) => element.querySelector(name);
 const handles = [find(".trim-first"), find(".trim-last")];
 const numbers = [find(".trim-first-number"), find(".trim-last-number")];
 let ends = [0, 0];
 
-const clip = () => props.clip || { seconds: 0, step: 0.04, stretches: [], thumbnails: [] };
+const clip = () => ({ seconds: 0, step: 0.04, stretches: [], thumbnails: [], names: {}, video: "", ...props.clip });
 const percent = (seconds) => (clip().seconds ? (100 * seconds) / clip().seconds : 0);
 const told = (seconds) => String(Math.round(seconds * 100) / 100);
 
@@ -27,7 +27,7 @@ function show() {
 }
 
 function seek(seconds) {
-  const video = props.video && document.querySelector(props.video);
+  const video = clip().video && document.querySelector(clip().video);
   if (video && video.readyState > 0 && !video.error && video.videoWidth > 0) {
     video.pause();
     video.currentTime = Math.min(seconds, Math.max(0, clip().seconds - clip().step));
@@ -45,7 +45,7 @@ function move(side, wanted, finished) {
   seek(ends[side]);
   if (finished) {
     props.value = { start: ends[0], end: ends[1] };
-    trigger("moved", props.value);
+    trigger("moved");
   }
 }
 
@@ -62,8 +62,7 @@ function drawFilm() {
 }
 
 function drawStrip() {
-  const { seconds, stretches } = clip();
-  const names = props.names || {};
+  const { seconds, stretches, names } = clip();
   const parts = stretches.map(({ start, end, state }) => {
     const part = document.createElement("span");
     part.className = `found found-${state}`;
@@ -89,8 +88,10 @@ function drawStrip() {
 
 function take() {
   const { seconds } = clip();
-  const { start, end } = props.value || {};
+  const { start, end, still } = props.value || {};
   ends = [start || 0, end || seconds];
+  find(".trim-still").hidden = !still;
+  if (still) find(".trim-still img").src = still;
   show();
 }
 
@@ -101,10 +102,6 @@ handles.forEach((handle, side) => {
 numbers.forEach((number, side) => number.addEventListener("change", () => move(side, parseFloat(number.value), true)));
 watch("clip", () => { drawFilm(); drawStrip(); take(); });
 watch("value", take);
-watch("still", () => {
-  find(".trim-still").hidden = !props.still;
-  if (props.still) find(".trim-still img").src = props.still;
-});
 drawFilm();
 drawStrip();
 take();
