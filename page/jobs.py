@@ -22,7 +22,7 @@ from stit_core.store import disk_errors
 
 LOG = logging.getLogger(__name__)
 
-Kind = Literal["align", "tune", "edit"]
+Kind = Literal["align", "tune", "edit", "train"]
 State = Literal["waiting", "running", "saving", "done", "stopped", "failed", "interrupted"]
 ENDED = ("done", "stopped", "failed", "interrupted")
 INNER_STAGES = ("composite",)  # goes along with the stage "video", frame by frame
@@ -118,6 +118,7 @@ class Job:
         self.run_id, self.kind, self.work = run_id, kind, work
         self.token, self.saving_token = CancelToken(), CancelToken()
         self.discarded = False
+        self.follower: Job | None = None  # of the same run; begins when this one is done
         self.result: Any = None
         self.context = contextvars.copy_context()
         self._lock = threading.Lock()
@@ -222,11 +223,16 @@ class Jobs:
         work: called with the job, in another thread, when its turn comes; what it returns becomes `job.result`.
         plan: seconds expected of each stage, in the order of the work.
 
+        An edit may be put behind the alignment or the tuning of its own run: it begins when that is done, and is
+        dropped when that fails or is stopped.
         Raises: StitError while another job of this run is not ended, or when the queue is full.
         """
         with self._condition:
             known = self._last.get(run_id)
             if known is not None and not known.ended:
+                if kind == "edit" and known.kind in ("align", "tune") and known.follower is None:
+                    known.follower = Job(run_id, kind, work, plan)
+                    return known.follower
                 raise StitError("The page is still at work for you.", "Wait until it has finished, or press Stop.")
             if len(self._waiting) >= self._longest:
                 raise StitError("Too many people are waiting just now.", "Try again in a few minutes.")
@@ -314,6 +320,7 @@ class Jobs:
             give_back_memory()
 
     def _end(self, job: Job, facts: dict[str, Any]) -> None:
+        self._hand_over(job, facts)
         job.work = _nothing  # with it goes all that the work held
         if self._tell_ended is not None:
             try:
@@ -321,6 +328,20 @@ class Jobs:
             except Exception:  # the job has ended all the same
                 LOG.exception("the end of a job could not be noted")
         job.tell(**facts)
+
+    def _hand_over(self, job: Job, facts: dict[str, Any]) -> None:
+        """Let the job's follower take its place, before the others that wait, or drop it."""
+        with self._condition:
+            follower = job.follower
+            if follower is None:
+                return
+            if facts["state"] != "done" or job.token.is_set():
+                follower.work = _nothing
+                follower.tell(state="stopped")
+                return
+            follower.watched = job.watched
+            self._last[job.run_id] = follower
+            self._waiting.insert(0, follower)
 
     def _reap(self) -> None:
         while True:

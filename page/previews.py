@@ -302,7 +302,7 @@ class Bench:
     ) -> list[torch.Tensor]:
         """The latents (1, L, 512) of the key frames, edited."""
         pairs = tuple((name, float(factor)) for name, factor in edits if factor)
-        vectors = {name: load_direction(self.pipeline.pack, name).vector for name, _ in pairs}
+        vectors = {name: load_direction(self.pipeline.pack, name, self.pipeline.roots).vector for name, _ in pairs}
         # In style space the pictures would be the same, so that it is left out.
         config = EditConfig(pairs, self.pipeline.config.edit.freeze_from)
         if tuned:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stit_core.config import VideoConfig
 from stit_core.errors import ConfigError
 from stit_core.packs import DEFAULT_PACK
 from stit_core.store import default_root
@@ -69,6 +70,7 @@ class PageSettings:
             "max_seconds": self.max_seconds,
             "max_frames": self.max_frames,
             "max_pixels": int(self.max_megapixels * 1e6),
+            "timeout": VideoConfig.timeout,
         }
 
 

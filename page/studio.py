@@ -23,18 +23,22 @@ from page.machine import Machine
 from page.previews import Bench, EditPreview, FitPreview, FoundFace, Smoothing
 from page.runs import Output, Runs, RunState
 from page.settings import PageSettings
+from page.shelves import own_root, roots_of
 from page.visits import Visits
 from page.works import Task, check_edit
 from stit_core import preflight, probing
 from stit_core.config import PRESETS, AlignmentConfig, LandmarkConfig, RunConfig, VideoConfig, preset
 from stit_core.direction_preview import preview_sheet
-from stit_core.directions import Card, direction_file, direction_roots, list_directions, load_direction
-from stit_core.errors import StitError
+from stit_core.directions import Card, direction_file, is_direction_name, list_directions, load_direction
+from stit_core.editing import tell_overlaps
+from stit_core.errors import DirectionError, StitError
+from stit_core.memory import give_back_memory
+from stit_core.pack_manifest import Pack
 from stit_core.packs import Models, find_pack, load_models
 from stit_core.pipeline import Pipeline
 from stit_core.preflight import Preflight
 from stit_core.runtime import CancelToken, Progress, Runtime, pick_device, pick_dtype
-from stit_core.store import file_digest
+from stit_core.store import disk_errors, file_digest
 
 LOG = logging.getLogger(__name__)
 
@@ -137,6 +141,11 @@ class Studio:
             return self._models
 
     @property
+    def pack(self) -> Pack:
+        """The model pack's manifest; reads no network. Raises: PackError."""
+        return self.models.pack
+
+    @property
     def machine(self) -> Machine:
         """How long things take here."""
         with self._lock:
@@ -154,6 +163,7 @@ class Studio:
                 self.machine.measure()
             except StitError as error:  # the first run says so too
                 LOG.warning("%s", error)
+            give_back_memory()  # the timing took more than previews need
             self.ready = True
 
         thread = threading.Thread(target=warm, name="warm-up", daemon=True)
@@ -326,6 +336,8 @@ class Studio:
     def start(self, run_id: str, kind: Kind) -> Status:
         """Put the run's next piece of heavy work into the queue, under its stored choices.
 
+        An edit is put behind the run's own alignment or tuning, if that is at work; the status then is still of that.
+
         Raises: StitError while one is there already, when the queue is full, without a clip, or for an edit that cannot
         be made; VideoError for a trim that is too long.
         """
@@ -334,7 +346,7 @@ class Studio:
         if kind == "edit":
             check_edit(config)
             for name, _ in config.edit.directions:
-                load_direction(self.models.pack, name)
+                load_direction(self.pack, name, roots_of(self.visits, run_id))
         facts = self._probed(path, path.stat().st_mtime_ns, dataclasses.replace(config.video, start=None, end=None))
         probing.check_length(path, facts, config.video)
 
@@ -346,8 +358,9 @@ class Studio:
         job = self.jobs.submit(run_id, kind, task.work(kind), self.machine.plan(kind, config, frames))
         if kind == "tune":
             self._fits.drop(run_id)
-        self.runs.update(run_id, lambda now: dataclasses.replace(now, last=job.status()))
-        return self.jobs.status(run_id) or job.status()
+        status = self.jobs.status(run_id) or job.status()
+        self.runs.update(run_id, lambda now: dataclasses.replace(now, last=status))
+        return status
 
     def stop(self, run_id: str) -> bool:
         """Ask the run's job to stop; False where none waits or runs."""
@@ -368,7 +381,7 @@ class Studio:
         if isinstance(job.result, Output):
             self.runs.add_output(job.run_id, job.result)
         status = dataclasses.replace(job.status(), **facts)
-        reached = {"align": 2, "tune": 3, "edit": 5}[job.kind] if status.state == "done" else 1
+        reached = {"align": 2, "tune": 3, "edit": 5}.get(job.kind, 1) if status.state == "done" else 1
         self.runs.update(
             job.run_id, lambda state: dataclasses.replace(state, last=status, step=max(state.step, reached))
         )
@@ -383,7 +396,8 @@ class Studio:
             if known is not None and known[0] == key:
                 return known[1]
             runtime = Runtime(self.models.device, pick_dtype(config.preset, self.models.device))
-            bench = Bench(Pipeline(self.models, self.visits.store(state.id), config, runtime), path)
+            roots = roots_of(self.visits, state.id)
+            bench = Bench(Pipeline(self.models, self.visits.store(state.id), config, runtime, roots), path)
             return self._benches.put(state.id, (key, bench))[1]
 
     def bench(self, run_id: str) -> Bench:
@@ -417,11 +431,11 @@ class Studio:
 
     # --- Directions ---------------------------------------------------------------------------------------------
 
-    def cards(self, query: str = "") -> list[Card]:
-        """Cards of the pack's directions; those that `query` is found in, if it is given. Raises: PackError."""
+    def cards(self, query: str = "", run_id: str | None = None) -> list[Card]:
+        """Cards of the pack's directions, with the run's own; those that `query` is found in. Raises: PackError."""
         words = query.lower().split()
         found = []
-        for card in list_directions(self.models.pack):
+        for card in list_directions(self.pack, roots_of(self.visits, run_id)):
             text = " ".join((card.name, card.title, card.description, card.positive, card.negative)).lower()
             if all(word in text for word in words):
                 found.append(card)
@@ -433,17 +447,37 @@ class Studio:
         names = {card.name for card in self.cards()}
         return [(label, ((name, factor),)) for label, name, factor in SUGGESTIONS if name in names]
 
-    def thumbnail(self, name: str) -> np.ndarray:
+    def is_own(self, run_id: str, name: str) -> bool:
+        """Whether a direction is the run's own."""
+        return is_direction_name(name) and direction_file(self.pack, name, own_root(self.visits, run_id)).is_file()
+
+    def delete_direction(self, run_id: str, name: str) -> None:
+        """Delete a direction of the run's own. Raises: DirectionError for one that came with the program."""
+        if not self.is_own(run_id, name):
+            raise DirectionError(f"There is no direction '{name}' of your own.", "Only those can be deleted.")
+        file = direction_file(self.pack, name, own_root(self.visits, run_id))
+        with disk_errors(f"The direction '{name}'"):
+            for suffix in (".npy", ".json", ".jpg"):
+                file.with_suffix(suffix).unlink(missing_ok=True)
+
+    def overlaps(self, edits: Sequence[tuple[str, float]], run_id: str | None = None) -> tuple[str, ...]:
+        """What to know of directions that are chosen together, in plain words. Raises: DirectionError."""
+        roots = roots_of(self.visits, run_id)
+        pairs = [(name, factor) for name, factor in edits if factor]
+        return tell_overlaps(pairs, {name: load_direction(self.pack, name, roots).vector for name, _ in pairs})
+
+    def thumbnail(self, name: str, run_id: str | None = None) -> np.ndarray:
         """What a direction does to a few heads, (h, w, 3) uint8: stored beside it, or drawn once.
 
         Raises: DirectionError.
         """
-        direction = load_direction(self.models.pack, name)
+        roots = roots_of(self.visits, run_id)
+        direction = load_direction(self.pack, name, roots)
         known = self._sheets.get(direction.hash)
         if known is not None:
             return known
-        for root in direction_roots():
-            stored = direction_file(self.models.pack, name, root)
+        for root in roots:
+            stored = direction_file(self.pack, name, root)
             if stored.is_file():
                 picture = _read_picture(stored.with_suffix(".jpg"))
                 if picture is not None:

@@ -14,6 +14,7 @@ from page.feeding import Feeder
 from page.feeds import ClipFacts, Feeds, Finished
 from page.jobs import Job, Kind
 from page.runs import Output, RunState
+from page.shelves import roots_of
 from page.visits import Visits, new_id
 from stit_core.artefacts import Clip
 from stit_core.config import RunConfig
@@ -123,7 +124,8 @@ class Task:
         device = self.models.device
         dtype = pick_dtype(self.config.preset, device)
         runtime = Runtime(device, dtype, 0, job.progress, preview, figures, job.token)
-        return Pipeline(self.models, self.visits.store(self.state.id), self.config, runtime)
+        roots = roots_of(self.visits, self.state.id)
+        return Pipeline(self.models, self.visits.store(self.state.id), self.config, runtime, roots)
 
 
 class _Editing:

@@ -57,6 +57,7 @@ class Pipeline:
     store: where results are kept.
     config: settings of every stage.
     runtime: device, seed, progress, preview and the stop token of this run.
+    roots: folders of directions, those of the library where None.
 
     Attributes
     ----------
@@ -64,9 +65,11 @@ class Pipeline:
     cached: the stages whose results were found.
     """
 
-    def __init__(self, models: Models, store: Store, config: RunConfig, runtime: Runtime) -> None:
+    def __init__(
+        self, models: Models, store: Store, config: RunConfig, runtime: Runtime, roots: Sequence[Path] | None = None
+    ) -> None:
         self.models, self.store, self.config, self.runtime = models, store, config, runtime
-        self.pack = models.pack
+        self.pack, self.roots = models.pack, roots
         self.seconds: dict[str, float] = {}
         self.cached: set[str] = set()
         self._memory: dict[str, object] = {}
@@ -74,7 +77,7 @@ class Pipeline:
 
     def with_config(self, config: RunConfig, runtime: Runtime | None = None) -> Pipeline:
         """The same clip with other settings; results that both share are not even read again."""
-        other = Pipeline(self.models, self.store, config, runtime or self.runtime)
+        other = Pipeline(self.models, self.store, config, runtime or self.runtime, self.roots)
         other._memory, other._runs = self._memory, self._runs
         return other
 
@@ -341,7 +344,7 @@ class Pipeline:
 
     def directions(self) -> dict[str, directions.Direction]:
         """The directions that the settings name. Raises: DirectionError."""
-        return {name: directions.load_direction(self.pack, name) for name, _ in self.config.edit.directions}
+        return {name: directions.load_direction(self.pack, name, self.roots) for name, _ in self.config.edit.directions}
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -200,3 +200,30 @@ def test_the_status_says_what_a_page_shows(gate: threading.Event) -> None:
     assert ended.version > version
     time.sleep(0.01)
     assert job.status().elapsed == ended.elapsed, "the clock stands still"
+
+
+def test_an_edit_follows_the_tuning_of_its_own_run(gate: threading.Event) -> None:
+    jobs, order = Jobs(), []
+    tuning = jobs.submit("mine", "tune", held(gate), PLAN)
+    other = jobs.submit("yours", "align", lambda job: order.append(job.run_id), PLAN)
+    edit = jobs.submit("mine", "edit", lambda job: order.append(job.run_id), PLAN)
+    assert jobs.get("mine") is tuning
+    with pytest.raises(StitError, match="at work"):
+        jobs.submit("mine", "edit", held(gate), PLAN)
+    gate.set()
+    assert other.wait(PATIENCE)
+    assert edit.ended
+    assert order == ["mine", "yours"]
+    assert jobs.get("mine") is edit
+
+
+def test_stop_drops_what_was_to_follow(gate: threading.Event) -> None:
+    jobs, begun = Jobs(), []
+    tuning = jobs.submit("mine", "tune", held(gate), PLAN)
+    edit = jobs.submit("mine", "edit", lambda job: begun.append(job), PLAN)
+    assert jobs.stop("mine")
+    assert tuning.wait(PATIENCE)
+    assert edit.wait(PATIENCE)
+    assert (tuning.status().state, edit.status().state, begun) == ("stopped", "stopped", [])
+    assert len(jobs) == 0
+    assert jobs.get("mine") is tuning
