@@ -64,7 +64,7 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("Directions"):
                 directions = DirectionsTab(shell)
             with gr.Tab("About"):
-                build_about(studio.models.pack)
+                build_about(studio.pack)
         shell.build_visit()
         arrival = shell.wire(page)
         for part in (clip, align, tune, edit, watch, directions):

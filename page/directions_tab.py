@@ -17,8 +17,8 @@ from stit_core.directions import Card
 HOW = """
 A direction is learned from pictures of faces in two groups, such as *without glasses* and *with glasses*. Upload a
 folder of pictures for each, or one zip with two folders in it. Some hundred pictures a group, of many people, work
-well; with fewer than 20 there is nothing to learn. The direction joins this server's library: whoever uses this page
-can choose it. Your pictures are deleted like your clips.
+well; with fewer than 20 there is nothing to learn. The direction belongs to your run: nobody else sees it, and it is
+deleted with your data.
 """
 
 
@@ -56,7 +56,7 @@ class DirectionsTab:
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
-        arrival.success(self.show, None, self.library, **LIGHT)
+        arrival.success(self.show, run_id, self.library, **LIGHT)
         given = [run_id, self.name, self.negative, self.positive, self.archive, self.below, self.above]
         self.train_button.click(self.train, given, [self.notice, *shell.job_outputs], **LIGHT)
         shell.ended.change(self.after, [run_id, shell.ended], [self.library, self.notice], **LIGHT)
@@ -64,9 +64,9 @@ class DirectionsTab:
     # --- Handlers -------------------------------------------------------------------------------------------------
 
     @told
-    def show(self) -> Update:
-        """All directions of the pack."""
-        cards = "".join(self._card(card) for card in self.studio.cards())
+    def show(self, run_id: str) -> Update:
+        """All directions of the pack, and those of the visitor's own."""
+        cards = "".join(self._card(run_id, card) for card in self.studio.cards(run_id=run_id))
         return {self.library: f'<div class="library">{cards}</div>'}
 
     @told
@@ -93,17 +93,18 @@ class DirectionsTab:
             return {self.notice: gr.skip()}
         status = self.studio.status(run_id)
         warnings = status.warnings if status is not None else ()
-        return {**self.show(), self.notice: words.notice(warnings)}
+        return {**self.show(run_id), self.notice: words.notice(warnings)}
 
     # --- What is shown --------------------------------------------------------------------------------------------
 
-    def _card(self, card: Card) -> str:
-        picture = data_url(self.studio.thumbnail(card.name))
+    def _card(self, run_id: str, card: Card) -> str:
+        picture = data_url(self.studio.thumbnail(card.name, run_id))
         lines = "".join(f"<p>{escape(text)}</p>" for text in (card.description, card.source) if text)
         remarks = words.notice(map(str, card.training.get("warnings", ())))
+        own = '<span class="own">yours</span>' if self.studio.is_own(run_id, card.name) else ""
         return (
             f'<article class="direction"><img src="{picture}" alt="{escape(words.card_text(card))}">'
-            f"<h3>{escape(words.card_title(card))}</h3>{lines}{remarks}</article>"
+            f"<h3>{escape(words.card_title(card))}{own}</h3>{lines}{remarks}</article>"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,10 +11,8 @@ from page.advanced import describe_settings, keep_known
 from page.parts import build_html, build_part, data_url, read_factors, read_settings_part
 from page.shell import LIGHT, WATCH, Shell, Update, told
 from page.step_parts import thumbnail
-from page.works import check_edit
 from stit_core.config import PRESETS, preset
-from stit_core.directions import Card, load_direction
-from stit_core.editing import tell_overlaps
+from stit_core.directions import Card
 
 FACTOR_LIMIT = 5.0  # of a slider; standard deviations in the packs' own directions
 FIRST_FACTOR = 1.5  # of a direction that was just chosen
@@ -48,15 +45,13 @@ class EditStep:
         run_id, shell = self.shell.run_id, self.shell
         preview = [self.wipe, self.notice]
         restored = arrival.success(self.restore, run_id, [self.dials, self.mark, self.settings], **LIGHT)
-        restored.success(self.preview, run_id, preview, **LIGHT).success(self.show_cards, None, self.dials, **LIGHT)
+        restored.success(self.preview, run_id, preview, **LIGHT).success(self.show_cards, run_id, self.dials, **LIGHT)
         shell.ended.change(self.preview, run_id, preview, **LIGHT)
         self.dials.moved(self.move, [run_id, self.dials], preview, trigger_mode="always_last", **LIGHT)
         self.mark.input(self.set_mark, [run_id, self.mark], None, **LIGHT)
         self.settings.set(self.set_advanced, [run_id, self.settings], self.notice, trigger_mode="always_last", **LIGHT)
-        self.wanted = gr.State(False)  # the video, as soon as the fit is ready
-        begun = [*shell.job_outputs, self.wanted]
-        self.make.click(self.start, run_id, [shell.steps, *begun], **LIGHT)
-        shell.ended.change(self.after, [run_id, shell.ended, self.wanted], begun, **LIGHT)
+        self.make.click(self.start, run_id, [shell.steps, *shell.job_outputs], **LIGHT)
+        shell.ended.change(self.learned, [run_id, shell.ended], self.dials, **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
@@ -65,15 +60,15 @@ class EditStep:
         """Show the choices of a run that came back."""
         state = self.studio.state(run_id)
         return {
-            self.dials: gr.HTML(dict(state.edits), offer=self._offer()),
+            self.dials: gr.HTML(dict(state.edits), offer=self._offer(run_id)),
             self.mark: state.mark,
             self.settings: gr.HTML(state.advanced, stages=self._stages(state.preset)),
         }
 
     @told
-    def show_cards(self) -> Update:
+    def show_cards(self, run_id: str) -> Update:
         """The cards with their pictures, which may have to be drawn first."""
-        return {self.dials: gr.HTML(offer=self._offer(pictures=True))}
+        return {self.dials: gr.HTML(offer=self._offer(run_id, pictures=True))}
 
     @told
     def move(self, run_id: str, sent: Any) -> Update:
@@ -99,22 +94,13 @@ class EditStep:
 
     @told
     def start(self, run_id: str) -> Update:
-        """Make the video; while the fit is still being made, as soon as that is ready."""
-        status = self.studio.status(run_id)
-        if status is not None and not status.finished and status.kind == "tune":
-            check_edit(self.studio.config(self.studio.state(run_id)))
-            gr.Info("The video is made as soon as the fit is ready.", duration=6)
-            return {self.wanted: True, **self.shell.go(WATCH)}
-        return {**self.shell.begin(run_id, "edit"), **self.shell.go(WATCH), self.wanted: False}
+        """Make the video; while the fit is still being made, it follows that."""
+        return {**self.shell.begin(run_id, "edit"), **self.shell.go(WATCH)}
 
     @told
-    def after(self, run_id: str, ended: str, wanted: bool) -> Update:
-        """A job came to its end: go on with the video if it waited for that."""
-        if not ended or not wanted:
-            return {self.wanted: gr.skip()}
-        if not ended.startswith("tune done"):
-            return {self.wanted: False}
-        return {**self.shell.begin(run_id, "edit"), self.wanted: False}
+    def learned(self, run_id: str, ended: str) -> Update:
+        """A job came to its end: offer a direction that was just learned."""
+        return self.show_cards(run_id) if ended.startswith("train done") else {self.dials: gr.skip()}
 
     # --- What is shown --------------------------------------------------------------------------------------------
 
@@ -136,22 +122,14 @@ class EditStep:
         )
         return {
             self.wipe: {"frames": frames, "text": text},
-            self.notice: words.notice(self._overlaps(state.edits)),
+            self.notice: words.notice(self.studio.overlaps(state.edits, run_id)),
         }
 
-    def _overlaps(self, edits: Sequence[tuple[str, float]]) -> tuple[str, ...]:
-        """Which of the chosen directions pull against each other, or are nearly the same."""
-        chosen = [(name, factor) for name, factor in edits if factor]
-        if len(chosen) < 2:
-            return ()
-        vectors = {name: load_direction(self.studio.models.pack, name).vector for name, _ in chosen}
-        return tell_overlaps(chosen, vectors)
-
-    def _offer(self, pictures: bool = False) -> dict[str, Any]:
+    def _offer(self, run_id: str, pictures: bool = False) -> dict[str, Any]:
         """What the dials show; with `pictures`, those of the cards too."""
-        cards = [self._card(card) for card in self.studio.cards()]
+        cards = [self._card(card) for card in self.studio.cards(run_id=run_id)]
         if pictures:
-            cards = [card | {"image": thumbnail(self.studio.thumbnail(card["name"]))} for card in cards]
+            cards = [card | {"image": thumbnail(self.studio.thumbnail(card["name"], run_id))} for card in cards]
         quick = [{"label": label, "factors": dict(edits)} for label, edits in self.studio.suggestions]
         return {"cards": cards, "quick": quick}
 

@@ -59,7 +59,6 @@ def build_theme() -> gr.themes.Base:
         border_color_primary="*neutral_200",
         border_color_primary_dark="*neutral_800",
         border_color_accent="*primary_500",
-        border_color_accent_dark="*primary_400",
         color_accent="*primary_600",
         color_accent_soft="*primary_50",
         color_accent_soft_dark="*primary_950",

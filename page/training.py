@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from page.jobs import Job, Status
+from page.shelves import own_root
 from page.studio import Studio
 from page.visits import safe_name
 from stit_core.config import DirectionTrainingConfig
@@ -55,7 +56,7 @@ class Lesson:
 
 
 def start_training(studio: Studio, run_id: str, lesson: Lesson) -> Status:
-    """Put the lesson into the queue; the direction joins the library of this server.
+    """Put the lesson into the queue; the direction becomes one of the run's own.
 
     Raises: DirectionError for a name that cannot be one or missing pictures, StitError where the queue is full or this
     run is at work.
@@ -72,7 +73,7 @@ def start_training(studio: Studio, run_id: str, lesson: Lesson) -> Status:
     plan = {"latents": SECONDS_A_PICTURE * pictures, "fit": FIT_SECONDS, "preview": 2.0}
 
     def work(job: Job) -> None:
-        job.tell(warnings=_learn(studio, lesson, job))
+        job.tell(warnings=_learn(studio, run_id, lesson, job))
 
     studio.jobs.submit(run_id, "train", work, plan)
     status = studio.jobs.status(run_id)
@@ -80,7 +81,7 @@ def start_training(studio: Studio, run_id: str, lesson: Lesson) -> Status:
     return status
 
 
-def _learn(studio: Studio, lesson: Lesson, job: Job) -> tuple[str, ...]:
+def _learn(studio: Studio, run_id: str, lesson: Lesson, job: Job) -> tuple[str, ...]:
     """Train and store; gives what to know of the result."""
     texts = Texts(positive=lesson.positive, negative=lesson.negative)
     runtime = Runtime(studio.models.device, progress=job.progress, cancel=job.token)
@@ -92,7 +93,8 @@ def _learn(studio: Studio, lesson: Lesson, job: Job) -> tuple[str, ...]:
             for label, paths in zip(lesson.labels, (lesson.below, lesson.above), strict=True):
                 _gather(paths, folder / label)
             pictures = open_pictures(folder, lesson.labels)
-        made = train_directions(pictures, lesson.name, studio.models, DirectionTrainingConfig(), runtime, texts=texts)
+        root, config = own_root(studio.visits, run_id), DirectionTrainingConfig()
+        made = train_directions(pictures, lesson.name, studio.models, config, runtime, root, texts)
     return tuple(str(text) for direction in made for text in _warnings(direction.card.training))
 
 
