@@ -1,189 +1,284 @@
-"""The page in Chromium, with the embedded pack and a sample clip: from the sample to the finished video."""
+"""The page in Chromium: the whole way with the embedded pack, everything else with a tiny one, which is faster."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import socket
+import re
 import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import imageio_ffmpeg
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-ROOT = Path(__file__).resolve().parent.parent
-CLIPS = sorted((ROOT / "assets" / "clips").glob("*.mp4"))
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-SECONDS = 1  # of the sample clip that are edited
-PATIENCE = 180_000  # milliseconds for a heavy step
-START_SECONDS = 120
+from stit_core.directions import Card, save_direction
+from stit_core.packs import find_pack
+from tests.page_server import (
+    CHROMIUM,
+    ROOT,
+    Server,
+    choose_edit,
+    choose_sample,
+    find_face,
+    open_browser,
+    run_of,
+    serve,
+    start_tuning,
+    visit,
+)
+from tests.tiny_pack import make_direction, write_pack
+
+SAMPLE = ROOT / "assets" / "clips" / "young-woman-turning.mp4"
+SECONDS = 0.6  # of the sample that are edited
+FRAMES = 15
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed"),
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
     pytest.mark.skipif(not (ROOT / "assets/packs/heads-256/pack.json").is_file(), reason="heads-256 is not here"),
-    pytest.mark.skipif(not CLIPS, reason="the sample clips are not here"),
 ]
-
-
-@dataclass
-class Server:
-    """The real app in a process of its own."""
-
-    address: str
-    runs: Path
-    log: Path
-
-
-@dataclass
-class Visit:
-    """A tab, and what the browser complained about in it."""
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {"STIT_RUNS": str(folder / "runs"), "STIT_MAX_SECONDS": "5", "STIT_MAX_MB": "20"}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("STIT_", "GRADIO_"))}
-    environment |= settings | {"GRADIO_SERVER_PORT": str(port)}
-    log = folder / "server.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-        try:
-            address = f"http://127.0.0.1:{port}/"
-            wait_for(address, process, log)
-            yield Server(address, folder / "runs", log)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-        except OSError:
-            time.sleep(0.3)
-        else:
-            return
-    pytest.fail(f"The page did not open: {log.read_text()}")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=BROWSER, args=ARGUMENTS)
+    with open_browser() as chromium:
         yield chromium
-        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A page with a tiny pack and three directions."""
+    folder = tmp_path_factory.mktemp("tiny")
+    pack = write_pack(folder / "packs")
+    for seed, (name, low, high) in enumerate(
+        (("age", "younger", "older"), ("smile", "serious", "smiling"), ("mouth_open", "closed", "open"))
+    ):
+        card = Card(name, title=name.replace("_", " ").capitalize(), positive=high, negative=low)
+        save_direction(find_pack(str(pack)), make_direction(seed), card, folder / "directions")
+    settings = {"STIT_PACK": str(pack), "STIT_DIRECTIONS": str(folder / "directions"), "STIT_MAX_MB": "5"}
+    with serve(folder, settings) as served:
+        yield served
 
 
 @pytest.fixture
-def visit(server: Server, browser: Browser) -> Iterator[Visit]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened = Visit(context.new_page())
-    opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
-    opened.page.on("console", lambda m: opened.complaints.append(m.text) if m.type == "error" else None)
-    opened.page.goto(server.address)
-    opened.page.locator("#find").wait_for()
-    yield opened
-    context.close()
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    with visit(browser, server) as tab:
+        yield tab.page
 
 
-def find_face_in_sample(page: Page) -> None:
-    page.locator("#samples label").first.click()
-    page.locator("#clip video").wait_for()
-    page.locator("#end input").fill(str(SECONDS))
-    page.locator("#find").click()
-    page.locator("#crops img").first.wait_for(timeout=PATIENCE)
+def download(page: Page, selector: str, path: Path) -> Path:
+    """Click a download button; the file."""
+    with page.expect_download() as started:
+        page.locator(selector).click()
+    started.value.save_as(path)
+    return path
 
 
-def test_from_sample_to_finished_video(visit: Visit, server: Server, tmp_path: Path) -> None:
-    page = visit.page
-    find_face_in_sample(page)
-    meta = next(imageio_ffmpeg.read_frames(str(CLIPS[0])))
-    frames = round(SECONDS * meta["fps"])
-    expect(page.locator("#summary")).to_contain_text(f"{frames} frames")
+# --- The whole way, with the embedded pack ------------------------------------------------------------------------
 
-    page.locator("#to-tune").click()
-    page.locator("#preset label", has_text="draft").click()
-    page.locator("#tune").click()
-    page.locator("#fitted img").wait_for(timeout=PATIENCE)
-    expect(page.locator("#tuned")).to_contain_text("dB PSNR", timeout=PATIENCE)
 
-    page.locator("#to-edit").click()
-    page.locator("#directions input").click()
-    page.get_by_role("option", name="Smile").click()
-    page.keyboard.press("Escape")
-    page.locator("#factor-0 input[type=number]").fill("1.5")
+def test_from_sample_to_finished_video(browser: Browser, tmp_path: Path) -> None:
+    with serve(tmp_path, {}) as real, visit(browser, real) as tab:
+        page = tab.page
+        expect(page.locator("#limits")).to_contain_text("up to 100 MB")
+        choose_sample(page, SECONDS)
+        expect(page.locator("#facts")).to_contain_text("512 × 512")
+        find_face(page)
+        start_tuning(page)
+        choose_edit(page, "Smile")
+        page.locator("#make").click()
+        page.locator("#measures .measures").wait_for()
+        expect(page.locator("#measures")).to_contain_text("TL-ID")
+
+        video = download(page, "#get-video", tmp_path / "result.mp4")
+        assert imageio_ffmpeg.count_frames_and_secs(str(video))[0] == FRAMES
+        assert next(imageio_ffmpeg.read_frames(str(video)))["size"] == (512, 512)
+        manifest = json.loads(download(page, "#get-manifest", tmp_path / "edit.json").read_text())
+        assert [(edit["direction"], edit["factor"]) for edit in manifest["edits"]] == [("smile", 2.0)]
+
+
+# --- Going on -----------------------------------------------------------------------------------------------------
+
+
+def test_another_factor_stop_and_a_reload(page: Page, server: Server) -> None:
+    choose_sample(page, SECONDS)
+    find_face(page)
+    start_tuning(page)
+    choose_edit(page, "Younger")
     page.locator("#make").click()
-    page.locator("#live img").wait_for(timeout=PATIENCE)
-    page.locator("#after video").wait_for(timeout=PATIENCE)
-    expect(page.locator("#measures")).to_contain_text("TL-ID")
+    page.locator("#measures .measures").wait_for()
+    expect(page.locator("#measures")).to_contain_text("Age -2")
 
-    links = [link.get_attribute("href") or "" for link in page.locator("#files a").all()]
-    video, manifest = (page.request.get(next(link for link in links if link.endswith(end))) for end in ("mp4", "json"))
-    result = tmp_path / "result.mp4"
-    result.write_bytes(video.body())
-    assert imageio_ffmpeg.count_frames_and_secs(str(result))[0] == frames
-    assert next(imageio_ffmpeg.read_frames(str(result)))["size"] == meta["size"]
-    edits = json.loads(manifest.body())["edits"]
-    assert [(edit["direction"], edit["factor"]) for edit in edits] == [("smile", 1.5)]
+    page.locator("#another").click()
+    page.locator("#dial-age").fill("1")
+    page.locator("#make").click()
+    expect(page.locator("#measures")).to_contain_text("Age +1")
+    expect(page.locator("#outputs button")).to_have_count(2)
 
-    assert visit.complaints == []
-    assert "Traceback" not in server.log.read_text()
+    page.goto(f"{server.address}?run={run_of(page)}")
+    expect(page.locator("#measures")).to_contain_text("Age +1")
+    expect(page.locator("#outputs button")).to_have_count(2)
 
 
-def test_stop_in_tuning_ends_it_in_words(visit: Visit) -> None:
-    page = visit.page
-    find_face_in_sample(page)
-    page.locator("#to-tune").click()
-    page.locator("#preset label", has_text="paper").click()
-    page.locator("#tune").click()
-    expect(page.locator("#status")).to_contain_text("Fitting", timeout=PATIENCE)
+def test_a_stopped_tuning_goes_on_after_a_reload(page: Page, server: Server) -> None:
+    choose_sample(page, SECONDS)
+    find_face(page)
+    start_tuning(page, "Paper")
+    expect(page.locator("#status")).to_contain_text("Fitting")
     page.locator("#stop").click()
-    expect(page.locator("#status")).to_contain_text("Stopped", timeout=60_000)
-    expect(page.locator("#tuned")).to_be_empty()
-    assert visit.complaints == []
+    expect(page.locator("#status")).to_contain_text("Stopped")
+    expect(page.locator("#tune")).to_have_text("Go on")
+
+    page.goto(f"{server.address}?run={run_of(page)}")
+    page.locator("#crops img").first.wait_for()
+    page.locator("#to-tune").click()
+    expect(page.locator("#tune")).to_have_text("Go on")
+    page.locator("#presets button", has_text="Draft").click()
+    page.locator("#tune").click()
+    expect(page.locator("#status")).to_contain_text("The generator fits the face.")
 
 
-def test_text_instead_of_a_video_is_told(visit: Visit, server: Server, tmp_path: Path) -> None:
-    page = visit.page
-    false = tmp_path / "holiday.mp4"
-    false.write_text("This is no video.\n" * 100)
-    page.locator("#clip input[type=file]").set_input_files(false)
-    page.locator("#clip video").wait_for()
-    page.locator("#find").click()
-    told = page.locator("#status .failed")
-    expect(told).to_contain_text("holiday.mp4 is not a video that can be read.", timeout=60_000)
-    expect(told).to_contain_text("Use a video file")
-    assert "Traceback" not in page.content()
-    assert "Traceback" not in server.log.read_text()
-
-
-def test_files_that_are_not_a_visitors_results_are_not_served(server: Server) -> None:
-    stored = server.runs / "visitors" / "of-another" / "result.json"
-    stored.parent.mkdir(parents=True, exist_ok=True)
-    stored.write_text("{}")
+def test_two_visitors_share_nothing(browser: Browser, page: Page, server: Server) -> None:
+    choose_sample(page, SECONDS)
+    source = page.locator("#clip video").get_attribute("src") or ""
+    with visit(browser, server) as other:
+        assert run_of(other.page) != run_of(page)
+        expect(other.page.locator("#clip video")).to_have_count(0)
+        expect(other.page.locator("#stop")).to_have_count(0)
+    with visit(browser, server, run="A" * 22) as guessing:
+        assert run_of(guessing.page) not in ("A" * 22, run_of(page))
+    assert run_of(page) not in source, "links would give the id away"
+    stored = server.runs / "visitors" / run_of(page) / "page.json"
+    assert stored.is_file()
     for path in (stored, ROOT / "app.py", Path("/etc/hostname")):
         with pytest.raises(urllib.error.HTTPError) as refusal:
             urllib.request.urlopen(f"{server.address}gradio_api/file={path}", timeout=30)
         assert refusal.value.code in (403, 404)
+
+
+def test_deleting_leaves_nothing(page: Page, server: Server) -> None:
+    choose_sample(page, SECONDS)
+    run = run_of(page)
+    assert (server.runs / "visitors" / run).is_dir()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.locator("#delete").click()
+    page.wait_for_url(lambda url: "run=" in url and run not in url)
+    assert not (server.runs / "visitors" / run).exists()
+
+
+# --- What goes wrong ----------------------------------------------------------------------------------------------
+
+
+def test_text_instead_of_a_video_is_told(page: Page, tmp_path: Path) -> None:
+    false = tmp_path / "holiday.mp4"
+    false.write_text("This is no video.\n" * 100)
+    page.locator("#clip input[type=file]").first.set_input_files(false)
+    told = page.locator(".toast-body")
+    expect(told).to_contain_text("is not a video that can be read")
+    expect(page.locator("#find")).to_be_disabled()
+
+
+def test_a_clip_without_a_face_is_told_before_and_after(page: Page, tmp_path: Path) -> None:
+    clip = tmp_path / "nobody.mp4"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-f", "lavfi"]
+    source = "gradients=s=256x256:r=25:duration=1"
+    subprocess.run([*command, "-i", source, "-pix_fmt", "yuv420p", str(clip)], check=True, timeout=60)
+    page.locator("#clip input[type=file]").first.set_input_files(clip)
+    expect(page.locator("#clip-notice")).to_contain_text("face")
+    page.locator("#find").click()
+    expect(page.locator("#status .failed")).to_contain_text("face")
+
+
+def test_an_edit_without_a_change_is_told(page: Page) -> None:
+    choose_sample(page, SECONDS)
+    find_face(page)
+    page.locator("#to-tune").click()
+    page.locator("#to-edit").click()
+    page.locator("#make").click()
+    expect(page.locator(".toast-body")).to_contain_text("Choose a direction")
+
+
+def test_a_setting_out_of_range_is_told(page: Page) -> None:
+    choose_sample(page, SECONDS)
+    find_face(page)
+    page.locator("#to-tune").click()
+    page.locator("#to-edit").click()
+    page.locator("#advanced > button, #advanced .label-wrap").first.click()
+    page.locator("#settings input[type=search]").fill("content weight")
+    field = page.get_by_label("content weight")
+    field.fill("-1")
+    field.press("Enter")
+    expect(page.locator(".toast-body")).to_contain_text("content_weight")
+
+
+# --- Everybody ----------------------------------------------------------------------------------------------------
+
+
+def test_by_keyboard_alone(page: Page) -> None:
+    page.locator("#samples button").last.focus()
+    page.keyboard.press("Enter")
+    page.locator("#trim .trim-last").wait_for()
+    page.locator("#trim .trim-last").focus()
+    for _ in range(5):
+        page.keyboard.press("PageDown")
+    expect(page.locator(".trim-length")).not_to_have_text(re.compile("3.52 of"))
+    page.locator("#find").focus()
+    page.keyboard.press("Enter")
+    page.locator("#crops img").first.wait_for()
+    page.locator("#to-tune").focus()
+    page.keyboard.press("Space")
+    page.locator("#to-edit").focus()
+    page.keyboard.press("Enter")
+    page.locator("#dials .card").first.focus()
+    page.keyboard.press("Space")
+    page.locator("#dial-age").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_label("Age: factor as a number")).to_have_value("1.6")
+    page.locator("#wipe .wipe-cut").focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#wipe .wipe-cut")).to_have_value("0")
+
+
+def test_search_finds_a_change(page: Page) -> None:
+    choose_sample(page, SECONDS)
+    find_face(page)
+    page.locator("#to-tune").click()
+    page.locator("#to-edit").click()
+    page.get_by_label("Search changes").fill("open")
+    expect(page.locator("#dials .card:visible")).to_have_count(1)
+    page.get_by_label("Search changes").fill("nothing like it")
+    expect(page.locator("#dials .dials-none")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 3840])
+def test_nothing_is_cut_off(browser: Browser, server: Server, width: int, scheme: str) -> None:
+    viewport = {"width": width, "height": 812}
+    with visit(browser, server, viewport=viewport, color_scheme=scheme) as tab:
+        page = tab.page
+        choose_sample(page, SECONDS)
+        find_face(page)
+        page.locator("#to-tune").click()
+        page.locator("#to-edit").click()
+        page.locator("#dials .card").first.click()
+        page.locator("#wipe .wipe-after").first.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        shade = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        red = int(re.findall(r"\d+", shade)[0])
+        assert (red < 60) == (scheme == "dark")
+
+
+def test_every_control_has_a_name(page: Page) -> None:
+    choose_sample(page, SECONDS)
+    find_face(page)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("input, select, textarea, button")]
+        .filter((one) => one.offsetParent && one.type !== "file")
+        .filter((one) => !(one.labels?.length || one.getAttribute("aria-label") || one.getAttribute("aria-labelledby")
+          || one.title || one.textContent.trim()))
+        .map((one) => one.outerHTML.slice(0, 120))"""
+    )
+    assert nameless == []

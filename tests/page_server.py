@@ -1,0 +1,137 @@
+"""The real app in a process of its own and a browser, for the tests that drive the page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+START_SECONDS = 180
+PATIENCE = 300_000  # milliseconds for a heavy step, on a machine that is busy
+
+
+@dataclass
+class Server:
+    """A page that is served: its address, the folder of its runs, and what it wrote."""
+
+    address: str
+    runs: Path
+    log: Path
+
+
+@dataclass
+class Visit:
+    """A tab, and what the browser complained about in it."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def serve(folder: Path, settings: Mapping[str, str]) -> Iterator[Server]:
+    """Serve the page with these settings, its files in `folder`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("STIT_", "GRADIO_"))}
+    environment |= {"STIT_RUNS": str(folder / "runs"), "GRADIO_SERVER_PORT": str(port), **settings}
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            address = f"http://127.0.0.1:{port}/"
+            _wait_for(address, process, log)
+            yield Server(address, folder / "runs", log)
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+        except OSError:
+            time.sleep(0.3)
+        else:
+            return
+    raise AssertionError(f"The page did not open: {log.read_text()}")
+
+
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    """The system's Chromium."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def visit(browser: Browser, server: Server, run: str = "", **context: Any) -> Iterator[Visit]:
+    """A tab of a visitor of their own, on the run of that id if one is named; fails if the browser complained."""
+    opened = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | context)
+    tab = Visit(opened.new_page())
+    tab.page.set_default_timeout(PATIENCE)
+    tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
+    tab.page.on("console", lambda m: tab.complaints.append(m.text) if m.type == "error" else None)
+    tab.page.goto(f"{server.address}?run={run}" if run else server.address)
+    tab.page.wait_for_url("**/?run=*")
+    try:
+        yield tab
+        assert tab.complaints == []
+        assert "Traceback" not in tab.page.content()
+        assert "Traceback" not in server.log.read_text()
+    finally:
+        opened.close()
+
+
+def run_of(page: Page) -> str:
+    """The id of the run that a tab shows."""
+    return page.url.split("run=")[1]
+
+
+def choose_sample(page: Page, end: float, name: str = "Young woman turning") -> None:
+    """Pick a sample and trim it to its first seconds."""
+    page.locator("#samples button", has_text=name).click()
+    page.locator("#trim .trim-first").wait_for()
+    page.locator(".trim-last-number").fill(str(end))
+    page.locator(".trim-last-number").press("Enter")
+
+
+def find_face(page: Page) -> None:
+    """From the step "Clip" to the crops."""
+    page.locator("#find").click()
+    page.locator("#crops img").first.wait_for()
+
+
+def start_tuning(page: Page, preset: str = "Draft") -> None:
+    """From the crops to the tuning."""
+    page.locator("#to-tune").click()
+    page.locator("#presets button", has_text=preset).click()
+    page.locator("#tune").click()
+
+
+def choose_edit(page: Page, suggestion: str) -> None:
+    """From the tuning to an edit's first preview."""
+    page.locator("#to-edit").click()
+    page.locator("#dials .chip", has_text=suggestion).click()
+    page.locator("#wipe .wipe-after").first.wait_for()
