@@ -161,8 +161,8 @@ class _Editing:
             raise
         assert self.feeder is not None
         self.feeder.close()
-        feed, measured = self.feeder.feed, self.pipeline.measure(clip)
-        borders = self.pipeline.stitch(clip).border_loss
+        feed, found = self.feeder.feed, self.feeder.pipeline  # which tells nobody that it finds these again
+        measured, borders = found.measure(clip), found.stitch(clip).border_loss
         for frame, border, identity in zip(measured.frame_indices, borders, measured.identity, strict=True):
             feed.measure(frame, float(border), float(identity))
         feed.finish(Finished(report.output, clip.source, float(clip.start), report.audio is not None))

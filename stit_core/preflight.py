@@ -41,6 +41,7 @@ _SURE_DIFFERENCE, _SURE_COLOURS = 45.0, 0.55  # the same wherever the face is
 _MOVED = 0.8  # face sides between neighbouring samples
 _WORTH = {"face": 1.0, "several": 0.6, "small": 0.3, "none": 0.0}  # of a sample in the choice of the best stretch
 _BRIDGED = 0.5  # seconds without a face that the landmark stage bridges
+_SEARCH_SLACK = 1e-3  # seconds, by which containers round their timestamps
 _SHORTEST = 0.5  # seconds, of a stretch that is worth proposing
 
 Box = tuple[float, float, float, float]
@@ -221,6 +222,8 @@ def still(path: Path, info: Probe, seconds: float, config: VideoConfig, height: 
     high = min(height, info.height)
     wide = max(1, round(info.width * high / info.height))
     last = info.seconds or 0.0
+    # A search gives the first frame from its moment on; the one that is shown began up to a frame's length before.
+    seconds -= float(1 / info.frame_rate) - _SEARCH_SLACK
     # The last frame stands before the end; where a container's length reaches beyond it, a second look goes back.
     for moment in (max(0.0, min(seconds, last)), max(0.0, last - 0.2), max(0.0, last - 1.5), 0.0):
         arguments = _still_arguments(path, info, config, moment, wide, high)

@@ -13,14 +13,17 @@ import numpy as np
 import pytest
 from drawn_face import write_clip
 from page_cases import PATIENCE, begin, ended, finish, make_studio, upload, wait_for
+from tiny_pack import make_direction
 
 from page.runs import Output
+from page.shelves import own_root
 from page.studio import Studio
 from page.visits import new_id
 from page.works import Task
 from stit_core import probing
 from stit_core.__main__ import main
 from stit_core.config import VideoConfig
+from stit_core.directions import Card, save_direction
 from stit_core.errors import ConfigError, DirectionError, StitError, VideoError
 from stit_core.runtime import CancelToken, Runtime
 from stit_core.video import open_clip
@@ -430,7 +433,7 @@ def test_a_stop_in_the_stitching_leaves_a_video(
     assert not list(Path(output.video).parent.glob(".*")), "nothing half-written is left"
     whole = Path(studio.state(edited).outputs[-1].video)
     for frame in range(output.frames):
-        a, b = (studio._still(path, frame / 10 + 0.01, 200).astype(int) for path in (Path(output.video), whole))
+        a, b = (studio._still(path, frame / 10 + 0.05, 200).astype(int) for path in (Path(output.video), whole))
         assert np.abs(a - b).mean() < 2, "it shows the edited frames"
     assert finish(studio, run.id, "edit").state == "done"
     assert [made.partial for made in studio.state(run.id).outputs] == [False, True]
@@ -569,3 +572,38 @@ def test_jobs_wait_for_each_other(studio: Studio, face_clip: Path) -> None:
     job = studio.jobs.get(runs[0].id)
     assert job is not None
     assert job.wait(PATIENCE)
+
+
+def test_a_run_has_directions_of_its_own(studio: Studio, aligned: str) -> None:
+    vector = make_direction(9)
+    save_direction(studio.pack, vector, Card("mine", title="Mine"), own_root(studio.visits, aligned))
+    stranger = studio.arrive().id
+    assert [card.name for card in studio.cards(run_id=aligned)] == ["age", "mine", "smile"]
+    for cards in (studio.cards(), studio.cards(run_id=stranger)):
+        assert [card.name for card in cards] == ["age", "smile"]
+    assert studio.edit_preview(aligned, (("mine", 1.0),)) is not None
+    assert studio.thumbnail("mine", aligned).ndim == 3
+    assert studio.overlaps((("mine", 1.0), ("smile", 0.0)), aligned) == ()
+    with pytest.raises(DirectionError, match="mine"):
+        studio.thumbnail("mine", stranger)
+    studio.change(aligned, edits=(("mine", 1.0),))
+    assert finish(studio, aligned, "edit").state == "done"
+    with pytest.raises(DirectionError, match="of your own"):
+        studio.delete_direction(aligned, "smile")
+    for name in ("../mine", "mine"):
+        with pytest.raises(DirectionError, match="of your own"):
+            studio.delete_direction(stranger, name)
+    studio.delete_direction(aligned, "mine")
+    assert not studio.is_own(aligned, "mine")
+    with pytest.raises(DirectionError, match="mine"):
+        studio.start(aligned, "edit")
+
+
+def test_directions_that_overlap_are_told(studio: Studio, aligned: str) -> None:
+    root = own_root(studio.visits, aligned)
+    save_direction(studio.pack, make_direction(1) * 1.1, Card("grin"), root)
+    told = studio.overlaps((("smile", 2.0), ("grin", 2.0)), aligned)
+    assert len(told) == 1
+    assert "smile" in told[0]
+    assert "grin" in told[0]
+    studio.delete_direction(aligned, "grin")
