@@ -185,6 +185,7 @@ class Studio:
     def state(self, run_id: str) -> RunState:
         """All that a page needs to show a run. Raises: StitError where there is none."""
         state = self.runs.get(run_id)
+        self.visits.touch(run_id)
         status = self.jobs.status(run_id)
         outputs = tuple(self._with_feed(output) for output in state.outputs)
         aligned, tuned = self._done(state)
@@ -230,7 +231,7 @@ class Studio:
 
     # --- The clip -----------------------------------------------------------------------------------------------
 
-    @functools.cached_property
+    @property
     def samples(self) -> dict[str, Path]:
         """Copies of the sample clips that the page may serve, by name."""
         return {name: self.visits.sample(path) for name, path in self._samples.items()}

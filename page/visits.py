@@ -115,16 +115,17 @@ class Visits:
         target = folder / clip.name
         with disk_errors("The sample clip"):
             folder.mkdir(parents=True, exist_ok=True)
+            os.utime(folder)
             if not target.is_file() or target.stat().st_size != clip.stat().st_size:
                 part = folder / f"{new_id()}.part"
                 shutil.copyfile(clip, part)
                 part.replace(target)
         return target
 
-    def keep(self, upload: Path) -> None:
-        """Note that an uploaded file is in use."""
-        if upload.is_file() and upload.is_relative_to(self.settings.served):
-            os.utime(upload.parent)
+    def touch(self, run_id: str) -> None:
+        """Note that a run is in use. Raises: as `store`."""
+        self.private(run_id)
+        self.outputs(run_id)
 
     def sweep(self, busy: Collection[str] = ()) -> list[Path]:
         """Delete what was not used for `keep_hours`, but no folder of an id in `busy`; returns what was deleted."""

@@ -302,6 +302,36 @@ def test_stitched_crops_are_shown_as_they_are_made(done: Path, face_clip: Path) 
     assert {shape for stage, _, shape in watch.shown if stage == "stitch"} == {(64, 64, 3)}
 
 
+@pytest.mark.usefixtures("done")
+def test_the_figures_of_each_frame_are_kept(face_clip: Path) -> None:
+    watch, clip = open_done(face_clip)
+    found = watch.pipeline.measure(clip)
+    assert watch.steps["measure"] == 1, "they are found, not made again"
+    assert found.frame_indices == tuple(range(6))
+    assert found.identity.shape == found.seam.shape == (6,)
+    assert found.identity.mean() == pytest.approx(found.id_cosine)
+    assert (found.seam > 0).all()
+    assert watch.pipeline.knows(face_clip)
+    assert watch.pipeline.has(clip, "tune")
+    other = watch.pipeline.with_config(settings(("smile", 1.0)))
+    assert other.has(clip, "masks")
+    assert not other.has(clip, "stitch")
+    assert not other.with_config(settings(video={"end": 0.3})).knows(face_clip)
+
+
+def test_directions_are_looked_for_where_it_is_told(done: Path, face_clip: Path) -> None:
+    shutil.copytree(os.environ["STIT_DIRECTIONS"], done / "own")
+    (done / "own" / "tiny" / "smile.npy").rename(done / "own" / "tiny" / "mine.npy")
+    whole = watched(settings(("mine", 1.0))).pipeline
+    with pytest.raises(DirectionError, match="mine"):
+        whole.directions()
+    own = Pipeline(whole.models, whole.store, whole.config, whole.runtime, [done / "own"])
+    assert list(own.with_config(whole.config).directions()) == ["mine"]
+    with pytest.raises(DirectionError, match="smile"):
+        own.with_config(settings(("smile", 1.0))).directions()
+    assert own.open(face_clip).hash
+
+
 # --- Bad input ----------------------------------------------------------------------------------------------------
 
 

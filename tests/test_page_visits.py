@@ -1,0 +1,198 @@
+"""Settings of the page, and the folders of its visitors: names, what is taken in, what is deleted."""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from page.settings import PageSettings, read_settings
+from page.visits import ID_BYTES, Visits, is_id, new_id, safe_name
+from stit_core.config import VideoConfig
+from stit_core.errors import ConfigError, StitError
+
+HOURS = 3600
+
+
+@pytest.fixture
+def visits(tmp_path: Path) -> Visits:
+    return Visits(PageSettings(root=tmp_path, keep_hours=2.0))
+
+
+def bring(visits: Visits, name: str = "clip.mp4", data: bytes = b"video") -> Path:
+    """An upload where Gradio puts it."""
+    path = visits.settings.served / new_id() / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
+    return path
+
+
+# --- Settings -----------------------------------------------------------------------------------------------------
+
+
+def test_settings_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("STIT_RUNS", str(tmp_path))
+    environ = {
+        "STIT_MAX_MB": "12.5",
+        "STIT_MAX_SECONDS": "3",
+        "STIT_MAX_FRAMES": "75",
+        "STIT_MAX_MEGAPIXELS": "2.5",
+        "STIT_KEEP_HOURS": "0.5",
+        "STIT_UNWATCHED_MINUTES": "4",
+        "STIT_QUEUE": "3",
+    }
+    settings = read_settings(environ)
+    assert (settings.max_mb, settings.max_seconds, settings.keep_hours) == (12.5, 3.0, 0.5)
+    assert (settings.unwatched_minutes, settings.queue_length) == (4.0, 3)
+    assert settings.root == tmp_path
+    assert not settings.private.is_relative_to(settings.served), "stored results would be served"
+    config = VideoConfig(**settings.video())
+    assert (config.max_megabytes, config.max_seconds, config.max_frames, config.max_pixels) == (
+        12.5,
+        3.0,
+        75,
+        2_500_000,
+    )
+
+
+def test_settings_without_an_environment_are_the_defaults() -> None:
+    settings = read_settings({"STIT_MAX_MB": " "})
+    assert (settings.max_mb, settings.pack) == (PageSettings.max_mb, PageSettings.pack)
+    assert settings.max_frames >= settings.max_seconds * 30, "a clip at a usual rate would be over the limit of frames"
+
+
+@pytest.mark.parametrize("text", ["many", "0", "-3", "nan", "inf"])
+def test_a_limit_that_is_no_number_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ConfigError, match="STIT_MAX_SECONDS"):
+        read_settings({"STIT_MAX_SECONDS": text})
+
+
+def test_a_part_of_a_frame_is_no_limit() -> None:
+    with pytest.raises(ConfigError, match="whole number"):
+        read_settings({"STIT_MAX_FRAMES": "2.5"})
+
+
+# --- Folders ------------------------------------------------------------------------------------------------------
+
+
+def test_ids_cannot_be_guessed() -> None:
+    ids = {new_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(len(base64.urlsafe_b64decode(run_id + "==")) == ID_BYTES == 16 for run_id in ids)
+    assert all(is_id(run_id) for run_id in ids)
+
+
+@pytest.mark.parametrize("run_id", ["", "..", "../../etc", "a" * 21, "a" * 23, "a/" * 11, "." * 22])
+def test_what_is_no_id_names_no_folder(visits: Visits, run_id: str) -> None:
+    for folder in (visits.store, visits.outputs, visits.private):
+        with pytest.raises(StitError, match="loading"):
+            folder(run_id)
+    assert not visits.known(run_id)
+    visits.delete(run_id)
+    assert not any(visits.settings.root.rglob("*"))
+
+
+def test_looking_for_a_run_makes_nothing(visits: Visits) -> None:
+    stranger, known = new_id(), new_id()
+    visits.private(known)
+    assert (visits.known(stranger), visits.known(known)) == (False, True)
+    assert [path.name for path in visits.settings.private.iterdir()] == [known]
+
+
+def test_two_visitors_share_no_folder(visits: Visits) -> None:
+    first, second = new_id(), new_id()
+    folders = {visits.outputs(first), visits.outputs(second), visits.private(first), visits.private(second)}
+    assert len(folders) == 4
+    assert first not in str(visits.outputs(first)), "links would give the id away"
+    assert all(folder.stat().st_mode & 0o077 == 0 for folder in folders)
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("my clip (2).MP4", "my clip (2).MP4"),
+        ("../../etc/passwd", "passwd"),
+        ("<img src=x>.mp4", "_img src_x_.mp4"),
+        ("Ünïcode.mp4", "Ünïcode.mp4"),
+        ("..", "clip"),
+        ("a" * 300 + ".mp4", "a" * 76 + ".mp4"),
+        (".hidden", "hidden"),
+    ],
+)
+def test_names_from_visitors_become_plain(name: str, safe: str) -> None:
+    assert safe_name(name) == safe
+
+
+def test_a_clip_is_taken_in_and_an_older_one_goes(visits: Visits) -> None:
+    run_id = new_id()
+    first = visits.take(run_id, bring(visits, "one.mp4", b"1"))
+    second = visits.take(run_id, bring(visits, "two.mp4", b"2"))
+    assert second.read_bytes() == b"2"
+    assert [path.name for path in second.parent.iterdir()] == ["two.mp4"]
+    assert not first.exists()
+    assert [path.name for path in visits.outputs(run_id).iterdir()] == ["clip"]
+
+
+def test_a_clip_outside_is_not_taken_in(visits: Visits, tmp_path: Path) -> None:
+    outside = tmp_path / "secret.mp4"
+    outside.write_bytes(b"x")
+    link = bring(visits).with_name("link.mp4")
+    link.symlink_to(outside)
+    for path in (outside, link, visits.settings.served / ".." / "secret.mp4", visits.settings.served):
+        with pytest.raises(StitError, match="not there"):
+            visits.take(new_id(), path)
+
+
+def test_deleting_takes_all_of_a_visit_and_no_more(visits: Visits) -> None:
+    mine, yours = new_id(), new_id()
+    upload, other = bring(visits), bring(visits)
+    for run_id in (mine, yours):
+        (visits.outputs(run_id) / "video.mp4").write_bytes(b"x")
+        (visits.private(run_id) / "page.json").write_text("{}")
+    sample = visits.sample(other)
+    visits.delete(mine, [upload, sample, visits.settings.root / "elsewhere" / "x"])
+    assert not visits.known(mine)
+    assert not upload.exists()
+    assert other.exists()
+    assert sample.exists(), "samples belong to nobody"
+    assert (visits.outputs(yours) / "video.mp4").exists()
+    assert visits.known(yours)
+
+
+def test_sweeping_deletes_what_nobody_uses(visits: Visits) -> None:
+    old, busy, fresh = new_id(), new_id(), new_id()
+    for run_id in (old, busy, fresh):
+        (visits.outputs(run_id) / "video.mp4").write_bytes(b"x")
+        visits.store(run_id)
+    upload = bring(visits)
+    long_ago = time.time() - 3 * HOURS
+    for folder in (*visits.settings.served.iterdir(), *visits.settings.private.iterdir()):
+        if folder not in (visits.settings.private / fresh, visits.outputs(fresh)):
+            os.utime(folder, (long_ago, long_ago))
+    gone = set(visits.sweep(busy=[busy]))
+    assert len(gone) == 3
+    assert upload.parent in gone
+    assert {folder.name for folder in visits.settings.private.iterdir()} == {busy, fresh}
+    assert (visits.outputs(busy) / "video.mp4").is_file()
+    assert (visits.outputs(fresh) / "video.mp4").is_file()
+    assert not (visits.outputs(old) / "video.mp4").exists()
+
+
+def test_using_a_run_keeps_it(visits: Visits) -> None:
+    run_id = new_id()
+    for folder in (visits.private(run_id), visits.outputs(run_id)):
+        os.utime(folder, (0, 0))
+    visits.touch(run_id)
+    assert visits.sweep() == []
+
+
+def test_a_sample_is_served_as_a_copy(visits: Visits, tmp_path: Path) -> None:
+    clip = tmp_path / "a.mp4"
+    clip.write_bytes(b"video")
+    copy = visits.sample(clip)
+    assert copy.read_bytes() == b"video"
+    assert copy.is_relative_to(visits.settings.served)
+    assert [path.name for path in copy.parent.iterdir()] == ["a.mp4"]
