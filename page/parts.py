@@ -25,9 +25,21 @@ MOST_CHOSEN = 40  # directions at once
 LARGEST_FACTOR = 100.0  # of EditConfig
 
 
-def build_part(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:
+class Part(gr.HTML):
+    """A widget of page/web, or an update of one; an update of its props names all of them.
+
+    Gradio takes every name that stands in quotes in a script for an event of the component, and an update would carry
+    that event in the place of the prop.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        props = self.__dict__.get("props", {})
+        return props[name] if name in props else super().__getattr__(name)
+
+
+def build_part(name: str, value: Any, elem_id: str, **props: Any) -> Part:
     """A widget of page/web: `name`.html with `name`.js; `props` are those that the script's first lines name."""
-    return gr.HTML(
+    return Part(
         value,
         html_template=(WEB / f"{name}.html").read_text(),
         js_on_load=f'"use strict";\n{(WEB / f"{name}.js").read_text()}',

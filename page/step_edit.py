@@ -8,7 +8,7 @@ import gradio as gr
 
 from page import words
 from page.advanced import describe_settings, keep_known
-from page.parts import build_html, build_part, data_url, read_factors, read_settings_part
+from page.parts import Part, build_html, build_part, data_url, read_factors, read_settings_part
 from page.shell import LIGHT, WATCH, Shell, Update, told
 from page.step_parts import thumbnail
 from stit_core.config import PRESETS, preset
@@ -60,15 +60,15 @@ class EditStep:
         """Show the choices of a run that came back."""
         state = self.studio.state(run_id)
         return {
-            self.dials: gr.HTML(dict(state.edits), offer=self._offer(run_id)),
+            self.dials: Part(dict(state.edits), offer=self._offer(run_id)),
             self.mark: state.mark,
-            self.settings: gr.HTML(state.advanced, stages=self._stages(state.preset)),
+            self.settings: Part(state.advanced, stages=self._stages(state.preset)),
         }
 
     @told
     def show_cards(self, run_id: str) -> Update:
         """The cards with their pictures, which may have to be drawn first."""
-        return {self.dials: gr.HTML(offer=self._offer(run_id, pictures=True))}
+        return {self.dials: Part(offer=self._offer(run_id, pictures=True))}
 
     @told
     def move(self, run_id: str, sent: Any) -> Update:
