@@ -1,9 +1,10 @@
 """The page's own widgets: gr.HTML components whose elements and scripts lie in page/web.
 
 The template of a part has no placeholder, so that its elements, and with them focus and what was typed, outlive every
-update; the script draws what the props say, as text and never as markup. What comes back from the browser is checked
-here. Gradio reads a template as Handlebars and as a JavaScript template literal: no backtick, backslash, `${` or `{{`
-may stand in it.
+update; the script draws what the value says, as text and never as markup. Only the value of a part is changed: other
+props are lost on a part whose step is not on the screen. What comes back from the browser is checked here. Gradio
+reads a template as Handlebars and as a JavaScript template literal: no backtick, backslash, `${` or `{{` may stand in
+it.
 """
 
 from __future__ import annotations
@@ -25,21 +26,9 @@ MOST_CHOSEN = 40  # directions at once
 LARGEST_FACTOR = 100.0  # of EditConfig
 
 
-class Part(gr.HTML):
-    """A widget of page/web, or an update of one; an update of its props names all of them.
-
-    Gradio takes every name that stands in quotes in a script for an event of the component, and an update would carry
-    that event in the place of the prop.
-    """
-
-    def __getattr__(self, name: str) -> Any:
-        props = self.__dict__.get("props", {})
-        return props[name] if name in props else super().__getattr__(name)
-
-
-def build_part(name: str, value: Any, elem_id: str, **props: Any) -> Part:
+def build_part(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:
     """A widget of page/web: `name`.html with `name`.js; `props` are those that the script's first lines name."""
-    return Part(
+    return gr.HTML(
         value,
         html_template=(WEB / f"{name}.html").read_text(),
         js_on_load=f'"use strict";\n{(WEB / f"{name}.js").read_text()}',
@@ -64,9 +53,12 @@ def data_url(picture: np.ndarray, quality: int = QUALITY) -> str:
 
 def read_factors(value: Any) -> tuple[tuple[str, float], ...]:
     """What the dials sent, as (name, factor) pairs; whatever is no name with a finite number is left out."""
-    if not isinstance(value, Mapping):
+    factors = value.get("factors") if isinstance(value, Mapping) else None
+    if not isinstance(factors, Mapping):
         return ()
-    pairs = [(name, read_number(factor)) for name, factor in list(value.items())[:MOST_CHOSEN] if isinstance(name, str)]
+    pairs = [
+        (name, read_number(factor)) for name, factor in list(factors.items())[:MOST_CHOSEN] if isinstance(name, str)
+    ]
     return tuple((name, factor) for name, factor in pairs if factor is not None and abs(factor) <= LARGEST_FACTOR)
 
 
@@ -81,11 +73,12 @@ def read_trim(value: Any, seconds: float) -> tuple[float | None, float | None]:
 
 def read_settings_part(value: Any) -> dict[str, dict[str, Any]]:
     """What the settings sent: {stage: {setting: value}}, lists as tuples; RunConfig checks the rest."""
-    if not isinstance(value, Mapping):
+    changes = value.get("changes") if isinstance(value, Mapping) else None
+    if not isinstance(changes, Mapping):
         return {}
     return {
         str(stage): {str(name): _frozen(setting) for name, setting in part.items()}
-        for stage, part in value.items()
+        for stage, part in changes.items()
         if isinstance(part, Mapping) and part
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from page import words
-from page.parts import Part, build_html, build_part, data_url, read_number, read_trim
+from page.parts import build_html, build_part, data_url, read_number, read_trim
 from page.runs import RunState
 from page.shell import LIGHT, Shell, Update, told
 from stit_core.preflight import Preflight
@@ -23,7 +23,7 @@ class ClipStep:
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320):
                 self.clip = gr.Video(label="Your clip", sources=["upload", "webcam"], buttons=[], elem_id="clip")
-                self.trim = build_part("trim", {}, "trim", visible=False, clip={})
+                self.trim = build_part("trim", {}, "trim", visible=False)
                 self.facts = build_html(elem_id="facts")
             with gr.Column(scale=2, min_width=300):
                 intro = "Upload a video of a face or record one, or begin with a sample."
@@ -84,7 +84,7 @@ class ClipStep:
     def forget(self) -> Update:
         """The clip was taken out of the widget."""
         return {
-            self.trim: Part(visible=False),
+            self.trim: gr.HTML(visible=False),
             self.facts: "",
             self.notice: "",
             self.onward: gr.Button(interactive=False),
@@ -98,7 +98,7 @@ class ClipStep:
             return {self.notice: ""}
         found = self.studio.preflight(run_id)
         return {
-            self.trim: Part(self._ends(state, found), visible=True, clip=strip(found)),
+            self.trim: gr.HTML({**self._ends(state, found), "clip": strip(found)}, visible=True),
             self.facts: words.clip_facts(found),
             **self._facts(run_id, state.start, state.end),
         }
@@ -152,7 +152,7 @@ class ClipStep:
     def _taken(self, state: RunState) -> Update:
         return {
             self.clip: state.clip,
-            self.trim: Part(visible=False),
+            self.trim: gr.HTML(visible=False),
             self.samples: self._samples(state.sample),
             self.notice: words.notice(["Looking through the clip …"], "info"),
             self.onward: gr.Button(interactive=True),

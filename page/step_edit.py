@@ -8,7 +8,7 @@ import gradio as gr
 
 from page import words
 from page.advanced import describe_settings, keep_known
-from page.parts import Part, build_html, build_part, data_url, read_factors, read_settings_part
+from page.parts import build_html, build_part, data_url, read_factors, read_settings_part
 from page.shell import LIGHT, WATCH, Shell, Update, told
 from page.step_parts import thumbnail
 from stit_core.config import PRESETS, preset
@@ -35,10 +35,10 @@ class EditStep:
                 self.notice = build_html(elem_id="edit-notice", elem_classes="notices")
                 self.make = gr.Button("Make the video", variant="primary", elem_id="make")
             with gr.Column(scale=2, min_width=300):
-                self.dials = build_part("dials", {}, "dials", offer={})
+                self.dials = build_part("dials", {}, "dials")
         with gr.Accordion("Advanced: stitching and every other setting", open=False, elem_id="advanced"):
             self.mark = gr.Checkbox(False, label="Write “AI-edited” visibly into the picture", elem_id="mark")
-            self.settings = build_part("settings", {}, "settings", stages=[])
+            self.settings = build_part("settings", {}, "settings")
 
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
@@ -60,15 +60,15 @@ class EditStep:
         """Show the choices of a run that came back."""
         state = self.studio.state(run_id)
         return {
-            self.dials: Part(dict(state.edits), offer=self._offer(run_id)),
+            self.dials: {"factors": dict(state.edits), "offer": self._offer(run_id)},
             self.mark: state.mark,
-            self.settings: Part(state.advanced, stages=self._stages(state.preset)),
+            self.settings: {"changes": state.advanced, "stages": self._stages(state.preset)},
         }
 
     @told
     def show_cards(self, run_id: str) -> Update:
         """The cards with their pictures, which may have to be drawn first."""
-        return {self.dials: Part(offer=self._offer(run_id, pictures=True))}
+        return {self.dials: {"offer": self._offer(run_id, pictures=True)}}
 
     @told
     def move(self, run_id: str, sent: Any) -> Update:

@@ -64,7 +64,7 @@ def test_what_is_no_number_is_none(value: Any) -> None:
 
 def test_factors_are_numbers_by_name() -> None:
     sent = {"smile": 2, "age": -1.5, "gender": "3", "yaw": math.nan, "pitch": 1e9, 5: 1.0}
-    assert read_factors(sent) == (("smile", 2.0), ("age", -1.5))
+    assert read_factors({"factors": sent}) == (("smile", 2.0), ("age", -1.5))
     assert read_factors([("smile", 2)]) == ()
 
 
@@ -90,7 +90,7 @@ def test_a_position_that_does_not_exist_is_none(sent: Any) -> None:
 
 def test_settings_keep_their_kinds() -> None:
     sent = {"masks": {"background": [0, 16]}, "stitching": {"steps": 3}, "tuning": {}, "video": "all"}
-    assert read_settings_part(sent) == {"masks": {"background": (0, 16)}, "stitching": {"steps": 3}}
+    assert read_settings_part({"changes": sent}) == {"masks": {"background": (0, 16)}, "stitching": {"steps": 3}}
 
 
 # --- Advanced -----------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_defaults_are_those_of_the_preset_and_are_accepted_again(name: str) -> N
     config = preset(name)
     for part in describe_settings(config):
         for setting in part["settings"]:
-            value = read_settings_part({part["stage"]: {setting["name"]: json.loads(setting["default"])}})
+            value = read_settings_part({"changes": {part["stage"]: {setting["name"]: json.loads(setting["default"])}}})
             assert config.with_changes(value) == config
 
 

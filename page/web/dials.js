@@ -1,14 +1,16 @@
-// What to change, and how much: cards to choose from and a slider for each chosen one. Props: value {name: factor}, offer
-// {cards: [{name, title, text, about, positive, negative, low, high, start, image}], quick: [{label, factors}]}. Fires "moved"
-// while sliders move.
+// What to change, and how much: cards to choose from and a slider for each chosen one. Props: value {factors: {name: factor},
+// offer: {cards: [{name, title, text, about, positive, negative, low, high, start, image}], quick: [{label, factors}]}}; the
+// offer stays until another one comes. Fires "moved" while sliders move.
+const kept = (window.stitKept ||= {}); // gradio forgets what an element knew when its step is left
 const find = (name) => element.querySelector(name);
 const search = find(".dials-find input");
 const WAIT = 120; // milliseconds between two messages while a slider moves
 let factors = {};
 let timer = 0;
 
-const cards = () => (props.offer && props.offer.cards) || [];
-const quick = () => (props.offer && props.offer.quick) || [];
+const sent = () => props.value || {};
+const cards = () => kept.offer?.cards || [];
+const quick = () => kept.offer?.quick || [];
 const make = (tag, name, text) => {
   const made = document.createElement(tag);
   if (name) made.className = name;
@@ -20,7 +22,7 @@ function tell() {
   if (timer) return;
   timer = setTimeout(() => {
     timer = 0;
-    props.value = { ...factors };
+    props.value = { factors: { ...factors } };
     trigger("moved");
   }, WAIT);
 }
@@ -127,11 +129,12 @@ function draw() {
 
 find(".dials-reset").addEventListener("click", () => { factors = {}; draw(); tell(); });
 search.addEventListener("input", filter);
-watch("offer", draw);
 watch("value", () => {
-  if (timer || same(props.value || {}, factors)) return; // the visitor is ahead of the server
-  factors = { ...(props.value || {}) };
-  draw();
+  if (sent().offer) kept.offer = sent().offer;
+  const wanted = sent().factors;
+  if (wanted && !timer) factors = { ...wanted }; // else the visitor is ahead of the server
+  if (sent().offer || (wanted && !timer)) draw();
 });
-factors = { ...(props.value || {}) };
+if (sent().offer) kept.offer = sent().offer;
+factors = { ...sent().factors };
 draw();

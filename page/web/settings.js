@@ -1,5 +1,7 @@
-// Every setting of every stage. Props: value {stage: {setting: value}}, only what differs from the preset; stages [{stage,
-// title, settings: [{name, kind: bool | choice | text, default (JSON), choices, about}]}]. Fires "set" when one was changed.
+// Every setting of every stage. Props: value {changes: {stage: {setting: value}}, only what differs from the preset; stages:
+// [{stage, title, settings: [{name, kind: bool | choice | text, default (JSON), choices, about}]}]}; the stages stay until
+// others come. Fires "set" when a setting was changed.
+const kept = (window.stitKept ||= {}); // gradio forgets what an element knew when its step is left
 const find = (name) => element.querySelector(name);
 const search = find(".tweaks-find input");
 let changes = {};
@@ -29,7 +31,7 @@ function put(stage, setting, value) {
   else part[setting.name] = value;
   changes = { ...changes, [stage]: part };
   if (!Object.keys(part).length) delete changes[stage];
-  props.value = changes;
+  props.value = { changes };
   trigger("set");
 }
 
@@ -63,7 +65,7 @@ function row(stage, setting) {
 
 function draw() {
   const open = new Set([...element.querySelectorAll("details[open]")].map((part) => part.dataset.stage));
-  find(".tweaks-stages").replaceChildren(...(props.stages || []).map(({ stage, title, settings }) => {
+  find(".tweaks-stages").replaceChildren(...(kept.stages || []).map(({ stage, title, settings }) => {
     const part = make("details", "tweaks-stage");
     part.dataset.stage = stage;
     part.open = open.has(stage);
@@ -87,8 +89,13 @@ function filter() {
 }
 
 search.addEventListener("input", filter);
-find(".tweaks-reset").addEventListener("click", () => { changes = {}; props.value = {}; draw(); trigger("set"); });
-watch("stages", draw);
-watch("value", () => { changes = props.value || {}; draw(); });
-changes = props.value || {};
-draw();
+find(".tweaks-reset").addEventListener("click", () => { changes = {}; props.value = { changes }; draw(); trigger("set"); });
+function receive() {
+  const sent = props.value || {};
+  if (sent.stages) kept.stages = sent.stages;
+  if (sent.changes) changes = sent.changes;
+  draw();
+}
+
+watch("value", receive);
+receive();

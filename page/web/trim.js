@@ -1,13 +1,14 @@
-// Two handles over a strip that shows what was found along the clip. Props: value {start, end, still} in seconds, still an
-// image; clip {seconds, step, stretches: [{start, end, state}], thumbnails: [{seconds, image}], names {state: words}, video},
-// video the selector of the element that shows the frame at a handle. Fires "moved" when a handle is let go, and "peek" with
-// {seconds} where the browser cannot show the frame itself.
+// Two handles over a strip that shows what was found along the clip. Props: value {start, end in seconds, still: an image, clip:
+// {seconds, step, stretches: [{start, end, state}], thumbnails: [{seconds, image}], names {state: words}, video}}, video the
+// selector of the element that shows the frame at a handle; the clip stays until another one comes. Fires "moved" when a
+// handle is let go, and "peek" with {seconds} where the browser cannot show the frame itself.
+const kept = (window.stitKept ||= {}); // gradio forgets what an element knew when its step is left
 const find = (name) => element.querySelector(name);
 const handles = [find(".trim-first"), find(".trim-last")];
 const numbers = [find(".trim-first-number"), find(".trim-last-number")];
 let ends = [0, 0];
 
-const clip = () => ({ seconds: 0, step: 0.04, stretches: [], thumbnails: [], names: {}, video: "", ...props.clip });
+const clip = () => ({ seconds: 0, step: 0.04, stretches: [], thumbnails: [], names: {}, video: "", ...kept.clip });
 const percent = (seconds) => (clip().seconds ? (100 * seconds) / clip().seconds : 0);
 const told = (seconds) => String(Math.round(seconds * 100) / 100);
 
@@ -100,8 +101,13 @@ handles.forEach((handle, side) => {
   handle.addEventListener("change", () => move(side, Number(handle.value), true));
 });
 numbers.forEach((number, side) => number.addEventListener("change", () => move(side, parseFloat(number.value), true)));
-watch("clip", () => { drawFilm(); drawStrip(); take(); });
-watch("value", take);
-drawFilm();
-drawStrip();
-take();
+function receive() {
+  const { clip: fresh } = props.value || {};
+  if (fresh) kept.clip = fresh;
+  drawFilm();
+  drawStrip();
+  take();
+}
+
+watch("value", receive);
+receive();
