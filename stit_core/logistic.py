@@ -22,6 +22,7 @@ TURNED_UP_TO = 3000  # pictures; with more the data is fitted as it is
 CHUNK = 512  # columns or rows that are in memory at a time
 RESAMPLES = 1000  # of the bootstrap
 MAX_ITERATIONS = 2000
+EQUAL_AUC = 0.005  # a difference that no edit shows; near 1 the folds agree too well to tell a standard error
 SEARCH_TOLERANCE = 1e-4  # of the fits that are only compared, in single precision
 
 
@@ -198,7 +199,8 @@ def choose_strength(rows: np.ndarray, labels: np.ndarray, people: Sequence[str],
         if means[-1] == 1.0 or (len(means) > 2 and means[-1] < means[-2] < means[-3]):
             break  # nothing better comes, and the least regularised fits take longest
     best = int(np.argmax(means))
-    return next(c for c, mean in zip(STRENGTHS, means, strict=False) if mean >= means[best] - errors[best])
+    enough = means[best] - max(errors[best], EQUAL_AUC)
+    return next(c for c, mean in zip(STRENGTHS, means, strict=False) if mean >= enough)
 
 
 def fit_direction(
