@@ -23,12 +23,12 @@ from stit_core.config import DirectionTrainingConfig
 from stit_core.direction_figures import figures_of, relations, warnings_of
 from stit_core.direction_preview import preview_sheet
 from stit_core.directions import (
-    SHIPPED,
     Card,
     Direction,
     check_name,
     direction_file,
     direction_roots,
+    hidden_by,
     load_direction,
     save_direction,
     user_root,
@@ -127,7 +127,7 @@ def train_directions(
             **found.card.training,
             **relations(found.vector, models.pack, siblings, set(siblings) | {pair.name}, roots),
         }
-        record["warnings"] = warnings_of(record, (pair.first, pair.second)) + _hides(models.pack, pair.name, root)
+        record["warnings"] = warnings_of(record, (pair.first, pair.second)) + hidden_by(models.pack, pair.name, root)
         card = replace(found.card, training=record)
         preview = preview_sheet(found.vector, models, runtime)
         stored.append(save_direction(models.pack, found.vector, card, root, preview=preview))
@@ -163,14 +163,6 @@ def check_names(pack: Pack, names: Sequence[str], root: Path, force: bool) -> No
         if not force and direction_file(pack, name, root).exists():
             message = f"There is a direction '{name}' of '{pack.name}' already."
             raise DirectionError(message, "Choose another --name, or replace it with --force.")
-
-
-def _hides(pack: Pack, name: str, root: Path) -> list[str]:
-    if root.absolute() == SHIPPED or not direction_file(pack, name, SHIPPED).is_file():
-        return []
-    return [
-        f"It hides the direction '{name}' that came with the program, which is still there when this one is deleted."
-    ]
 
 
 def load_held(pack: Pack, hold: Sequence[str], names: Sequence[str], roots: Sequence[Path]) -> dict[str, Direction]:

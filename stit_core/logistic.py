@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
+from threadpoolctl import threadpool_limits
 
 STRENGTHS = tuple(10.0**power for power in range(-6, 1))  # C of scikit-learn, on latents of unit mean square
 INNER_FOLDS = 3  # of the search for C inside each outer fold
@@ -187,7 +188,7 @@ def choose_strength(rows: np.ndarray, labels: np.ndarray, people: Sequence[str],
         rest[part] = False
         models.append(_model(STRENGTHS[0], SEARCH_TOLERANCE, warm_start=True))
         weights.append(balanced_weights(labels, rest))
-    means: list[float] = []
+    best, means = 0, list[float]()
     errors: list[float] = []
     for strength in STRENGTHS:
         found = []
@@ -196,9 +197,9 @@ def choose_strength(rows: np.ndarray, labels: np.ndarray, people: Sequence[str],
             found.append(auc(labels[part], model.decision_function(rows[part])))
         means.append(float(np.mean(found)))
         errors.append(float(np.std(found, ddof=1) / len(found) ** 0.5))
-        if means[-1] == 1.0 or (len(means) > 2 and means[-1] < means[-2] < means[-3]):
+        best = int(np.argmax(means))
+        if means[-1] == 1.0 or (len(means) > best + 2 and max(means[best + 1 :]) < means[best] - errors[best]):
             break  # nothing better comes, and the least regularised fits take longest
-    best = int(np.argmax(means))
     enough = means[best] - max(errors[best], EQUAL_AUC)
     return next(c for c, mean in zip(STRENGTHS, means, strict=False) if mean >= enough)
 
@@ -217,6 +218,13 @@ def fit_direction(
     after each of them.
     Raises: ValueError when fewer than two people a class leave nothing to hold out.
     """
+    with threadpool_limits(1):  # many small fits: waiting for other threads takes longer than the work that they do
+        return _fit(design, labels, people, folds, seed, tell)
+
+
+def _fit(
+    design: Design, labels: np.ndarray, people: Sequence[str], folds: int, seed: int, tell: Callable[[], None]
+) -> Fit:
     rows, everybody = design.rows, np.ones(len(labels), bool)
     searched = rows.astype(np.float32, copy=False)
     parts = folds_of(labels, people, everybody, folds, seed)
