@@ -1,8 +1,12 @@
 """Labelled sets of heads: what each class of each edit direction fixes about a head, all else being drawn at random.
 
 Every head is rendered once for each class of a set, so the classes differ in nothing but what their name says, and a
-direction learned from them moves as little else as it can. The names of the ethnicity classes are those of MakeHuman's
-synthetic shapes; they say nothing about any person. Skin tone, hair and all else stay as they are when shapes change.
+direction learned from them moves as little else as it can. All classes are seen by one camera, aligned to the head that
+lies in the middle of them: a video's crop is cut before an edit, not after it, and a camera that followed would zoom
+out where eyes move apart. Poses alone are aligned each for itself: a turned head would leave its crop.
+
+The names of the ethnicity classes are those of MakeHuman's synthetic shapes; they say nothing about any person. Skin
+tone, hair and all else stay as they are when shapes change.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import numpy as np
 from recipes.heads.parameters import SHAPE_LIMIT, SHAPE_NAMES, SHAPE_SD, SHAPE_SPREAD, HeadParameters
 
 Values = dict[str, Any]
+POSES = ("yaw", "pitch", "roll")
 EXTREME = 2.5  # standard deviations from the mean at which the classes of a face shape lie
 
 
@@ -36,6 +41,15 @@ class LabelledSet:
     positive: str
     negative: str
     classes: tuple[tuple[str, Values], ...]
+
+    @property
+    def middle(self) -> Values | None:
+        """The values of the head that the camera is aligned to; None where each class has its own camera."""
+        if self.name in POSES:
+            return None
+        return {
+            name: sum(values[name] for _, values in self.classes) / len(self.classes) for name in self.classes[0][1]
+        }
 
 
 def _pair(name: str, title: str, positive: str, negative: str, low: Values, high: Values) -> LabelledSet:
@@ -96,8 +110,8 @@ BEARD = _pair(
     "beard",
     "Beard",
     "full beard",
-    "clean shaven",
-    {"beard": 0.0, "moustache": 0.0},
+    "shaven",
+    {"beard": 0.0, "beard_wide": 0.8, "moustache": 1.0},
     {"beard": 0.9, "beard_wide": 0.8, "moustache": 1.0},
 )
 

@@ -9,6 +9,7 @@ synthetic shapes.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +19,12 @@ import torch
 from recipes.labels import ETHNICITY, SETS, LabelledSet
 from recipes.render_labelled import ALL_SETS, render_labelled
 from stit_core.config import DirectionTrainingConfig
+from stit_core.direction_figures import relations, warnings_of
 from stit_core.direction_training import Texts, train_directions
-from stit_core.directions import Direction
+from stit_core.directions import Direction, direction_file, list_directions, load_direction, save_direction
 from stit_core.labelled_pictures import open_pictures
 from stit_core.memory import keep_freed_memory
+from stit_core.pack_manifest import Pack
 from stit_core.packs import Models, find_pack, load_models
 from stit_core.runtime import Runtime
 
@@ -32,12 +35,12 @@ def texts_of(labelled: LabelledSet) -> Texts:
     """What the cards of a set's directions say."""
     learned = "Learned from renders of synthetic heads, each once in either class, all else the same."
     if labelled is ETHNICITY:
-        shapes = "MakeHuman's {first} shapes to its {second} shapes"
+        shapes = "MakeHuman's {First} shapes to its {Second} shapes"
         note = (
             "The names are those of synthetic shapes; skin tone and hair stay, and nothing is inferred about a person."
         )
         return Texts(
-            "{first} to {second} shapes", f"From {shapes}. {note} {learned}", "{second} shapes", "{first} shapes"
+            "{First} to {Second} shapes", f"From {shapes}. {note} {learned}", "{Second} shapes", "{First} shapes"
         )
     above = f"Above 0: {labelled.positive}; below 0: {labelled.negative}. {learned}"
     return Texts(labelled.title, above, labelled.positive, labelled.negative)
@@ -63,6 +66,18 @@ def make_directions(pictures: Path, pack: Path | str, directions: Path, names: S
             record = made.card.training
             figures = f"AUC {record['auc']['value']:.3f}, norm {made.card.norm:.2f}, C {record['strength']:g}"
             print(f"{made.card.name:<24} {figures}, {time.monotonic() - began:.0f} s", flush=True)
+    compare_all(models.pack, directions)
+
+
+def compare_all(pack: Pack, root: Path) -> None:
+    """Write into each card how its direction overlaps with all others; while training, only earlier ones were there."""
+    for card in list_directions(pack, (root,)):
+        found = load_direction(pack, card.name, (root,))
+        record = {**card.training, **relations(found.vector, pack, {}, {card.name}, (root,))}
+        first, second = record["classes"]
+        record["warnings"] = warnings_of(record, (first, second))
+        preview = direction_file(pack, card.name, root).with_suffix(".jpg").read_bytes()
+        save_direction(pack, found.vector, dataclasses.replace(card, training=record), root, preview)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -48,11 +48,12 @@ def _render_head(task: tuple[str, str, int, int, int]) -> None:
     assert _renderer is not None
     labelled = ALL_SETS[name]
     head = head_of(labelled, seed, index)
+    camera = None if labelled.middle is None else _renderer.camera_of(fixed(head, labelled.middle))
     for place, (_, values) in enumerate(labelled.classes):
         target = picture_file(Path(folder), labelled, index, place)
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_suffix(f".part{os.getpid()}")
-        Image.fromarray(_renderer.render(fixed(head, values), size).image).save(part, "PNG", compress_level=3)
+        Image.fromarray(_renderer.render(fixed(head, values), size, camera).image).save(part, "PNG", compress_level=3)
         part.replace(target)
 
 

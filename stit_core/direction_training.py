@@ -49,7 +49,8 @@ _PACKAGES = ("torch", "numpy", "scikit-learn", "pillow", "dlib-bin")
 
 @dataclass(frozen=True)
 class Texts:
-    """What a card says to people; {first} and {second} stand for the classes. Empty ones get a plain text."""
+    """What a card says to people; {first} and {second} stand for the classes,
+    {First} and {Second} for the same with a capital. Empty ones get a plain text."""
 
     title: str = ""
     description: str = ""
@@ -289,4 +290,7 @@ class _Learner:
 
 
 def _filled(text: str, pair: tuple[str, str]) -> str:
-    return text.replace("{first}", pair[0]).replace("{second}", pair[1])
+    for place, label in zip(("first", "second"), pair, strict=True):
+        text = text.replace(f"{{{place}}}", label)
+        text = text.replace(f"{{{place.capitalize()}}}", label[:1].upper() + label[1:])
+    return text

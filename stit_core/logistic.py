@@ -173,7 +173,7 @@ def folds_of(labels: np.ndarray, people: Sequence[str], used: np.ndarray, folds:
 
 
 def choose_strength(rows: np.ndarray, labels: np.ndarray, people: Sequence[str], used: np.ndarray, seed: int) -> float:
-    """The smallest C whose held-out AUC over grouped folds is within one standard error of the best.
+    """The smallest C whose held-out AUC over grouped folds is within one standard error, or EQUAL_AUC, of the best.
 
     The scale of a direction is set apart, so only the order of pictures along it counts. Among directions that order
     people alike, the most regularised one lies nearest to the difference of the class means and moves the least that is
