@@ -1,9 +1,10 @@
 """Labelled sets of heads: what each class of each edit direction fixes about a head, all else being drawn at random.
 
 Every head is rendered once for each class of a set, so the classes differ in nothing but what their name says, and a
-direction learned from them moves as little else as it can. All classes are seen by one camera, aligned to the head that
-lies in the middle of them: a video's crop is cut before an edit, not after it, and a camera that followed would zoom
-out where eyes move apart. Poses alone are aligned each for itself: a turned head would leave its crop.
+direction learned from them moves as little else as it can. Expressions and single shapes are seen by one camera,
+aligned to the head in the middle of the classes: a video's crop is cut before an edit, not after it, and a camera that
+followed would zoom out where eyes move apart. What changes or moves the whole head is aligned for each class, because
+a larger or turned head would leave the crops that the pack knows.
 
 The names of the ethnicity classes are those of MakeHuman's synthetic shapes; they say nothing about any person. Skin
 tone, hair and all else stay as they are when shapes change.
@@ -20,7 +21,7 @@ import numpy as np
 from recipes.heads.parameters import SHAPE_LIMIT, SHAPE_NAMES, SHAPE_SD, SHAPE_SPREAD, HeadParameters
 
 Values = dict[str, Any]
-POSES = ("yaw", "pitch", "roll")
+OWN_CAMERAS = ("age", "gender", "ethnicity", "eye_distance", "nose_mouth_distance", "yaw", "pitch", "roll")
 EXTREME = 2.5  # standard deviations from the mean at which the classes of a face shape lie
 
 
@@ -45,7 +46,7 @@ class LabelledSet:
     @property
     def middle(self) -> Values | None:
         """The values of the head that the camera is aligned to; None where each class has its own camera."""
-        if self.name in POSES:
+        if self.name in OWN_CAMERAS:
             return None
         return {
             name: sum(values[name] for _, values in self.classes) / len(self.classes) for name in self.classes[0][1]
@@ -99,9 +100,17 @@ SETS: tuple[LabelledSet, ...] = (
         {"eye_height": EXTREME, "squint": 0.0},
     ),
     _shape("lip_ratio", "Lip fullness", "fuller lips", "thinner lips", upper_lip=1.0, lower_lip=1.0, lip_height=1.0),
-    _shape("mouth_ratio", "Mouth width", "wider mouth", "narrower mouth", mouth_width=1.0),
+    # Of the shape alone the pack's encoder sees hardly anything, so what else makes a mouth wide has a part in it.
+    _pair(
+        "mouth_ratio",
+        "Mouth width",
+        "wider mouth",
+        "narrower mouth",
+        {"mouth_width": -EXTREME, "pucker": 0.45, "smile": 0.0},
+        {"mouth_width": EXTREME, "pucker": 0.0, "smile": 0.35},
+    ),
     _shape("nose_mouth_distance", "Nose to mouth", "mouth lower", "mouth higher", mouth_place=-1.0),
-    _shape("nose_ratio", "Nose width", "wider nose", "narrower nose", nose_width=1.0, nose_length=-1.0),
+    _shape("nose_ratio", "Nose width", "wider nose", "narrower nose", nose_width=1.0, nose_flare=1.0, nose_length=-1.0),
     _shape("nose_tip", "Nose tip", "nose tip higher", "nose tip lower", nose_point=1.0),
     ETHNICITY,
 )

@@ -100,8 +100,8 @@ def train_directions(
     Returns
     -------
     The directions as stored: (L, 512), factor 1 is one standard deviation of the training latents along it. Where most
-    pictures are of people who are in both classes, each person is compared with himself or herself: latents are then
-    those less the person's own mean, and who is in one class only is left out.
+    pictures are of people who are in both classes, each person is compared with himself or herself: what is fitted are
+    then the latents less the person's own mean, and who is in one class only is left out.
 
     Raises
     ------
@@ -228,6 +228,7 @@ class _Learner:
         self.people_known = bool(logistic.folds_of(self.labels, self.people, np.ones(len(rows), bool), 2, config.seed))
         if not self.people_known:  # the names tell nobody apart: every picture counts as a person of its own
             self.people = [sample.entry.name for sample in self.samples]
+        self.latents, self.rows = encoded.latents, rows
         self.design = logistic.Design(pair_latents(encoded, rows, scratch), self.people if self.matched else None)
 
     def learn(self, texts: Texts, runtime: Runtime, done: int, total: int) -> _Trained:
@@ -249,7 +250,7 @@ class _Learner:
             message = f"Nothing of '{self.pair.name}' is left without {held}." if held else "The classes do not differ."
             raise DirectionError(message, "Hold fewer directions, or give other pictures.")
         unit = freed / norm
-        vector = (unit * self.design.along(unit).std()).reshape(self.models.pack.num_ws, W_DIM).astype(np.float32)
+        vector = (unit * logistic.spread_along(self.latents, self.rows, unit)).reshape(self.models.pack.num_ws, W_DIM).astype(np.float32)
         runtime.step("fit", (done + 1) * steps, total * steps)
         return _Trained(vector, self._card(fit, spans, norm, texts))
 

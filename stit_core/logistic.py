@@ -111,6 +111,12 @@ class Design:
         )
 
 
+def spread_along(latents: np.ndarray, rows: np.ndarray, unit: np.ndarray) -> float:
+    """Standard deviation of the latents (N, D) of `rows` along a unit vector (D,), of all people together."""
+    parts = [rows[first : first + CHUNK] for first in range(0, len(rows), CHUNK)]
+    return float(np.concatenate([np.asarray(latents[part], np.float64) @ unit for part in parts]).std())
+
+
 def _centre_people(latents: np.ndarray, people: Sequence[str]) -> None:
     order = np.argsort(np.asarray(people), kind="stable")
     _, starts = np.unique(np.asarray(people)[order], return_index=True)
