@@ -71,7 +71,7 @@ def test_shapes_are_in_deviations_from_their_mean_and_never_beyond_the_limit(hea
     assert fixed(head, {"cheek_bones": 1.5}).shape[place] == pytest.approx(1.5 * SHAPE_SD)
     assert fixed(head, {"cheek_bones": 99.0}).shape[place] == SHAPE_LIMIT
     wide = dict(ALL_SETS["nose_ratio"].classes)["wider_nose"]
-    assert wide == {"nose_width": EXTREME, "nose_length": -EXTREME}
+    assert wide == {"nose_width": EXTREME, "nose_flare": EXTREME, "nose_length": -EXTREME}
     assert np.array_equal(fixed(head, {"eye_close": 0.9}).eye_close, [0.9, 0.9])
 
 
