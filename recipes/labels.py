@@ -13,6 +13,7 @@ tone, hair and all else stay as they are when shapes change.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from recipes.heads.parameters import SHAPE_LIMIT, SHAPE_NAMES, SHAPE_SD, SHAPE_S
 
 Values = dict[str, Any]
 OWN_CAMERAS = ("age", "gender", "ethnicity", "eye_distance", "nose_mouth_distance", "yaw", "pitch", "roll")
+WHOLE_FACE = ("gender", "skin_tone", "caucasian_african", "caucasian_asian")
 EXTREME = 2.5  # standard deviations from the mean at which the classes of a face shape lie
 
 
@@ -35,6 +37,7 @@ class LabelledSet:
     title, positive, negative: for the card; empty for several classes, where they follow from the names.
     classes: (name, values) in the order from - to; values are fields of HeadParameters, or SHAPE_NAMES in standard
         deviations from their mean.
+    hold: directions that are projected out of the set's own, where that was seen to move less else; made before it.
     """
 
     name: str
@@ -42,6 +45,7 @@ class LabelledSet:
     positive: str
     negative: str
     classes: tuple[tuple[str, Values], ...]
+    hold: tuple[str, ...] = ()
 
     @property
     def middle(self) -> Values | None:
@@ -53,14 +57,18 @@ class LabelledSet:
         }
 
 
-def _pair(name: str, title: str, positive: str, negative: str, low: Values, high: Values) -> LabelledSet:
+def _pair(
+    name: str, title: str, positive: str, negative: str, low: Values, high: Values, hold: tuple[str, ...] = ()
+) -> LabelledSet:
     first, second = (words.replace(" ", "_") for words in (negative, positive))
-    return LabelledSet(name, title, positive, negative, ((first, low), (second, high)))
+    return LabelledSet(name, title, positive, negative, ((first, low), (second, high)), hold)
 
 
-def _shape(name: str, title: str, positive: str, negative: str, **signs: float) -> LabelledSet:
+def _shape(
+    name: str, title: str, positive: str, negative: str, signs: Mapping[str, float], hold: tuple[str, ...] = ()
+) -> LabelledSet:
     low, high = ({key: sign * EXTREME * side for key, sign in signs.items()} for side in (-1.0, 1.0))
-    return _pair(name, title, positive, negative, low, high)
+    return _pair(name, title, positive, negative, low, high, hold)
 
 
 def _ethnicity(place: int) -> Values:
@@ -80,7 +88,7 @@ ETHNICITY = LabelledSet(
     (("caucasian", _ethnicity(2)), ("asian", _ethnicity(1)), ("african", _ethnicity(0))),
 )
 SETS: tuple[LabelledSet, ...] = (
-    _pair("age", "Age", "older", "younger", {"age": 21.0}, {"age": 70.0}),
+    _pair("age", "Age", "older", "younger", {"age": 21.0}, {"age": 70.0}, hold=WHOLE_FACE),
     _pair("gender", "Gender", "more masculine", "more feminine", {"gender": 0.03}, {"gender": 0.97}),
     _pair("smile", "Smile", "smiling", "serious", {"smile": 0.0}, {"smile": 0.85}),
     _pair("mouth_open", "Mouth open", "mouth open", "mouth closed", {"mouth_open": 0.0}, {"mouth_open": 0.7}),
@@ -89,8 +97,8 @@ SETS: tuple[LabelledSet, ...] = (
     _pair("pitch", "Pitch", "head raised", "head lowered", {"pitch": -5.0}, {"pitch": 5.0}),
     _pair("roll", "Roll", "tilted to the person's left", "tilted to the person's right", _roll(-1.0), _roll(1.0)),
     _pair("skin_tone", "Skin tone", "darker skin", "lighter skin", {"skin_tone": 0.33}, {"skin_tone": 0.67}),
-    _shape("eye_distance", "Eye distance", "eyes farther apart", "eyes closer together", eye_distance=1.0),
-    _shape("eye_eyebrow_distance", "Eye to eyebrow", "brows higher", "brows lower", brow_height=1.0),
+    _shape("eye_distance", "Eye distance", "eyes farther apart", "eyes closer together", {"eye_distance": 1.0}),
+    _shape("eye_eyebrow_distance", "Eye to eyebrow", "brows higher", "brows lower", {"brow_height": 1.0}),
     _pair(
         "eye_ratio",
         "Eye height",
@@ -99,7 +107,13 @@ SETS: tuple[LabelledSet, ...] = (
         {"eye_height": -EXTREME, "squint": 0.4},
         {"eye_height": EXTREME, "squint": 0.0},
     ),
-    _shape("lip_ratio", "Lip fullness", "fuller lips", "thinner lips", upper_lip=1.0, lower_lip=1.0, lip_height=1.0),
+    _shape(
+        "lip_ratio",
+        "Lip fullness",
+        "fuller lips",
+        "thinner lips",
+        {"upper_lip": 1.0, "lower_lip": 1.0, "lip_height": 1.0},
+    ),
     # Of the shape alone the pack's encoder sees hardly anything, so what else makes a mouth wide has a part in it.
     _pair(
         "mouth_ratio",
@@ -109,9 +123,23 @@ SETS: tuple[LabelledSet, ...] = (
         {"mouth_width": -EXTREME, "pucker": 0.45, "smile": 0.0},
         {"mouth_width": EXTREME, "pucker": 0.0, "smile": 0.35},
     ),
-    _shape("nose_mouth_distance", "Nose to mouth", "mouth lower", "mouth higher", mouth_place=-1.0),
-    _shape("nose_ratio", "Nose width", "wider nose", "narrower nose", nose_width=1.0, nose_flare=1.0, nose_length=-1.0),
-    _shape("nose_tip", "Nose tip", "nose tip higher", "nose tip lower", nose_point=1.0),
+    _shape(
+        "nose_mouth_distance",
+        "Nose to mouth",
+        "mouth lower",
+        "mouth higher",
+        {"mouth_place": -1.0},
+        hold=("smile", "mouth_open"),
+    ),
+    _shape(
+        "nose_ratio",
+        "Nose width",
+        "wider nose",
+        "narrower nose",
+        {"nose_width": 1.0, "nose_flare": 1.0, "nose_length": -1.0},
+        hold=WHOLE_FACE,
+    ),
+    _shape("nose_tip", "Nose tip", "nose tip higher", "nose tip lower", {"nose_point": 1.0}),
     ETHNICITY,
 )
 # Not shipped: an attribute that no direction of the pack has, to show the trainer on.

@@ -50,17 +50,18 @@ def train_set(labelled: LabelledSet, pictures: Path, models: Models, directions:
     """Train a set's directions from `pictures`/<name>/<class>/ and store them below `directions`."""
     name = "-" if len(labelled.classes) > 2 else labelled.name
     found = open_pictures(pictures / labelled.name, [label for label, _ in labelled.classes])
-    config = DirectionTrainingConfig(aligned=True)
+    config = DirectionTrainingConfig(hold=labelled.hold, aligned=True)
     return train_directions(found, name, models, config, Runtime(), directions, texts_of(labelled), force=True)
 
 
 def make_directions(pictures: Path, pack: Path | str, directions: Path, names: Sequence[str]) -> None:
-    """Train the sets `names` for a pack; directions of the pack that are not made here are deleted from the folder."""
+    """Train the sets `names` for a pack; directions that were made for another generator are deleted first."""
     models = load_models(find_pack(pack), torch.device("cpu"))
-    folder = directions / models.pack.name
-    for old in [file for suffix in ("npy", "json", "jpg") for file in folder.glob(f"*.{suffix}")]:
-        old.unlink()  # made for another generator, perhaps: a new direction is not compared with them
-    for name in names:
+    current = {card.name for card in list_directions(models.pack, (directions,))}
+    for old in (directions / models.pack.name).glob("*.*"):
+        if old.stem not in current:
+            old.unlink()
+    for name in sorted(names, key=lambda name: bool(ALL_SETS[name].hold)):  # what is held is made first
         began = time.monotonic()
         for made in train_set(ALL_SETS[name], pictures, models, directions):
             record = made.card.training

@@ -166,7 +166,7 @@ def test_recipe_is_killed_goes_on_and_ends_with_a_pack(tmp_path: Path, monkeypat
     # Marked, so that going on is told from beginning again, and near the phase's end, so that it takes no minute.
     torch.save({**state, "step": AHEAD, "elapsed": FIRST_SECONDS - SECONDS}, checkpoint)
 
-    assert start(tmp_path, ["-m", "recipes.make_pack"]).wait(120) == 0, (tmp_path / "log").read_text()
+    assert start(tmp_path, ["-m", "recipes.make_pack"]).wait(600) == 0, (tmp_path / "log").read_text()
     steps = logged_steps(checkpoint.with_suffix(".csv"))
     assert steps[:-1] == seen
     assert steps[-1] > AHEAD
