@@ -23,7 +23,7 @@ from recipes.heads.parameters import SHAPE_LIMIT, SHAPE_NAMES, SHAPE_SD, SHAPE_S
 
 Values = dict[str, Any]
 OWN_CAMERAS = ("age", "gender", "ethnicity", "eye_distance", "nose_mouth_distance", "yaw", "pitch", "roll")
-WHOLE_FACE = ("gender", "skin_tone", "caucasian_african", "caucasian_asian")
+WHOLE_FACE = ("gender", "skin_tone", "caucasian_african", "caucasian_asian", "smile", "mouth_open")
 EXTREME = 2.5  # standard deviations from the mean at which the classes of a face shape lie
 
 
@@ -137,7 +137,7 @@ SETS: tuple[LabelledSet, ...] = (
         "wider nose",
         "narrower nose",
         {"nose_width": 1.0, "nose_flare": 1.0, "nose_length": -1.0},
-        hold=WHOLE_FACE,
+        hold=(*WHOLE_FACE, "nose_tip"),
     ),
     _shape("nose_tip", "Nose tip", "nose tip higher", "nose tip lower", {"nose_point": 1.0}),
     ETHNICITY,
