@@ -259,9 +259,14 @@ Over all directions the mean leak is {before}, orthogonalised {after}.
 
 
 def _rules(result: Result) -> str:
-    rows = [[name, ", ".join(others), REASONS[name]] for name, others in SAME_THING.items() if name in result.measured]
-    pairs = [name for name in result.measured if is_ethnicity_pair(name)]
-    if pairs:
+    there = result.measured
+    rows = [
+        [name, ", ".join(others), REASONS[name]]
+        for name, others in SAME_THING.items()
+        if name in there and set(others) & set(there)
+    ]
+    pairs = [name for name in there if is_ethnicity_pair(name)]
+    if len(pairs) > 1:
         reason = "three ethnicity shapes that sum to 1 span two dimensions: each pair is made of the other two"
         rows.append([", ".join(pairs), "one another", reason])
     rows.append(["all others", "nothing", "skin_tone is held for the ethnicity shapes, and they for it"])

@@ -91,6 +91,8 @@ def rank_correlations(factors: np.ndarray, readings: np.ndarray) -> np.ndarray:
 def correlation(a: np.ndarray, b: np.ndarray) -> float:
     """Pearson's correlation of (N,) and (N,) over what is NaN in neither; 0 where one of them never changes."""
     known = ~(np.isnan(a) | np.isnan(b))
+    if not known.any():
+        return 0.0
     first, second = a[known] - a[known].mean(), b[known] - b[known].mean()
     size = float(np.sqrt((first**2).sum() * (second**2).sum()))
     return float((first * second).sum()) / size if size > 0 else 0.0

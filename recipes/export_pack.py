@@ -1,6 +1,6 @@
-"""Write the pack and its directions from a training folder.
+"""Write the pack from a training folder; `recipes.make_directions` then makes its directions.
 
-python -m recipes.export_pack --data RENDERS --out FOLDER [--pack assets/packs/heads-256] [--directions directions]
+python -m recipes.export_pack --data RENDERS --out FOLDER [--pack assets/packs/heads-256]
 """
 
 from __future__ import annotations
@@ -15,17 +15,11 @@ from recipes.heads.parameters import ATTRIBUTE_NAMES
 from recipes.train import Recipe
 from recipes.training.export import write_pack, write_samples
 from recipes.training.generator import set_mean_w
-from recipes.training.known_directions import write_directions
 from recipes.training.loop import read_config
-from stit_core.packs import find_pack
 
 
-def export(config: dict[str, Any], data: Path, training: Path, folder: Path, directions: Path) -> None:
-    """Write pack, sheet of samples and directions.
-
-    Arguments: data, the renders; training, the folder that recipes.train wrote; folder of the pack; directions, the
-    folder that holds one folder a pack.
-    """
+def export(config: dict[str, Any], data: Path, training: Path, folder: Path) -> None:
+    """Write pack and sheet of samples: data, the renders; training, the folder that recipes.train wrote."""
     recipe = Recipe(config, data, training, torch.device("cpu"))
     recipe.run(config["phases"], only=[])
     for module in recipe.averaged.values():
@@ -35,8 +29,6 @@ def export(config: dict[str, Any], data: Path, training: Path, folder: Path, dir
     set_mean_w(networks["generator"], config["seed"])
     write_pack(folder, networks, ATTRIBUTE_NAMES, config["manifest"])
     write_samples(networks["generator"], folder / "samples.jpg", config["seed"])
-    pack = find_pack(folder)
-    write_directions(pack, networks["generator"], recipe.train.latents, recipe.train.attributes, directions)
 
 
 def main() -> None:
@@ -45,10 +37,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the folder that recipes.train wrote")
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("heads-256.json"))
     parser.add_argument("--pack", type=Path, default=Path("assets/packs/heads-256"))
-    parser.add_argument("--directions", type=Path, default=Path("directions"))
     arguments = parser.parse_args()
     config: dict[str, Any] = read_config(arguments.config)
-    export(config, arguments.data, arguments.out, arguments.pack, arguments.directions)
+    export(config, arguments.data, arguments.out, arguments.pack)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Make a pack from nothing: render, train, export, draw the curves.
+"""Make a pack from nothing: render, train, export, make its directions, draw the curves.
 
     python -m recipes.make_pack --makehuman DATA --out WORK [--config recipes/heads-256.json] [--minutes M] [--count N]
                                 [--device D] [--start FOLDER] [--pack assets/packs/heads-256] [--directions directions]
 
 Prints its plan first. Stopped at any point, the same command goes on: finished shards are kept, training goes on from
-its last checkpoint, and the export is short. WORK then holds renders/, training/ and the curves, training.jpg.
+its last checkpoint, and the export is short. WORK then holds renders/, labelled/ (the pictures that the directions
+were learned from), training/ and the curves, training.jpg.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from recipes.export_pack import export
+from recipes.labels import SETS
+from recipes.make_directions import HEADS, make_directions
 from recipes.render_dataset import SHARD, render_dataset
+from recipes.render_labelled import render_labelled
 from recipes.train import Recipe
 from recipes.training.loop import read_config
 from recipes.training.plan import Sections, phase_table, render_words, scaled_phases, section_name
@@ -102,7 +106,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.start:
         recipe.start_from(arguments.start)
     recipe.run(sections, None)
-    export(config, renders, training, arguments.pack, arguments.directions)
+    export(config, renders, training, arguments.pack)
+    wanted = config.get("directions", {})
+    names, heads = wanted.get("sets", [labelled.name for labelled in SETS]), wanted.get("heads", HEADS)
+    render_labelled(arguments.makehuman, arguments.out / "labelled", names, heads, workers=cores())
+    make_directions(arguments.out / "labelled", arguments.pack, arguments.directions, names)
     write_plots(training, arguments.out / "training.jpg", [section_name(section) for section in sections])
     print(f"The pack lies in {arguments.pack}, its curves in {arguments.out / 'training.jpg'}.", flush=True)
 

@@ -13,12 +13,12 @@ import numpy as np
 
 from stit_core.direction_figures import overlap_warnings, relations
 from stit_core.directions import (
-    SHIPPED,
     W_DIM,
     Card,
     Direction,
     direction_file,
     direction_roots,
+    hidden_by,
     is_direction_name,
     read_vector,
     save_direction,
@@ -121,9 +121,7 @@ def _store(name: str, vectors: Mapping[str, np.ndarray], pack: Pack, root: Path)
     record = relations(vector, pack, siblings, set(vectors), (root, *direction_roots()))
     record["equal_rows"] = bool((vector == vector[0]).all())
     record["norm_of_rows"] = [round(float(norm), 4) for norm in np.linalg.norm(vector, axis=1)]
-    record["warnings"] = overlap_warnings(record["cosine"], trained=False)
-    if root.absolute() != SHIPPED and direction_file(pack, name, SHIPPED).is_file():
-        record["warnings"].append(f"It hides the direction '{name}' that came with the program.")
+    record["warnings"] = overlap_warnings(record["cosine"], trained=False) + hidden_by(pack, name, root)
     title, description = name.replace("_", " ").replace("-", " ").capitalize(), "Imported; nothing is known of it."
     source = FILE_SOURCE
     if pack.name == STIT_PACK and name in STIT_TEXTS:

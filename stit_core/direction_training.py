@@ -23,12 +23,12 @@ from stit_core.config import DirectionTrainingConfig
 from stit_core.direction_figures import figures_of, relations, warnings_of
 from stit_core.direction_preview import preview_sheet
 from stit_core.directions import (
-    SHIPPED,
     Card,
     Direction,
     check_name,
     direction_file,
     direction_roots,
+    hidden_by,
     load_direction,
     save_direction,
     user_root,
@@ -49,7 +49,8 @@ _PACKAGES = ("torch", "numpy", "scikit-learn", "pillow", "dlib-bin")
 
 @dataclass(frozen=True)
 class Texts:
-    """What a card says to people; {first} and {second} stand for the classes. Empty ones get a plain text."""
+    """What a card says to people; {first} and {second} stand for the classes,
+    {First} and {Second} for the same with a capital. Empty ones get a plain text."""
 
     title: str = ""
     description: str = ""
@@ -99,8 +100,8 @@ def train_directions(
     Returns
     -------
     The directions as stored: (L, 512), factor 1 is one standard deviation of the training latents along it. Where most
-    pictures are of people who are in both classes, each person is compared with himself or herself: latents are then
-    those less the person's own mean, and who is in one class only is left out.
+    pictures are of people who are in both classes, each person is compared with himself or herself: what is fitted are
+    then the latents less the person's own mean, and who is in one class only is left out.
 
     Raises
     ------
@@ -127,7 +128,7 @@ def train_directions(
             **found.card.training,
             **relations(found.vector, models.pack, siblings, set(siblings) | {pair.name}, roots),
         }
-        record["warnings"] = warnings_of(record, (pair.first, pair.second)) + _hides(models.pack, pair.name, root)
+        record["warnings"] = warnings_of(record, (pair.first, pair.second)) + hidden_by(models.pack, pair.name, root)
         card = replace(found.card, training=record)
         preview = preview_sheet(found.vector, models, runtime)
         stored.append(save_direction(models.pack, found.vector, card, root, preview=preview))
@@ -163,14 +164,6 @@ def check_names(pack: Pack, names: Sequence[str], root: Path, force: bool) -> No
         if not force and direction_file(pack, name, root).exists():
             message = f"There is a direction '{name}' of '{pack.name}' already."
             raise DirectionError(message, "Choose another --name, or replace it with --force.")
-
-
-def _hides(pack: Pack, name: str, root: Path) -> list[str]:
-    if root.absolute() == SHIPPED or not direction_file(pack, name, SHIPPED).is_file():
-        return []
-    return [
-        f"It hides the direction '{name}' that came with the program, which is still there when this one is deleted."
-    ]
 
 
 def load_held(pack: Pack, hold: Sequence[str], names: Sequence[str], roots: Sequence[Path]) -> dict[str, Direction]:
@@ -235,6 +228,7 @@ class _Learner:
         self.people_known = bool(logistic.folds_of(self.labels, self.people, np.ones(len(rows), bool), 2, config.seed))
         if not self.people_known:  # the names tell nobody apart: every picture counts as a person of its own
             self.people = [sample.entry.name for sample in self.samples]
+        self.latents, self.rows = encoded.latents, rows
         self.design = logistic.Design(pair_latents(encoded, rows, scratch), self.people if self.matched else None)
 
     def learn(self, texts: Texts, runtime: Runtime, done: int, total: int) -> _Trained:
@@ -256,7 +250,7 @@ class _Learner:
             message = f"Nothing of '{self.pair.name}' is left without {held}." if held else "The classes do not differ."
             raise DirectionError(message, "Hold fewer directions, or give other pictures.")
         unit = freed / norm
-        vector = (unit * self.design.along(unit).std()).reshape(self.models.pack.num_ws, W_DIM).astype(np.float32)
+        vector = (unit * logistic.spread_along(self.latents, self.rows, unit)).reshape(self.models.pack.num_ws, W_DIM).astype(np.float32)
         runtime.step("fit", (done + 1) * steps, total * steps)
         return _Trained(vector, self._card(fit, spans, norm, texts))
 
@@ -297,4 +291,7 @@ class _Learner:
 
 
 def _filled(text: str, pair: tuple[str, str]) -> str:
-    return text.replace("{first}", pair[0]).replace("{second}", pair[1])
+    for place, label in zip(("first", "second"), pair, strict=True):
+        text = text.replace(f"{{{place}}}", label)
+        text = text.replace(f"{{{place.capitalize()}}}", label[:1].upper() + label[1:])
+    return text

@@ -143,6 +143,13 @@ def is_own(pack: Pack, name: str) -> bool:
     return is_direction_name(name) and direction_file(pack, name, user_root()).is_file()
 
 
+def hidden_by(pack: Pack, name: str, root: Path) -> list[str]:
+    """A warning where a direction `name` below `root` hides one that came with the program."""
+    if root.absolute() == SHIPPED or not direction_file(pack, name, SHIPPED).is_file():
+        return []
+    return [f"It hides the direction '{name}' that came with the program, until this one is deleted."]
+
+
 def delete_direction(pack: Pack, name: str) -> None:
     """Delete a direction of the user's own, with its card and preview.
 
@@ -227,8 +234,8 @@ def _checked(vector: np.ndarray, name: str, pack: Pack) -> np.ndarray:
     if vector.shape != wanted:
         message = f"The direction '{name}' has the shape {vector.shape}; the pack '{pack.name}' takes {wanted}."
         raise DirectionError(message, "It was made for another pack; choose that pack or another direction.")
-    usable = np.issubdtype(vector.dtype, np.floating) and bool((np.abs(vector) < LARGEST_VALUE).all())  # false for NaN
-    if not usable:
+    is_float = np.issubdtype(vector.dtype, np.floating)
+    if not is_float or not (np.abs(vector.astype(np.float64)) < LARGEST_VALUE).all():  # nor is NaN
         raise DirectionError(f"The direction '{name}' holds values that are not finite numbers.", "Train it again.")
     return vector.astype(np.float32)
 

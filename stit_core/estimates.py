@@ -1,4 +1,4 @@
-"""How long a run will take here: one optimiser step is timed, the rest is the schedule's arithmetic. Source: ours."""
+"""How long a run will take here: one step of each kind is timed, the rest is arithmetic. Source: ours."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 
 import torch
 
-from stit_core.config import RunConfig
+from stit_core.config import RunConfig, StitchConfig
 from stit_core.fitting import own_copy
+from stit_core.models.generator import Generator
 from stit_core.packs import Models
 from stit_core.runtime import Runtime
+from stit_core.stitching import NOISE_FROM
 
 TIMED_STEPS = 2
+BATCH = 4  # pictures in a timed step of several
 # Seconds a frame on one modern CPU core, of what the schedule does not change: decoding, landmarks, crops, inversion,
 # masks, identity, compositing and encoding.
 FIXED_SECONDS = 0.35
@@ -23,26 +26,66 @@ POLISHED = 0.5  # share of the per-frame stitching steps taken where a threshold
 
 @dataclass(frozen=True)
 class StepTimes:
-    """Seconds for one picture: generator forward and backward (fit), the same with the perceptual distance (tune)."""
+    """Seconds a picture.
 
+    Attributes
+    ----------
+    draw: a picture of its own through the generator, without gradients.
+    noise: the same with gradients to the noise planes that stitching moves.
+    fit_one: the same with gradients to the weights.
+    fit: a picture in a batch of four through the generator and back to the weights.
+    tune: the same with the perceptual distance.
+    """
+
+    draw: float
+    noise: float
+    fit_one: float
     fit: float
     tune: float
 
+    def dearer(self, batch: int) -> float:
+        """Seconds that a picture costs more in a batch of `batch` than of four: a step has a price of its own."""
+        step = (self.fit_one - self.fit) / (1 - 1 / BATCH)
+        return step * (1 / batch - 1 / BATCH)
 
-def time_steps(models: Models, runtime: Runtime, batch: int = 4) -> StepTimes:
-    """Time the two kinds of optimiser step on this machine, per picture in a batch of `batch`."""
-    generator = own_copy(models.generator, runtime.device)
-    w_plus = generator.mapping(torch.randn(batch, generator.z_dim, generator=runtime.generator()).to(runtime.device))
-    w_plus = w_plus.detach()
+
+def time_steps(models: Models, runtime: Runtime) -> StepTimes:
+    """Time every kind of step on this machine."""
+    net = own_copy(models.generator, runtime.device)
+    z = torch.randn(BATCH, net.z_dim, generator=runtime.generator()).to(runtime.device)
+    w_plus = net.mapping(z).detach()
     perceptual = models.perceptual
-    fit = _seconds(lambda: generator.synthesis(w_plus).square().mean().backward(), runtime)
+
+    def fit(pictures: int) -> None:
+        net.synthesis(w_plus[:pictures]).square().mean().backward()
 
     def tune() -> None:
-        image = generator.synthesis(w_plus)
-        features = perceptual.features(image)
+        features = perceptual.features(net.synthesis(w_plus))
         perceptual.distance(features, [feature.detach() + 0.1 for feature in features]).mean().backward()
 
-    return StepTimes(fit / batch, _seconds(tune, runtime) / batch)
+    def draw() -> None:
+        with torch.no_grad():
+            net.synthesis(w_plus[:1])
+
+    fit_one, fit_batch = _seconds(lambda: fit(1), runtime), _seconds(lambda: fit(BATCH), runtime)
+    tuned, drawn = _seconds(tune, runtime), _seconds(draw, runtime)
+    noise = _seconds(_noise_step(net, w_plus[:1]), runtime)
+    return StepTimes(drawn, noise, fit_one, fit_batch / BATCH, tuned / BATCH)
+
+
+def _noise_step(net: Generator, w_plus: torch.Tensor) -> Callable[[], None]:
+    """One step of stitching that moves noise planes only; the blocks that they do not reach have run before."""
+    net.requires_grad_(False)
+    above = min(NOISE_FROM, net.resolution // 4)
+    planes = [plane.requires_grad_(plane.shape[-1] > above) for plane in net.noise_planes()]
+    with torch.no_grad():
+        styles = net.styles(w_plus)
+        start = net.run_blocks(styles, "const", until=above)
+
+    def step() -> None:
+        net.run_blocks(styles, planes, state=start).image.square().mean().backward()
+
+    return step
 
 
 def _seconds(step: Callable[[], Any], runtime: Runtime) -> float:
@@ -61,10 +104,29 @@ def _seconds(step: Callable[[], Any], runtime: Runtime) -> float:
 
 def estimate(config: RunConfig, frames: int, times: StepTimes) -> float:
     """Seconds that a first run over `frames` frames will take under `config`."""
-    tuning = config.tuning.passes * times.tune
-    share = POLISHED if config.stitching.threshold is not None else 1.0
-    polish = share * config.stitching.steps * times.fit
-    window = config.stitching.window_steps * config.stitching.batch_size / config.stitching.window * times.fit
-    if config.stitching.window == 1:
-        window = 0.0
-    return frames * (FIXED_SECONDS + tuning + polish + window)
+    tuning = config.tuning.passes * (times.tune + times.dearer(config.tuning.batch_size))
+    shown = 2 if config.stitching.target == "pivot" else 0  # measuring and writing draw the pivot
+    stitching = _windows(config.stitching, frames, times) + frames * _polish(config.stitching, times)
+    return frames * (FIXED_SECONDS + tuning + shown * times.draw) + stitching
+
+
+def _windows(config: StitchConfig, frames: int, times: StepTimes) -> float:
+    """Seconds for fitting every window of a clip."""
+    if config.window == 1:
+        return 0.0
+    count = -(-frames // config.window)
+    batch = min(config.batch_size, -(-frames // count))
+    pictures = count * config.window_steps * batch
+    return pictures * (times.fit + times.dearer(batch)) + frames * _loaded(config) * times.draw
+
+
+def _polish(config: StitchConfig, times: StepTimes) -> float:
+    """Seconds for one frame's own stitching: what it starts from, its steps, and the picture after the last."""
+    share = POLISHED if config.threshold is not None else 1.0
+    moved = times.fit_one if config.lr > 0 else times.noise
+    return (_loaded(config) + 1) * times.draw + share * config.steps * moved
+
+
+def _loaded(config: StitchConfig) -> int:
+    """Pictures drawn before a frame can be fitted: the edited one, and the pivot where that is the target."""
+    return 2 if config.target == "pivot" else 1

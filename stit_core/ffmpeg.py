@@ -26,6 +26,7 @@ CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,ogg,flv,asf,mxf,nut,dv,rm,ivf,"
     "h264,hevc,m4v,obu,gif,apng,webp_anim,mp3,wav,flac,aac,aiff"
 )
+PROBE_BYTES = 100_000_000  # four frames of 3840 x 2160
 _SWSCALE = "flags=bicubic+accurate_rnd+full_chroma_int"
 _MATRIX_NAMES = {  # tag of a stream -> name that the scale filter takes
     "bt709": "bt709",
@@ -144,7 +145,10 @@ def encode_arguments(
         f"setsar={aspect.numerator}/{aspect.denominator}",
         *([f"setparams={':'.join(tags)}"] if tags else []),
     ]
-    source = ["-protocol_whitelist", "pipe", "-f", "ivf", "-c:v", "rawvideo", "-i", "pipe:0"]
+    # ffmpeg looks at the first bytes to learn a frame's duration, which it wants for the last one: by default at 5 MB,
+    # under three frames of 1080p.
+    source = ["-protocol_whitelist", "pipe", "-probesize", str(PROBE_BYTES), "-f", "ivf", "-c:v", "rawvideo"]
+    source += ["-i", "pipe:0"]
     timing = ["-fps_mode", "passthrough", "-enc_time_base", "demux", "-video_track_timescale", str(timescale)]
     codec = ["-c:v", "libx264", "-preset", speed, "-crf", str(crf), "-pix_fmt", "yuv420p"]
     return ["-loglevel", "error", *source, "-vf", ",".join(filters), *timing, *codec, "-f", "mp4", f"file:{target}"]

@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
+from threadpoolctl import threadpool_limits
 
 STRENGTHS = tuple(10.0**power for power in range(-6, 1))  # C of scikit-learn, on latents of unit mean square
 INNER_FOLDS = 3  # of the search for C inside each outer fold
@@ -22,6 +23,7 @@ TURNED_UP_TO = 3000  # pictures; with more the data is fitted as it is
 CHUNK = 512  # columns or rows that are in memory at a time
 RESAMPLES = 1000  # of the bootstrap
 MAX_ITERATIONS = 2000
+EQUAL_AUC = 0.005  # a difference that no edit shows; near 1 the folds agree too well to tell a standard error
 SEARCH_TOLERANCE = 1e-4  # of the fits that are only compared, in single precision
 
 
@@ -109,6 +111,12 @@ class Design:
         )
 
 
+def spread_along(latents: np.ndarray, rows: np.ndarray, unit: np.ndarray) -> float:
+    """Standard deviation of the latents (N, D) of `rows` along a unit vector (D,), of all people together."""
+    parts = [rows[first : first + CHUNK] for first in range(0, len(rows), CHUNK)]
+    return float(np.concatenate([np.asarray(latents[part], np.float64) @ unit for part in parts]).std())
+
+
 def _centre_people(latents: np.ndarray, people: Sequence[str]) -> None:
     order = np.argsort(np.asarray(people), kind="stable")
     _, starts = np.unique(np.asarray(people)[order], return_index=True)
@@ -171,7 +179,7 @@ def folds_of(labels: np.ndarray, people: Sequence[str], used: np.ndarray, folds:
 
 
 def choose_strength(rows: np.ndarray, labels: np.ndarray, people: Sequence[str], used: np.ndarray, seed: int) -> float:
-    """The smallest C whose held-out AUC over grouped folds is within one standard error of the best.
+    """The smallest C whose held-out AUC over grouped folds is within one standard error, or EQUAL_AUC, of the best.
 
     The scale of a direction is set apart, so only the order of pictures along it counts. Among directions that order
     people alike, the most regularised one lies nearest to the difference of the class means and moves the least that is
@@ -186,7 +194,7 @@ def choose_strength(rows: np.ndarray, labels: np.ndarray, people: Sequence[str],
         rest[part] = False
         models.append(_model(STRENGTHS[0], SEARCH_TOLERANCE, warm_start=True))
         weights.append(balanced_weights(labels, rest))
-    means: list[float] = []
+    best, means = 0, list[float]()
     errors: list[float] = []
     for strength in STRENGTHS:
         found = []
@@ -195,10 +203,11 @@ def choose_strength(rows: np.ndarray, labels: np.ndarray, people: Sequence[str],
             found.append(auc(labels[part], model.decision_function(rows[part])))
         means.append(float(np.mean(found)))
         errors.append(float(np.std(found, ddof=1) / len(found) ** 0.5))
-        if means[-1] == 1.0 or (len(means) > 2 and means[-1] < means[-2] < means[-3]):
+        best = int(np.argmax(means))
+        if means[-1] == 1.0 or (len(means) > best + 2 and max(means[best + 1 :]) < means[best] - errors[best]):
             break  # nothing better comes, and the least regularised fits take longest
-    best = int(np.argmax(means))
-    return next(c for c, mean in zip(STRENGTHS, means, strict=False) if mean >= means[best] - errors[best])
+    enough = means[best] - max(errors[best], EQUAL_AUC)
+    return next(c for c, mean in zip(STRENGTHS, means, strict=False) if mean >= enough)
 
 
 def fit_direction(
@@ -215,6 +224,13 @@ def fit_direction(
     after each of them.
     Raises: ValueError when fewer than two people a class leave nothing to hold out.
     """
+    with threadpool_limits(1):  # many small fits: waiting for other threads takes longer than the work that they do
+        return _fit(design, labels, people, folds, seed, tell)
+
+
+def _fit(
+    design: Design, labels: np.ndarray, people: Sequence[str], folds: int, seed: int, tell: Callable[[], None]
+) -> Fit:
     rows, everybody = design.rows, np.ones(len(labels), bool)
     searched = rows.astype(np.float32, copy=False)
     parts = folds_of(labels, people, everybody, folds, seed)

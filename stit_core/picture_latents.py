@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -125,9 +124,7 @@ def encode_pictures(
     """
     encoder = _Encoder(models, config, runtime)
     total = len(pictures.entries)
-    with disk_errors("The scratch file of latents"):
-        shape = (max(total, 1), models.pack.num_ws * W_DIM)
-        rows = np.lib.format.open_memmap(scratch / "latents.npy", mode="w+", dtype=np.float32, shape=shape)
+    rows = _make_rows(scratch / "latents.npy", max(total, 1), models.pack.num_ws * W_DIM)
     samples: list[Sample] = []
     used, seen = 0, dict[str, str]()
     runtime.step(STAGE, 0, total)
@@ -142,6 +139,16 @@ def encode_pictures(
                 rows[used] = w_plus.reshape(-1)
                 used += 1
     return Encoded(tuple(samples), rows[:used])
+
+
+def _make_rows(path: Path, count: int, width: int) -> np.ndarray:
+    """A memory map (count, width) float32. Raises: StoreError where the disk has no room for it."""
+    with disk_errors("The scratch file of latents"):
+        rows = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(count, width))
+        if hasattr(os, "posix_fallocate"):  # without room, writing to the map would end the program
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return rows
 
 
 def _skipped(entry: PictureEntry, digest: str, reason: str) -> Sample:
@@ -251,10 +258,8 @@ def probe_of(crop: np.ndarray, picture: np.ndarray) -> np.ndarray:
 def pair_latents(encoded: Encoded, rows: np.ndarray, scratch: Path) -> np.ndarray:
     """A copy of the latents of `rows` (n,) as a memory map of its own in `scratch`, to be changed at will."""
     path = scratch / "pair.npy"
-    with disk_errors("The scratch file of latents"), contextlib.suppress(FileNotFoundError):
-        path.unlink()
-    shape = (len(rows), encoded.latents.shape[1])
-    copied = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    path.unlink(missing_ok=True)  # that of an earlier pair
+    copied = _make_rows(path, len(rows), encoded.latents.shape[1])
     for first in range(0, len(rows), W_DIM):
         copied[first : first + W_DIM] = encoded.latents[rows[first : first + W_DIM]]
     return copied

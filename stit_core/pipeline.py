@@ -315,10 +315,15 @@ class Pipeline:
         """The tuned pivot of one frame, (size, size, 3) uint8. Raises: ArtefactMismatchError."""
         tuned = self.tune(clip)
         position = _position(tuned.frame_indices, frame)
-        with torch.inference_mode(), self.runtime.autocast():
-            w_plus = tuned.w_plus[position : position + 1].to(self.runtime.device)
-            image = self.tuned_generator(clip).synthesis(w_plus)
-        return to_picture(image.float())[0]
+        name = f"pivot-{self._tune_key(clip)}-{frame}"
+        picture = self._memory.get(name)
+        if not isinstance(picture, np.ndarray):
+            with torch.inference_mode(), self.runtime.autocast():
+                w_plus = tuned.w_plus[position : position + 1].to(self.runtime.device)
+                image = self.tuned_generator(clip).synthesis(w_plus)
+            picture = to_picture(image.float())[0]
+            self._remember(name, picture)  # several factors of one frame ask for it one after the other
+        return picture
 
     def preview_frame(self, clip: Clip, frame: int, crop: np.ndarray) -> np.ndarray:
         """The full frame (H, W, 3) uint8 with `crop` (size, size, 3) pasted in, as the finished video will have it."""

@@ -138,6 +138,7 @@ def test_correlation_leaves_out_what_was_not_read() -> None:
     a, b = np.array([1.0, 2.0, 3.0, 4.0]), np.array([2.0, NAN, 6.0, 9.0])
     assert correlation(a, b) == pytest.approx(np.corrcoef([1, 3, 4], [2, 6, 9])[0, 1])
     assert correlation(a, np.ones(4)) == 0.0
+    assert correlation(a, np.full(4, NAN)) == 0.0
 
 
 def test_identity_is_held_against_strangers() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiny_pack import NUM_WS, make_direction
 
-from stit_core.directions import Card, list_directions, load_direction, save_direction
+from stit_core.directions import Card, delete_direction, list_directions, load_direction, save_direction
 from stit_core.errors import DirectionError, StoreError
 from stit_core.pack_manifest import Pack
 from stit_core.packs import find_pack
@@ -148,3 +148,35 @@ def test_saving_checks_name_and_folder(pack: Pack, home: Path) -> None:
     (home / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
         save_direction(pack, make_direction(), Card("up"), home / "file")
+
+
+def test_a_preview_lies_beside_and_goes_with_its_direction(pack: Pack, own_root: Path) -> None:
+    folder = own_root / "tiny"
+    save_direction(pack, make_direction(), Card("beard", training={"people": 3}), preview=b"jpeg")
+    assert sorted(path.name for path in folder.iterdir()) == ["beard.jpg", "beard.json", "beard.npy"]
+    assert [card.name for card in list_directions(pack)] == ["beard"]
+    assert load_direction(pack, "beard").card.training == {"people": 3}
+    save_direction(pack, make_direction(1), Card("beard"))  # without one: the old one would be wrong
+    assert sorted(path.name for path in folder.iterdir()) == ["beard.json", "beard.npy"]
+    save_direction(pack, make_direction(), Card("beard"), preview=b"jpeg")
+    delete_direction(pack, "beard")
+    assert not list(folder.iterdir())
+    with pytest.raises(DirectionError, match="no direction 'beard'"):
+        delete_direction(pack, "beard")
+
+
+def test_other_roots_can_be_searched_first(pack: Pack, own_root: Path, home: Path) -> None:
+    save_direction(pack, make_direction(1), Card("smile", "Own"))
+    save_direction(pack, make_direction(2), Card("smile", "Other"), home / "other")
+    roots = (home / "other", own_root)
+    assert load_direction(pack, "smile", roots).card.title == "Other"
+    assert [card.title for card in list_directions(pack, roots)] == ["Other"]
+    assert load_direction(pack, "smile").card.title == "Own"
+
+
+@pytest.mark.parametrize("record", ["[1]", '"text"'])
+def test_a_training_record_of_another_kind_is_refused(pack: Pack, own_root: Path, record: str) -> None:
+    np.save(own_root / "tiny" / "smile.npy", make_direction())
+    (own_root / "tiny" / "smile.json").write_text(f'{{"training": {record}}}')
+    with pytest.raises(DirectionError, match="wrong type"):
+        load_direction(pack, "smile")

@@ -10,6 +10,7 @@ from stit_core.artefacts import Tuned
 from stit_core.config import EditConfig
 from stit_core.editing import edit, factor_range, tell_overlaps
 from stit_core.errors import ConfigError, DirectionError
+from stit_core.logistic import cosine
 from stit_core.runtime import Runtime
 from tests.stage_cases import CLIP_HASH, tiny_generator
 
@@ -142,6 +143,12 @@ def test_what_is_told_as_lost_is_what_the_sum_lacks(directions) -> None:
     assert f"about {round(100 * lost)} % of 'smile' is undone by 'age'" in told
 
 
+def test_the_cosine_is_the_one_that_cards_record(directions) -> None:
+    vectors = {"smile": directions["smile"], "frown": directions["age"] - 0.7 * directions["smile"]}
+    (told,) = tell_overlaps((("smile", 2.0), ("frown", 0.3)), vectors)
+    assert f"(cosine {cosine(vectors['smile'], vectors['frown']):+.2f})" in told
+
+
 def test_two_that_are_nearly_the_same_add_up() -> None:
     # 1 a + 5 c: along a, 10 + 0.6 * 5 = 13, 30 % more; along c, 5 + 0.6 * 10 = 11, 120 % more.
     (told,) = tell_overlaps((("a", 1.0), ("c", 5.0)), FLAT)
@@ -168,17 +175,17 @@ def test_what_does_not_overlap_is_not_told(edits: tuple[tuple[str, float], ...])
 
 
 def test_the_limits_of_an_overlap() -> None:
-    def turned(cosine: float) -> np.ndarray:
-        return plane(cosine, np.sqrt(1 - cosine**2))
+    def turned(amount: float) -> np.ndarray:
+        return plane(amount, np.sqrt(1 - amount**2))
 
-    for cosine, factor, word in (
+    for amount, factor, word in (
         (-0.31, 1.0, "against"),
         (-0.29, 1.0, None),
         (0.31, -1.0, "against"),
         (0.49, 1.0, None),
         (0.51, 1.0, "same"),
     ):
-        told = tell_overlaps((("c", 1.0), ("d", factor)), {"c": plane(1, 0), "d": turned(cosine)})
+        told = tell_overlaps((("c", 1.0), ("d", factor)), {"c": plane(1, 0), "d": turned(amount)})
         assert len(told) == (word is not None)
         assert word is None or word in told[0]
 

@@ -12,7 +12,19 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "stit_core"
 CONTRACTS = {"errors", "config", "artefacts", "runtime"}
-PURE = {"geometry", "detail", "images", "ffmpeg", "probing", "memory", "metrics"}
+PURE = {
+    "geometry",
+    "range_grid",
+    "detail",
+    "images",
+    "ffmpeg",
+    "probing",
+    "memory",
+    "metrics",
+    "logistic",
+    "zip_checks",
+    "labelled_pictures",
+}
 STAGES = {"video", "landmarks", "alignment", "inversion", "tuning", "editing", "masks", "stitching", "compositing"}
 SHARED_BY_STAGES = {"fitting"}  # what tuning and stitching have in common
 READERS = {"read_bytes", "read_text", "read_file", "open", "load_file", "safe_open", "from_pretrained", "urlopen"}

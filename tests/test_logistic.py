@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from stit_core import logistic
 
@@ -87,3 +88,37 @@ def test_one_person_a_class_cannot_be_held_out() -> None:
     latents, labels, _, _ = labelled()
     with pytest.raises(ValueError, match="fewer than two people"):
         logistic.fit_direction(logistic.Design(latents), labels, ["a" if x else "b" for x in labels], 5, 0)
+
+
+def test_people_with_rows_in_both_classes_stay_together() -> None:
+    labels = np.tile([0, 1], 30)
+    people = [f"p{row // 4}" for row in range(60)]  # two rows of each class a person
+    parts = logistic.folds_of(labels, people, np.ones(60, bool), 5, 0)
+    assert len(parts) == 5
+    names = [{people[row] for row in part} for part in parts]
+    assert all(not (a & b) for k, a in enumerate(names) for b in names[k + 1 :])
+
+
+def test_no_fold_takes_all_of_a_class_away() -> None:
+    labels = np.array([0] * 60 + [1] * 50)
+    people = [f"a{row}" for row in range(60)] + ["b0"] * 48 + ["b1", "b2"]
+    for seed in range(5):
+        for part in logistic.folds_of(labels, people, np.ones(110, bool), 5, seed):
+            assert set(np.delete(labels, part)) == {0, 1}
+
+
+def test_the_bootstrap_is_that_of_scikit_learn_on_drawn_people() -> None:
+    random = np.random.default_rng(3)
+    labels, scores = np.arange(80) % 2, np.round(random.normal(size=80) + np.arange(80) % 2, 1)  # with ties
+    people = [f"p{row // 4}" for row in range(80)]
+    found = logistic.intervals(labels, scores, people, 7)
+    draws, drawn = np.random.default_rng(7), []
+    names = sorted(set(people))
+    for _ in range(logistic.RESAMPLES):
+        chosen = draws.integers(0, len(names), len(names))
+        rows = np.concatenate([[row for row in range(80) if people[row] == names[k]] for k in chosen])
+        drawn.append(roc_auc_score(labels[rows], scores[rows]))
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert (found["auc"].low, found["auc"].high) == (pytest.approx(low), pytest.approx(high))
+    assert found["auc"].value == pytest.approx(roc_auc_score(labels, scores))
+    assert found["accuracy"].value == pytest.approx(np.mean((scores > 0) == labels))

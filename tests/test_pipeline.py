@@ -20,6 +20,7 @@ from stit_core import probing
 from stit_core.artefacts import Clip
 from stit_core.config import RunConfig, VideoConfig, preset
 from stit_core.errors import ArtefactMismatchError, Cancelled, DirectionError, PackError, StoreError, VideoError
+from stit_core.models.generator import Generator
 from stit_core.packs import Models, find_pack
 from stit_core.pipeline import Pipeline
 from stit_core.ranges import run_range
@@ -255,6 +256,21 @@ def test_quick_edit_shows_the_factor_at_once(face_clip: Path) -> None:
     assert watch.steps["stitch"] == 0
     with pytest.raises(ArtefactMismatchError, match="Frame 99"):
         watch.pipeline.quick_edit(clip, 99)
+
+
+@pytest.mark.usefixtures("done")
+def test_the_pivot_of_a_frame_is_drawn_once_for_all_factors(face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, clip = open_done(face_clip)
+    drawn = []
+    synthesis = Generator.synthesis
+    monkeypatch.setattr(Generator, "synthesis", lambda self, w: drawn.append(1) or synthesis(self, w))
+    first = watch.pipeline.pivot(clip, 1)
+    other = watch.pipeline.with_config(settings(("age", 1.0))).pivot(clip, 1)
+    assert np.array_equal(first, other)
+    assert len(drawn) == 1
+    assert not np.array_equal(watch.pipeline.pivot(clip, 4), first)
+    assert np.array_equal(watch.pipeline.pivot(clip, 1), first)
+    assert len(drawn) == 3, "one picture is kept, not a clip's"
 
 
 @pytest.mark.usefixtures("done")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import subprocess
@@ -14,10 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from recipes.heads.parameters import ATTRIBUTE_NAMES, attributes, from_latent
+from recipes.heads.parameters import ATTRIBUTE_NAMES, HeadParameters, attributes, from_latent
+from recipes.labels import fixed
 from recipes.make_pack import missing_pictures
 from recipes.render_dataset import SHARD, latent_of
+from recipes.render_labelled import ALL_SETS, head_of, picture_file
 from recipes.training.plan import phase_table, render_words, scaled_phases, section_name
 from stit_core.directions import list_directions, load_direction
 from stit_core.packs import find_pack, load_models
@@ -26,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 SIZE = 256  # pixels of a picture, which parser and attribute network look at; the generator makes smaller ones
 RESOLUTION = 64
 PICTURES = {"held_out": 64, "train": 48}
+LABELLED: dict[str, Any] = {"heads": 20, "sets": ["smile", "skin_tone"]}
 SECONDS = 0.6  # of a phase
 FIRST_SECONDS = 60.0  # of the first phase, so that it is killed long before its end
 AHEAD = 100_000  # steps that no training here would reach by itself
@@ -39,9 +44,8 @@ main(sys.argv[1:])
 """
 
 
-def draw_head(latent: np.ndarray) -> dict[str, np.ndarray]:
+def draw_head(head: HeadParameters) -> dict[str, np.ndarray]:
     """A drawing that follows some of a head's parameters: image, labels, attributes, landmarks."""
-    head = from_latent(latent)
     y, x = np.mgrid[-1 : 1 : SIZE * 1j, -1 : 1 : SIZE * 1j]
     x, y = x - head.yaw / 90, y - head.pitch / 90
 
@@ -66,7 +70,6 @@ def draw_head(latent: np.ndarray) -> dict[str, np.ndarray]:
     return {
         "images": image.astype(np.uint8),
         "labels": labels,
-        "latents": latent,
         "attributes": attributes(head, marks),
         "landmarks": np.zeros((68, 2), np.float32),
     }
@@ -75,11 +78,23 @@ def draw_head(latent: np.ndarray) -> dict[str, np.ndarray]:
 def write_shards(renders: Path) -> None:
     """One shard of drawings for each set, as recipes.render_dataset leaves them."""
     for seed, (name, count) in enumerate(PICTURES.items(), 1):
-        drawn = [draw_head(latent_of(seed, index)) for index in range(count)]
+        latents = [latent_of(seed, index) for index in range(count)]
+        drawn = [{**draw_head(from_latent(latent)), "latents": latent} for latent in latents]
         folder = renders / name / "shard_00000"
         folder.mkdir(parents=True)
         for part in drawn[0]:
             np.save(folder / f"{part}.npy", np.stack([head[part] for head in drawn]))
+
+
+def draw_labelled(pictures: Path) -> None:
+    """Drawings in the place of labelled renders."""
+    for name, index in itertools.product(LABELLED["sets"], range(LABELLED["heads"])):
+        labelled = ALL_SETS[name]
+        head = head_of(labelled, 2, index)
+        for place, (_, values) in enumerate(labelled.classes):
+            file = picture_file(pictures, labelled, index, place)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(draw_head(fixed(head, values))["images"]).save(file)
 
 
 def tiny_config() -> dict[str, Any]:
@@ -102,6 +117,7 @@ def tiny_config() -> dict[str, Any]:
         **config,
         "held_out": PICTURES["held_out"],
         "phases": kept,
+        "directions": LABELLED,
         "manifest": {**config["manifest"], "name": "drawn"},
     }
 
@@ -129,6 +145,7 @@ def logged_steps(file: Path) -> list[int]:
 
 def test_recipe_is_killed_goes_on_and_ends_with_a_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_shards(tmp_path / "renders")
+    draw_labelled(tmp_path / "labelled")
     config = tiny_config()
     (tmp_path / "config.json").write_text(json.dumps(config))
     first = section_name(config["phases"][0])
@@ -149,7 +166,7 @@ def test_recipe_is_killed_goes_on_and_ends_with_a_pack(tmp_path: Path, monkeypat
     # Marked, so that going on is told from beginning again, and near the phase's end, so that it takes no minute.
     torch.save({**state, "step": AHEAD, "elapsed": FIRST_SECONDS - SECONDS}, checkpoint)
 
-    assert start(tmp_path, ["-m", "recipes.make_pack"]).wait(120) == 0, (tmp_path / "log").read_text()
+    assert start(tmp_path, ["-m", "recipes.make_pack"]).wait(600) == 0, (tmp_path / "log").read_text()
     steps = logged_steps(checkpoint.with_suffix(".csv"))
     assert steps[:-1] == seen
     assert steps[-1] > AHEAD
@@ -175,7 +192,8 @@ def check_pack(folder: Path, directions: Path, monkeypatch: pytest.MonkeyPatch) 
         assert models.attributes.attributes(pictures).shape == (1, len(ATTRIBUTE_NAMES))
     monkeypatch.setenv("STIT_DIRECTIONS", str(directions))
     found = [load_direction(pack, card.name) for card in list_directions(pack)]
-    assert len(found) > 5
+    assert {direction.card.name for direction in found} == set(LABELLED["sets"])
+    assert all(direction.card.training["matched"] for direction in found)
     assert all(np.isfinite(direction.vector).all() and direction.vector.any() for direction in found)
 
 

@@ -57,6 +57,16 @@ def test_what_is_written_is_the_same_clip(synthetic_clip: Path, tmp_path: Path, 
     assert "AI-edited" in log
 
 
+def test_a_large_frame_keeps_the_rate_and_the_last_frames_duration(ffmpeg_make, tmp_path: Path) -> None:
+    source = ffmpeg_make("large.mp4", "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=25", "-frames:v", "6")
+    clip = open_clip(source, CONFIG, Runtime(), tmp_path / "frames")
+    written = write_video(clip.frames, clip, tmp_path / "out.mp4", CONFIG, Runtime())
+    again = open_clip(written.path, CONFIG, Runtime(), tmp_path / "again")
+    assert (again.frame_rate, len(again.frames)) == (Fraction(25), 6)
+    _, log = ffmpeg.ask(ffmpeg.probe_arguments(written.path), "out", 20)
+    assert "Duration: 00:00:00.24" in log
+
+
 def test_variable_rate_keeps_its_timestamps(ffmpeg_make, tmp_path: Path) -> None:
     odd_times = "setpts='N*1001+gt(N,3)*507+gt(N,7)*2000'"
     source = ffmpeg_make(

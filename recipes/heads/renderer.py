@@ -155,7 +155,7 @@ class Renderer:
         p = parameters
         posed = self.shape.pose(p)
         skin = self.matrix @ posed.posed
-        landmarks = follow_outline(place_landmarks(skin, self.landmark_ids), skin, self.contour)
+        landmarks = self._landmarks(skin)
         if camera is None:
             camera = aligned_camera(landmarks, p)
         look = choose_look(p)
@@ -201,6 +201,13 @@ class Renderer:
     def render_latent(self, latent: np.ndarray, size: int = 256) -> Rendering:
         """Render the aligned crop of a latent (NUM_FACTORS,)."""
         return self.render(from_latent(latent), size)
+
+    def camera_of(self, parameters: HeadParameters) -> Camera:
+        """The camera whose picture is the aligned crop of a head."""
+        return aligned_camera(self._landmarks(self.matrix @ self.shape.pose(parameters).posed), parameters)
+
+    def _landmarks(self, skin: np.ndarray) -> np.ndarray:
+        return follow_outline(place_landmarks(skin, self.landmark_ids), skin, self.contour)
 
     def _assemble(self, p: HeadParameters, posed: Posed, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         normal = vertex_normals(skin, self.quads)

@@ -1,0 +1,100 @@
+"""Renders labelled sets of heads and trains the pack's edit directions on them, as `directions train` would.
+
+    python -m recipes.make_directions --makehuman DATA --out WORK [--count 200] [--sets smile age] [--pack PACK]
+
+Pictures that are there already are not rendered again. The names of the ethnicity classes are those of MakeHuman's
+synthetic shapes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from recipes.labels import ETHNICITY, SETS, LabelledSet
+from recipes.render_labelled import ALL_SETS, render_labelled
+from stit_core.config import DirectionTrainingConfig
+from stit_core.direction_figures import relations, warnings_of
+from stit_core.direction_training import Texts, train_directions
+from stit_core.directions import Direction, direction_file, list_directions, load_direction, save_direction
+from stit_core.labelled_pictures import open_pictures
+from stit_core.memory import keep_freed_memory
+from stit_core.pack_manifest import Pack
+from stit_core.packs import Models, find_pack, load_models
+from stit_core.runtime import Runtime
+
+HEADS = 200  # a set, each once in every class
+
+
+def texts_of(labelled: LabelledSet) -> Texts:
+    """What the cards of a set's directions say."""
+    learned = "Learned from renders of synthetic heads, each once in either class, all else the same."
+    if labelled is ETHNICITY:
+        shapes = "MakeHuman's {First} shapes to its {Second} shapes"
+        note = (
+            "The names are those of synthetic shapes; skin tone and hair stay, and nothing is inferred about a person."
+        )
+        return Texts(
+            "{First} to {Second} shapes", f"From {shapes}. {note} {learned}", "{Second} shapes", "{First} shapes"
+        )
+    above = f"Above 0: {labelled.positive}; below 0: {labelled.negative}. {learned}"
+    return Texts(labelled.title, above, labelled.positive, labelled.negative)
+
+
+def train_set(labelled: LabelledSet, pictures: Path, models: Models, directions: Path) -> list[Direction]:
+    """Train a set's directions from `pictures`/<name>/<class>/ and store them below `directions`."""
+    name = "-" if len(labelled.classes) > 2 else labelled.name
+    found = open_pictures(pictures / labelled.name, [label for label, _ in labelled.classes])
+    config = DirectionTrainingConfig(hold=labelled.hold, aligned=True)
+    return train_directions(found, name, models, config, Runtime(), directions, texts_of(labelled), force=True)
+
+
+def make_directions(pictures: Path, pack: Path | str, directions: Path, names: Sequence[str]) -> None:
+    """Train the sets `names` for a pack; directions that were made for another generator are deleted first."""
+    models = load_models(find_pack(pack), torch.device("cpu"))
+    current = {card.name for card in list_directions(models.pack, (directions,))}
+    for old in (directions / models.pack.name).glob("*.*"):
+        if old.stem not in current:
+            old.unlink()
+    for name in sorted(names, key=lambda name: bool(ALL_SETS[name].hold)):  # what is held is made first
+        began = time.monotonic()
+        for made in train_set(ALL_SETS[name], pictures, models, directions):
+            record = made.card.training
+            figures = f"AUC {record['auc']['value']:.3f}, norm {made.card.norm:.2f}, C {record['strength']:g}"
+            print(f"{made.card.name:<24} {figures}, {time.monotonic() - began:.0f} s", flush=True)
+    compare_all(models.pack, directions)
+
+
+def compare_all(pack: Pack, root: Path) -> None:
+    """Write into each card how its direction overlaps with all others; while training, only earlier ones were there."""
+    for card in list_directions(pack, (root,)):
+        found = load_direction(pack, card.name, (root,))
+        record = {**card.training, **relations(found.vector, pack, {}, {card.name}, (root,))}
+        first, second = record["classes"]
+        record["warnings"] = warnings_of(record, (first, second))
+        preview = direction_file(pack, card.name, root).with_suffix(".jpg").read_bytes()
+        save_direction(pack, found.vector, dataclasses.replace(card, training=record), root, preview)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--makehuman", type=Path, required=True, help="the MakeHuman data folder")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    parser.add_argument("--count", type=int, default=HEADS, help="heads a set")
+    parser.add_argument("--sets", nargs="+", choices=list(ALL_SETS), default=[labelled.name for labelled in SETS])
+    parser.add_argument("--pack", default="heads-256")
+    parser.add_argument("--directions", type=Path, default=Path("directions"))
+    options = parser.parse_args(argv)
+    keep_freed_memory()
+    render_labelled(options.makehuman, options.out, options.sets, options.count)
+    make_directions(options.out, options.pack, options.directions, options.sets)
+
+
+if __name__ == "__main__":
+    main()
