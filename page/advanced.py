@@ -41,7 +41,7 @@ def describe_settings(config: RunConfig) -> list[dict[str, Any]]:
     stages = []
     for stage, title in TITLES.items():
         part = getattr(config, stage)
-        about = _comments(type(part))
+        about = _comments(stage)
         fields = [field for field in dataclasses.fields(part) if field.name not in ELSEWHERE.get(stage, set())]
         settings = [_describe(stage, field.name, getattr(part, field.name), about) for field in fields]
         stages.append({"stage": stage, "title": title, "settings": settings})
@@ -70,6 +70,6 @@ def _describe(stage: str, name: str, value: Any, about: Mapping[str, str]) -> di
 
 
 @functools.cache
-def _comments(part: type) -> dict[str, str]:
-    """What config.py says beside each setting: its unit and meaning."""
-    return dict(_COMMENT.findall(inspect.getsource(part)))
+def _comments(stage: str) -> dict[str, str]:
+    """What config.py says beside each setting of a stage: its unit and meaning."""
+    return dict(_COMMENT.findall(inspect.getsource(type(getattr(RunConfig(), stage)))))

@@ -17,6 +17,7 @@ import gradio as gr
 
 from page.runs import Output
 from page.studio import Studio
+from page.words import without_folders
 from stit_core.commands import parse_edits
 from stit_core.errors import StitError
 
@@ -73,7 +74,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except StitError as error:
-        raise gr.Error(str(error), print_exception=False) from None  # read by programs, not by a browser
+        raise gr.Error(without_folders(str(error)), print_exception=False) from None  # read by programs, not shown
 
 
 def _path(studio: Studio, clip: Any) -> Path:

@@ -182,7 +182,8 @@ class Feed:
 
     def pictures(self, frames: list[int]) -> list[tuple[int, bytes | None, bytes | None]]:
         """Frame, before and after as JPEG for as many of `frames` as fit into a reply; None for what is not there."""
-        found, size = [], 0
+        found: list[tuple[int, bytes | None, bytes | None]] = []
+        size = 0
         for frame in frames[:MAX_FRAMES]:
             before, after = (self._read_picture(frame, side) for side in ("before", "after"))
             size += len(before or b"") + len(after or b"")

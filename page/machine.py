@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 
 import torch
 
 from page.jobs import Kind
 from stit_core.config import PRESETS, RunConfig
-from stit_core.estimates import FIXED_SECONDS, StepTimes, estimate, time_steps
+from stit_core.estimates import FIXED_SECONDS, StepTimes, estimate, time_fit, time_steps
 from stit_core.packs import Models
 from stit_core.runtime import Runtime, pick_dtype
 
@@ -27,12 +26,26 @@ class Machine:
         self._times: dict[torch.dtype, StepTimes] = {}
         self._lock = threading.Lock()
 
-    def measure(self, presets: Sequence[str] = PRESETS) -> None:
-        """Time what the estimates of these presets need, where that has not been done. Takes seconds."""
-        for dtype in {pick_dtype(name, self._models.device) for name in presets}:
-            with self._lock:
-                if dtype not in self._times:
-                    self._times[dtype] = time_steps(self._models, Runtime(self._models.device, dtype))
+    @property
+    def calm(self) -> bool:
+        """Whether nothing disturbed the timing; False before it."""
+        return bool(self._times) and all(times.calm for times in self._times.values())
+
+    def measure(self) -> None:
+        """Time the steps of the quickest preset, and one of each other precision, unless that was done calmly before.
+
+        Takes seconds.
+        """
+        device = self._models.device
+        first, *others = dict.fromkeys(pick_dtype(name, device) for name in reversed(PRESETS))  # the quick ones first
+        with self._lock:
+            if self.calm:
+                return
+            times = time_steps(self._models, Runtime(device, first))
+            made = {first: times}
+            for dtype in others:
+                made[dtype] = times.scaled(time_fit(self._models, Runtime(device, dtype)) / times.fit_one)
+            self._times = made
 
     def seconds(self, config: RunConfig, frames: int) -> float | None:
         """Seconds that a first run over `frames` frames takes; None where this precision was not timed yet."""

@@ -7,6 +7,7 @@ import functools
 import io
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ BENCHES = 4  # runs that are kept open for previews
 PREFLIGHTS = 32  # clips whose pre-flight is remembered
 SHEETS = 64  # directions whose preview is remembered
 POSTER_HEIGHT = 240
+TIMINGS, TIMING_PAUSE = 10, 60.0  # times that a disturbed timing is repeated at most, seconds between them
 WARMED = ("generator", "encoder", "parser", "perceptual", "identity")
 SUGGESTIONS = (
     ("Younger", "age", -2.0),
@@ -163,12 +165,25 @@ class Studio:
                 self.machine.measure()
             except StitError as error:  # the first run says so too
                 LOG.warning("%s", error)
+                self.ready = True
+                return
             give_back_memory()  # the timing took more than previews need
             self.ready = True
+            self._time_again()
 
         thread = threading.Thread(target=warm, name="warm-up", daemon=True)
         thread.start()
         return thread
+
+    def _time_again(self) -> None:
+        """Time the machine anew, where something disturbed the timing, as soon as no job is at work."""
+        for _ in range(TIMINGS):
+            if self.machine.calm:
+                return
+            time.sleep(TIMING_PAUSE)
+            if not len(self.jobs):
+                self.machine.measure()
+                give_back_memory()
 
     @property
     def limits(self) -> Limits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING
@@ -55,6 +56,8 @@ GOOD_PSNR, FAIR_PSNR = 28.0, 24.0  # dB
 GOOD_IDENTITY, FAIR_IDENTITY = 0.8, 0.6  # cosine
 GOOD_STEADINESS, FAIR_STEADINESS = 0.98, 0.94  # of the source's own
 GOOD_BORDER, FAIR_BORDER = 0.005, 0.01  # STIT's units
+_PATH = re.compile(r"(?<![\w.:/])(?:/[^\s/'\"()<>]+)+/([^\s/'\"()<>]+)")
+_PATH_ASIDE = re.compile(r" \(/[^()]*\)")
 
 
 # --- The line above the steps -------------------------------------------------------------------------------------
@@ -78,7 +81,8 @@ def job(status: Status | None, ready: bool = True) -> str:
         return _line("done", DONE_WORDS.get(status.kind, "Done."), f"It took {duration(status.elapsed)}.")
     if status.state in ("stopped", "interrupted"):
         return _line("stopped", status.message or STOPPED, status.hint)
-    return _line("failed", status.message or "Something went wrong on the server.", status.hint)
+    message = without_folders(status.message) or "Something went wrong on the server."
+    return _line("failed", message, without_folders(status.hint))
 
 
 def _line(kind: str, text: str, detail: str = "", share: float | None = None) -> str:
@@ -94,7 +98,12 @@ def _line(kind: str, text: str, detail: str = "", share: float | None = None) ->
 
 def error_text(error: StitError) -> str:
     """Message and hint; names in them come from users, and gradio shows errors as HTML."""
-    return escape(str(error))
+    return escape(without_folders(str(error)))
+
+
+def without_folders(text: str) -> str:
+    """A message without the folders of the server: of a path, only the file's own name stays."""
+    return _PATH.sub(r"\1", _PATH_ASIDE.sub("", text))
 
 
 def notice(texts: Iterable[str], kind: str = "warning") -> str:

@@ -16,7 +16,9 @@ from stit_core.packs import Models
 from stit_core.runtime import Runtime
 from stit_core.stitching import NOISE_FROM
 
-TIMED_STEPS = 2
+TIMED_STEPS, MOST_STEPS = 2, 5  # of each kind; more than the first number only while they are short
+SHORT_SECONDS = 0.5  # in which a kind's steps are repeated
+CALM = 0.8  # share of the time that a calling thread works by itself where nothing else disturbs it
 BATCH = 4  # pictures in a timed step of several
 # Seconds a frame on one modern CPU core, of what the schedule does not change: decoding, landmarks, crops, inversion,
 # masks, identity, compositing and encoding.
@@ -35,6 +37,7 @@ class StepTimes:
     fit_one: the same with gradients to the weights.
     fit: a picture in a batch of four through the generator and back to the weights.
     tune: the same with the perceptual distance.
+    calm: whether no other program took the processor meanwhile.
     """
 
     draw: float
@@ -42,6 +45,12 @@ class StepTimes:
     fit_one: float
     fit: float
     tune: float
+    calm: bool = True
+
+    def scaled(self, by: float) -> StepTimes:
+        """The same for a precision in which every step takes `by` times as long."""
+        steps = {name: by * getattr(self, name) for name in ("draw", "noise", "fit_one", "fit", "tune")}
+        return StepTimes(**steps, calm=self.calm)
 
     def dearer(self, batch: int) -> float:
         """Seconds that a picture costs more in a batch of `batch` than of four: a step has a price of its own."""
@@ -67,10 +76,20 @@ def time_steps(models: Models, runtime: Runtime) -> StepTimes:
         with torch.no_grad():
             net.synthesis(w_plus[:1])
 
-    fit_one, fit_batch = _seconds(lambda: fit(1), runtime), _seconds(lambda: fit(BATCH), runtime)
-    tuned, drawn = _seconds(tune, runtime), _seconds(draw, runtime)
-    noise = _seconds(_noise_step(net, w_plus[:1]), runtime)
-    return StepTimes(drawn, noise, fit_one, fit_batch / BATCH, tuned / BATCH)
+    fit_one, fit_batch = _time(lambda: fit(1), runtime), _time(lambda: fit(BATCH), runtime)
+    tuned, drawn = _time(tune, runtime), _time(draw, runtime)
+    noise = _time(_noise_step(net, w_plus[:1]), runtime)
+    calm = all(timed.calm for timed in (fit_one, fit_batch, tuned, drawn, noise))
+    per_picture = fit_batch.seconds / BATCH, tuned.seconds / BATCH
+    return StepTimes(drawn.seconds, noise.seconds, fit_one.seconds, *per_picture, calm)
+
+
+def time_fit(models: Models, runtime: Runtime) -> float:
+    """Seconds of the one step `fit_one`, which tells how another precision compares."""
+    net = own_copy(models.generator, runtime.device)
+    z = torch.randn(1, net.z_dim, generator=runtime.generator()).to(runtime.device)
+    w_plus = net.mapping(z).detach()
+    return _time(lambda: net.synthesis(w_plus).square().mean().backward(), runtime).seconds
 
 
 def _noise_step(net: Generator, w_plus: torch.Tensor) -> Callable[[], None]:
@@ -88,18 +107,31 @@ def _noise_step(net: Generator, w_plus: torch.Tensor) -> Callable[[], None]:
     return step
 
 
-def _seconds(step: Callable[[], Any], runtime: Runtime) -> float:
+@dataclass(frozen=True)
+class _Timed:
+    seconds: float
+    calm: bool
+
+
+def _time(step: Callable[[], Any], runtime: Runtime) -> _Timed:
+    """The shortest of a few repeats.
+
+    On a processor the calling thread's own time counts: it does the largest part of every step itself, and other
+    programs do not lengthen it.
+    """
+    on_processor = runtime.device.type == "cpu"
+    best, whole, own, steps = float("inf"), 0.0, 0.0, 0
     with runtime.autocast():
         step()  # the first one also allocates
-    best = float("inf")
-    for _ in range(TIMED_STEPS):
-        started = time.perf_counter()
-        with runtime.autocast():
+        while steps < TIMED_STEPS or (steps < MOST_STEPS and whole < SHORT_SECONDS):
+            started, began = time.perf_counter(), time.thread_time()
             step()
-        if runtime.device.type == "cuda":
-            torch.cuda.synchronize(runtime.device)
-        best = min(best, time.perf_counter() - started)
-    return best
+            if runtime.device.type == "cuda":
+                torch.cuda.synchronize(runtime.device)
+            seconds, worked = time.perf_counter() - started, time.thread_time() - began
+            whole, own, steps = whole + seconds, own + worked, steps + 1
+            best = min(best, worked if on_processor else seconds)
+    return _Timed(best, not on_processor or own >= CALM * whole)
 
 
 def estimate(config: RunConfig, frames: int, times: StepTimes) -> float:

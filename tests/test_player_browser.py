@@ -1,4 +1,4 @@
-"""The player in Chromium, fed with drawn frames: while they are made, when they are lost, and when they are finished."""
+"""The player in Chromium, fed with drawn frames: while they are made, when they are lost, when they are finished."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_a_frame_that_is_made_anew_replaces_the_old_picture(show: Show) -> None:
     assert watch.pixel("after") == [255, 255, 255] != before
 
 
-def test_a_frame_whose_picture_is_lost_is_passed_over(show: Show, tmp_path: Path) -> None:
+def test_a_frame_whose_picture_is_lost_is_passed_over(show: Show) -> None:
     watch = show()
     for frame in range(6):
         demo.put_frame(watch.feed, frame)
@@ -560,7 +560,8 @@ def test_it_fits_a_phone_and_a_large_screen(show: Show, width: int, height: int)
     for control in watch.root.locator("button:visible, select, .modes label, .scrubber, .strip").all():
         box = control.bounding_box()
         assert box is not None
-        assert outer["x"] <= box["x"] and box["x"] + box["width"] <= outer["x"] + outer["width"]
+        assert outer["x"] <= box["x"]
+        assert box["x"] + box["width"] <= outer["x"] + outer["width"]
         assert box["height"] >= 24
 
 

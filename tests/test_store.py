@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -205,6 +207,15 @@ def test_an_unwritable_root_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
         Store(tmp_path / "file" / "runs").run(HASH, "clip.mp4")
+
+
+def test_a_run_is_opened_by_many_threads_at_once(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    with ThreadPoolExecutor(16) as threads:
+        opened = [*threads.map(lambda _: store.run(HASH, "clip.mp4").folder, range(200))]
+    assert set(opened) == {tmp_path / "runs" / HASH[:16]}
+    assert [entry.name for entry in opened[0].iterdir()] == ["run.json"]
+    assert json.loads((opened[0] / "run.json").read_text()) == {"clip": "clip.mp4", "source": HASH}
 
 
 def test_runs_are_listed_and_cleaned_by_age_and_name(tmp_path: Path) -> None:
