@@ -218,6 +218,17 @@ def test_a_run_is_opened_by_many_threads_at_once(tmp_path: Path) -> None:
     assert json.loads((opened[0] / "run.json").read_text()) == {"clip": "clip.mp4", "source": HASH}
 
 
+def test_a_run_that_is_opened_again_counts_as_used(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    record = store.run(HASH, "clip.mp4").folder / "run.json"
+    os.utime(record, (0, 0))
+    store.run(HASH, "clip.mp4")
+    assert store.clean(older_than=3600) == []
+    record.write_text("{")
+    store.run(HASH, "renamed.mp4")
+    assert [info.clip for info in store.list_runs()] == ["renamed.mp4"]
+
+
 def test_runs_are_listed_and_cleaned_by_age_and_name(tmp_path: Path) -> None:
     store = Store(tmp_path)
     old, new = store.run("1" * 64, "old.mp4"), store.run("2" * 64, "new.mp4")

@@ -167,7 +167,7 @@ class Player {
     this.controls.setHasSound(finished.sound);
     this.videos.setSpeed(this.controls.speed);
     this.videos.seek(this.frame);
-    await new Promise((resolve) => { this.videos.after.addEventListener("seeked", resolve, { once: true }); });
+    await this.videos.arrive();
     if (id !== this.feed.id || this.isGone()) return;
     this.stage.setMedia("after", true);
     this.stage.setMedia("before", this.videos.hasBefore);

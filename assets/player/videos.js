@@ -4,6 +4,8 @@ const APART_SECONDS = 0.12; // the source jumps if it is farther off, and drifts
 const STEP_SECONDS = 0.012; // near enough
 const CHECK_MILLISECONDS = 200;
 const METADATA_SECONDS = 3; // some browsers hold pictures back until somebody plays
+const PICTURE_SECONDS = 20; // a busy machine takes long to decode, and some browsers do not before somebody plays
+const SOME_DATA = 2; // HTMLMediaElement.HAVE_CURRENT_DATA
 const ENOUGH_DATA = 3; // HTMLMediaElement.HAVE_FUTURE_DATA
 
 class Videos {
@@ -100,6 +102,11 @@ class Videos {
     if (!this.after.seeking) this.settle();
   }
 
+  /** Wait until both have the picture that was sought: until then the frames are shown. */
+  async arrive() {
+    await Promise.all([arrives(this.after), this.hasBefore && arrives(this.before)]);
+  }
+
   settle() {
     if (this.pending === null) return;
     const time = this.pending;
@@ -165,6 +172,23 @@ class Videos {
 /** @param {HTMLVideoElement} video */
 function nearEnd(video) {
   return video.ended || video.currentTime >= video.duration - 0.1;
+}
+
+/** Once a video has a picture at its place, or after a while without one. @param {HTMLVideoElement} video */
+function arrives(video) {
+  return new Promise((resolve) => {
+    const listening = new AbortController();
+    const end = () => {
+      window.clearTimeout(timer);
+      listening.abort();
+      resolve(undefined);
+    };
+    const timer = window.setTimeout(end, 1000 * PICTURE_SECONDS);
+    const look = () => { if (!video.seeking && video.readyState >= SOME_DATA) end(); };
+    for (const name of ["seeked", "loadeddata", "canplay"]) video.addEventListener(name, look, { signal: listening.signal });
+    for (const name of ["error", "emptied"]) video.addEventListener(name, end, { signal: listening.signal });
+    look();
+  });
 }
 
 /** @param {HTMLVideoElement} video */
