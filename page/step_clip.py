@@ -13,6 +13,7 @@ from page.shell import LIGHT, Shell, Update, told
 from stit_core.preflight import Preflight
 
 FRAME_HEIGHT = 360  # pixels of a frame that the browser cannot show itself
+NO_CLIP = {"clip": None}  # of the trim, which then hides itself
 
 
 class ClipStep:
@@ -23,7 +24,7 @@ class ClipStep:
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320):
                 self.clip = gr.Video(label="Your clip", sources=["upload", "webcam"], buttons=[], elem_id="clip")
-                self.trim = build_part("trim", {}, "trim", visible=False)
+                self.trim = build_part("trim", NO_CLIP, "trim")
                 self.facts = build_html(elem_id="facts")
             with gr.Column(scale=2, min_width=300):
                 intro = "Upload a video of a face or record one, or begin with a sample."
@@ -84,7 +85,7 @@ class ClipStep:
     def forget(self) -> Update:
         """The clip was taken out of the widget."""
         return {
-            self.trim: gr.HTML(visible=False),
+            self.trim: NO_CLIP,
             self.facts: "",
             self.notice: "",
             self.onward: gr.Button(interactive=False),
@@ -98,7 +99,7 @@ class ClipStep:
             return {self.notice: ""}
         found = self.studio.preflight(run_id)
         return {
-            self.trim: gr.HTML({**self._ends(state, found), "clip": strip(found)}, visible=True),
+            self.trim: {**self._ends(state, found), "clip": strip(found)},
             self.facts: words.clip_facts(found),
             **self._facts(run_id, state.start, state.end),
         }
@@ -152,7 +153,7 @@ class ClipStep:
     def _taken(self, state: RunState) -> Update:
         return {
             self.clip: state.clip,
-            self.trim: gr.HTML(visible=False),
+            self.trim: NO_CLIP,
             self.samples: self._samples(state.sample),
             self.notice: words.notice(["Looking through the clip …"], "info"),
             self.onward: gr.Button(interactive=True),

@@ -14,7 +14,7 @@ from page.step_parts import thumbnail
 from stit_core.config import PRESETS, preset
 from stit_core.directions import Card
 
-FACTOR_LIMIT = 5.0  # of a slider; standard deviations in the packs' own directions
+FACTOR_LIMIT = 3.0  # of a slider, where heads-256 looks right; what is typed may lie beyond
 FIRST_FACTOR = 1.5  # of a direction that was just chosen
 KEY_FRAMES = 2
 
@@ -118,7 +118,7 @@ class EditStep:
         text = (
             "A quick look: the fit and the seam get better in the video."
             if shown.draft
-            else "Without the seam's last touch."
+            else "The seam gets its last touch in the video."
         )
         return {
             self.wipe: {"frames": frames, "text": text},

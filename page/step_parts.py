@@ -11,7 +11,8 @@ from PIL import Image
 from page.parts import data_url
 from stit_core.direction_preview import FACTORS, LABEL_HEIGHT, SIDE
 
-THUMBNAIL_SIDE = 96  # pixels of a head on a card
+THUMBNAIL_SIDE = 128  # pixels of a head on a card
+SHOWN_FACTORS = (-1.5, 1.5)  # of FACTORS; the two ends that the card names
 
 
 def pictures(shown: Sequence[tuple[np.ndarray, str]]) -> str:
@@ -21,7 +22,7 @@ def pictures(shown: Sequence[tuple[np.ndarray, str]]) -> str:
         f"<figcaption>{escape(caption)}</figcaption></figure>"
         for picture, caption in shown
     )
-    return f'<div class="pictures">{figures}</div>'
+    return f'<div class="film">{figures}</div>'
 
 
 def triple(shown: Sequence[tuple[str, np.ndarray | None]]) -> str:
@@ -40,10 +41,11 @@ def triple(shown: Sequence[tuple[str, np.ndarray | None]]) -> str:
 
 
 def thumbnail(sheet: np.ndarray) -> str:
-    """The first head of a direction's preview sheet at the least, no and the greatest factor, for a card."""
+    """The head in the middle row of a direction's preview sheet, a little less and a little more, for a card."""
     if sheet.shape[1] != SIDE * len(FACTORS) or sheet.shape[0] < LABEL_HEIGHT + SIDE:
         return data_url(sheet)  # drawn by something else
-    row = sheet[LABEL_HEIGHT : LABEL_HEIGHT + SIDE]
-    heads = [row[:, column * SIDE : (column + 1) * SIDE] for column in (0, len(FACTORS) // 2, len(FACTORS) - 1)]
+    top = LABEL_HEIGHT + (sheet.shape[0] - LABEL_HEIGHT) // SIDE // 2 * SIDE
+    row = sheet[top : top + SIDE]
+    heads = [row[:, column * SIDE : (column + 1) * SIDE] for column in map(FACTORS.index, SHOWN_FACTORS)]
     strip = Image.fromarray(np.concatenate(heads, axis=1))
     return data_url(np.asarray(strip.resize((len(heads) * THUMBNAIL_SIDE, THUMBNAIL_SIDE))))

@@ -27,7 +27,7 @@ class TuneStep:
                 self.presets = build_part("picker", self._presets("balanced", None), "presets", legend="How thorough")
                 self.begin = gr.Button("Start", variant="primary", elem_id="tune")
                 self.onward = gr.Button("Choose the edit", elem_id="to-edit")
-                hint = "You can choose the edit while this goes on."
+                hint = "There is no need to wait: the edit can be chosen meanwhile."
                 build_html(f'<p class="quiet">{hint}</p>')
             with gr.Column(scale=3, min_width=300):
                 self.fit = build_html(triple([(name, None) for name in FIT_NAMES]), elem_id="fitted")
@@ -69,7 +69,7 @@ class TuneStep:
     def start(self, run_id: str) -> Update:
         """Tune, or go on where it was stopped."""
         job = self.shell.begin(run_id, "tune")
-        return {**job, self.begin: gr.Button(interactive=False), self.onward: gr.Button(variant="primary")}
+        return {**job, self.begin: gr.Button("At work", interactive=False), self.onward: gr.Button(variant="primary")}
 
     @told
     def show_fit(self, run_id: str) -> Update:
@@ -85,8 +85,9 @@ class TuneStep:
         history = status.history if status is not None else ()
         named = (None, None, None) if fit is None else (fit.source, fit.pivot, fit.tuned)
         resumed = status is not None and status.state in ("stopped", "interrupted") and not state.tuned
-        label = "Done" if state.tuned else "Go on" if resumed else "Start"
-        begun = state.tuned or (status is not None and not status.finished)
+        at_work = status is not None and not status.finished
+        begun = state.tuned or at_work
+        label = "Done" if state.tuned else "At work" if at_work else "Go on" if resumed else "Start"
         return {
             self.fit: triple(list(zip(FIT_NAMES, named, strict=True))),
             self.loss: loss_plot(history) if len(history) > 1 else "",

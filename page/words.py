@@ -108,7 +108,7 @@ def without_folders(text: str) -> str:
 
 def notice(texts: Iterable[str], kind: str = "warning") -> str:
     """Remarks beside the step that they belong to; kind: warning, info or failed."""
-    return "".join(f'<p class="notice {kind}">{escape(text)}</p>' for text in texts if text)
+    return "".join(f'<p class="remark {kind}">{escape(text)}</p>' for text in texts if text)
 
 
 def heading(title: str, text: str = "") -> str:
@@ -124,9 +124,9 @@ def limits(known: Limits) -> str:
     """What may be uploaded, to stand beside the upload."""
     facts = (
         f"up to {known.megabytes:g} MB",
-        f"{known.seconds:g} seconds are edited",
-        f"{known.frames:,} frames at most",
-        f"{known.megapixels:.3g} megapixels a frame",
+        f"{known.seconds:g} seconds",
+        f"{known.frames:,} frames",
+        f"{known.megapixels:.3g} megapixels each",
     )
     kept = f"Your clip stays on this server and is deleted after {duration(3600 * known.keep_hours)}."
     chips = "".join(f"<span>{escape(fact)}</span>" for fact in facts)
@@ -134,8 +134,9 @@ def limits(known: Limits) -> str:
 
 
 def sample_title(name: str) -> str:
-    """`young woman turning` -> `Young woman turning`."""
-    return name[:1].upper() + name[1:]
+    """`young woman turning` -> `Young woman turning`; `... sound` says that there is some."""
+    clip, sound = (name.removesuffix(" sound"), ", with sound") if name.endswith(" sound") else (name, "")
+    return clip[:1].upper() + clip[1:] + sound
 
 
 def clip_facts(found: Preflight) -> str:

@@ -4,6 +4,7 @@
 const kept = (window.stitKept ||= {}); // gradio forgets what an element knew when its step is left
 const find = (name) => element.querySelector(name);
 const search = find(".dials-find input");
+const FURTHEST = 20; // factor that can be typed; a slider ends at the card's low and high
 const WAIT = 120; // milliseconds between two messages while a slider moves
 let factors = {};
 let timer = 0;
@@ -33,7 +34,7 @@ function dial(card) {
   const name = make("label", "dial-name", card.title);
   name.htmlFor = id;
   const number = make("input", "dial-number");
-  Object.assign(number, { type: "number", step: "any", min: card.low, max: card.high });
+  Object.assign(number, { type: "number", step: "any", min: -FURTHEST, max: FURTHEST });
   number.setAttribute("aria-label", `${card.title}: factor as a number`);
   const range = make("input", "dial-range");
   Object.assign(range, { type: "range", id, min: card.low, max: card.high, step: 0.1 });
@@ -52,7 +53,7 @@ function dial(card) {
   };
   const set = (value) => {
     if (!Number.isFinite(value)) return;
-    factors[card.name] = Math.min(Math.max(value, card.low), card.high);
+    factors[card.name] = Math.min(Math.max(value, -FURTHEST), FURTHEST);
     show(factors[card.name]);
     tell();
   };

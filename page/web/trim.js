@@ -1,6 +1,6 @@
 // Two handles over a strip that shows what was found along the clip. Props: value {start, end in seconds, still: an image, clip:
 // {seconds, step, stretches: [{start, end, state}], thumbnails: [{seconds, image}], names {state: words}, video}}, video the
-// selector of the element that shows the frame at a handle; the clip stays until another one comes. Fires "moved" when a
+// selector of the element that shows the frame at a handle; the clip stays until another one comes, or null for none. Fires "moved" when a
 // handle is let go, and "peek" with {seconds} where the browser cannot show the frame itself.
 const kept = (window.stitKept ||= {}); // gradio forgets what an element knew when its step is left
 const find = (name) => element.querySelector(name);
@@ -103,7 +103,8 @@ handles.forEach((handle, side) => {
 numbers.forEach((number, side) => number.addEventListener("change", () => move(side, parseFloat(number.value), true)));
 function receive() {
   const { clip: fresh } = props.value || {};
-  if (fresh) kept.clip = fresh;
+  if (fresh !== undefined) kept.clip = fresh; // null: there is none
+  find(".trim").hidden = !kept.clip;
   drawFilm();
   drawStrip();
   take();
