@@ -4,62 +4,47 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import io
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from page import previews
 from page.feeds import Feeds
 from page.jobs import Job, Jobs, Kind, Status
+from page.library import Library
 from page.machine import Machine
 from page.previews import Bench, EditPreview, FitPreview, FoundFace, Smoothing
+from page.recent import Recent
 from page.runs import Output, Runs, RunState
 from page.settings import PageSettings
-from page.shelves import own_root, roots_of
+from page.shelves import roots_of
 from page.visits import Visits
 from page.works import Task, check_edit
 from stit_core import preflight, probing
 from stit_core.config import PRESETS, AlignmentConfig, LandmarkConfig, RunConfig, VideoConfig, preset
-from stit_core.direction_preview import preview_sheet
-from stit_core.directions import Card, direction_file, is_direction_name, list_directions, load_direction
-from stit_core.editing import tell_overlaps
-from stit_core.errors import DirectionError, StitError
+from stit_core.directions import load_direction
+from stit_core.errors import StitError
 from stit_core.memory import give_back_memory
-from stit_core.pack_manifest import Pack
 from stit_core.packs import Models, find_pack, load_models
 from stit_core.pipeline import Pipeline
 from stit_core.preflight import Preflight
 from stit_core.runtime import CancelToken, Progress, Runtime, pick_device, pick_dtype
-from stit_core.store import disk_errors, file_digest
+from stit_core.store import file_digest
 
 LOG = logging.getLogger(__name__)
 
 BENCHES = 4  # runs that are kept open for previews
 PREFLIGHTS = 32  # clips whose pre-flight is remembered
-SHEETS = 64  # directions whose preview is remembered
+POSTERS = 16  # samples whose picture is remembered
 POSTER_HEIGHT = 240
 TIMINGS, TIMING_PAUSE = 10, 60.0  # times that a disturbed timing is repeated at most, seconds between them
 WARMED = ("generator", "encoder", "parser", "perceptual", "identity")
-SUGGESTIONS = (
-    ("Younger", "age", -2.0),
-    ("Older", "age", 2.0),
-    ("Smile", "smile", 2.0),
-    ("Serious", "smile", -1.5),
-    ("Open mouth", "mouth_open", 1.5),
-    ("Wide eyes", "eyes_open", 1.5),
-)
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -80,33 +65,7 @@ class TrimFacts(preflight.TrimFacts):
     estimates: Mapping[str, float] | None
 
 
-class _Recent(Generic[K, V]):
-    """The last few values, by key; for several threads."""
-
-    def __init__(self, size: int) -> None:
-        self._size, self._lock = size, threading.Lock()
-        self._values: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-            return self._values.get(key)
-
-    def put(self, key: K, value: V) -> V:
-        with self._lock:
-            self._values[key] = value
-            self._values.move_to_end(key)
-            while len(self._values) > self._size:
-                self._values.popitem(last=False)
-        return value
-
-    def drop(self, key: K) -> None:
-        with self._lock:
-            self._values.pop(key, None)
-
-
-class Studio:
+class Studio(Library):
     """Runs, their clips, their heavy jobs and the previews beside them.
 
     Parameters
@@ -117,8 +76,8 @@ class Studio:
     """
 
     def __init__(self, settings: PageSettings, samples: Mapping[str, Path], feeds: Feeds) -> None:
+        super().__init__(Visits(settings))
         self.settings, self.feeds = settings, feeds
-        self.visits = Visits(settings)
         self.runs = Runs(self.visits)
         self.jobs = Jobs(settings.queue_length, 60 * settings.unwatched_minutes, self._ended)
         self.ready = False
@@ -126,10 +85,10 @@ class Studio:
         self._models: Models | None = None
         self._machine: Machine | None = None
         self._lock = threading.RLock()
-        self._benches: _Recent[str, tuple[Any, Bench]] = _Recent(BENCHES)
-        self._preflights: _Recent[tuple[str, VideoConfig], Preflight] = _Recent(PREFLIGHTS)
-        self._fits: _Recent[str, np.ndarray] = _Recent(BENCHES)
-        self._sheets: _Recent[str, np.ndarray] = _Recent(SHEETS)
+        self._benches: Recent[str, tuple[Any, Bench]] = Recent(BENCHES)
+        self._preflights: Recent[tuple[str, VideoConfig], Preflight] = Recent(PREFLIGHTS)
+        self._fits: Recent[str, np.ndarray] = Recent(BENCHES)
+        self._posters: Recent[str, np.ndarray] = Recent(POSTERS)
         self._looking: dict[str, CancelToken] = {}
 
     # --- The machine --------------------------------------------------------------------------------------------
@@ -141,11 +100,6 @@ class Studio:
             if self._models is None:
                 self._models = load_models(find_pack(self.settings.pack), pick_device(self.settings.device))
             return self._models
-
-    @property
-    def pack(self) -> Pack:
-        """The model pack's manifest; reads no network. Raises: PackError."""
-        return self.models.pack
 
     @property
     def machine(self) -> Machine:
@@ -254,8 +208,8 @@ class Studio:
     def poster(self, sample: str) -> np.ndarray:
         """A small picture (h, w, 3) uint8 of a sample. Raises: StitError for an unknown name."""
         path = self._sample(sample)
-        known = self._sheets.get(f"poster/{sample}")
-        return self._sheets.put(f"poster/{sample}", self._still(path, 0.5)) if known is None else known
+        known = self._posters.get(sample)
+        return self._posters.put(sample, self._still(path, 0.5)) if known is None else known
 
     def set_clip(self, run_id: str, upload: str | Path) -> RunState:
         """Take an uploaded clip into the run. Raises: VideoError for what is no video or over a limit, StitError."""
@@ -444,71 +398,6 @@ class Studio:
     def edit_preview(self, run_id: str, edits: Sequence[tuple[str, float]], count: int = 2) -> EditPreview | None:
         """Key frames under an edit; None if a newer request came meanwhile. Raises: StitError, DirectionError."""
         return self.bench(run_id).edit(edits, count)
-
-    # --- Directions ---------------------------------------------------------------------------------------------
-
-    def cards(self, query: str = "", run_id: str | None = None) -> list[Card]:
-        """Cards of the pack's directions, with the run's own; those that `query` is found in. Raises: PackError."""
-        words = query.lower().split()
-        found = []
-        for card in list_directions(self.pack, roots_of(self.visits, run_id)):
-            text = " ".join((card.name, card.title, card.description, card.positive, card.negative)).lower()
-            if all(word in text for word in words):
-                found.append(card)
-        return found
-
-    @property
-    def suggestions(self) -> list[tuple[str, tuple[tuple[str, float], ...]]]:
-        """Edits to begin with, of those directions that the pack has."""
-        names = {card.name for card in self.cards()}
-        return [(label, ((name, factor),)) for label, name, factor in SUGGESTIONS if name in names]
-
-    def is_own(self, run_id: str, name: str) -> bool:
-        """Whether a direction is the run's own."""
-        return is_direction_name(name) and direction_file(self.pack, name, own_root(self.visits, run_id)).is_file()
-
-    def delete_direction(self, run_id: str, name: str) -> None:
-        """Delete a direction of the run's own. Raises: DirectionError for one that came with the program."""
-        if not self.is_own(run_id, name):
-            raise DirectionError(f"There is no direction '{name}' of your own.", "Only those can be deleted.")
-        file = direction_file(self.pack, name, own_root(self.visits, run_id))
-        with disk_errors(f"The direction '{name}'"):
-            for suffix in (".npy", ".json", ".jpg"):
-                file.with_suffix(suffix).unlink(missing_ok=True)
-
-    def overlaps(self, edits: Sequence[tuple[str, float]], run_id: str | None = None) -> tuple[str, ...]:
-        """What to know of directions that are chosen together, in plain words. Raises: DirectionError."""
-        roots = roots_of(self.visits, run_id)
-        pairs = [(name, factor) for name, factor in edits if factor]
-        return tell_overlaps(pairs, {name: load_direction(self.pack, name, roots).vector for name, _ in pairs})
-
-    def thumbnail(self, name: str, run_id: str | None = None) -> np.ndarray:
-        """What a direction does to a few heads, (h, w, 3) uint8: stored beside it, or drawn once.
-
-        Raises: DirectionError.
-        """
-        roots = roots_of(self.visits, run_id)
-        direction = load_direction(self.pack, name, roots)
-        known = self._sheets.get(direction.hash)
-        if known is not None:
-            return known
-        for root in roots:
-            stored = direction_file(self.pack, name, root)
-            if stored.is_file():
-                picture = _read_picture(stored.with_suffix(".jpg"))
-                if picture is not None:
-                    return self._sheets.put(direction.hash, picture)
-                break
-        sheet = preview_sheet(direction.vector, self.models, Runtime(self.models.device))
-        return self._sheets.put(direction.hash, np.asarray(Image.open(io.BytesIO(sheet)).convert("RGB")))
-
-
-def _read_picture(path: Path) -> np.ndarray | None:
-    try:
-        with Image.open(path, formats=("JPEG",)) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError):
-        return None
 
 
 def _frames(facts: probing.Probe, config: RunConfig) -> int:
