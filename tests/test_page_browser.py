@@ -146,10 +146,14 @@ def test_two_visitors_share_nothing(browser: Browser, page: Page, server: Server
     source = page.locator("#clip video").get_attribute("src") or ""
     with visit(browser, server) as other:
         assert run_of(other.page) != run_of(page)
+        other.page.locator("#samples button").first.wait_for()
+        expect(other.page.locator("#find")).to_be_disabled()
         expect(other.page.locator("#clip video")).to_have_count(0)
         expect(other.page.locator("#stop")).to_have_count(0)
     with visit(browser, server, run="A" * 22) as guessing:
-        assert run_of(guessing.page) not in ("A" * 22, run_of(page))
+        guessing.page.wait_for_url(lambda url: "A" * 22 not in url)
+        assert run_of(guessing.page) != run_of(page)
+    assert not (server.runs / "visitors" / ("A" * 22)).exists()
     assert run_of(page) not in source, "links would give the id away"
     stored = server.runs / "visitors" / run_of(page) / "page.json"
     assert stored.is_file()
