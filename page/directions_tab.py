@@ -9,8 +9,9 @@ from typing import Any
 import gradio as gr
 
 from page import words
-from page.parts import build_html, data_url
+from page.parts import build_html
 from page.shell import LIGHT, Shell, Update, told
+from page.step_parts import thumbnail
 from page.training import Lesson, start_training
 from stit_core.directions import Card
 
@@ -20,6 +21,7 @@ folder of pictures for each, or one zip with two folders in it. Some hundred pic
 well; with fewer than 20 there is nothing to learn. The direction belongs to your run: nobody else sees it, and it is
 deleted with your data.
 """
+SHOWN = (-3.0, 0.0, 3.0)  # factors of the heads on a card
 
 
 class DirectionsTab:
@@ -98,13 +100,17 @@ class DirectionsTab:
     # --- What is shown --------------------------------------------------------------------------------------------
 
     def _card(self, run_id: str, card: Card) -> str:
-        picture = data_url(self.studio.thumbnail(card.name, run_id))
-        lines = "".join(f"<p>{escape(text)}</p>" for text in (card.description, card.source) if text)
-        remarks = words.notice(map(str, card.training.get("warnings", ())))
+        picture = thumbnail(self.studio.thumbnail(card.name, run_id), SHOWN)
+        ends = f"<span>{escape(card.negative)}</span><span>{escape(card.positive)}</span>"
+        about = f"<p>{escape(card.description)}</p>" if card.description else ""
+        learned = [text for text in (card.source, *map(str, card.training.get("warnings", ()))) if text]
+        items = "".join(f"<li>{escape(text)}</li>" for text in learned)
+        more = f"<details><summary>How it was learned</summary><ul>{items}</ul></details>" if items else ""
         own = '<span class="own">yours</span>' if self.studio.is_own(run_id, card.name) else ""
         return (
             f'<article class="direction"><img src="{picture}" alt="{escape(words.card_text(card))}">'
-            f"<h3>{escape(words.card_title(card))}{own}</h3>{lines}{remarks}</article>"
+            f'<div class="direction-ends">{ends}</div>'
+            f"<h3>{escape(words.card_title(card))}{own}</h3>{about}{more}</article>"
         )
 
 

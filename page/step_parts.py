@@ -12,7 +12,7 @@ from page.parts import data_url
 from stit_core.direction_preview import FACTORS, LABEL_HEIGHT, SIDE
 
 THUMBNAIL_SIDE = 128  # pixels of a head on a card
-SHOWN_FACTORS = (-1.5, 1.5)  # of FACTORS; the two ends that the card names
+ENDS = (-1.5, 1.5)  # of FACTORS; the two ends that a card names
 
 
 def pictures(shown: Sequence[tuple[np.ndarray, str]]) -> str:
@@ -40,12 +40,12 @@ def triple(shown: Sequence[tuple[str, np.ndarray | None]]) -> str:
     return f'<div class="triple">{figures}</div>'
 
 
-def thumbnail(sheet: np.ndarray) -> str:
-    """The head in the middle row of a direction's preview sheet, a little less and a little more, for a card."""
+def thumbnail(sheet: np.ndarray, factors: Sequence[float] = ENDS) -> str:
+    """The head in the middle row of a direction's preview sheet at some of its factors, for a card."""
     if sheet.shape[1] != SIDE * len(FACTORS) or sheet.shape[0] < LABEL_HEIGHT + SIDE:
         return data_url(sheet)  # drawn by something else
     top = LABEL_HEIGHT + (sheet.shape[0] - LABEL_HEIGHT) // SIDE // 2 * SIDE
     row = sheet[top : top + SIDE]
-    heads = [row[:, column * SIDE : (column + 1) * SIDE] for column in map(FACTORS.index, SHOWN_FACTORS)]
+    heads = [row[:, column * SIDE : (column + 1) * SIDE] for column in map(FACTORS.index, factors)]
     strip = Image.fromarray(np.concatenate(heads, axis=1))
     return data_url(np.asarray(strip.resize((len(heads) * THUMBNAIL_SIDE, THUMBNAIL_SIDE))))
