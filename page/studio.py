@@ -26,7 +26,7 @@ from page.settings import PageSettings
 from page.shelves import roots_of
 from page.visits import Visits
 from page.works import Task, check_edit
-from stit_core import preflight, probing
+from stit_core import preflight, probing, trimming
 from stit_core.config import PRESETS, AlignmentConfig, LandmarkConfig, RunConfig, VideoConfig, preset
 from stit_core.directions import load_direction
 from stit_core.errors import StitError
@@ -59,7 +59,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class TrimFacts(preflight.TrimFacts):
+class TrimFacts(trimming.TrimFacts):
     """What a trim holds, and seconds for each preset, None while the machine has not been timed."""
 
     estimates: Mapping[str, float] | None
@@ -277,7 +277,7 @@ class Studio(Library):
     def facts_of(self, found: Preflight, start: float | None = None, end: float | None = None) -> TrimFacts:
         """What a trim of a looked-into clip holds. Raises: ConfigError."""
         config = VideoConfig(**self.settings.video(), start=start or None, end=end or None)
-        facts = preflight.trim_facts(found, config)
+        facts = trimming.trim_facts(found, config)
         frames = max(1, round(facts.frames * max(facts.face_share, facts.states["small"])))
         schedules = {name: preset(name, self.models.pack.schedules) for name in PRESETS}
         seconds = {name: self.machine.seconds(schedule, frames) for name, schedule in schedules.items()}

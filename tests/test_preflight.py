@@ -17,8 +17,9 @@ from stit_core import ffmpeg, preflight
 from stit_core.config import LandmarkConfig, VideoConfig
 from stit_core.errors import Cancelled, VideoError
 from stit_core.landmarks import Face
-from stit_core.preflight import Preflight, Stretch, frame_at, judge, look_into, trim_facts
+from stit_core.preflight import Preflight, Stretch, frame_at, judge, look_into
 from stit_core.runtime import CancelToken, Runtime
+from stit_core.trimming import trim_facts
 
 pytest_plugins = ["fixtures_pack"]
 
