@@ -68,7 +68,8 @@ class EditStep:
     @told
     def show_cards(self, run_id: str) -> Update:
         """The cards with their pictures, which may have to be drawn first."""
-        return {self.dials: {"offer": self._offer(run_id, pictures=True)}}
+        factors = dict(self.studio.state(run_id).edits)  # dials that are off the screen know only the last value
+        return {self.dials: {"factors": factors, "offer": self._offer(run_id, pictures=True)}}
 
     @told
     def move(self, run_id: str, sent: Any) -> Update:
