@@ -127,18 +127,25 @@ def go_the_way(browser: Browser, server: Server, camera: Camera) -> str:
 def show_all(page: Page, camera: Camera, size: str) -> None:
     """Every step and tab of a finished run."""
     page.locator("#measures .measures").wait_for()
+    page.locator("#status .warming").wait_for(state="detached")
     for number, step in reversed(list(enumerate(STEPS))):  # gradio lets a visitor go back, not on
         page.locator("#steps .step-button").nth(number).click()
         _wait_for_step(page, step)
         camera.take(page, f"{size}-{number + 1}-{step.lower()}")
     for tab in TABS:
         page.get_by_role("tab", name=tab).click()
+        if tab == "Directions":
+            page.locator("#library .direction img").first.wait_for()
         camera.take(page, f"{size}-{tab.lower()}")
 
 
 def _wait_for_step(page: Page, step: str) -> None:
     if step == "Clip":
         page.locator("#trim .trim-film img").first.wait_for()
+    if step == "Align":
+        page.locator("#crops img").first.wait_for()
+    if step == "Tune":
+        page.locator("#fitted img").nth(2).wait_for()
     if step == "Edit":
         page.locator("#wipe .wipe-after").first.wait_for()
         page.locator("#dials .card img").last.wait_for()
