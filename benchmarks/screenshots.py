@@ -140,6 +140,8 @@ def show_all(page: Page, camera: Camera, size: str) -> None:
 
 
 def _wait_for_step(page: Page, step: str) -> None:
+    if step == "Watch":
+        page.locator(".stit-player .unmade").wait_for(state="hidden")
     if step == "Clip":
         page.locator("#trim .trim-film img").first.wait_for()
     if step == "Align":
@@ -155,6 +157,7 @@ def animate(page: Page, path: Path) -> None:
     """The player with its divider going to and fro while the clip goes on."""
     page.locator("#measures .measures").wait_for()
     player, pictures = page.locator(".stit-player"), page.locator(".stit-player .pictures")
+    _wait_for_step(page, "Watch")
     player.scroll_into_view_if_needed()
     page.wait_for_timeout(SETTLE)
     box, shown = pictures.bounding_box(), []
