@@ -557,7 +557,7 @@ def test_a_direction_is_drawn_once(studio: Studio, monkeypatch: pytest.MonkeyPat
     sheet = studio.thumbnail("smile")
     assert sheet.ndim == 3
     assert sheet.std() > 1
-    monkeypatch.setattr("page.studio.preview_sheet", None)
+    monkeypatch.setattr("page.library.preview_sheet", None)
     assert studio.thumbnail("smile") is sheet
 
 
