@@ -250,7 +250,8 @@ class _Learner:
             message = f"Nothing of '{self.pair.name}' is left without {held}." if held else "The classes do not differ."
             raise DirectionError(message, "Hold fewer directions, or give other pictures.")
         unit = freed / norm
-        vector = (unit * logistic.spread_along(self.latents, self.rows, unit)).reshape(self.models.pack.num_ws, W_DIM).astype(np.float32)
+        scaled = (unit * logistic.spread_along(self.latents, self.rows, unit)).astype(np.float32)
+        vector = scaled.reshape(self.models.pack.num_ws, W_DIM)  # (L, 512)
         runtime.step("fit", (done + 1) * steps, total * steps)
         return _Trained(vector, self._card(fit, spans, norm, texts))
 

@@ -346,7 +346,8 @@ def test_a_range_of_close_factors_keeps_every_video(place: Path, runs: Path, fac
     close = ["-d", "smile", "--range", "2", "2.001", "2", "--pack", "tiny"]
     assert main(["edit", str(face_clip), *close]) == 0
     videos = sorted(path.name for path in place.glob("*_smile_*.mp4"))
-    assert videos == ["face_edited_smile_+2.000.mp4", "face_edited_smile_+2.001.mp4"]
+    made = ["face_edited_smile_+2.000.mp4", "face_edited_smile_+2.001.mp4", "face_edited_smile_grid.mp4"]
+    assert videos == made
 
 
 # --- What looks bad and is not ------------------------------------------------------------------------------------
