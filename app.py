@@ -47,20 +47,19 @@ def build(studio: Studio) -> gr.Blocks:
     with gr.Blocks(title="STIT Studio", analytics_enabled=False) as page:
         with gr.Row(elem_id="head"):
             build_html((HERE / "page/web/brand.html").read_text(), elem_id="brand")
+        shell = Shell(studio)
         with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Studio"):
-                shell = Shell(studio)
-                with shell.steps:
-                    with gr.Step("Clip", id=CLIP):
-                        clip = ClipStep(shell)
-                    with gr.Step("Align", id=ALIGN):
-                        align = AlignStep(shell)
-                    with gr.Step("Tune", id=TUNE):
-                        tune = TuneStep(shell)
-                    with gr.Step("Edit", id=EDIT):
-                        edit = EditStep(shell)
-                    with gr.Step("Watch", id=WATCH):
-                        watch = WatchStep(shell)
+            with gr.Tab("Studio"), shell.build_steps():
+                with gr.Step("Clip", id=CLIP):
+                    clip = ClipStep(shell)
+                with gr.Step("Align", id=ALIGN):
+                    align = AlignStep(shell)
+                with gr.Step("Tune", id=TUNE):
+                    tune = TuneStep(shell)
+                with gr.Step("Edit", id=EDIT):
+                    edit = EditStep(shell)
+                with gr.Step("Watch", id=WATCH):
+                    watch = WatchStep(shell)
             with gr.Tab("Directions"):
                 directions = DirectionsTab(shell)
             with gr.Tab("About"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import inspect
 import json
 import re
@@ -41,9 +40,8 @@ def describe_settings(config: RunConfig) -> list[dict[str, Any]]:
     stages = []
     for stage, title in TITLES.items():
         part = getattr(config, stage)
-        about = _comments(stage)
         fields = [field for field in dataclasses.fields(part) if field.name not in ELSEWHERE.get(stage, set())]
-        settings = [_describe(stage, field.name, getattr(part, field.name), about) for field in fields]
+        settings = [_describe(stage, field.name, getattr(part, field.name)) for field in fields]
         stages.append({"stage": stage, "title": title, "settings": settings})
     return stages
 
@@ -57,7 +55,7 @@ def keep_known(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
     }
 
 
-def _describe(stage: str, name: str, value: Any, about: Mapping[str, str]) -> dict[str, Any]:
+def _describe(stage: str, name: str, value: Any) -> dict[str, Any]:
     choices = CHOICES.get((stage, name), ())
     kind = "choice" if choices else "bool" if isinstance(value, bool) else "text"
     return {
@@ -65,11 +63,14 @@ def _describe(stage: str, name: str, value: Any, about: Mapping[str, str]) -> di
         "kind": kind,
         "default": json.dumps(value),
         "choices": list(choices),
-        "about": about.get(name, ""),
+        "about": _ABOUT[stage].get(name, ""),
     }
 
 
-@functools.cache
 def _comments(stage: str) -> dict[str, str]:
     """What config.py says beside each setting of a stage: its unit and meaning."""
     return dict(_COMMENT.findall(inspect.getsource(type(getattr(RunConfig(), stage)))))
+
+
+# Read here, by the thread that imports: inspect parses the source, and Python 3.11 cannot do that in two threads at once.
+_ABOUT = {stage: _comments(stage) for stage in TITLES}

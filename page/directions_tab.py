@@ -86,7 +86,7 @@ class DirectionsTab:
         groups = [tuple(Path(path) for path in paths or ()) for paths in (below, above)]
         zipped = Path(archive) if archive else None
         lesson = Lesson(name.strip(), negative.strip(), positive.strip(), zipped, *groups)
-        return {self.notice: "", **self.shell.watch(start_training(self.studio, run_id, lesson))}
+        return {self.notice: "", **self.shell.watch(run_id, start_training(self.studio, run_id, lesson))}
 
     @told
     def after(self, run_id: str, ended: str) -> Update:

@@ -10,6 +10,7 @@ import numpy as np
 
 from page.feeds import Feed
 from page.jobs import Job
+from page.threads import compute_lightly
 from stit_core.artefacts import Clip
 from stit_core.errors import StitError
 from stit_core.pipeline import Pipeline
@@ -58,6 +59,10 @@ class Feeder(threading.Thread):
             self.join()
 
     def run(self) -> None:
+        with compute_lightly():
+            self._show_all()
+
+    def _show_all(self) -> None:
         while (offered := self._offers.get()) is not None:
             if self._dropped.is_set():
                 continue

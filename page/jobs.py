@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from page.threads import compute_heavily
 from stit_core.errors import Cancelled, StitError
 from stit_core.memory import give_back_memory
 from stit_core.runtime import CancelToken
@@ -94,6 +95,8 @@ class Progress:
         names = list(self.plan)
         if stage in names:  # those before it are finished, whether or not they said so
             for name in names[: names.index(stage)]:
+                if name not in self.shares:  # and those that never did were found ready
+                    self.plan[name] = 0.0
                 self.shares[name] = 1.0
         self.shares[stage] = min(1.0, done / total) if total > 0 else 0.0
         self.stage, self.done, self.total = stage, done, total
@@ -308,6 +311,7 @@ class Jobs:
         self._end(job, {"state": "stopped"})
 
     def _work(self) -> None:
+        compute_heavily()
         while True:
             with self._condition:
                 self._current = None

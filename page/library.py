@@ -12,6 +12,7 @@ from PIL import Image
 
 from page.recent import Recent
 from page.shelves import own_root, roots_of
+from page.threads import compute_lightly
 from page.visits import Visits
 from stit_core.direction_preview import preview_sheet
 from stit_core.directions import Card, direction_file, is_direction_name, list_directions, load_direction
@@ -102,7 +103,8 @@ class Library(ABC):
                 if picture is not None:
                     return self._sheets.put(direction.hash, picture)
                 break
-        sheet = preview_sheet(direction.vector, self.models, Runtime(self.models.device))
+        with compute_lightly():
+            sheet = preview_sheet(direction.vector, self.models, Runtime(self.models.device))
         return self._sheets.put(direction.hash, np.asarray(Image.open(io.BytesIO(sheet)).convert("RGB")))
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from page.threads import compute_lightly
 from stit_core import alignment, compositing, editing, masks
 from stit_core.artefacts import Alignment, Clip, Landmarks, Tuned
 from stit_core.config import AlignmentConfig, EditConfig, RunConfig
@@ -214,7 +215,7 @@ class Bench:
 
     def fit(self, tuned: np.ndarray | None = None) -> FitPreview:
         """The frame that the tuning shows, with its picture of it or, once that has ended, the final one."""
-        with self._lock:
+        with self._lock, compute_lightly():
             crops = self.align()
             frame = crops.frame_indices[len(crops.frame_indices) // 2]
             if tuned is None and self.is_tuned():
@@ -228,7 +229,7 @@ class Bench:
         started = time.perf_counter()
         self._ticket += 1
         ticket = self._ticket
-        with self._lock:
+        with self._lock, compute_lightly():
             try:
                 return self._edit(edits, count, ticket, started)
             except Cancelled:

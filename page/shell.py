@@ -1,15 +1,16 @@
 """What all steps share: the visitor's run, the line that tells how its job goes, Stop, and the way between the steps.
 
-Work goes on in the studio, whether a tab is open or not. The page asks how it goes twice a second and hands on what is
-new as signals that the steps listen to: `ended` (a job came to its end), `fit` (a new picture of the tuning), `feed`
-(frames for the player), `timed` (the machine has been timed). Signals are hidden text fields, for gradio tells of a
-changed gr.State only after an event of its queue.
+Work goes on in the studio, whether a tab is open or not. The part "job" asks how it goes every second and tells when
+there is news, which is handed on as signals that the steps listen to: `ended` (a job came to its end), `fit` (a new
+picture of the tuning), `feed` (frames for the player), `timed` (the machine has been timed). Signals are hidden text
+fields, whose changes gradio tells of whatever changed them.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
@@ -17,18 +18,17 @@ import gradio as gr
 
 from page import words
 from page.jobs import Status
-from page.parts import build_html, build_part
+from page.parts import build_part
 from page.runs import RunState
 from page.studio import Studio
 from stit_core.errors import Cancelled, StitError
 
 LOG = logging.getLogger(__name__)
-REFRESH_SECONDS = 0.5
 CLIP, ALIGN, TUNE, EDIT, WATCH = 1, 2, 3, 4, 5  # steps
 AT_WORK = {"align": CLIP, "tune": TUNE, "edit": WATCH}  # the step that shows a job
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 LIGHT = PRIVATE | {"concurrency_limit": None}  # through gradio's queue, where alone errors reach the page as messages
-JUST_BEGUN: dict[str, Any] = {"version": None}  # seen: nothing of the new job, which may end before the page asks
+JUST_BEGUN: dict[str, Any] = {"ended": None}  # seen: nothing of the new job, which may end before the page asks
 SURE = "Delete your clip, everything that was made from it and your own directions from this server?"
 
 Update = dict[Any, Any]
@@ -61,12 +61,13 @@ class Shell:
         self.studio = studio
         self.run_id, self.seen = gr.State(""), gr.State({})
         self.ended, self.fit, self.feed, self.timed = (_signal(name) for name in ("ended", "fit", "feed", "timed"))
-        self.timer = gr.Timer(REFRESH_SECONDS)
         self.sure = gr.Textbox(visible=False)
-        with gr.Row(elem_id="job"):
-            self.status = build_html(elem_id="status")
-            self.stop_button = gr.Button("Stop", visible=False, scale=0, elem_id="stop")
+        self.job = build_part("job", {}, "status", server_functions=[tell_job(studio)])
+
+    def build_steps(self) -> gr.Walkthrough:
+        """The way between the steps, for the steps to be put into."""
         self.steps = gr.Walkthrough(selected=CLIP, elem_id="steps")
+        return self.steps
 
     def build_visit(self) -> None:
         """The run's address and the button that deletes the visitor's data."""
@@ -76,12 +77,15 @@ class Shell:
 
     def wire(self, page: gr.Blocks) -> Any:
         """Connect what belongs to no step; returns the arrival, after which the steps restore themselves."""
-        outputs = [self.seen, self.status, self.stop_button, self.timer, self.ended, self.fit, self.feed, self.timed]
-        self.timer.tick(self.poll, [self.run_id, self.seen], outputs, queue=False, **PRIVATE)
-        self.stop_button.click(self.stop, self.run_id, [self.status, self.stop_button], **LIGHT)
+        signals = [self.ended, self.fit, self.feed, self.timed]
+        self.job.news(
+            self.hand_on, [self.run_id, self.seen], [self.seen, *signals], trigger_mode="always_last", **LIGHT
+        )
+        self.job.stop(self.stop, self.run_id, None, **LIGHT)
+        self.job.see(lambda: self.go(WATCH), None, [self.steps], **LIGHT)
         asked = f"(run, sure) => [run, window.confirm({SURE!r}) ? 'yes' : '']"
         self.delete_button.click(self.delete, [self.run_id, self.sure], [self.run_id, self.address], js=asked, **LIGHT)
-        return page.load(self.arrive, None, [self.run_id, self.address, self.steps, self.timer], **LIGHT)
+        return page.load(self.arrive, None, [self.run_id, self.address, self.steps, self.job], **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
@@ -93,38 +97,25 @@ class Shell:
             self.run_id: state.id,
             self.address: state.id,
             self.steps: gr.Walkthrough(selected=first_step(state)),
-            self.timer: gr.Timer(active=True),
+            self.job: {"run": state.id},
         }
 
-    def poll(self, run_id: str, seen: dict[str, Any]) -> Update:
-        """What is new since the page asked last."""
-        if not run_id:
-            return {self.seen: seen}
-        try:
-            status, ready = self.studio.status(run_id), self.studio.ready
-        except StitError:  # the run was deleted meanwhile
-            return {self.timer: gr.Timer(active=False)}
-        now = news(status, ready)
-        if now == seen:
-            return {self.seen: gr.skip()}
-        fresh: Update = {self.seen: now, self.status: words.job(status, ready)}
-        at_work = status is not None and not status.finished
-        fresh[self.stop_button] = gr.Button(visible=at_work, interactive=at_work)
-        fresh[self.timer] = gr.Timer(active=at_work or not ready)
-        for name in ("fit", "feed", "timed"):
-            if now[name] != seen.get(name):
-                fresh[getattr(self, name)] = now[name]
-        if now["ended"] != seen.get("ended") and seen:  # the first answer tells of what was before the page was opened
-            fresh[self.ended] = now["ended"]
+    @told
+    def hand_on(self, run_id: str, seen: dict[str, Any]) -> Update:
+        """Signal what is new since the last time."""
+        now = news(self.studio.status(run_id), self.studio.ready)
+        fresh: Update = {self.seen: now}
+        for name, signal in (("fit", self.fit), ("feed", self.feed), ("timed", self.timed), ("ended", self.ended)):
+            first = name == "ended" and not seen  # tells of what was before the page was opened
+            if now[name] != seen.get(name) and not first:
+                fresh[signal] = now[name]
         return fresh
 
     @told
-    def stop(self, run_id: str) -> Update:
+    def stop(self, run_id: str) -> None:
         """Stop the visitor's own job."""
         if not self.studio.stop(run_id):
             gr.Info("Nothing is at work.", duration=3)
-            return {self.stop_button: gr.Button(visible=False)}
-        return {self.stop_button: gr.Button(interactive=False)}
 
     @told
     def delete(self, run_id: str, sure: str) -> Update:
@@ -136,14 +127,13 @@ class Shell:
 
     def begin(self, run_id: str, kind: Any) -> Update:
         """Start a job of the run; the outputs are those of `job_outputs`."""
-        return self.watch(self.studio.start(run_id, kind))
+        return self.watch(run_id, self.studio.start(run_id, kind))
 
-    def watch(self, status: Status) -> Update:
+    def watch(self, run_id: str, status: Status) -> Update:
         """Tell of a job that was just started, and ask how it goes from now on."""
+        turn = time.monotonic()  # so that the part is told of a job like the one before
         return {
-            self.status: words.job(status),
-            self.stop_button: gr.Button(visible=True, interactive=True),
-            self.timer: gr.Timer(active=True),
+            self.job: {"run": run_id, "line": words.job(status), "working": True, "turn": turn},
             self.seen: JUST_BEGUN,
             self.ended: "",
         }
@@ -151,7 +141,7 @@ class Shell:
     @property
     def job_outputs(self) -> list[Any]:
         """What `begin` changes."""
-        return [self.status, self.stop_button, self.timer, self.seen, self.ended]
+        return [self.job, self.seen, self.ended]
 
     def go(self, step: int) -> Update:
         """Show a step."""
@@ -165,9 +155,8 @@ def _signal(name: str) -> gr.Textbox:
 def news(status: Status | None, ready: bool) -> dict[str, Any]:
     """What the page compares to see whether anything happened."""
     if status is None:
-        return {"version": -1, "ended": "", "fit": "", "feed": "", "timed": "yes" if ready else ""}
+        return {"ended": "", "fit": "", "feed": "", "timed": "yes" if ready else ""}
     return {
-        "version": status.version,
         "ended": f"{status.kind} {status.state} {status.version}" if status.finished else "",
         "fit": f"{status.pictures} {len(status.history)}" if status.kind == "tune" else "",
         "feed": status.feed_id or "",
@@ -182,3 +171,25 @@ def first_step(state: RunState) -> int:
     if state.outputs:
         return WATCH
     return EDIT if state.tuned else ALIGN if state.aligned else CLIP
+
+
+def tell_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
+    """What the part "job" calls, outside gradio's queue: how the job of a run goes."""
+
+    def job_state(asked: Any) -> dict[str, Any]:
+        run_id = asked.get("run") if isinstance(asked, dict) else None
+        state = studio.runs.load(run_id)
+        if state is None:  # it was deleted meanwhile
+            return {"known": False}
+        status, ready = studio.status(state.id), studio.ready
+        working = status is not None and not status.finished
+        return {
+            "known": True,
+            "line": words.job(status, ready),
+            "working": working,
+            "again": working or not ready,
+            "made": len(state.outputs),
+            "news": news(status, ready),
+        }
+
+    return job_state

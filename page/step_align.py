@@ -100,7 +100,7 @@ class AlignStep:
         faces = self.studio.faces(run_id)
         index = read_index(event.id, faces)
         if index is None:
-            return {self.shell.status: gr.skip()}
+            return {self.shell.ended: gr.skip()}
         face = faces[index]
         self.studio.change(run_id, face=face.face, point=face.point, point_frame=face.point_frame)
         return self.shell.begin(run_id, "align")

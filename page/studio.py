@@ -7,7 +7,7 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from page.recent import Recent
 from page.runs import Output, Runs, RunState
 from page.settings import PageSettings
 from page.shelves import roots_of
+from page.threads import compute_heavily
 from page.visits import Visits
 from page.works import Task, check_edit
 from stit_core import preflight, probing, trimming
@@ -112,32 +113,28 @@ class Studio(Library):
     def warm_up(self) -> threading.Thread:
         """Load the networks and time the machine in the background; `ready` says when that is done."""
 
-        def warm() -> None:
+        def load() -> None:
             try:
                 for part in WARMED:
                     getattr(self.models, part)
-                self.machine.measure()
             except StitError as error:  # the first run says so too
                 LOG.warning("%s", error)
-                self.ready = True
-                return
-            give_back_memory()  # the timing took more than previews need
+            else:
+                self.machine.measure()
+
+        def warm() -> None:
+            _apart(load)
             self.ready = True
-            self._time_again()
+            for _ in range(TIMINGS):  # anew, where something disturbed it, as soon as no job is at work
+                time.sleep(TIMING_PAUSE)
+                if self.machine.calm:
+                    return
+                if not len(self.jobs):
+                    _apart(self.machine.measure)
 
         thread = threading.Thread(target=warm, name="warm-up", daemon=True)
         thread.start()
         return thread
-
-    def _time_again(self) -> None:
-        """Time the machine anew, where something disturbed the timing, as soon as no job is at work."""
-        for _ in range(TIMINGS):
-            if self.machine.calm:
-                return
-            time.sleep(TIMING_PAUSE)
-            if not len(self.jobs):
-                self.machine.measure()
-                give_back_memory()
 
     @property
     def limits(self) -> Limits:
@@ -405,3 +402,16 @@ def _frames(facts: probing.Probe, config: RunConfig) -> int:
     whole = facts.seconds or config.video.max_seconds
     seconds = min(config.video.end or whole, whole) - (config.video.start or 0.0)
     return max(1, min(config.video.max_frames, round(seconds * float(facts.frame_rate))))
+
+
+def _apart(work: Callable[[], None]) -> None:
+    """Do heavy work in a thread that ends with it, for as long as one lives its team slows those of others."""
+
+    def carry_out() -> None:
+        compute_heavily()
+        work()
+        give_back_memory()  # it took more than previews need
+
+    thread = threading.Thread(target=carry_out, name="apart", daemon=True)
+    thread.start()
+    thread.join()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stit_core.directions import Card
 from stit_core.errors import StitError
@@ -63,17 +63,21 @@ _PATH_ASIDE = re.compile(r" \(/[^()]*\)")
 # --- The line above the steps -------------------------------------------------------------------------------------
 
 
-def job(status: Status | None, ready: bool = True) -> str:
-    """The line above the steps: what is at work for this visitor, how far it is and how long it takes yet."""
+def job(status: Status | None, ready: bool = True) -> dict[str, Any] | None:
+    """The line above the steps, as plain text: what is at work for this visitor, how far it is, how long it takes yet.
+
+    Returns
+    -------
+    kind (a class of page.css), text, detail, share (0 to 100, None for no bar); None where there is nothing to tell.
+    """
     if status is None:
-        text = "" if ready else "Warming up: the networks are being read. You can begin meanwhile."
-        return _line("warming", text) if text else ""
+        return None if ready else _line("warming", "Warming up: the networks are being read. You can begin meanwhile.")
     if status.state == "waiting":
         ahead = "One clip is" if status.ahead <= 1 else f"{status.ahead} clips are"
         return _line("busy", "Waiting for your turn", f"{ahead} before yours", 0.0)
     if status.state == "running":
         left = status.seconds_left
-        detail = "" if left is None or left < 1 else f"about {duration(left)} left"
+        detail = "" if left is None or left < 1 else f"about {duration(round(left))} left"
         return _line("busy", STAGE_WORDS.get(status.stage, "At work"), detail, status.share)
     if status.state == "saving":
         return _line("busy", "Stopping: writing down the frames that are ready", "", status.share)
@@ -85,15 +89,8 @@ def job(status: Status | None, ready: bool = True) -> str:
     return _line("failed", message, without_folders(status.hint))
 
 
-def _line(kind: str, text: str, detail: str = "", share: float | None = None) -> str:
-    bar = (
-        ""
-        if share is None
-        else f'<progress max="100" value="{100 * share:.0f}" aria-label="{escape(text)}"></progress>'
-    )
-    more = f'<span class="job-detail">{escape(detail)}</span>' if detail else ""
-    words = f'<div class="job-words"><strong>{escape(text)}</strong>{more}</div>'
-    return f'<div class="job {kind}" role="status">{words}{bar}</div>'
+def _line(kind: str, text: str, detail: str = "", share: float | None = None) -> dict[str, Any]:
+    return {"kind": kind, "text": text, "detail": detail, "share": None if share is None else round(100 * share)}
 
 
 def error_text(error: StitError) -> str:
@@ -198,8 +195,9 @@ def card_title(card: Card) -> str:
 
 
 def card_text(card: Card) -> str:
-    """What a direction does, in one line."""
-    return " to ".join(end for end in (card.negative, card.positive) if end)
+    """What a direction does, in one line; nothing where its title says so."""
+    text = " to ".join(end for end in (card.negative, card.positive) if end)
+    return text if set(text.lower().split()) - set(card_title(card).lower().split()) else ""
 
 
 def edits(pairs: Iterable[tuple[str, float]]) -> str:

@@ -72,9 +72,7 @@ class LandmarkConfig:
 
     face: int | None = None  # index of the face in the first frame that has one, largest first; None: the largest
     point: tuple[float, float] | None = None  # x, y in source pixels: the face there, instead of `face`
-    point_frame: int | None = (
-        None  # frame in which the face stands at `point`; None: the first one that has a face there
-    )
+    point_frame: int | None = None  # frame in which the face stands at `point`; None: the first that has one there
     max_gap: int = 15  # frames without a face that are bridged by interpolation
     min_face: int = 40  # pixels, side of the smallest face that is used
     second_detector: bool = True  # ask face-alignment where dlib finds nothing and its weights are at hand

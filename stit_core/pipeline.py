@@ -44,6 +44,7 @@ from stit_core.store import Run, Store, file_digest, key, save_artefact
 
 STAGES = ("clip", "landmarks", "align", "invert", "tune", "edit", "masks", "stitch", "measure", "write")
 EMBED_BATCH = 4  # crops embedded at once; a stop waits for them, and dlib takes a tenth of a second for each
+PIVOT_MEMORY = 64 * 2**20  # bytes of drawn pivots that are kept
 
 T = TypeVar("T")
 
@@ -315,14 +316,19 @@ class Pipeline:
         """The tuned pivot of one frame, (size, size, 3) uint8. Raises: ArtefactMismatchError."""
         tuned = self.tune(clip)
         position = _position(tuned.frame_indices, frame)
-        name = f"pivot-{self._tune_key(clip)}-{frame}"
-        picture = self._memory.get(name)
-        if not isinstance(picture, np.ndarray):
+        name = f"pivots-{self._tune_key(clip)}"
+        kept = self._memory.get(name)
+        if not isinstance(kept, _Pivots):
+            kept = _Pivots()
+            self._remember(name, kept)
+        picture = kept.get(frame)
+        if picture is None:
             with torch.inference_mode(), self.runtime.autocast():
                 w_plus = tuned.w_plus[position : position + 1].to(self.runtime.device)
                 image = self.tuned_generator(clip).synthesis(w_plus)
             picture = to_picture(image.float())[0]
-            self._remember(name, picture)  # several factors of one frame ask for it one after the other
+            if len(kept) * picture.nbytes < PIVOT_MEMORY:
+                kept[frame] = picture
         return picture
 
     def preview_frame(self, clip: Clip, frame: int, crop: np.ndarray) -> np.ndarray:
@@ -487,6 +493,10 @@ class Pipeline:
             identity=identity.numpy(),
             seam=np.array(seams),
         )
+
+
+class _Pivots(dict[int, np.ndarray]):
+    """Tuned pivots by frame, which the preview, the measuring and the writing of a frame ask for one after another."""
 
 
 def _digest(source: Path) -> str:

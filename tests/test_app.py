@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 import json
 import math
 from collections.abc import Iterator
@@ -135,8 +134,7 @@ def test_limits_of_the_host_cannot_be_moved() -> None:
 
 def test_names_from_users_cannot_become_markup() -> None:
     error = VideoError("<img src=x onerror=alert(1)>.mp4 is no video.", "Take <b>another</b>.")
-    status = Status("align", "failed", message=error.message, hint=error.hint)
-    for text in (words.error_text(error), words.job(status), words.notice([error.message])):
+    for text in (words.error_text(error), words.notice([error.message])):
         assert "<img" not in text
         assert "<b>" not in text
         assert "&lt;img" in text
@@ -161,17 +159,23 @@ def test_every_stage_that_is_reported_has_a_name() -> None:
     ],
 )
 def test_a_job_is_told_in_words(status: Status, told: str) -> None:
-    assert told in html.unescape(words.job(status))
+    line = words.job(status)
+    assert line is not None
+    assert told in f"{line['text']} {line['detail']}"
 
 
 def test_progress_is_told_as_a_share() -> None:
-    assert 'max="100" value="25"' in words.job(Status("tune", "running", stage="tune", share=0.25))
-    assert "<progress" not in words.job(Status("tune", "done"))
+    running, done = words.job(Status("tune", "running", stage="tune", share=0.25)), words.job(Status("tune", "done"))
+    assert running is not None
+    assert done is not None
+    assert (running["share"], done["share"]) == (25, None)
 
 
 def test_warming_up_is_told_only_while_nothing_is_at_work() -> None:
-    assert "Warming up" in words.job(None, ready=False)
-    assert words.job(None, ready=True) == ""
+    line = words.job(None, ready=False)
+    assert line is not None
+    assert "Warming up" in line["text"]
+    assert words.job(None, ready=True) is None
 
 
 def test_measures_are_told_in_words() -> None:

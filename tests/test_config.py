@@ -59,7 +59,7 @@ PAPER = {
         "loss": "l2",
         "threshold": None,
     },
-    "compositing": {"feather": None},  # half of the outer dilation
+    "compositing": {"feather": None, "mark": False},  # half of the outer dilation
 }
 
 

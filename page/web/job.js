@@ -1,0 +1,73 @@
+// How the visitor's job goes, with Stop. Props: value {run: id, line, working: what to show until the server has answered}.
+// The part asks by itself, server.job_state({run}) -> {known, line: {kind, text, detail, share}, working, again, made, news},
+// for gradio's timer re-draws all that an answer may change, 60 times a second as long as one is awaited, on the cores that
+// the job needs. Fires "news" when `news` changed, "stop", and "see" to go to the finished video.
+const PAUSE = 1000; // milliseconds between two questions
+const LONGEST_PAUSE = 16000; // while the server does not answer
+const LOST = { kind: "stopped", text: "The server does not answer. Trying again …", detail: "", share: null };
+const find = (name) => element.querySelector(name);
+const bar = find("progress");
+const stopButton = find(".job-stop");
+const seeButton = find(".job-see");
+let turn = 0; // of the newest value; answers to older ones are dropped
+let lost = 0; // questions in a row without an answer
+let made = 0; // finished videos
+let timer = 0;
+let known = ""; // news that was told last
+
+function draw(line, working) {
+  const job = find(".job");
+  job.hidden = !line;
+  stopButton.hidden = !working;
+  if (!working) stopButton.disabled = false;
+  if (!line) return;
+  job.className = `job ${line.kind}`;
+  for (const [name, text] of [["strong", line.text], [".job-detail", line.detail]]) {
+    if (find(name).textContent !== text) find(name).textContent = text; // screen readers read what is set
+  }
+  bar.hidden = line.share === null;
+  if (line.share !== null) bar.value = line.share;
+}
+
+function offerVideo() {
+  const player = document.querySelector(".stit-player");
+  seeButton.hidden = !made || Boolean(player && player.offsetParent) || !stopButton.hidden;
+}
+
+async function ask(mine) {
+  const { run } = props.value || {};
+  const told = await server.job_state({ run });
+  if (mine !== turn) return;
+  if (told === undefined) {
+    lost += 1;
+    if (lost > 2) draw(LOST, !stopButton.hidden);
+    timer = setTimeout(() => ask(mine), Math.min(LONGEST_PAUSE, PAUSE * 2 ** lost));
+    return;
+  }
+  lost = 0;
+  if (!told.known) return draw(null, false);
+  made = told.made;
+  draw(told.line, told.working);
+  offerVideo();
+  const news = JSON.stringify(told.news);
+  if (news !== known) {
+    known = news;
+    trigger("news");
+  }
+  if (told.again) timer = setTimeout(() => ask(mine), PAUSE);
+}
+
+function receive() {
+  const { run = "", line = null, working = false } = props.value || {};
+  clearTimeout(timer);
+  turn += 1;
+  known = "";
+  draw(line, working);
+  if (run) ask(turn);
+}
+
+stopButton.addEventListener("click", () => { stopButton.disabled = true; trigger("stop"); });
+seeButton.addEventListener("click", () => { seeButton.hidden = true; trigger("see"); });
+document.addEventListener("click", () => setTimeout(offerVideo, 300)); // another step may be on the screen by then
+watch("value", receive);
+receive();
