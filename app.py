@@ -54,14 +54,14 @@ def build(studio: Studio) -> gr.Blocks:
                     clip = ClipStep(shell)
                 with gr.Step("Align", id=ALIGN):
                     align = AlignStep(shell)
-                with gr.Step("Tune", id=TUNE):
-                    tune = TuneStep(shell)
+                with gr.Step("Tune", id=TUNE) as step:
+                    tune = TuneStep(shell, step)
                 with gr.Step("Edit", id=EDIT):
                     edit = EditStep(shell)
-                with gr.Step("Watch", id=WATCH):
-                    watch = WatchStep(shell)
-            with gr.Tab("Directions"):
-                directions = DirectionsTab(shell)
+                with gr.Step("Watch", id=WATCH) as step:
+                    watch = WatchStep(shell, step)
+            with gr.Tab("Directions") as tab:
+                directions = DirectionsTab(shell, tab)
             with gr.Tab("About"):
                 build_about(studio.pack)
         shell.build_visit()

@@ -72,5 +72,5 @@ def _comments(stage: str) -> dict[str, str]:
     return dict(_COMMENT.findall(inspect.getsource(type(getattr(RunConfig(), stage)))))
 
 
-# Read here, by the thread that imports: inspect parses the source, and Python 3.11 cannot do that in two threads at once.
+# Read by the thread that imports: inspect parses the source, which Python 3.11 cannot do in two threads at once.
 _ABOUT = {stage: _comments(stage) for stage in TITLES}

@@ -27,8 +27,8 @@ SHOWN = (-3.0, 0.0, 3.0)  # factors of the heads on a card
 class DirectionsTab:
     """The widgets of the tab and their handlers."""
 
-    def __init__(self, shell: Shell) -> None:
-        self.shell, self.studio = shell, shell.studio
+    def __init__(self, shell: Shell, tab: gr.Tab) -> None:
+        self.shell, self.studio, self.tab = shell, shell.studio, tab
         build_html(
             words.heading(
                 "Directions", "What can be changed with this model pack, and how well each change was learned."
@@ -55,10 +55,10 @@ class DirectionsTab:
                 self.train_button = gr.Button("Train", variant="primary", elem_id="train")
                 self.notice = build_html(elem_id="train-notice", elem_classes="notices")
 
-    def wire(self, arrival: Any) -> None:
+    def wire(self, arrival: Any) -> None:  # noqa: ARG002 (as the steps have it)
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
-        arrival.success(self.show, run_id, self.library, **LIGHT)
+        self.tab.select(self.show, run_id, self.library, **LIGHT)
         given = [run_id, self.name, self.negative, self.positive, self.archive, self.below, self.above]
         self.train_button.click(self.train, given, [self.notice, *shell.job_outputs], **LIGHT)
         shell.ended.change(self.after, [run_id, shell.ended], [self.library, self.notice], **LIGHT)

@@ -27,7 +27,7 @@ LARGEST_FACTOR = 100.0  # of EditConfig
 
 
 def build_part(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:
-    """A widget of page/web: `name`.html with `name`.js; `props` are those that the script's first lines name, and gradio's."""
+    """A widget of page/web: `name`.html with `name`.js; `props`: see the script's first lines."""
     return gr.HTML(
         value,
         html_template=(WEB / f"{name}.html").read_text(),

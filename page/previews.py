@@ -70,12 +70,16 @@ class Smoothing:
 
 @dataclass(frozen=True)
 class FitPreview:
-    """One frame as the source has it, as the untuned generator draws it, and as the tuned one does, if it is begun."""
+    """One frame as the source has it, as the untuned generator draws it, and as the tuned one does, if it is begun.
+
+    `history` (passes, 4) is that of artefacts.Tuned once the tuning has ended, before that it is empty.
+    """
 
     frame: int
     source: np.ndarray
     pivot: np.ndarray
     tuned: np.ndarray | None
+    history: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -218,9 +222,11 @@ class Bench:
         with self._lock, compute_lightly():
             crops = self.align()
             frame = crops.frame_indices[len(crops.frame_indices) // 2]
-            if tuned is None and self.is_tuned():
-                tuned = self.pipeline.pivot(self.clip, frame)
-            return FitPreview(frame, crops.crops.read(frame), self._key(frame, tuned=False).pivot, tuned)
+            history = np.zeros((0, 4))
+            if self.is_tuned():
+                history = self.pipeline.tune(self.clip).history
+                tuned = self.pipeline.pivot(self.clip, frame) if tuned is None else tuned
+            return FitPreview(frame, crops.crops.read(frame), self._key(frame, tuned=False).pivot, tuned, history)
 
     # --- Edit ---
 

@@ -28,7 +28,7 @@ class AlignStep:
         )
         self.notice = build_html(elem_id="align-notice", elem_classes="notices")
         self.crops = build_html(elem_id="crops")
-        with gr.Column(visible=False, elem_id="several") as self.several:
+        with gr.Column(elem_id="several"):  # page.css hides it as long as there is nothing to pick
             build_html(words.heading("Several people", "Pick the one to edit."))
             self.faces = build_part("picker", {}, "faces", legend="Faces in the clip")
         with gr.Accordion("Steadiness and framing", open=False, elem_id="smoothing"), gr.Row(elem_classes="columns"):
@@ -47,7 +47,7 @@ class AlignStep:
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
         run_id, steps = self.shell.run_id, self.shell.steps
-        shown = [self.crops, self.several, self.faces, *self.sliders, self.notice, self.again]
+        shown = [self.crops, self.faces, *self.sliders, self.notice, self.again]
         tried = [self.jitter, self.trial, self.again]
         arrival.success(self.restore, run_id, shown, **LIGHT)
         self.shell.ended.change(self.after, [run_id, self.shell.ended], [*shown, steps], **LIGHT).success(
@@ -118,8 +118,7 @@ class AlignStep:
         center, axes, scale = self.sliders
         return {
             self.crops: pictures(self.studio.crops(run_id, CROPS)),
-            self.several: gr.Column(visible=len(faces) > 1),
-            self.faces: {"items": items, "chosen": chosen},
+            self.faces: {"items": items if len(items) > 1 else [], "chosen": chosen},
             center: state.center_sigma,
             axes: state.xy_sigma,
             scale: state.scale,

@@ -53,7 +53,7 @@ class ClipStep:
         self.trim.peek(self.peek, run_id, self.trim, trigger_mode="always_last", **LIGHT)
         self.best.click(self.use_best, run_id, found, **LIGHT)
         self.shell.timed.change(self.tell_trim, run_id, found[2:], **LIGHT)
-        self.onward.click(self.find_face, run_id, self.shell.job_outputs, **LIGHT)
+        self.onward.click(self.find_face, [run_id, self.trim], self.shell.job_outputs, **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
@@ -137,8 +137,11 @@ class ClipStep:
         return {self.notice: gr.skip()} if state.clip is None else self._facts(run_id, state.start, state.end)
 
     @told
-    def find_face(self, run_id: str) -> Update:
+    def find_face(self, run_id: str, sent: Any) -> Update:
         """Go on to the alignment."""
+        if isinstance(sent, dict) and "start" in sent:  # the message of the last move may still be on its way
+            start, end = read_trim(sent, self.studio.preflight(run_id).seconds)
+            self.studio.change(run_id, start=start, end=end)
         return self.shell.begin(run_id, "align")
 
     # --- What is shown --------------------------------------------------------------------------------------------

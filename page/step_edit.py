@@ -50,7 +50,7 @@ class EditStep:
         self.dials.moved(self.move, [run_id, self.dials], preview, trigger_mode="always_last", **LIGHT)
         self.mark.input(self.set_mark, [run_id, self.mark], None, **LIGHT)
         self.settings.set(self.set_advanced, [run_id, self.settings], self.notice, trigger_mode="always_last", **LIGHT)
-        self.make.click(self.start, run_id, [shell.steps, *shell.job_outputs], **LIGHT)
+        self.make.click(self.start, [run_id, self.dials], [shell.steps, *shell.job_outputs], **LIGHT)
         shell.ended.change(self.learned, [run_id, shell.ended], self.dials, **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
@@ -94,8 +94,10 @@ class EditStep:
         return {self.notice: ""}
 
     @told
-    def start(self, run_id: str) -> Update:
+    def start(self, run_id: str, sent: Any) -> Update:
         """Make the video; while the fit is still being made, it follows that."""
+        if isinstance(sent, dict) and "factors" in sent:  # the message of the last move may still be on its way
+            self.studio.change(run_id, edits=read_factors(sent))
         return {**self.shell.begin(run_id, "edit"), **self.shell.go(WATCH)}
 
     @told

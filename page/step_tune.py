@@ -18,8 +18,8 @@ FIT_NAMES = ("Source", "First guess", "Tuned")
 class TuneStep:
     """The widgets of the step and their handlers."""
 
-    def __init__(self, shell: Shell) -> None:
-        self.shell, self.studio = shell, shell.studio
+    def __init__(self, shell: Shell, step: gr.Step) -> None:
+        self.shell, self.studio, self.step = shell, shell.studio, step
         intro = "A generator that draws faces learns to draw this one. How thorough shall it be?"
         build_html(words.heading("Learn the face", intro))
         with gr.Row(elem_classes="columns"):
@@ -38,7 +38,8 @@ class TuneStep:
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
         shown = [self.fit, self.loss, self.words, self.begin, self.onward]
-        for event in (arrival.success, shell.ended.change):
+        # Gradio forgets the look of buttons that changes while their step is off the screen.
+        for event in (arrival.success, shell.ended.change, self.step.select):
             event(self.restore, run_id, [*shown, self.presets], **LIGHT)
         shell.timed.change(self.show_presets, run_id, self.presets, **LIGHT)
         shell.fit.change(self.show_fit, run_id, shown, trigger_mode="always_last", **LIGHT)
@@ -82,7 +83,8 @@ class TuneStep:
         state = self.studio.state(run_id)
         fit = self.studio.fit_preview(run_id) if state.aligned else None
         status = state.last if state.last is not None and state.last.kind == "tune" else None
-        history = status.history if status is not None else ()
+        told = status.history if status is not None else ()
+        history = [tuple(row) for row in fit.history.tolist()] if fit is not None and len(fit.history) else told
         named = (None, None, None) if fit is None else (fit.source, fit.pivot, fit.tuned)
         resumed = status is not None and status.state in ("stopped", "interrupted") and not state.tuned
         at_work = status is not None and not status.finished

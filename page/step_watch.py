@@ -19,8 +19,8 @@ SHOWN_OUTPUTS = 12
 class WatchStep:
     """The widgets of the step and their handlers."""
 
-    def __init__(self, shell: Shell) -> None:
-        self.shell, self.studio = shell, shell.studio
+    def __init__(self, shell: Shell, step: gr.Step) -> None:
+        self.shell, self.studio, self.step = shell, shell.studio, step
         self.player = build_player(self.studio.feeds)
         self.notice = build_html(elem_id="watch-notice", elem_classes="notices")
         self.result = build_html(elem_id="measures")
@@ -29,15 +29,16 @@ class WatchStep:
             self.manifest = gr.DownloadButton("Edit manifest (JSON)", visible=False, elem_id="get-manifest")
             self.another = gr.Button("Another change", elem_id="another")
             self.better = gr.Button("A better fit", elem_id="better")
-        with gr.Column(visible=False, elem_id="earlier") as self.earlier:
+        with gr.Column(elem_id="earlier"):  # page.css hides it as long as there is nothing to pick
             build_html(words.heading("Made so far"))
             self.outputs = build_part("picker", {}, "outputs", legend="Videos made so far")
 
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
-        result = [self.result, self.video, self.manifest, self.earlier, self.outputs, self.notice]
-        arrival.success(self.restore, run_id, [*result, self.player], **LIGHT)
+        result = [self.result, self.video, self.manifest, self.outputs, self.notice]
+        for event in (arrival.success, self.step.select):  # gradio forgets what changes while the step is off the screen
+            event(self.restore, run_id, [*result, self.player], **LIGHT)
         shell.feed.change(self.follow, shell.feed, [*result, self.player], **LIGHT)
         shell.ended.change(self.after, [run_id, shell.ended], [*result, self.player], **LIGHT)
         self.outputs.pick(self.show_earlier, run_id, [*result, self.player], **LIGHT)
@@ -100,7 +101,6 @@ class WatchStep:
             self.result: words.finished(output),
             self.video: gr.DownloadButton(label, value=output.video, visible=True),
             self.manifest: gr.DownloadButton(value=output.manifest, visible=output.manifest is not None),
-            self.earlier: gr.Column(visible=len(outputs) > 1),
-            self.outputs: {"items": items, "chosen": index},
+            self.outputs: {"items": items if len(items) > 1 else [], "chosen": index},
             self.notice: "",
         }

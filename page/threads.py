@@ -2,8 +2,8 @@
 
 libgomp lets the threads of a team wait actively between two parallel regions only while all teams together have no more
 threads than the machine has cores; otherwise they sleep, and are woken for every operation of a network. One preview
-with a team of its own made a tuning beside it 20 % slower on two cores (35 s, 42 s). Source: gomp_throttled_spin_count_var
-in GCC's libgomp; torch.set_num_threads, whose number belongs to the calling thread.
+with a team of its own made a tuning beside it 20 % slower on two cores (35 s, 42 s). Source:
+gomp_throttled_spin_count_var in GCC's libgomp; torch.set_num_threads, whose number belongs to the calling thread.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-from drawn_face import draw_face
 from PIL import Image
+
+from tests.drawn_face import draw_face
 
 SIDE = 120  # pixels
 

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 START_SECONDS = 180
 PATIENCE = 300_000  # milliseconds for a heavy step, on a machine that is busy
+expect.set_options(timeout=60_000)
 
 
 @dataclass
@@ -135,3 +136,9 @@ def choose_edit(page: Page, suggestion: str) -> None:
     page.locator("#to-edit").click()
     page.locator("#dials .chip", has_text=suggestion).click()
     page.locator("#wipe .wipe-after").first.wait_for()
+
+
+def come_back(page: Page, server: Server) -> None:
+    """Load the run's address anew, once nothing is on its way: gradio complains of what a page cuts that leaves."""
+    page.wait_for_timeout(1500)
+    page.goto(f"{server.address}?run={run_of(page)}")

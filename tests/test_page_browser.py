@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -16,12 +17,15 @@ from playwright.sync_api import Browser, Page, expect
 
 from stit_core.directions import Card, save_direction
 from stit_core.packs import find_pack
+from tests.drawn_face import write_clip
+from tests.labelled_sets import apart, write_set
 from tests.page_server import (
     CHROMIUM,
     ROOT,
     Server,
     choose_edit,
     choose_sample,
+    come_back,
     find_face,
     open_browser,
     run_of,
@@ -118,7 +122,7 @@ def test_another_factor_stop_and_a_reload(page: Page, server: Server) -> None:
     expect(page.locator("#measures")).to_contain_text("Age +1")
     expect(page.locator("#outputs button")).to_have_count(2)
 
-    page.goto(f"{server.address}?run={run_of(page)}")
+    come_back(page, server)
     expect(page.locator("#measures")).to_contain_text("Age +1")
     expect(page.locator("#outputs button")).to_have_count(2)
 
@@ -132,13 +136,94 @@ def test_a_stopped_tuning_goes_on_after_a_reload(page: Page, server: Server) -> 
     expect(page.locator("#status")).to_contain_text("Stopped")
     expect(page.locator("#tune")).to_have_text("Go on")
 
-    page.goto(f"{server.address}?run={run_of(page)}")
+    come_back(page, server)
     page.locator("#crops img").first.wait_for()
     page.locator("#to-tune").click()
     expect(page.locator("#tune")).to_have_text("Go on")
     page.locator("#presets button", has_text="Draft").click()
     page.locator("#tune").click()
     expect(page.locator("#status")).to_contain_text("The generator fits the face.")
+
+
+def test_stop_in_stitching_keeps_what_there_is(page: Page, tmp_path: Path) -> None:
+    choose_sample(page, SECONDS)
+    find_face(page)
+    start_tuning(page)
+    choose_edit(page, "Younger")
+    page.locator("#advanced > button, #advanced .label-wrap").first.click()
+    page.locator("#settings input[type=search]").fill("stitching steps per frame")
+    page.locator("#tweak-stitching-steps").fill("500")
+    page.locator("#tweak-stitching-steps").press("Enter")
+    page.locator("#make").click()
+    page.wait_for_function("document.querySelector('.stit-player')?.player.feed.count > 1")
+    page.locator("#stop").click()
+    expect(page.locator("#measures")).to_contain_text(f"of {FRAMES} frames")
+    expect(page.locator("#get-video")).to_have_text("Download the part")
+    expect(page.locator("#stop")).to_be_hidden()
+    video = download(page, "#get-video", tmp_path / "part.mp4")
+    assert 1 <= imageio_ffmpeg.count_frames_and_secs(str(video))[0] < FRAMES
+
+
+def test_a_video_that_ends_while_the_visitor_is_elsewhere_is_found(page: Page) -> None:
+    choose_sample(page, SECONDS)
+    find_face(page)
+    start_tuning(page)
+    choose_edit(page, "Smile")
+    page.locator("#make").click()
+    page.locator("#steps .step-button").first.click()
+    page.locator("#status .job.done", has_text="The video is finished.").wait_for()
+    page.locator("#status .job-see").click()
+    expect(page.locator("#measures")).to_contain_text("Smile +2")
+    expect(page.locator("#get-video")).to_be_visible()
+    expect(page.locator("#status .job-see")).to_be_hidden()
+
+
+def test_of_two_faces_the_other_can_be_picked(page: Page, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "two.mp4", frames=8, size=(480, 200), others=((0.8, 0.5, 0.2),))
+    page.locator("#clip input[type=file]").first.set_input_files(clip)
+    expect(page.locator("#trim .key")).to_have_text("several faces")
+    find_face(page)
+    faces, first = page.locator("#faces .choice"), page.locator("#crops img").first
+    expect(faces).to_have_count(2)
+    expect(faces.nth(0)).to_have_attribute("aria-pressed", "true")
+    before = first.get_attribute("src")
+    faces.nth(1).click()
+    expect(first).not_to_have_attribute("src", str(before))
+    expect(faces.nth(1)).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_direction_is_trained_and_used(page: Page, tmp_path: Path) -> None:
+    pictures = write_set(tmp_path / "faces", {"serious": 0.0, "smiling": 1.0}, apart(24))
+    archive = shutil.make_archive(str(tmp_path / "faces"), "zip", pictures)
+    choose_sample(page, SECONDS)
+    find_face(page)
+    page.get_by_role("tab", name="Directions").click()
+    expect(page.locator("#library .direction")).to_have_count(3)
+    page.locator("#zip input[type=file]").set_input_files(archive)
+    page.locator("#zip").get_by_text("faces.zip").wait_for()
+    page.get_by_label("Name").fill("grin")
+    page.get_by_label("Below 0 it is").fill("serious")
+    page.get_by_label("Above 0 it is").fill("grinning")
+    page.locator("#train").click()
+    page.locator("#status .job.done", has_text="The direction is ready.").wait_for()
+    expect(page.locator("#library .direction")).to_have_count(4)
+    expect(page.locator("#library .own")).to_have_count(1)
+    page.get_by_role("tab", name="Studio").click()
+    page.locator("#to-tune").click()
+    page.locator("#to-edit").click()
+    page.locator("#dials .card", has_text="Grin").click()
+    expect(page.locator("#dial-grin")).to_be_visible()
+
+
+def test_a_zip_that_is_none_is_told(page: Page, tmp_path: Path) -> None:
+    false = tmp_path / "faces.zip"
+    false.write_bytes(b"no archive" * 100)
+    page.get_by_role("tab", name="Directions").click()
+    page.locator("#zip input[type=file]").set_input_files(false)
+    page.locator("#zip").get_by_text("faces.zip").wait_for()
+    page.get_by_label("Name").fill("grin")
+    page.locator("#train").click()
+    expect(page.locator("#status .job.failed")).to_contain_text("faces.zip")
 
 
 def test_two_visitors_share_nothing(browser: Browser, page: Page, server: Server) -> None:
@@ -149,7 +234,7 @@ def test_two_visitors_share_nothing(browser: Browser, page: Page, server: Server
         other.page.locator("#samples button").first.wait_for()
         expect(other.page.locator("#find")).to_be_disabled()
         expect(other.page.locator("#clip video")).to_have_count(0)
-        expect(other.page.locator("#stop")).to_have_count(0)
+        expect(other.page.locator("#stop")).to_be_hidden()
     with visit(browser, server, run="A" * 22) as guessing:
         guessing.page.wait_for_url(lambda url: "A" * 22 not in url)
         assert run_of(guessing.page) != run_of(page)

@@ -20,12 +20,11 @@ const make = (tag, name, text) => {
 };
 
 function tell() {
-  if (timer) return;
-  timer = setTimeout(() => {
+  timer ||= setTimeout(() => {
     timer = 0;
-    props.value = { factors: { ...factors } };
     trigger("moved");
   }, WAIT);
+  props.value = { factors: { ...factors } }; // at once: a button that is pressed next sends it too
 }
 
 function dial(card) {
