@@ -32,7 +32,7 @@ from page.step_edit import EditStep
 from page.step_tune import TuneStep
 from page.step_watch import WatchStep
 from page.studio import Studio
-from page.theme import build_theme
+from page.theme import WIDE_SCREENS, build_theme
 from page.visits import Sweeper
 
 HERE = Path(__file__).resolve().parent
@@ -87,6 +87,7 @@ def main() -> None:
     demo.queue(max_size=QUEUE_LENGTH).launch(
         theme=build_theme(),
         css_paths=STYLES,
+        head=WIDE_SCREENS,
         max_file_size=f"{SETTINGS.max_mb:g}mb",
         allowed_paths=[],
         run_history=False,

@@ -127,7 +127,7 @@ def go_the_way(browser: Browser, server: Server, camera: Camera) -> str:
 def show_all(page: Page, camera: Camera, size: str) -> None:
     """Every step and tab of a finished run."""
     page.locator("#measures .measures").wait_for()
-    page.locator("#status .warming").wait_for(state="detached")
+    page.locator("#status .warming").wait_for(state="hidden")
     for number, step in reversed(list(enumerate(STEPS))):  # gradio lets a visitor go back, not on
         page.locator("#steps .step-button").nth(number).click()
         _wait_for_step(page, step)

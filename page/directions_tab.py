@@ -34,9 +34,8 @@ class DirectionsTab:
                 "Directions", "What can be changed with this model pack, and how well each change was learned."
             )
         )
-        self.library = build_html(elem_id="library")
-        build_html(words.heading("Train one"))
-        with gr.Row(elem_classes="columns"):
+        lesson = gr.Accordion("Train one from your own pictures", open=False, elem_id="lesson")
+        with lesson, gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320):
                 gr.Markdown(HOW)
                 with gr.Row():
@@ -53,7 +52,8 @@ class DirectionsTab:
                 self.negative = gr.Textbox(label="Below 0 it is", placeholder="without glasses", max_length=80)
                 self.positive = gr.Textbox(label="Above 0 it is", placeholder="with glasses", max_length=80)
                 self.train_button = gr.Button("Train", variant="primary", elem_id="train")
-                self.notice = build_html(elem_id="train-notice", elem_classes="notices")
+        self.notice = build_html(elem_id="train-notice", elem_classes="notices")
+        self.library = build_html(elem_id="library")
 
     def wire(self, arrival: Any) -> None:  # noqa: ARG002 (as the steps have it)
         """Connect the widgets."""

@@ -49,7 +49,7 @@ class AlignStep:
         run_id, steps = self.shell.run_id, self.shell.steps
         shown = [self.crops, self.faces, *self.sliders, self.notice, self.again]
         tried = [self.jitter, self.trial, self.again]
-        arrival.success(self.restore, run_id, shown, **LIGHT)
+        arrival.success(self.restore, run_id, shown, **LIGHT).success(self.measure, run_id, tried, **LIGHT)
         self.shell.ended.change(self.after, [run_id, self.shell.ended], [*shown, steps], **LIGHT).success(
             self.measure, run_id, tried, **LIGHT
         )

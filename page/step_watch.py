@@ -37,7 +37,10 @@ class WatchStep:
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
         result = [self.result, self.video, self.manifest, self.outputs, self.notice]
-        for event in (arrival.success, self.step.select):  # gradio forgets what changes while the step is off the screen
+        for event in (
+            arrival.success,
+            self.step.select,
+        ):  # gradio forgets what changes off the screen
             event(self.restore, run_id, [*result, self.player], **LIGHT)
         shell.feed.change(self.follow, shell.feed, [*result, self.player], **LIGHT)
         shell.ended.change(self.after, [run_id, shell.ended], [*result, self.player], **LIGHT)

@@ -97,3 +97,10 @@ def build_theme() -> gr.themes.Base:
         button_primary_border_color="*primary_600",
         button_primary_border_color_dark="*primary_600",
     )
+
+
+# In the head, for gradio rewrites what a style sheet says of its container for screens of one width only.
+WIDE_SCREENS = """<style>
+@media (min-width: 2200px) { .gradio-container { zoom: 1.3; } }
+@media (min-width: 3200px) { .gradio-container { zoom: 1.9; } }
+</style>"""

@@ -198,6 +198,7 @@ def test_a_direction_is_trained_and_used(page: Page, tmp_path: Path) -> None:
     choose_sample(page, SECONDS)
     find_face(page)
     page.get_by_role("tab", name="Directions").click()
+    page.get_by_role("button", name="Train one from your own pictures").click()
     expect(page.locator("#library .direction")).to_have_count(3)
     page.locator("#zip input[type=file]").set_input_files(archive)
     page.locator("#zip").get_by_text("faces.zip").wait_for()
@@ -219,6 +220,7 @@ def test_a_zip_that_is_none_is_told(page: Page, tmp_path: Path) -> None:
     false = tmp_path / "faces.zip"
     false.write_bytes(b"no archive" * 100)
     page.get_by_role("tab", name="Directions").click()
+    page.get_by_role("button", name="Train one from your own pictures").click()
     page.locator("#zip input[type=file]").set_input_files(false)
     page.locator("#zip").get_by_text("faces.zip").wait_for()
     page.get_by_label("Name").fill("grin")
