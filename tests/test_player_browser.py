@@ -523,7 +523,7 @@ def test_keyboard_only(show: Show) -> None:
 def test_choices_outlive_a_reload(show: Show) -> None:
     watch = show(frames=range(20))
     watch.wait("p.feed.count === 20")
-    watch.root.locator(".modes").get_by_text("Side by side").click()
+    watch.root.get_by_role("radio", name="Side by side").check()
     watch.root.locator(".speed").select_option("0.5")
     watch.root.locator(".play").click()
     watch.ask("p.timeline.tell.onHold(true)")

@@ -15,6 +15,7 @@ class Controls {
     this.player = player;
     this.loop = true;
     this.speed = 1;
+    this.recalling = false;
     /** @type {HTMLSelectElement} */
     this.speeds = part(root, ".speed");
     /** @type {HTMLButtonElement} */
@@ -153,6 +154,7 @@ class Controls {
 
   /** Remember the choices and the place for as long as the tab is open. */
   keep() {
+    if (this.recalling) return; // what is recalled is kept, with a place in an edit that is not known yet
     const { stage, loop, speed } = this;
     const { feed, frame } = this.player;
     const { muted } = stage.videos.after;
@@ -166,12 +168,14 @@ class Controls {
 
   recall() {
     const kept = recallKeepsake();
+    this.recalling = true;
     if (MODES.includes(kept.mode)) this.setMode(kept.mode);
     if (Number.isFinite(kept.split)) this.stage.setSplit(kept.split);
     if (typeof kept.loop === "boolean") this.setLoop(kept.loop);
     if (kept.speed >= 0.25 && kept.speed <= 2) this.setSpeed(kept.speed);
     this.stage.videos.after.muted = kept.muted === true;
     this.showSound();
+    this.recalling = false;
   }
 }
 
