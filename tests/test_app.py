@@ -140,6 +140,22 @@ def test_names_from_users_cannot_become_markup() -> None:
         assert "&lt;img" in text
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("The file /srv/runs/page/x/holiday.mp4 is no video.", "The file holiday.mp4 is no video."),
+        ("The folder of runs (/srv/runs/visitors) is full.", "The folder of runs is full."),
+        (
+            "Take 16/9 or https://example.org/a/b, and/or try again.",
+            "Take 16/9 or https://example.org/a/b, and/or try again.",
+        ),
+    ],
+)
+def test_folders_of_the_server_are_told_to_nobody(text: str, told: str) -> None:
+    assert words.without_folders(text) == told
+    assert words.error_text(StitError(text)) == told
+
+
 def test_every_stage_that_is_reported_has_a_name() -> None:
     from stit_core.pipeline import STAGES
 
@@ -196,6 +212,8 @@ def test_a_direction_says_what_it_does() -> None:
     card = Card("smile", title="Smile", positive="smiling", negative="serious")
     assert (words.card_title(card), words.card_text(card)) == ("Smile", "serious to smiling")
     assert words.card_title(Card("mouth_open")) == "Mouth open"
+    again = Card("asian_african", title="Asian to African shapes", positive="African shapes", negative="Asian shapes")
+    assert words.card_text(again) == "", "its title says so"
 
 
 @pytest.mark.parametrize(

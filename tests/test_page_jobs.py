@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import torch
 from page_cases import PATIENCE, wait_for
 
 from page.jobs import Job, Jobs, Progress
+from page.threads import HEAVY, LIGHT, compute_heavily, compute_lightly
 from stit_core.errors import Cancelled, StitError, VideoError
 
 PLAN = {"tune": 2.0, "stitch": 6.0}
@@ -227,3 +229,25 @@ def test_stop_drops_what_was_to_follow(gate: threading.Event) -> None:
     assert (tuning.status().state, edit.status().state, begun) == ("stopped", "stopped", [])
     assert len(jobs) == 0
     assert jobs.get("mine") is tuning
+
+
+# --- Beside the work ----------------------------------------------------------------------------------------------
+
+
+def test_stages_that_were_found_ready_promise_nothing_about_the_rest() -> None:
+    progress = Progress({"landmarks": 10.0, "tune": 30.0, "stitch": 60.0})
+    progress.report("stitch", 1, 60)
+    assert progress.done_seconds == pytest.approx(1.0)
+    assert progress.left(elapsed=4.0) == pytest.approx(4.0 * 59)
+
+
+def test_previews_leave_the_cores_to_the_heavy_work() -> None:
+    before = torch.get_num_threads()
+    try:
+        compute_heavily()
+        assert torch.get_num_threads() == HEAVY
+        with compute_lightly():
+            assert torch.get_num_threads() == LIGHT
+        assert torch.get_num_threads() == HEAVY
+    finally:
+        torch.set_num_threads(before)
