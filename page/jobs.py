@@ -90,11 +90,11 @@ class Progress:
 
     def report(self, stage: str, done: int, total: int) -> None:
         """Note a step. A stage whose first word is that all of it is done was found ready and costs nothing."""
-        if stage not in self.shares and done >= total:
-            self.plan[stage] = 0.0
-        names = list(self.plan)
-        if stage in names:  # those before it are finished, whether or not they said so
-            for name in names[: names.index(stage)]:
+        if stage in self.plan:
+            if stage not in self.shares and done >= total:
+                self.plan[stage] = 0.0
+            names = list(self.plan)
+            for name in names[: names.index(stage)]:  # those before it are finished, whether or not they said so
                 if name not in self.shares:  # and those that never did were found ready
                     self.plan[name] = 0.0
                 self.shares[name] = 1.0

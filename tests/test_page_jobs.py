@@ -241,6 +241,14 @@ def test_stages_that_were_found_ready_promise_nothing_about_the_rest() -> None:
     assert progress.left(elapsed=4.0) == pytest.approx(4.0 * 59)
 
 
+def test_a_stage_that_is_not_planned_changes_no_other() -> None:
+    progress = Progress(dict(PLAN))
+    for stage in ("clip", "clip", "tune", "clip"):
+        progress.report(stage, 1, 1 if stage == "clip" else 2)
+    assert progress.plan == PLAN
+    assert progress.done_seconds == pytest.approx(1.0)
+
+
 def test_previews_leave_the_cores_to_the_heavy_work() -> None:
     before = torch.get_num_threads()
     try:
