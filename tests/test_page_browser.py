@@ -81,6 +81,14 @@ def download(page: Page, selector: str, path: Path) -> Path:
     return path
 
 
+def go_to_edit(page: Page) -> None:
+    """From the open page to the edit of a sample, past the tuning."""
+    choose_sample(page, SECONDS)
+    find_face(page)
+    page.locator("#to-tune").click()
+    page.locator("#to-edit").click()
+
+
 # --- The whole way, with the embedded pack ------------------------------------------------------------------------
 
 
@@ -284,19 +292,13 @@ def test_a_clip_without_a_face_is_told_before_and_after(page: Page, tmp_path: Pa
 
 
 def test_an_edit_without_a_change_is_told(page: Page) -> None:
-    choose_sample(page, SECONDS)
-    find_face(page)
-    page.locator("#to-tune").click()
-    page.locator("#to-edit").click()
+    go_to_edit(page)
     page.locator("#make").click()
     expect(page.locator(".toast-body")).to_contain_text("Choose a direction")
 
 
 def test_a_setting_out_of_range_is_told(page: Page) -> None:
-    choose_sample(page, SECONDS)
-    find_face(page)
-    page.locator("#to-tune").click()
-    page.locator("#to-edit").click()
+    go_to_edit(page)
     page.locator("#advanced > button, #advanced .label-wrap").first.click()
     page.locator("#settings input[type=search]").fill("content weight")
     field = page.get_by_label("content weight")
@@ -334,10 +336,7 @@ def test_by_keyboard_alone(page: Page) -> None:
 
 
 def test_search_finds_a_change(page: Page) -> None:
-    choose_sample(page, SECONDS)
-    find_face(page)
-    page.locator("#to-tune").click()
-    page.locator("#to-edit").click()
+    go_to_edit(page)
     page.get_by_label("Search changes").fill("open")
     expect(page.locator("#dials .card:visible")).to_have_count(1)
     page.get_by_label("Search changes").fill("nothing like it")
@@ -350,10 +349,7 @@ def test_nothing_is_cut_off(browser: Browser, server: Server, width: int, scheme
     viewport = {"width": width, "height": 812}
     with visit(browser, server, viewport=viewport, color_scheme=scheme) as tab:
         page = tab.page
-        choose_sample(page, SECONDS)
-        find_face(page)
-        page.locator("#to-tune").click()
-        page.locator("#to-edit").click()
+        go_to_edit(page)
         page.locator("#dials .card").first.click()
         page.locator("#wipe .wipe-after").first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
