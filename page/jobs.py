@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import torch
+
 from page.threads import compute_heavily
 from stit_core.errors import Cancelled, StitError
 from stit_core.memory import give_back_memory
@@ -212,6 +214,7 @@ class Jobs:
     def __init__(self, longest: int = 20, patience: float = 600.0, ended: Ended | None = None) -> None:
         """`longest`: jobs that may wait; `patience`: seconds unwatched; `ended`: told of each end before it shows."""
         self._longest, self._patience, self._tell_ended = longest, patience, ended
+        self._threads = torch.get_num_threads()
         self._condition = threading.Condition()
         self._waiting: list[Job] = []
         self._current: Job | None = None
@@ -311,7 +314,7 @@ class Jobs:
         self._end(job, {"state": "stopped"})
 
     def _work(self) -> None:
-        compute_heavily()
+        compute_heavily(self._threads)
         while True:
             with self._condition:
                 self._current = None

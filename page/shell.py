@@ -178,10 +178,10 @@ def tell_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
 
     def job_state(asked: Any) -> dict[str, Any]:
         run_id = asked.get("run") if isinstance(asked, dict) else None
-        state = studio.runs.load(run_id)
+        status, ready = studio.status(str(run_id)), studio.ready
+        state = studio.runs.load(run_id)  # after the status: who is told of the end shall find what came of it
         if state is None:  # it was deleted meanwhile
             return {"known": False}
-        status, ready = studio.status(state.id), studio.ready
         working = status is not None and not status.finished
         return {
             "known": True,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from page import previews
 from page.feeds import Feeds
@@ -112,6 +113,7 @@ class Studio(Library):
 
     def warm_up(self) -> threading.Thread:
         """Load the networks and time the machine in the background; `ready` says when that is done."""
+        threads = torch.get_num_threads()
 
         def load() -> None:
             try:
@@ -123,14 +125,14 @@ class Studio(Library):
                 self.machine.measure()
 
         def warm() -> None:
-            _apart(load)
+            _apart(load, threads)
             self.ready = True
             for _ in range(TIMINGS):  # anew, where something disturbed it, as soon as no job is at work
                 time.sleep(TIMING_PAUSE)
                 if self.machine.calm:
                     return
                 if not len(self.jobs):
-                    _apart(self.machine.measure)
+                    _apart(self.machine.measure, threads)
 
         thread = threading.Thread(target=warm, name="warm-up", daemon=True)
         thread.start()
@@ -404,11 +406,11 @@ def _frames(facts: probing.Probe, config: RunConfig) -> int:
     return max(1, min(config.video.max_frames, round(seconds * float(facts.frame_rate))))
 
 
-def _apart(work: Callable[[], None]) -> None:
+def _apart(work: Callable[[], None], threads: int) -> None:
     """Do heavy work in a thread that ends with it, for as long as one lives its team slows those of others."""
 
     def carry_out() -> None:
-        compute_heavily()
+        compute_heavily(threads)
         work()
         give_back_memory()  # it took more than previews need
 

@@ -13,13 +13,16 @@ from contextlib import contextmanager
 
 import torch
 
-HEAVY = torch.get_num_threads()  # as torch, or the environment, found right for the whole process
-LIGHT = max(1, HEAVY // 4)
+LIGHT = max(1, torch.get_num_threads() // 4)
 
 
-def compute_heavily() -> None:
-    """Let the calling thread use all cores: for one that does heavy work."""
-    torch.set_num_threads(HEAVY)
+def compute_heavily(threads: int) -> None:
+    """Let the calling thread use the cores: for one that does heavy work.
+
+    `threads` is what torch.get_num_threads() says in the thread that began it; a new one's own number may be that of a
+    preview.
+    """
+    torch.set_num_threads(threads)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import torch
 from page_cases import PATIENCE, wait_for
 
 from page.jobs import Job, Jobs, Progress
-from page.threads import HEAVY, LIGHT, compute_heavily, compute_lightly
+from page.threads import LIGHT, compute_heavily, compute_lightly
 from stit_core.errors import Cancelled, StitError, VideoError
 
 PLAN = {"tune": 2.0, "stitch": 6.0}
@@ -249,13 +249,25 @@ def test_a_stage_that_is_not_planned_changes_no_other() -> None:
     assert progress.done_seconds == pytest.approx(1.0)
 
 
+def test_a_job_computes_with_the_threads_of_those_who_built_the_page() -> None:
+    before, found = torch.get_num_threads(), []
+    try:
+        torch.set_num_threads(2)
+        jobs = Jobs()
+        torch.set_num_threads(1)  # as a preview does meanwhile
+        job = jobs.submit("mine", "align", lambda job: found.append(torch.get_num_threads()), PLAN)  # noqa: ARG005
+        assert job.wait(PATIENCE)
+        assert found == [2]
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_previews_leave_the_cores_to_the_heavy_work() -> None:
     before = torch.get_num_threads()
     try:
-        compute_heavily()
-        assert torch.get_num_threads() == HEAVY
+        compute_heavily(LIGHT + 1)
         with compute_lightly():
             assert torch.get_num_threads() == LIGHT
-        assert torch.get_num_threads() == HEAVY
+        assert torch.get_num_threads() == LIGHT + 1
     finally:
         torch.set_num_threads(before)

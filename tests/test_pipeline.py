@@ -270,7 +270,10 @@ def test_the_pivot_of_a_frame_is_drawn_once_for_all_factors(face_clip: Path, mon
     assert len(drawn) == 1
     assert not np.array_equal(watch.pipeline.pivot(clip, 4), first)
     assert np.array_equal(watch.pipeline.pivot(clip, 1), first)
-    assert len(drawn) == 3, "one picture is kept, not a clip's"
+    assert len(drawn) == 2
+    monkeypatch.setattr(pipelines, "PIVOT_MEMORY", first.nbytes)
+    assert np.array_equal(watch.pipeline.pivot(clip, 2), watch.pipeline.pivot(clip, 2))
+    assert len(drawn) == 4, "where there is no room, a picture is drawn again"
 
 
 @pytest.mark.usefixtures("done")
