@@ -10,6 +10,7 @@ from page import words
 from page.parts import build_html, build_part, data_url, read_number, read_trim
 from page.runs import RunState
 from page.shell import LIGHT, Shell, Update, told
+from stit_core.errors import StitError
 from stit_core.preflight import Preflight
 
 FRAME_HEIGHT = 360  # pixels of a frame that the browser cannot show itself
@@ -97,7 +98,11 @@ class ClipStep:
         state = self.studio.state(run_id)
         if state.clip is None:
             return {self.notice: ""}
-        found = self.studio.preflight(run_id)
+        try:
+            found = self.studio.preflight(run_id)
+        except StitError as error:
+            text = words.without_folders(str(error))
+            return {self.notice: words.notice([text], "failed"), self.onward: gr.Button(interactive=False)}
         return {
             self.trim: {**self._ends(state, found), "clip": strip(found)},
             self.facts: words.clip_facts(found),

@@ -260,7 +260,8 @@ def _sample_arguments(
     path: Path, info: Probe, config: VideoConfig, rate: Fraction, width: int, height: int
 ) -> list[str]:
     """Write `rate` small pictures a second to stdout; what no other frame needs is not decoded, nor smoothed."""
-    long = info.seconds is None or info.seconds > LONG_SECONDS
+    # A browser's recording does not tell its length and may have a single key frame; MAX_SAMPLES ends it in time.
+    long = info.seconds is not None and info.seconds > LONG_SECONDS
     quick = ["-skip_loop_filter", "all", "-skip_frame", "nokey" if long else "noref"]
     filters = f"fps={rate.numerator}/{rate.denominator}:round=near,{_scaled(info, width, height)}"
     output = ["-map", "0:V:0", "-vf", filters, "-frames:v", str(MAX_SAMPLES + 2), "-f", "rawvideo", "pipe:1"]

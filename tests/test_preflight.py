@@ -18,6 +18,7 @@ from stit_core.config import LandmarkConfig, VideoConfig
 from stit_core.errors import Cancelled, VideoError
 from stit_core.landmarks import Face
 from stit_core.preflight import Preflight, Stretch, frame_at, judge, look_into
+from stit_core.probing import probe
 from stit_core.runtime import CancelToken, Runtime
 from stit_core.trimming import trim_facts
 
@@ -243,3 +244,21 @@ def test_a_frame_at_a_moment(tmp_path: Path) -> None:
         assert picture.shape == (60, 80, 3)
         assert float(picture.mean()) == pytest.approx(level, abs=6)
     assert frame_at(clip, 0.5, VideoConfig(), height=999).shape == (120, 160, 3), "it is not enlarged"
+
+
+def test_a_recording_that_does_not_tell_its_length_is_looked_through(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", frames=50)
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-i", str(clip)]
+    command += [
+        "-g",
+        "9999",
+        "-f",
+        "matroska",
+        "pipe:1",
+    ]  # to a pipe: no length, no index, one key frame, as a browser's
+    recording = tmp_path / "recording.mkv"
+    recording.write_bytes(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
+    assert probe(recording, VideoConfig()).seconds is None
+    found, whole = look(recording), look(clip)
+    assert found.states == whole.states
+    assert found.seconds == pytest.approx(whole.seconds, abs=found.spacing)
