@@ -28,7 +28,6 @@ from stit_core.geometry import warp_quad_to_square
 from stit_core.images import to_model, to_picture
 from stit_core.models.generator import Generator
 from stit_core.pipeline import Pipeline
-from stit_core.runtime import Runtime
 
 REGION = 1.25  # of the quad's bounding box: what an edit's preview shows around the face
 REGION_SIDE = 512  # pixels, longer side of that
@@ -351,11 +350,6 @@ def spread(frames: Sequence[int], count: int) -> list[int]:
     if count <= 1:
         return [frames[len(frames) // 2]]
     return [frames[i] for i in sorted({round(p * (len(frames) - 1) / (count - 1)) for p in range(count)})]
-
-
-def quiet(pipeline_runtime: Runtime) -> Runtime:
-    """A runtime of the same device, precision and seed that reports to nobody and cannot be stopped."""
-    return Runtime(pipeline_runtime.device, pipeline_runtime.dtype, pipeline_runtime.seed)
 
 
 def bench_key(config: RunConfig, source: Path) -> Any:

@@ -26,8 +26,8 @@ from stit_core.errors import Cancelled, StitError
 LOG = logging.getLogger(__name__)
 CLIP, ALIGN, TUNE, EDIT, WATCH = 1, 2, 3, 4, 5  # steps
 AT_WORK = {"align": CLIP, "tune": TUNE, "edit": WATCH}  # the step that shows a job
-PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-LIGHT = PRIVATE | {"concurrency_limit": None}  # through gradio's queue, where alone errors reach the page as messages
+# Through gradio's queue, where alone errors reach the page as messages.
+LIGHT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
 JUST_BEGUN: dict[str, Any] = {"ended": None}  # seen: nothing of the new job, which may end before the page asks
 SURE = "Delete your clip, everything that was made from it and your own directions from this server?"
 
