@@ -58,6 +58,11 @@ def _add_edit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="one video for each of STEPS factors of the direction given without a factor (else of the first), "
         "and a grid video of the source and all of them, OUTPUT_NAME_grid.mp4",
     )
+    edit.add_argument(
+        "--region",
+        choices=("auto", "face", "eyes", "mouth", "head"),
+        help="with transfer, where the clip may change (default auto: what the directions' cards say)",
+    )
     edit.add_argument("-o", "--output", type=Path, help="default: CLIP_edited.mp4 in the current folder")
     _add_common(edit)
     _add_clip_options(edit)
@@ -70,6 +75,12 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def _add_clip_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default="balanced", help="paper, balanced (default) or draft")
+    parser.add_argument(
+        "--method",
+        choices=("transfer", "stitch"),
+        help="transfer: the edit's change, given to the clip's own pixels, in seconds; stitch: the paper's method, the "
+        "face is drawn anew and its border tuned (default: what the preset and the pack say)",
+    )
     parser.add_argument("--face", type=int, metavar="N", help="which face, 0 the largest, where there are several")
     parser.add_argument("--point", type=float, nargs=2, metavar=("X", "Y"), help="the face at this pixel instead")
     parser.add_argument("--start", type=float, metavar="SECONDS", help="begin here in the clip")

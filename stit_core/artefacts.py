@@ -197,8 +197,36 @@ class Masks:
 
 
 @dataclass(frozen=True)
+class Registration:
+    """What a transfer needs of each frame and no edit changes.
+
+    Attributes
+    ----------
+    pivots: the tuned pivots (size, size, 3).
+    labels: pictures (size, size, 3) whose channels are the parser's classes of the source and of the pivot, and 0.
+    points: (T, 68, 2), landmarks of the source in pixels of the crop.
+    offsets: (T, 68, 2), from them to those of the pivot, smoothed over time.
+    """
+
+    clip_hash: str
+    frame_indices: tuple[int, ...]
+    pivots: FrameFolder
+    labels: FrameFolder
+    points: np.ndarray
+    offsets: np.ndarray
+
+
+@dataclass(frozen=True)
 class Stitched:
-    """Edited crops whose border meets the source: (size, size, 3); losses (T,) in STIT's units; steps taken (T,)."""
+    """The edited faces as they are pasted; what follows does not ask which stage made them.
+
+    Attributes
+    ----------
+    crops: from `stitching` edited crops (size, size, 3) whose border meets the source; from `transfer` patches, the
+        part of the frame around the quad as the finished frame has it (geometry.quad_bounds says where).
+    border_loss, content_loss: (T,) in STIT's units.
+    steps: (T,) of the optimiser.
+    """
 
     clip_hash: str
     frame_indices: tuple[int, ...]
@@ -208,7 +236,7 @@ class Stitched:
     steps: np.ndarray
 
 
-FrameArtefact = Landmarks | Alignment | Inversion | Tuned | Edit | Masks | Stitched
+FrameArtefact = Landmarks | Alignment | Inversion | Tuned | Edit | Masks | Registration | Stitched
 
 
 def check_same_frames(*artefacts: FrameArtefact) -> None:

@@ -222,12 +222,14 @@ def _seed(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace, pack: Pack) -> RunConfig:
-    config = preset(options.preset, pack.schedules)
+    config = preset(options.preset, pack.schedules, options.method)
     point = None if options.point is None else tuple(options.point)
     changes: Mapping[str, Mapping[str, Any]] = {
         "video": {"start": options.start, "end": options.end},
         "landmarks": {"face": options.face, "point": point},
     }
+    if getattr(options, "region", None) is not None:
+        changes = {**changes, "transfer": {"region": options.region}}
     return parse_settings(options.set, config.with_changes(changes))
 
 

@@ -8,10 +8,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import correlate1d, minimum_filter
 
-from stit_core.artefacts import Alignment, Clip, Masks, Stitched, check_clip, check_same_frames
-from stit_core.config import CompositeConfig, MaskConfig
+from stit_core.artefacts import Alignment, Clip, Stitched, check_clip, check_same_frames
+from stit_core.config import CompositeConfig
 from stit_core.detail import transfer_detail, zoom_of
-from stit_core.errors import ArtefactMismatchError
 from stit_core.geometry import to_crop_pixels, warp_quad_to_square, warp_square_to_frame
 from stit_core.runtime import Runtime
 
@@ -26,40 +25,31 @@ def composite(
     clip: Clip,
     alignment: Alignment,
     stitched: Stitched,
-    masks: Masks,
+    paste_face: Callable[[int, np.ndarray, np.ndarray], np.ndarray],
     config: CompositeConfig,
     runtime: Runtime,
-    outer_dilation: float = MaskConfig.outer_dilation,
-    pivots: Callable[[int], np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
-    """Yield every frame of the clip in order, with the stitched face where there is one.
+    """Yield every frame of the clip in order, with the edited face where there is one.
 
     Parameters
     ----------
-    clip, alignment, stitched, masks: of one clip and the same frames.
-    config: feathering, and whether the frames are marked.
+    clip, alignment, stitched: of one clip and the same frames.
+    paste_face: (frame's number, frame, face as `stitched` has it) -> frame with that face, a new array.
+    config: whether the frames are marked.
     runtime: progress and stop, one step a frame.
-    outer_dilation: of the masks, in STIT's pixels; half of it is the feather where `config` leaves that open.
-    pivots: gives the tuned pivot of a frame, (S, S, 3) uint8, where the stitched crops meet that and not the source.
 
     Yields
     ------
-    (H, W, 3) uint8; a frame without a face, and all that lies outside the mask, equals the source to the bit, but for
-    the mark where that is wanted.
+    (H, W, 3) uint8; a frame without a face equals the source to the bit, but for the mark where that is wanted.
 
     Raises
     ------
     ArtefactMismatchError: artefacts that do not belong together.
     Cancelled: the run was stopped.
     """
-    check_same_frames(alignment, stitched, masks)
+    check_same_frames(alignment, stitched)
     check_clip(alignment, clip)
-    if masks.size != alignment.size:
-        raise ArtefactMismatchError(
-            f"The masks are {masks.size} px wide, the crops {alignment.size} px.", "Start again from the alignment."
-        )
-    radius = feather_radius(config, outer_dilation, alignment.size)
-    pictures = _composite(clip, alignment, stitched, masks, radius, runtime, pivots)
+    pictures = _composite(clip, stitched, paste_face, runtime)
     return map(add_mark, pictures) if config.mark else pictures
 
 
@@ -82,22 +72,15 @@ def feather_radius(config: CompositeConfig, outer_dilation: float, size: int) ->
 
 def _composite(
     clip: Clip,
-    alignment: Alignment,
     stitched: Stitched,
-    masks: Masks,
-    radius: int,
+    paste_face: Callable[[int, np.ndarray, np.ndarray], np.ndarray],
     runtime: Runtime,
-    pivots: Callable[[int], np.ndarray] | None,
 ) -> Iterator[np.ndarray]:
-    quads = dict(zip(alignment.frame_indices, alignment.quads, strict=True))
+    faces = set(stitched.frame_indices)
     for done, frame in enumerate(clip.frames.indices, start=1):
         picture = clip.frames.read(frame)
-        if frame in quads:
-            crop, mask = stitched.crops.read(frame), masks.pictures.read(frame)[..., FULL]
-            if pivots is None:
-                picture = paste(picture, crop, quads[frame], mask, radius)
-            else:
-                picture = paste_with_detail(picture, crop, quads[frame], mask, radius, pivots(frame))
+        if frame in faces:
+            picture = paste_face(frame, picture, stitched.crops.read(frame))
         runtime.step(STAGE, done, len(clip.frames))
         yield picture
 

@@ -15,6 +15,10 @@ from typing import Any, Literal
 from stit_core.errors import ConfigError
 
 PresetName = Literal["paper", "balanced", "draft"]
+Method = Literal["stitch", "transfer"]
+METHODS: tuple[Method, ...] = ("stitch", "transfer")
+Region = Literal["auto", "face", "eyes", "mouth", "head"]
+REGIONS: tuple[Region, ...] = ("auto", "face", "eyes", "mouth", "head")
 PRESETS: tuple[PresetName, ...] = ("paper", "balanced", "draft")
 SPEEDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")  # of x264
 
@@ -225,6 +229,27 @@ class StitchConfig:
 
 
 @dataclass(frozen=True)
+class TransferConfig:
+    """The change from tuned pivot to edit, given to the source's own pixels (method "transfer")."""
+
+    region: Region = "auto"  # where: what the directions' cards say, the face, eyes, mouth, or the whole head
+    motion: float = 1.0  # share of the change's motion that is taken over
+    shade: float = 1.0  # share of the change's shade
+    fresh: float = 1.0  # share of what the source does not have: teeth, lids
+    registration_sigma: float = 2.0  # frames, Gaussian smoothing of the way from source to pivot; 0 turns it off
+    steadying: int = 2  # frames before and after over which the change is averaged along the source's motion
+
+    def __post_init__(self) -> None:
+        if self.region not in REGIONS:
+            raise ConfigError(f"The region is {self.region!r}.", f"Choose one of {', '.join(REGIONS)}.")
+        _check(self, "motion", 0.0, 1.0)
+        _check(self, "shade", 0.0, 1.0)
+        _check(self, "fresh", 0.0, 1.0)
+        _check(self, "registration_sigma", 0.0, 100.0)
+        _check(self, "steadying", 0, 30)
+
+
+@dataclass(frozen=True)
 class CompositeConfig:
     """Pasting the crops back."""
 
@@ -256,6 +281,7 @@ class RunConfig:
     """The settings of a whole run, one part a stage."""
 
     preset: PresetName = "balanced"
+    method: Method = "stitch"
     video: VideoConfig = field(default_factory=VideoConfig)
     landmarks: LandmarkConfig = field(default_factory=LandmarkConfig)
     alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
@@ -264,6 +290,7 @@ class RunConfig:
     edit: EditConfig = field(default_factory=EditConfig)
     masks: MaskConfig = field(default_factory=MaskConfig)
     stitching: StitchConfig = field(default_factory=StitchConfig)
+    transfer: TransferConfig = field(default_factory=TransferConfig)
     compositing: CompositeConfig = field(default_factory=CompositeConfig)
 
     def with_changes(self, changes: Mapping[str, Mapping[str, Any]]) -> RunConfig:
@@ -287,10 +314,10 @@ class RunConfig:
 
 
 def _stage_names() -> list[str]:
-    return [f.name for f in dataclasses.fields(RunConfig) if f.name != "preset"]
+    return [f.name for f in dataclasses.fields(RunConfig) if f.name not in ("preset", "method")]
 
 
-_SCHEDULES: dict[PresetName, dict[str, dict[str, Any]]] = {
+_SCHEDULES: dict[str, dict[str, dict[str, Any]]] = {
     # STIT, section 4 and its published scripts: Adam, one frame a step, no early stop.
     "paper": {"inversion": {"batch_size": 1}},
     "balanced": {
@@ -320,16 +347,45 @@ _SCHEDULES: dict[PresetName, dict[str, dict[str, Any]]] = {
 }
 
 
-def preset(name: str, pack_schedules: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None) -> RunConfig:
-    """The settings of a preset, adjusted by a pack's own schedules ({"balanced": {"tuning": {...}}}) where it has any.
+# With method "transfer", instead of the above: gently tuned, so that the directions keep their meaning.
+_TRANSFER_SCHEDULES: dict[str, dict[str, dict[str, Any]]] = {
+    "balanced": {
+        "tuning": {"passes": 4, "batch_size": 4, "lr": 5e-4, "pivot_lr": 0.03, "final_lr": 0.1},
+        "masks": {"smoothing": 2},
+    },
+    "draft": {
+        "tuning": {"passes": 2, "batch_size": 4, "lr": 1e-3, "pivot_lr": 0.05, "final_lr": 0.1},
+        "masks": {"smoothing": 2},
+    },
+}
+
+
+def preset(name: str, schedules: Mapping[str, Any] | None = None, method: str | None = None) -> RunConfig:
+    """The settings of a preset.
+
+    Parameters
+    ----------
+    name: one of PRESETS.
+    schedules: a pack's own: {"balanced": {"tuning": {...}}} for stitching, {"transfer": {"balanced": {...}}} for the
+        transfer, {"method": "transfer"} where that is the pack's usual method.
+    method: one of METHODS; None for what the preset and the pack say. `paper` always stitches.
 
     Raises
     ------
-    ConfigError: unknown preset, or a pack that tries to change `paper`.
+    ConfigError: unknown preset or method, `paper` with another method, or a pack that tries to change `paper`.
     """
+    own = dict(schedules or {})
+    usual, transfers = own.pop("method", "stitch"), own.pop("transfer", {})
     if name not in PRESETS:
         raise ConfigError(f"There is no preset '{name}'.", f"Presets: {', '.join(PRESETS)}.")
-    if pack_schedules and "paper" in pack_schedules:
+    if "paper" in own or "paper" in transfers:
         raise ConfigError("A pack may not change the preset 'paper'.", "Remove it from the schedules in pack.json.")
-    config = RunConfig(preset=name).with_changes(_SCHEDULES[name])
-    return config.with_changes((pack_schedules or {}).get(name, {}))
+    chosen = method or ("stitch" if name == "paper" else usual)
+    if chosen not in METHODS:
+        raise ConfigError(f"There is no method '{chosen}'.", f"Methods: {', '.join(METHODS)}.")
+    if name == "paper" and chosen != "stitch":
+        message = "The preset 'paper' is STIT's own schedule, which stitches."
+        raise ConfigError(message, "Choose 'balanced' or 'draft' for the method 'transfer'.")
+    built_in, adjusted = (_SCHEDULES, own) if chosen == "stitch" else (_TRANSFER_SCHEDULES, transfers)
+    config = RunConfig(preset=name, method=chosen).with_changes(built_in[name])  # type: ignore[arg-type]
+    return config.with_changes(adjusted.get(name, {}))

@@ -141,6 +141,27 @@ def warp_quad_to_square(picture: np.ndarray, quad: np.ndarray, size: int) -> np.
     return np.asarray(image.transform((size, size), Image.Transform.QUAD, corners, Image.Resampling.BILINEAR))
 
 
+def quad_bounds(quad: np.ndarray, width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the whole pixels of a frame that a quad (4, 2) touches; the last two exclusive."""
+    left, top = np.clip(np.floor(quad.min(axis=0)).astype(int) - 1, 0, [width, height]).tolist()
+    right, bottom = np.clip(np.ceil(quad.max(axis=0)).astype(int) + 2, 0, [width, height]).tolist()
+    return left, top, right, bottom
+
+
+def frame_to_crop(quad: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The affine map from a frame's pixels to those of the crop cut along a quad, which is a parallelogram.
+
+    Returns
+    -------
+    matrix (2, 2), shift (2,): crop = matrix @ frame + shift, x, y, both counted at pixels' centres.
+    """
+    axes = np.stack([quad[3] - quad[0], quad[1] - quad[0]], axis=1) / size  # crop pixels -> frame pixels
+    matrix = np.linalg.inv(axes)
+    # The centre of crop pixel (0, 0) lies half a crop pixel inside the corner quad + 0.5, in a frame whose own pixels'
+    # centres lie at + 0.5.
+    return matrix, -matrix @ quad[0] - 0.5
+
+
 def warp_square_to_frame(
     square: np.ndarray, quad: np.ndarray, width: int, height: int
 ) -> tuple[np.ndarray, tuple[int, int]]:
@@ -166,10 +187,8 @@ def warp_square_to_frame(
     ValueError: a degenerate quad.
     """
     size = square.shape[0]
-    low = np.clip(np.floor(quad.min(axis=0)).astype(int) - 1, 0, [width, height])
-    high = np.clip(np.ceil(quad.max(axis=0)).astype(int) + 2, 0, [width, height])
-    left, top = int(low[0]), int(low[1])
-    patch_size = int(high[0]) - left, int(high[1]) - top
+    left, top, right, bottom = quad_bounds(quad, width, height)
+    patch_size = right - left, bottom - top
     if min(patch_size) <= 0:
         return np.zeros((0, 0, 4), dtype=np.uint8), (left, top)
     image = Image.fromarray(square)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stit_core.config import PRESETS, preset
+from stit_core.config import METHODS, PRESETS, preset
 from stit_core.errors import ConfigError, PackError
 from stit_core.store import cache_folder, file_digest
 
@@ -78,7 +79,7 @@ class Pack:
     resolution: int
     licence: str
     description: str
-    schedules: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    schedules: Mapping[str, Any]
     parts: Mapping[str, Part]
     folders: tuple[Path, ...]
 
@@ -124,8 +125,8 @@ def read_manifest(path: Path) -> Pack:
         name = _plain_name(record["name"])
         parts = {part: _read_part(part, values) for part, values in record["parts"].items()}
         schedules = record.get("schedules", {})
-        for known in PRESETS[1:]:
-            preset(known, schedules)
+        for known, method in itertools.product(PRESETS[1:], METHODS):
+            preset(known, schedules, method)
         resolution = record["resolution"]
         if not isinstance(resolution, int) or resolution < 8 or resolution & (resolution - 1):
             raise ValueError(f"the resolution {resolution!r} is no power of two from 8 up")

@@ -20,21 +20,25 @@ from stit_core import (
     compositing,
     directions,
     editing,
+    frame_record,
     inversion,
     landmarks,
     masks,
     metrics,
     probing,
+    registration,
     stitching,
+    transfer,
     tuning,
     video,
 )
 from stit_core import report as reports
-from stit_core.artefacts import Alignment, Clip, Edit, Inversion, Landmarks, Masks, Stitched, Tuned
+from stit_core.artefacts import Alignment, Clip, Edit, Inversion, Landmarks, Masks, Registration, Stitched, Tuned
 from stit_core.config import RunConfig
 from stit_core.detail import transfer_detail
 from stit_core.errors import ArtefactMismatchError, ConfigError, StoreError, VideoError
 from stit_core.fitting import own_copy
+from stit_core.geometry import warp_quad_to_square
 from stit_core.images import to_model, to_picture
 from stit_core.models.generator import Generator
 from stit_core.packs import Models
@@ -42,7 +46,7 @@ from stit_core.report import Measured, Report
 from stit_core.runtime import Runtime
 from stit_core.store import Run, Store, file_digest, key, save_artefact
 
-STAGES = ("clip", "landmarks", "align", "invert", "tune", "edit", "masks", "stitch", "measure", "write")
+STAGES = ("clip", "landmarks", "align", "invert", "tune", "edit", "register", "masks", "stitch", "measure", "write")
 EMBED_BATCH = 4  # crops embedded at once; a stop waits for them, and dlib takes a tenth of a second for each
 PIVOT_MEMORY = 64 * 2**20  # bytes of drawn pivots that are kept
 
@@ -162,6 +166,19 @@ class Pipeline:
         self.seconds["edit"] = time.perf_counter() - started
         return result
 
+    def register(self, clip: Clip) -> Registration:
+        """Lay the tuned pivots beside their sources, for the transfer."""
+        crops, tuned = self.align(clip), self.tune(clip)
+        return self._stage(
+            clip,
+            "register",
+            self._register_key(clip),
+            Registration,
+            lambda f: registration.register(
+                crops, tuned, self.tuned_generator(clip), self.models.parser, self.config.transfer, self.runtime, f
+            ),
+        )
+
     def masks(self, clip: Clip) -> Masks:
         """Parse the crops and make their masks."""
         crops = self.align(clip)
@@ -174,7 +191,9 @@ class Pipeline:
         )
 
     def stitch(self, clip: Clip) -> Stitched:
-        """Fit the edited crops' borders to the source."""
+        """Fit the edited crops' borders to the source, or give the edit's change to the source."""
+        if self.transfers:
+            return self._transfer(clip)
         crops, tuned, edited, regions = self.align(clip), self.tune(clip), self.edit(clip), self.masks(clip)
         return self._stage(
             clip,
@@ -186,6 +205,35 @@ class Pipeline:
             ),
         )
 
+    def _transfer(self, clip: Clip) -> Stitched:
+        regions, work = self.masks(clip), self.transfer_of(clip)
+        return self._stage(
+            clip, "stitch", self._stitch_key(clip), Stitched, lambda f: transfer.transfer(work, regions, f)
+        )
+
+    def transfer_of(self, clip: Clip) -> transfer.Transfer:
+        """The transfer of the edit, frame by frame. Raises: DirectionError."""
+        return transfer.Transfer(
+            clip,
+            self.align(clip),
+            self.edit(clip),
+            self.register(clip),
+            self.tuned_generator(clip),
+            self.models.parser,
+            self.changing_classes(),
+            self.config.transfer,
+            self.runtime,
+        )
+
+    @property
+    def transfers(self) -> bool:
+        """Whether the change is transferred, instead of the edit being stitched."""
+        return self.config.method == "transfer"
+
+    def changing_classes(self) -> tuple[int, ...]:
+        """The parser's classes that the edit may change."""
+        return (1, 2, 3, 4, 5, 7, 8, 10, 11, 12, 13, 14)
+
     def measure(self, clip: Clip) -> Measured:
         """Figures of the result: reconstruction, border, identity of source against edited crops as they are pasted."""
         crops, stitched, tuned = self.align(clip), self.stitch(clip), self.tune(clip)
@@ -194,11 +242,11 @@ class Pipeline:
 
     def write(self, clip: Clip, output: Path) -> video.Written:
         """Paste the stitched crops and write the video. Raises: VideoError."""
-        crops, stitched, regions = self.align(clip), self.stitch(clip), self.masks(clip)
+        crops, stitched = self.align(clip), self.stitch(clip)
         if not self._run(clip).is_of(_digest(clip.source)):  # its sound would not belong to the pictures
             raise _changed(clip.source)
         started = time.perf_counter()
-        pictures = self._composited(clip, crops, stitched, regions)
+        pictures = self._composited(clip, crops, stitched)
         told = self.container_comment(_edit_text(self.config))
         written = video.write_video(pictures, clip, output, self.config.video, self.runtime, told)
         self.seconds["write"] = time.perf_counter() - started
@@ -208,38 +256,41 @@ class Pipeline:
         """The frames that are stitched, from the first on, be the stage finished, at work or stopped; None for none."""
         run, name = self._run(clip), self._stitch_key(clip)
         finished = run.load("stitch", name, Stitched)
-        return finished or stitching.read_finished(run.part("stitch", name), self.align(clip))
+        return finished or frame_record.read_finished(run.part("stitch", name), self.align(clip))
 
     def write_part(self, clip: Clip, output: Path) -> video.Written | None:
         """Write the clip up to the last frame that is stitched so far; None where there is none. Raises: VideoError."""
         stitched = self.stitched_so_far(clip)
         if stitched is None:
             return None
-        crops, regions = self.align(clip), self.masks(clip)
-        frames = stitched.frame_indices
+        crops, frames = self.align(clip), stitched.frame_indices
         count = clip.frames.indices.index(frames[-1]) + 1
         crops = dataclasses.replace(crops, frame_indices=frames, quads=crops.quads[: len(frames)])
-        regions = dataclasses.replace(regions, frame_indices=frames)
         seconds = clip.timestamps[count] if count < len(clip.frames) else clip.seconds
         kept = dataclasses.replace(clip.frames, indices=clip.frames.indices[:count])
         part = dataclasses.replace(clip, frames=kept, timestamps=clip.timestamps[:count])
         config = dataclasses.replace(self.config.video, end=float(clip.start + seconds), speed="veryfast")
         told = self.container_comment(f"{_edit_text(self.config)}, stopped half-way")
-        return video.write_video(
-            self._composited(part, crops, stitched, regions), part, output, config, self.runtime, told
-        )
+        pictures = self._composited(part, crops, stitched)
+        return video.write_video(pictures, part, output, config, self.runtime, told)
 
-    def _composited(self, clip: Clip, crops: Alignment, stitched: Stitched, regions: Masks) -> Iterator[np.ndarray]:
-        return compositing.composite(
-            clip,
-            crops,
-            stitched,
-            regions,
-            self.config.compositing,
-            self.runtime,
-            outer_dilation=self.config.masks.outer_dilation,
-            pivots=(lambda frame: self.pivot(clip, frame)) if self._meets_pivot() else None,
-        )
+    def _composited(self, clip: Clip, crops: Alignment, stitched: Stitched) -> Iterator[np.ndarray]:
+        def paste(frame: int, picture: np.ndarray, face: np.ndarray) -> np.ndarray:
+            return self._paste_face(clip, frame, picture, face)
+
+        return compositing.composite(clip, crops, stitched, paste, self.config.compositing, self.runtime)
+
+    def _paste_face(self, clip: Clip, frame: int, picture: np.ndarray, face: np.ndarray) -> np.ndarray:
+        """A frame (H, W, 3) uint8 with the face that `stitch` made for it, whichever way it was made."""
+        crops = self.align(clip)
+        quad = crops.quads[_position(crops.frame_indices, frame)]
+        if self.transfers:
+            return transfer.lay_patch(picture, face, quad)
+        mask = self.masks(clip).pictures.read(frame)[..., compositing.FULL]
+        radius = compositing.feather_radius(self.config.compositing, self.config.masks.outer_dilation, crops.size)
+        if self._meets_pivot():
+            return compositing.paste_with_detail(picture, face, quad, mask, radius, self.pivot(clip, frame))
+        return compositing.paste(picture, face, quad, mask, radius)
 
     def container_comment(self, edit: str) -> dict[str, str]:
         """What a video's container says of itself, `edit` being what was changed."""
@@ -297,12 +348,15 @@ class Pipeline:
     # --- Previews ---------------------------------------------------------------------------------------------
 
     def quick_edit(self, clip: Clip, frame: int) -> np.ndarray:
-        """The edited crop of one frame before any stitching, (size, size, 3) uint8; the clip must be tuned.
+        """The edited crop of one frame, (size, size, 3) uint8; the clip must be tuned.
 
+        With the transfer that is what the video will show; else it has not been stitched yet.
         Raises: ArtefactMismatchError for a frame without a face.
         """
         edited = self.edit(clip)
         position = _position(edited.frame_indices, frame)
+        if self.transfers:
+            return self.finished_crop(clip, frame, self.transfer_of(clip).patch(position))
         net = self.tuned_generator(clip)
         with torch.inference_mode(), self.runtime.autocast():
             if edited.styles is not None:
@@ -310,7 +364,7 @@ class Pipeline:
             else:
                 styles = net.styles(edited.w_plus[position : position + 1].to(self.runtime.device))
             image = net.synthesis_from_styles(styles)
-        return self._with_detail(clip, frame, to_picture(image.float())[0])
+        return self.finished_crop(clip, frame, to_picture(image.float())[0])
 
     def pivot(self, clip: Clip, frame: int) -> np.ndarray:
         """The tuned pivot of one frame, (size, size, 3) uint8. Raises: ArtefactMismatchError."""
@@ -331,24 +385,20 @@ class Pipeline:
                 kept[frame] = picture
         return picture
 
-    def preview_frame(self, clip: Clip, frame: int, crop: np.ndarray) -> np.ndarray:
-        """The full frame (H, W, 3) uint8 with `crop` (size, size, 3) pasted in, as the finished video will have it."""
-        crops, regions = self.align(clip), self.masks(clip)
-        position = _position(crops.frame_indices, frame)
-        mask = regions.pictures.read(frame)[..., compositing.FULL]
-        radius = compositing.feather_radius(self.config.compositing, self.config.masks.outer_dilation, crops.size)
-        place = clip.frames.read(frame), crop, crops.quads[position], mask, radius
-        if self._meets_pivot():
-            picture = compositing.paste_with_detail(*place, self.pivot(clip, frame))
-        else:
-            picture = compositing.paste(*place)
+    def preview_frame(self, clip: Clip, frame: int, face: np.ndarray) -> np.ndarray:
+        """The full frame (H, W, 3) uint8 with a face that `stitch` made for it, as the finished video will have it."""
+        picture = self._paste_face(clip, frame, clip.frames.read(frame), face)
         return compositing.add_mark(picture) if self.config.compositing.mark else picture
 
-    def _with_detail(self, clip: Clip, frame: int, crop: np.ndarray) -> np.ndarray:
-        """An edited crop (size, size, 3) as it is pasted."""
-        if not self._meets_pivot():
-            return crop
-        return transfer_detail(crop, self.pivot(clip, frame), self.align(clip).crops.read(frame))
+    def finished_crop(self, clip: Clip, frame: int, face: np.ndarray) -> np.ndarray:
+        """A face that `stitch` made for a frame, as an aligned crop (size, size, 3) of what will be seen."""
+        crops = self.align(clip)
+        if self.transfers:
+            quad = crops.quads[_position(crops.frame_indices, frame)]
+            return warp_quad_to_square(transfer.lay_patch(clip.frames.read(frame), face, quad), quad, crops.size)
+        if self._meets_pivot():
+            return transfer_detail(face, self.pivot(clip, frame), crops.crops.read(frame))
+        return face
 
     def _meets_pivot(self) -> bool:
         return self.config.stitching.target == "pivot"
@@ -383,11 +433,18 @@ class Pipeline:
         how = [self.runtime.seed, str(self.runtime.dtype)]
         return key("tune", self._invert_key(clip), networks, self.config.tuning, how)
 
+    def _register_key(self, clip: Clip) -> str:
+        sigma = self.config.transfer.registration_sigma
+        return key("register", self._tune_key(clip), self.pack.part("parser").hash, sigma)
+
     def _masks_key(self, clip: Clip) -> str:
         return key("masks", self._align_key(clip), self.pack.part("parser").hash, self.config.masks)
 
     def _stitch_key(self, clip: Clip) -> str:
         vectors = [direction.hash for direction in self.directions().values()]
+        if self.transfers:
+            upstream = [self._register_key(clip), self._masks_key(clip), list(self.changing_classes())]
+            return key("stitch", "transfer", upstream, vectors, self.config.edit, self.config.transfer)
         upstream = [self._tune_key(clip), self._masks_key(clip)]
         return key("stitch", upstream, vectors, self.config.edit, self.config.stitching, self.runtime.seed)
 
@@ -403,6 +460,7 @@ class Pipeline:
             "align": self._align_key,
             "invert": self._invert_key,
             "tune": self._tune_key,
+            "register": self._register_key,
             "masks": self._masks_key,
             "stitch": self._stitch_key,
         }
@@ -470,7 +528,7 @@ class Pipeline:
             plain, changed = [], []
             for frame in batch:
                 plain.append(crops.crops.read(frame))
-                changed.append(self._with_detail(clip, frame, stitched.crops.read(frame)))
+                changed.append(self.finished_crop(clip, frame, stitched.crops.read(frame)))
                 mask = regions.pictures.read(frame)[..., compositing.FULL]
                 seams.append(metrics.seam_error(plain[-1], changed[-1], mask))
                 self.runtime.step("measure", start, len(frames))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stit_core.artefacts import Alignment, Edit, FrameFolder, Masks, Stitched, Tuned, check_same_frames
+from stit_core.artefacts import Alignment, Edit, Masks, Stitched, Tuned, check_same_frames
 from stit_core.config import StitchConfig
 from stit_core.errors import ArtefactMismatchError
 from stit_core.fitting import (
@@ -28,14 +27,13 @@ from stit_core.fitting import (
     save_checkpoint,
     set_rate,
 )
+from stit_core.frame_record import FrameRecord
 from stit_core.images import to_mask, to_model, to_picture
 from stit_core.metrics import masked_loss
 from stit_core.models.generator import BlockState, Generator
 from stit_core.runtime import Runtime
 
 STAGE = "stitch"
-PICTURES = "crops"
-RECORD = "frames.jsonl"
 CHECKPOINT = "window{}.safetensors"  # two in turn: a frame needs the fits of the two windows around it
 NOISE_FROM = 32  # pixels; noise planes up to here reach further than a border is wide, and stay
 FINAL_RATE = 0.1  # of window_lr and, with windows, of lr: reached along a cosine at the end
@@ -90,39 +88,7 @@ def stitch(
     work = _Stitcher(alignment, edit, masks, tuned, generator, config, runtime, folder)
     work.report()
     work.run()
-    rows = [work.record[position] for position in range(len(alignment.frame_indices))]
-    border, content, steps = (np.asarray([row[name] for row in rows]) for name in ("border", "content", "steps"))
-    return Stitched(alignment.clip_hash, alignment.frame_indices, work.crops, border, content, steps)
-
-
-def read_finished(folder: Path, alignment: Alignment) -> Stitched | None:
-    """The frames that a run which is at work in `folder`, or was stopped there, has finished; None for none.
-
-    They are the first ones of the alignment; a later frame whose predecessors are missing is left out.
-    """
-    crops = FrameFolder(folder / PICTURES, alignment.frame_indices)
-    found = _read_rows(folder / RECORD, crops)[1]
-    count = next((i for i in range(len(alignment.frame_indices)) if i not in found), len(alignment.frame_indices))
-    if count == 0:
-        return None
-    rows = [found[position] for position in range(count)]
-    border, content, steps = (np.asarray([row[name] for row in rows]) for name in ("border", "content", "steps"))
-    frames = alignment.frame_indices[:count]
-    return Stitched(alignment.clip_hash, frames, FrameFolder(crops.path, frames), border, content, steps)
-
-
-def _read_rows(file: Path, crops: FrameFolder) -> tuple[str, dict[int, dict[str, float | int]]]:
-    """Head of a record, and by position the rows whose pictures lie there; a line cut off half-way is left out."""
-    lines = file.read_text().splitlines() if file.is_file() else []
-    found: dict[int, dict[str, float | int]] = {}
-    for line in lines[1:]:
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if crops.file(crops.indices[row["position"]]).is_file():
-            found[row["position"]] = row
-    return lines[0] if lines else "", found
+    return work.record.result()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,12 +155,10 @@ class _Stitcher:
         self.noise_from = min(NOISE_FROM, self.net.resolution // 4)
         held = [size for size in self.net.channels if size < config.freeze_below]
         self.held = max(held) if held else None
-        self.crops = FrameFolder(folder / PICTURES, alignment.frame_indices)
-        self.crops.path.mkdir(exist_ok=True)
         self.windows = window_ranges(len(alignment.frame_indices), config.window)
         self.fits: dict[int, list[Tensor]] = {}  # of the last two windows
         self.fingerprint = _fingerprint(alignment, edit, masks, tuned, config, runtime)
-        self.record = self.read_record()
+        self.record = FrameRecord(folder, alignment, self.fingerprint)
 
     def report(self) -> None:
         self.runtime.step(STAGE, len(self.record), len(self.alignment.frame_indices))
@@ -202,7 +166,7 @@ class _Stitcher:
     def run(self) -> None:
         """Finish every frame that is not finished yet."""
         for position in range(len(self.alignment.frame_indices)):
-            if position not in self.record:
+            if position not in self.record.rows:
                 frame = self.load_frames(range(position, position + 1))
                 self.set_start(position)
                 self.finish(position, *self.polish(frame))
@@ -362,24 +326,11 @@ class _Stitcher:
         """Write a frame's picture, then its line in the record, and show it."""
         frame = self.alignment.frame_indices[position]
         picture = to_picture(result.images)[0]
-        self.crops.write(frame, picture)
         border, content = float(result.border), float(result.content)
-        row: dict[str, float | int] = {"position": position, "border": border, "content": content, "steps": steps}
-        with (self.folder / RECORD).open("a") as handle:
-            handle.write(json.dumps(row) + "\n")
-        self.record[position] = row
+        self.record.add(position, picture, border, content, steps)
         self.runtime.tell(STAGE, frame=frame, border=border, content=content, steps=steps)
         self.runtime.show(STAGE, frame, picture)
         self.report()
-
-    def read_record(self) -> dict[int, dict[str, float | int]]:
-        """The frames that an earlier, stopped run of the same work finished."""
-        file = self.folder / RECORD
-        head = json.dumps({"fingerprint": self.fingerprint})
-        begun, found = _read_rows(file, self.crops)
-        found = found if begun == head else {}
-        file.write_text("\n".join([head, *map(json.dumps, found.values())]) + "\n")
-        return found
 
 
 def window_ranges(frames: int, window: int) -> list[range]:

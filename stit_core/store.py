@@ -41,6 +41,7 @@ STAGE_VERSIONS: Mapping[str, int] = {
     "align": 1,
     "invert": 1,
     "tune": 1,
+    "register": 1,
     "masks": 1,
     "stitch": 1,
     "measure": 2,

@@ -1,0 +1,104 @@
+"""A change laid over a frame at the frame's own resolution: how far to believe it where, and the pixels it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stit_core.change import OFFSET, Change, Drawn
+from stit_core.config import TransferConfig
+from stit_core.face_labels import BROWS, COVERS, HEAD, LIPS, SKIN, SKIN_LIKE, is_one_of
+from stit_core.geometry import frame_to_crop, quad_bounds
+from stit_core.warps import warp
+
+FADE = 14.0  # pixels of the crop beyond the head's outline over which motion fades out
+EDGE_WIDTH = 1.2  # pixels, deviation of the Gaussian over the edge between what changes and what does not
+SMALLEST_PART = 12  # pixels, area under which what the parser calls a part of the face is a speck
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How far each part of a change is believed at every pixel of the source's crop, (S, S) float32 in [0, 1].
+
+    Attributes
+    ----------
+    motion, shade, fresh: for the three parts of the change.
+    skin: 1 where the shade of skin is meant, which brows share, 0 where that of eyes and lips is.
+    """
+
+    motion: np.ndarray
+    shade: np.ndarray
+    fresh: np.ndarray
+    skin: np.ndarray
+
+
+def place_weights(source: Drawn, classes: Collection[int], config: TransferConfig) -> Weights:
+    """How far to believe a change where, from what the parser sees in the source and what may change.
+
+    What may not change keeps its pixels to the bit; so does what covers the face, such as glasses.
+    """
+    labels = source.labels
+    with_skin = {*classes, *BROWS, *LIPS} if SKIN in classes else set(classes)  # whose edges have skin between
+    allowed = _largest(cv2.morphologyEx(is_one_of(labels, with_skin), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
+    blocked = is_one_of(labels, [label for label in (*HEAD, *COVERS) if label not in with_skin]) * (1 - allowed)
+    # Inside an edge to what is kept the weight has to reach 0, against the background it may reach over it by a pixel.
+    inwards = np.clip(2 * cv2.GaussianBlur(1 - blocked, (0, 0), EDGE_WIDTH) - 1, 0, 1)
+    shade = cv2.GaussianBlur(allowed, (0, 0), EDGE_WIDTH) * inwards
+    near = cv2.GaussianBlur(cv2.dilate(allowed, np.ones((5, 5), np.uint8)), (0, 0), FADE / 2)
+    motion = np.clip(2 * near, 0, 1) * np.clip(2 * cv2.GaussianBlur(1 - blocked, (0, 0), FADE / 4) - 1, 0, 1)
+    skin = cv2.GaussianBlur(is_one_of(labels, (*SKIN_LIKE, *BROWS)), (0, 0), EDGE_WIDTH)
+    return Weights(config.motion * motion, config.shade * shade, config.fresh * inwards, skin)
+
+
+def _largest(mask: np.ndarray) -> np.ndarray:
+    """The mask without specks that hang on nothing."""
+    count, parts, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    sizes = facts[:, cv2.CC_STAT_AREA].copy()
+    if count <= 1:
+        return mask
+    sizes[0] = 0
+    kept = sizes >= max(SMALLEST_PART, 0.02 * sizes.max())
+    return kept[parts].astype(np.float32)
+
+
+def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: Weights) -> np.ndarray:
+    """Give a change to the source's own pixels.
+
+    Parameters
+    ----------
+    frame: (H, W, 3) uint8.
+    quad: (4, 2), frame pixels.
+    change, weights: over the crop of that quad, (S, S).
+
+    Returns
+    -------
+    (h, w, 3) uint8: the part of the frame that geometry.quad_bounds names, changed; equal to it where all weights
+    are 0.
+    """
+    size = change.novelty.shape[0]
+    left, top, right, bottom = quad_bounds(quad, frame.shape[1], frame.shape[0])
+    matrix, shift = frame_to_crop(quad, size)
+    rows, columns = np.indices((bottom - top, right - left), dtype=np.float32)
+    columns, rows = columns + np.float32(left), rows + np.float32(top)
+    x = np.float32(matrix[0, 0]) * columns + np.float32(matrix[0, 1]) * rows + np.float32(shift[0])
+    y = np.float32(matrix[1, 0]) * columns + np.float32(matrix[1, 1]) * rows + np.float32(shift[1])
+
+    def over_frame(values: np.ndarray) -> np.ndarray:
+        return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+    motion = change.motion * weights.motion[..., None]
+    # What is shaded is what has come here, so its weights come along with it.
+    skin = warp(weights.skin, motion)[..., None]
+    shade = (skin * change.skin + (1 - skin) * change.features) * warp(weights.shade, motion)[..., None]
+    novelty = change.novelty * warp(weights.fresh, motion)
+    way = over_frame(motion) @ np.linalg.inv(matrix).T.astype(np.float32)
+    moved = cv2.remap(
+        frame, columns + way[..., 0], rows + way[..., 1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
+    )
+    result = (moved + np.float32(OFFSET)) * np.exp(over_frame(shade)) - np.float32(OFFSET)
+    share = over_frame(novelty)[..., None]
+    result = result + share * (over_frame(change.fresh) - result)
+    return np.clip(np.rint(result), 0, 255).astype(np.uint8)
