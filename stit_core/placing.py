@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stit_core.change import OFFSET, Change, Drawn
+from stit_core.change import Change
 from stit_core.config import TransferConfig
+from stit_core.drawn import OFFSET, Drawn
 from stit_core.face_labels import BROWS, COVERS, HEAD, LIPS, SKIN, SKIN_LIKE, is_one_of
 from stit_core.geometry import frame_to_crop, quad_bounds
 from stit_core.warps import warp

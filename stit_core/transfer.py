@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 
 from stit_core.artefacts import Alignment, Clip, Edit, Masks, Registration, Stitched, check_clip, check_same_frames
-from stit_core.change import FIELD, Change, Drawn, dense_flow, read_change
+from stit_core.change import FIELD, Change, dense_flow, read_change
 from stit_core.config import TransferConfig
+from stit_core.drawn import Drawn
 from stit_core.face_labels import parse_faces
 from stit_core.frame_record import FrameRecord
 from stit_core.geometry import quad_bounds, warp_quad_to_square
