@@ -118,12 +118,12 @@ class InversionConfig:
 class TuningConfig:
     """Pivotal tuning (PTI): generator weights fitted to the crops with the pivots held.
 
-    One pass is every frame once; an optimiser step takes `batch_size` frames.
+    One pass is every frame once, with `key_frames` every key frame; an optimiser step takes `batch_size` frames.
     """
 
     passes: int = 80
     batch_size: int = 1  # frames per optimiser step
-    lr: float = 3e-5  # Adam, generator weights
+    lr: float = 3e-5  # Adam, generator weights; 0, where pivots move, leaves them as they are
     pivot_lr: float = 0.0  # Adam, pivots; 0 holds them as PTI does
     final_lr: float = 1.0  # the rates fall along a cosine to this fraction of themselves; 1 keeps them constant
     beta1: float = 0.9
@@ -131,6 +131,10 @@ class TuningConfig:
     l2_weight: float = 10.0
     lpips_weight: float = 1.0
     target_psnr: float | None = None  # dB; stop after a pass whose mean PSNR is above it
+    key_frames: int | None = None  # frames at most that are fitted, spread over the clip; None: all of them
+    smoothing: float = 0.0  # frames, Gaussian smoothing of the pivots over time; 0 turns it off
+    freeze_below: int = 0  # pixels; blocks of a lower resolution keep their weights
+    resolution: int | None = None  # pixels at which pictures are compared, blocks above it untouched; None: the crops'
     locality_weight: float = 0.0  # alpha of PTI's locality regulariser; 30 when on
     locality_l2_weight: float = 0.1
     locality_lpips_weight: float = 0.1
@@ -139,14 +143,18 @@ class TuningConfig:
     def __post_init__(self) -> None:
         _check(self, "passes", 0, 10_000)
         _check(self, "batch_size", 1, 256)
-        _check(self, "lr", 1e-8, 1.0)
         _check(self, "pivot_lr", 0.0, 1.0)
+        _check(self, "lr", 0.0 if self.pivot_lr > 0 else 1e-8, 1.0)
         _check(self, "final_lr", 0.0, 1.0)
         _check(self, "beta1", 0.0, 0.99999)
         _check(self, "beta2", 0.0, 0.99999)
         _check(self, "l2_weight", 0.0, 1e4)
         _check(self, "lpips_weight", 0.0, 1e4)
         _check(self, "target_psnr", 1.0, 100.0)
+        _check(self, "key_frames", 1, 10_000)
+        _check(self, "smoothing", 0.0, 100.0)
+        _check(self, "freeze_below", 0, 4096)
+        _check(self, "resolution", 8, 4096)
         _check(self, "locality_weight", 0.0, 1e4)
         _check(self, "locality_l2_weight", 0.0, 1e4)
         _check(self, "locality_lpips_weight", 0.0, 1e4)

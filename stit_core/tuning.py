@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
+from stit_core.alignment import stretches
 from stit_core.artefacts import Alignment, Inversion, Tuned, check_same_frames
 from stit_core.config import TuningConfig
+from stit_core.errors import ConfigError
 from stit_core.fitting import (
     RowAdam,
     adam,
@@ -29,7 +34,7 @@ from stit_core.fitting import (
 )
 from stit_core.images import to_model, to_picture
 from stit_core.metrics import psnr
-from stit_core.models.generator import Generator
+from stit_core.models.generator import Generator, SynthesisBlock
 from stit_core.runtime import Runtime
 
 STAGE = "tune"
@@ -64,6 +69,10 @@ def tune(
     Frames come in order with batch_size 1 (STIT), shuffled by the run's seed otherwise. After every pass the state
     is kept in `folder`; a run that was stopped goes on from there and ends with the same weights as one that was not.
 
+    With config.key_frames the cost does not grow with the clip: only these frames are fitted, and between them the
+    pivots are the encoder's plus what the fit added at the key frames around, by time. With config.smoothing both the
+    encoder's pivots, before the fit, and what it adds are steadied over time.
+
     Parameters
     ----------
     alignment, inversion: crops and pivots (T, L, 512) of the same frames.
@@ -75,18 +84,23 @@ def tune(
 
     Returns
     -------
-    Tuned, on the CPU.
+    Tuned, on the CPU; psnr and lpips are means over the frames that were fitted.
 
     Raises
     ------
-    ArtefactMismatchError: crops and pivots of different frames. ConfigError: crops of another size.
-    StitError: the loss is not finite any more.
+    ArtefactMismatchError: crops and pivots of different frames. ConfigError: crops of another size, or blocks that the
+    generator does not have. StitError: the loss is not finite any more.
 
-    Source: Roich et al., "Pivotal Tuning for Latent-based Editing of Real Images" (2022); STIT, section 4.2.
+    Source: Roich et al., "Pivotal Tuning for Latent-based Editing of Real Images" (2022); STIT, section 4.2. Key
+    frames, smoothing and a lower resolution are ours.
     """
     check_same_frames(alignment, inversion)
     check_size(alignment.size, generator)
-    fit = _Fit(alignment, inversion, generator, perceptual, config, runtime)
+    _check_blocks(config, generator)
+    frames = alignment.frame_indices
+    pivots = steady(inversion.w_plus.detach().float(), frames, config.smoothing)
+    rows = key_rows(len(frames), config.key_frames)
+    fit = _Fit(*_at(rows, alignment, pivots), generator, perceptual, config, runtime)
     fit.load(folder / CHECKPOINT)
     fit.report()
     while fit.history_length < config.passes and not fit.good_enough():
@@ -94,8 +108,63 @@ def tune(
         fit.save(folder / CHECKPOINT)
     decibels, lpips = fit.evaluate()
     history = np.asarray(fit.history, dtype=np.float64).reshape(-1, 4)
-    frames = alignment.frame_indices
-    return Tuned(alignment.clip_hash, frames, fit.pivots.table.clone(), cpu_state(fit.net), history, decibels, lpips)
+    w_plus = fit.pivots.table.clone()
+    if len(rows) < len(frames):
+        shifts = between(w_plus - pivots[rows], [frames[row] for row in rows], frames)
+        w_plus = pivots + steady(shifts, frames, config.smoothing)
+    elif config.smoothing > 0:
+        w_plus = pivots + steady(w_plus - pivots, frames, config.smoothing)
+    return Tuned(alignment.clip_hash, frames, w_plus, cpu_state(fit.net), history, decibels, lpips)
+
+
+def key_rows(frames: int, count: int | None) -> np.ndarray:
+    """Positions of at most `count` of `frames` frames, ascending: the middles of equal stretches of the clip.
+
+    The frame in the middle of the clip, which previews show, is always among them. None: every position.
+    """
+    if count is None or count >= frames:
+        return np.arange(frames)
+    rows = (2 * np.arange(count) + 1) * frames // (2 * count)
+    rows[np.abs(rows - frames // 2).argmin()] = frames // 2
+    return rows
+
+
+def between(values: Tensor, keys: Sequence[int], frames: Sequence[int]) -> Tensor:
+    """Values (K, ...) at the frames `keys`, ascending, carried to `frames`: (T, ...), linear in time, held outside."""
+    place = torch.from_numpy(np.interp(frames, keys, np.arange(len(keys), dtype=np.float64)))
+    low = place.long()
+    high = (low + 1).clamp_max(len(keys) - 1)
+    share = (place - low).to(values).reshape(-1, *[1] * (values.ndim - 1))
+    return torch.lerp(values[low], values[high], share)
+
+
+def steady(values: Tensor, frames: tuple[int, ...], sigma: float) -> Tensor:
+    """Gaussian smoothing of values (T, ...) over frames, never across a gap; sigma 0 gives them back as they are."""
+    if sigma == 0:
+        return values
+    rows = values.numpy()
+    parts = [gaussian_filter1d(rows[part], sigma, axis=0, mode="nearest") for part in stretches(frames)]
+    return torch.from_numpy(np.concatenate(parts))
+
+
+def _at(rows: np.ndarray, alignment: Alignment, pivots: Tensor) -> tuple[Alignment, Inversion]:
+    """The crops and pivots (T, L, 512) of the frames at positions `rows`."""
+    frames = tuple(alignment.frame_indices[row] for row in rows)
+    crops = dataclasses.replace(alignment, frame_indices=frames, quads=alignment.quads[rows])
+    return crops, Inversion(alignment.clip_hash, frames, pivots[rows])
+
+
+def _check_blocks(config: TuningConfig, generator: Generator) -> None:
+    """Raise ConfigError where the settings name blocks that the generator does not have, or leave none to move."""
+    sizes = sorted(generator.channels)
+    named = ", ".join(map(str, sizes))
+    if config.resolution is not None and config.resolution not in sizes:
+        raise ConfigError(
+            f"The generator has no block of {config.resolution} px.", f"Choose 'resolution' from {named}."
+        )
+    if config.lr > 0 and config.freeze_below > (config.resolution or sizes[-1]):
+        message = f"With 'freeze_below' {config.freeze_below} there are no weights left to tune."
+        raise ConfigError(message, f"Choose it from {named}, or set 'lr' to 0 to move the pivots alone.")
 
 
 class _Fit:
@@ -113,8 +182,10 @@ class _Fit:
         self.alignment, self.config, self.runtime = alignment, config, runtime
         self.perceptual = perceptual
         self.net = own_copy(generator, runtime.device)
+        self.until = config.resolution or generator.resolution
+        self._hold_blocks()
         self.original = _Original(generator, runtime) if config.locality_weight > 0 else None
-        self.optimiser = adam(self.net, config.lr, config.beta1, config.beta2)
+        self.optimiser = adam(self.net, config.lr, config.beta1, config.beta2) if config.lr > 0 else None
         self.pivots = RowAdam(inversion.w_plus.detach().float().clone(), config.beta1, config.beta2)
         self.history: list[list[float]] = []
         self.features: dict[int, list[Tensor]] = {}
@@ -124,6 +195,12 @@ class _Fit:
         self.total = self.steps_per_pass * (config.passes + 1)  # the last being the evaluation
         self.preview = self.frames // 2
         self.fingerprint = _fingerprint(alignment, inversion, generator, config, runtime)
+
+    def _hold_blocks(self) -> None:
+        """Ask for gradients of those weights only that shall move, which also saves computing the others."""
+        for block in self.net.blocks.values():
+            assert isinstance(block, SynthesisBlock)
+            block.requires_grad_(self.config.lr > 0 and self.config.freeze_below <= block.resolution <= self.until)
 
     @property
     def history_length(self) -> int:
@@ -163,7 +240,7 @@ class _Fit:
         index = torch.from_numpy(rows)
         w_plus = self.pivots.table[index].to(device).requires_grad_(config.pivot_lr > 0)
         with self.runtime.autocast():
-            made = self.net.synthesis(w_plus, noise="const")
+            made = self.net.run_blocks(self.net.styles(w_plus), "const", until=self.until).image
         lpips = self.perceptual.distance(self.perceptual.features(made), features)
         mse = (made.float() - images).square().mean(dim=(1, 2, 3))
         loss = config.l2_weight * mse.mean() + config.lpips_weight * lpips.float().mean()
@@ -171,12 +248,12 @@ class _Fit:
             loss = loss + self.locality(w_plus.detach(), step)
         value = float(loss.detach())
         check_finite(value, "tuning", step)
-        self.optimiser.zero_grad(set_to_none=True)
+        if self.optimiser is not None:
+            self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        self.move(index, w_plus, step)
         if self.preview in rows:
-            picture = to_picture(made.detach()[rows.tolist().index(self.preview)][None])[0]
-            self.runtime.show(STAGE, self.alignment.frame_indices[self.preview], picture)
+            self.show(made.detach()[rows.tolist().index(self.preview)][None])
+        self.move(index, w_plus, step)
         return (
             float(mse.detach().mean()),
             float(lpips.detach().mean()),
@@ -188,10 +265,18 @@ class _Fit:
         """Apply the gradients at the step's rate, to the weights and, where the settings say so, to the pivots."""
         config = self.config
         factor = cosine_rate(step, config.passes * self.steps_per_pass, config.final_lr)
-        set_rate(self.optimiser, config.lr * factor)
-        self.optimiser.step()
+        if self.optimiser is not None:
+            set_rate(self.optimiser, config.lr * factor)
+            self.optimiser.step()
         if w_plus.grad is not None:
             self.pivots.step(index, w_plus.grad, config.pivot_lr * factor)
+
+    def show(self, made: Tensor) -> None:
+        """Show the middle frame, made (1, 3, r, r) by this step; where that is too small, drawn again at full size."""
+        if made.shape[-1] < self.net.resolution:
+            with torch.no_grad(), self.runtime.autocast():
+                made = self.net.synthesis(self.pivots.table[self.preview][None].to(self.runtime.device))
+        self.runtime.show(STAGE, self.alignment.frame_indices[self.preview], to_picture(made)[0])
 
     def locality(self, w_plus: Tensor, step: int) -> Tensor:
         """PTI's regulariser: near the pivots, other faces keep the look that the untuned generator gives them."""
@@ -206,9 +291,10 @@ class _Fit:
         return self.config.locality_l2_weight * mse + self.config.locality_lpips_weight * lpips
 
     def targets(self, rows: np.ndarray) -> tuple[Tensor, list[Tensor]]:
-        """Crops (B, 3, R, R) at positions `rows` and their features, each computed once while memory allows."""
-        crops = np.stack([self.alignment.crops.read(self.alignment.frame_indices[row]) for row in rows])
-        images = to_model(crops).to(self.runtime.device)
+        """Targets (B, 3, r, r) at positions `rows` and their features, each computed once while memory allows."""
+        images = self.crops(rows)
+        if self.until < self.net.resolution:
+            images = shrink(images, self.until)
         missing = [position for position, row in enumerate(rows) if int(row) not in self.features]
         fresh: dict[int, list[Tensor]] = {}
         if missing:
@@ -223,6 +309,11 @@ class _Fit:
         found = [self.features.get(int(row)) or fresh[int(row)] for row in rows]
         return images, [torch.cat(parts) for parts in zip(*found, strict=True)]
 
+    def crops(self, rows: np.ndarray) -> Tensor:
+        """Crops (B, 3, R, R) in [-1, 1] at positions `rows`."""
+        pictures = np.stack([self.alignment.crops.read(self.alignment.frame_indices[row]) for row in rows])
+        return to_model(pictures).to(self.runtime.device)
+
     def evaluate(self) -> tuple[float, float]:
         """Mean PSNR in dB and LPIPS over the frames, of the weights as they stand."""
         decibels = lpips = 0.0
@@ -231,6 +322,9 @@ class _Fit:
             rows = np.arange(start, min(start + self.config.batch_size, self.frames))
             images, features = self.targets(rows)
             with torch.no_grad():
+                if self.until < self.net.resolution:
+                    images = self.crops(rows)
+                    features = self.perceptual.features(images)
                 made = self.net.synthesis(self.pivots.table[torch.from_numpy(rows)].to(self.runtime.device))
                 lpips += float(self.perceptual.distance(self.perceptual.features(made), features).sum())
             decibels += float(psnr(made, images).sum())
@@ -242,7 +336,8 @@ class _Fit:
         weights = {f"net.{name}": p for name, p in self.net.named_parameters() if p.requires_grad}
         pivots = self.pivots.state("pivots") if self.config.pivot_lr > 0 else {}
         facts = {"fingerprint": self.fingerprint, "history": self.history}
-        save_checkpoint(file, {**weights, **pivots, **adam_state(self.optimiser)}, facts)
+        moments = adam_state(self.optimiser) if self.optimiser is not None else {}
+        save_checkpoint(file, {**weights, **pivots, **moments}, facts)
 
     def load(self, file: Path) -> None:
         """Go on from a checkpoint of the same work, if there is one."""
@@ -256,12 +351,18 @@ class _Fit:
                     parameter.copy_(tensors[f"net.{name}"])
         if self.config.pivot_lr > 0:
             self.pivots.load("pivots", tensors)
-        load_adam_state(self.optimiser, tensors)
+        if self.optimiser is not None:
+            load_adam_state(self.optimiser, tensors)
         history = facts["history"]
         assert isinstance(history, list)
         self.history = history
         for row in history:
             self.tell(row)
+
+
+def shrink(images: Tensor, size: int) -> Tensor:
+    """Pictures (B, 3, R, R) at (B, 3, size, size), each pixel the mean of what it covers."""
+    return F.avg_pool2d(images, images.shape[-1] // size)
 
 
 class _Original:

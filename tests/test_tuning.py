@@ -119,14 +119,25 @@ def test_history_and_measures_speak_of_the_pictures_they_are_named_after(case, g
     np.testing.assert_allclose([found.psnr, found.lpips], [psnr.mean(), lpips.mean()], rtol=1e-4)
 
 
-@pytest.mark.parametrize("changes", [{}, {"pivot_lr": 0.01}, {"batch_size": 1}, {"locality_weight": 5.0}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"pivot_lr": 0.01},
+        {"batch_size": 1},
+        {"locality_weight": 5.0},
+        {"pivot_lr": 0.01, "key_frames": 3, "smoothing": 1.0},
+        {"pivot_lr": 0.01, "lr": 0.0, "resolution": 8},
+        {"freeze_below": 8},
+    ],
+)
 def test_a_stopped_run_ends_as_one_that_was_not_stopped(case, generator, tmp_path, changes):
     config = dataclasses.replace(TuningConfig(passes=4, batch_size=2, lr=2e-3, final_lr=0.2), **changes)
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     whole.mkdir()
     halves.mkdir()
     expected = tune(*case, generator, Pixels(), config, Runtime(seed=7), whole)
-    per_pass = -(-FRAMES // config.batch_size)
+    per_pass = -(-(config.key_frames or FRAMES) // config.batch_size)
     stopped = Runtime(seed=7, progress=lambda _, done, __: stopped.cancel.set() if done == 2 * per_pass + 1 else None)
     with pytest.raises(Cancelled):
         tune(*case, generator, Pixels(), config, stopped, halves)
@@ -291,3 +302,118 @@ def test_the_figures_of_each_pass_are_told_also_those_before_a_stop(case, genera
     assert [list(figures.values()) for _, figures in after] == found.history.tolist()
     assert [list(figures) for _, figures in after] == [["l2", "lpips", "loss", "psnr"]] * 3
     assert {stage for stage, _ in before + after} == {"tune"}
+
+
+# --- Key frames, smoothing, few weights ------------------------------------------------------------------------------
+
+
+def test_key_frames_are_the_middles_of_equal_stretches_and_hold_the_middle_frame():
+    assert tuning.key_rows(9, 3).tolist() == [1, 4, 7]
+    assert tuning.key_rows(5, None).tolist() == tuning.key_rows(5, 9).tolist() == [0, 1, 2, 3, 4]
+    for frames in range(1, 60):
+        for count in range(1, frames + 1):
+            rows = tuning.key_rows(frames, count)
+            assert len(set(rows.tolist())) == count
+            assert (np.diff(rows) > 0).all()
+            assert frames // 2 in rows
+            assert 0 <= rows[0] <= rows[-1] < frames
+
+
+def test_between_is_linear_in_the_frames_and_held_outside():
+    values = torch.tensor([[1.0, -2.0], [3.0, 0.0], [0.0, 6.0]])
+    found = tuning.between(values, [2, 4, 10], [0, 2, 3, 4, 7, 10, 12])
+    expected = [[1, -2], [1, -2], [2, -1], [3, 0], [1.5, 3], [0, 6], [0, 6]]
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float32))
+
+
+def test_steady_does_not_reach_across_a_gap():
+    values = torch.tensor([0.0, 0.0, 0.0, 9.0, 9.0])[:, None]
+    assert torch.equal(tuning.steady(values, (0, 1, 2, 7, 8), 1.5), values)
+    whole = tuning.steady(values, (0, 1, 2, 3, 4), 1.5)
+    assert 0 < float(whole[2]) < float(whole[3]) < 9
+    assert tuning.steady(values, (0, 1, 2, 3, 4), 0.0) is values
+
+
+def test_other_frames_take_the_shift_of_the_key_frames_around_them(case, generator, folder):
+    alignment, inversion = case
+    config = TuningConfig(passes=3, batch_size=2, lr=1e-3, pivot_lr=0.02, key_frames=3)
+    found = tune(alignment, inversion, generator, Pixels(), config, Runtime(), folder)
+    shift = found.w_plus - inversion.w_plus
+    assert tuning.key_rows(FRAMES, 3).tolist() == [0, 2, 4]
+    assert (shift[[0, 2, 4]].abs().amax(dim=(1, 2)) > 0.01).all()
+    for middle in (1, 3):
+        torch.testing.assert_close(shift[middle], (shift[middle - 1] + shift[middle + 1]) / 2, rtol=0, atol=1e-6)
+
+
+def test_key_frames_are_fitted_as_a_clip_of_them_alone_would_be(case, generator, tmp_path):
+    alignment, inversion = case
+    config = TuningConfig(passes=2, batch_size=2, lr=1e-3, pivot_lr=0.02, key_frames=3)
+    rows = [0, 2, 4]
+    frames = tuple(alignment.frame_indices[row] for row in rows)
+    part = dataclasses.replace(alignment, frame_indices=frames, quads=alignment.quads[rows])
+    alone = dataclasses.replace(inversion, frame_indices=frames, w_plus=inversion.w_plus[rows])
+    results = []
+    for name, pair in (("whole", case), ("alone", (part, alone))):
+        (tmp_path / name).mkdir()
+        results.append(tune(*pair, generator, Pixels(), config, Runtime(), tmp_path / name))
+    assert same_state(*results)
+    assert (results[0].psnr, results[0].lpips) == (results[1].psnr, results[1].lpips)
+    torch.testing.assert_close(results[0].w_plus[rows], results[1].w_plus, rtol=0, atol=1e-6)
+
+
+def test_settings_that_are_off_change_nothing(case, generator, tmp_path):
+    results = []
+    for name, changes in (("plain", {}), ("named", {"key_frames": FRAMES, "resolution": 16, "freeze_below": 4})):
+        (tmp_path / name).mkdir()
+        config = TuningConfig(passes=2, lr=1e-3, pivot_lr=0.01, **changes)
+        results.append(tune(*case, generator, Pixels(), config, Runtime(), tmp_path / name))
+    assert same_state(*results)
+    assert torch.equal(results[0].w_plus, results[1].w_plus)
+    assert results[0].psnr == results[1].psnr
+
+
+def test_smoothing_steadies_the_pivots_that_are_given_back(case, generator, folder):
+    alignment, inversion = case
+    config = TuningConfig(passes=0, smoothing=1.5)
+    found = tune(alignment, inversion, generator, Pixels(), config, Runtime(), folder).w_plus
+    assert torch.equal(found, tuning.steady(inversion.w_plus, alignment.frame_indices, 1.5))
+    assert found.diff(n=2, dim=0).abs().mean() < 0.3 * inversion.w_plus.diff(n=2, dim=0).abs().mean()
+
+
+def test_rate_0_leaves_the_weights_and_moves_the_pivots(case, generator, folder):
+    config = TuningConfig(passes=8, batch_size=2, lr=0.0, pivot_lr=0.02)
+    found = tune(*case, generator, Pixels(), config, Runtime(), folder)
+    assert all(torch.equal(tensor, generator.state_dict()[name]) for name, tensor in found.state.items())
+    assert found.psnr > found.history[0, 3] + 0.1
+    with pytest.raises(ConfigError, match="lr"):
+        TuningConfig(lr=0.0)
+
+
+@pytest.mark.parametrize(("changes", "moving"), [({"freeze_below": 16}, {16}), ({"resolution": 8}, {4, 8})])
+def test_blocks_that_are_held_keep_their_weights(case, generator, folder, changes, moving):
+    config = TuningConfig(passes=2, batch_size=2, lr=1e-3, **changes)
+    found = tune(*case, generator, Pixels(), config, Runtime(), folder).state
+    before = generator.state_dict()
+    changed = {name.split(".")[1] for name, tensor in found.items() if not torch.equal(tensor, before[name])}
+    assert changed == {f"b{size}" for size in moving}
+
+
+def test_a_lower_resolution_still_measures_and_shows_whole_pictures(case, generator, folder):
+    alignment, inversion = case
+    shown = []
+    runtime = Runtime(preview=lambda _, frame, picture: shown.append((frame, picture.shape)))
+    config = TuningConfig(passes=1, batch_size=2, lr=1e-8, resolution=8)
+    found = tune(alignment, inversion, generator, Pixels(), config, runtime, folder)
+    assert shown == [(12, (16, 16, 3))]
+    with torch.no_grad():
+        made = generator.synthesis(inversion.w_plus)
+    crops = torch.from_numpy(np.stack(list(alignment.crops))).permute(0, 3, 1, 2).double() / 127.5 - 1
+    mse = (made - crops).square().mean(dim=(1, 2, 3))
+    assert found.psnr == pytest.approx(float((20 * torch.log10(2 / mse.sqrt())).mean()), rel=1e-4)
+
+
+def test_blocks_that_do_not_exist_are_refused(case, generator, folder):
+    with pytest.raises(ConfigError, match="no block of 32 px"):
+        tune(*case, generator, Pixels(), TuningConfig(resolution=32), Runtime(), folder)
+    with pytest.raises(ConfigError, match="no weights left"):
+        tune(*case, generator, Pixels(), TuningConfig(freeze_below=32), Runtime(), folder)

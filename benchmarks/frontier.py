@@ -1,0 +1,177 @@
+"""Compare tuning schedules on clips: how near the tuned pivot lies, and how much of each direction's change is kept.
+
+    python -m benchmarks.frontier CLIP [CLIP ...] [--json FILE] [--plot docs/frontier.jpg] [--candidates FILE]
+                                  [--only NAME ...] [--end 1] [--runs FOLDER]
+
+Place: dlib's landmarks of tuned pivot and source in per cent of the distance of the eyes, as they are and after a
+rigid motion with scale; the distance of the parser's outlines in pixels. Change kept: cosine, inside the face and with
+the two pivots registered by landmarks, of the tuned generator's change and the untuned generator's around the encoder's
+pivot, for every direction of the pack at factors 2 and -2. With --json, what the file holds already is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.frontier_measures import ChangeMeter, PlaceMeter, jitter
+from benchmarks.frontier_plot import draw_frontier
+from stit_core.artefacts import Alignment, Inversion, Tuned
+from stit_core.config import TuningConfig, preset
+from stit_core.directions import SHIPPED, list_directions, load_direction
+from stit_core.fitting import own_copy
+from stit_core.images import to_picture
+from stit_core.memory import keep_freed_memory
+from stit_core.packs import Models, find_pack, load_models
+from stit_core.pipeline import Pipeline
+from stit_core.runtime import Runtime, pick_device, pick_dtype
+from stit_core.store import Store
+from stit_core.tuning import tune
+
+FRAMES_MOVED = 2  # of a clip, whose directions are compared
+COLUMNS = ("place", "shape", "mouth", "lids", "outline", "kept", "kept worst", "meaning", "psnr", "jitter", "processor")
+PARTS = ("generator", "encoder", "parser", "perceptual", "attributes")
+# Whole schedules of STIT's stage: "key_frames" where the cost shall not grow with the clip.
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "encoder alone": {"passes": 0},
+    "latents alone, 4 passes": {"passes": 4, "lr": 0.0, "pivot_lr": 0.03},
+    "weights from 32 px, 4 passes": {"passes": 4, "lr": 5e-4, "pivot_lr": 0.03, "freeze_below": 32},
+    "gentle, 4 passes at 5e-4": {"passes": 4, "lr": 5e-4, "pivot_lr": 0.03},
+    "2 passes at 1e-3": {"passes": 2, "lr": 1e-3, "pivot_lr": 0.05, "batch_size": 4},
+    "gentle, PTI's locality": {"passes": 4, "lr": 5e-4, "pivot_lr": 0.03, "locality_weight": 10.0},
+    "16 passes at 5e-3 (stitch)": {"passes": 16, "lr": 5e-3, "pivot_lr": 0.01},
+}
+COMMON = {"batch_size": 2, "lpips_weight": 0.08, "final_lr": 0.1}  # unless a candidate says otherwise
+
+
+@dataclass(frozen=True)
+class Case:
+    """A clip ready to be tuned to: its crops, pivots and meters."""
+
+    name: str
+    alignment: Alignment
+    inversion: Inversion
+    crops: np.ndarray
+    place: PlaceMeter
+    change: ChangeMeter
+    moved: Sequence[int]
+
+
+def open_case(models: Models, path: Path, end: float, runs: Path, vectors: Tensor, runtime: Runtime) -> Case:
+    """Align and invert the clip's first `end` seconds, or find that done in `runs`."""
+    config = preset("balanced", models.pack.schedules).with_changes({"video": {"end": end}})
+    pipeline = Pipeline(models, Store(runs), config, dataclasses.replace(runtime, dtype=torch.float32))
+    clip = pipeline.open(path)
+    alignment, inversion = pipeline.align(clip), pipeline.invert(clip)
+    crops = np.stack([alignment.crops.read(frame) for frame in alignment.frame_indices])
+    moved = [(2 * i + 1) * len(crops) // (2 * FRAMES_MOVED) for i in range(FRAMES_MOVED)]
+    change = ChangeMeter(models, inversion.w_plus[moved], vectors)
+    return Case(path.stem, alignment, inversion, crops, PlaceMeter(models, crops), change, moved)
+
+
+def measure(models: Models, case: Case, config: TuningConfig, runtime: Runtime) -> dict[str, Any]:
+    """Tune to a clip and take every figure: seconds, means over frames, cosines over directions."""
+    with tempfile.TemporaryDirectory() as scratch:
+        started, worked = time.perf_counter(), time.process_time()
+        tuned = tune(
+            case.alignment, case.inversion, models.generator, models.perceptual, config, runtime, Path(scratch)
+        )
+        seconds, processor = time.perf_counter() - started, time.process_time() - worked
+    net = own_copy(models.generator, runtime.device, tuned.state).requires_grad_(False)
+    pictures = draw(net, tuned, runtime)
+    cosines = case.change.measure(net, tuned.w_plus[list(case.moved)])
+    found: dict[str, Any] = {name: float(np.nanmean(v)) for name, v in case.place.measure(pictures).items()}
+    by_direction = cosines["pixels"].mean(axis=(0, 2))
+    found |= {
+        "outline": float(np.nanmean([found[name] for name in found if name.startswith("outline")])),
+        "kept": float(cosines["pixels"].mean()),
+        "kept worst": float(cosines["pixels"].mean(axis=0).min()),
+        "meaning": float(cosines["meaning"].mean()),
+        "meaning worst": float(cosines["meaning"].mean(axis=0).min()),
+        "by direction": by_direction.tolist(),
+        "psnr": tuned.psnr,
+        "jitter": jitter(pictures, case.crops),
+        "seconds": seconds,
+        "processor": processor / torch.get_num_threads(),
+    }
+    return found
+
+
+@torch.inference_mode()
+def draw(net: Any, tuned: Tuned, runtime: Runtime) -> np.ndarray:
+    """The pivots' pictures (T, R, R, 3) uint8."""
+    with runtime.autocast():
+        return np.concatenate([to_picture(net.synthesis(w[None]).float()) for w in tuned.w_plus])
+
+
+def table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """A Markdown table of means over clips, a row for each candidate."""
+    lines = ["| schedule | " + " | ".join(COLUMNS) + " |", "| --- |" + " ---: |" * len(COLUMNS)]
+    for name, clips in results.items():
+        cells = [f"{mean_of(clips, column):.3g}" for column in COLUMNS]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def mean_of(clips: Mapping[str, Mapping[str, Any]], column: str) -> float:
+    """Mean of a figure over clips."""
+    return float(np.nanmean([figures[column] for figures in clips.values()]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", type=Path, nargs="+")
+    parser.add_argument("--json", type=Path, help="file for all figures; what it holds is not made again")
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--candidates", type=Path, help="JSON, name -> settings of tuning, instead of the usual ones")
+    parser.add_argument("--chosen", nargs="*", default=[], help="names that stand out in the plot")
+    parser.add_argument("--end", type=float, default=1.0, help="seconds of each clip")
+    parser.add_argument("--runs", type=Path, help="folder in which crops are kept")
+    parser.add_argument("--pack", default="heads-256")
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args()
+    keep_freed_memory()
+    device = pick_device(arguments.device)
+    models = load_models(find_pack(arguments.pack), device, PARTS)
+    runtime = Runtime(device=device, dtype=pick_dtype("balanced", device))
+    names = sorted(card.name for card in list_directions(models.pack, (SHIPPED,)))
+    vectors = torch.stack([torch.from_numpy(load_direction(models.pack, n, (SHIPPED,)).vector).float() for n in names])
+    candidates = json.loads(arguments.candidates.read_text()) if arguments.candidates else CANDIDATES
+    results: dict[str, dict[str, Any]] = {}
+    if arguments.json and arguments.json.is_file():
+        results = json.loads(arguments.json.read_text())
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in arguments.clips:
+            missing = [name for name in candidates if path.stem not in results.get(name, {})]
+            if not missing:
+                continue
+            case = open_case(models, path, arguments.end, arguments.runs or Path(scratch), vectors, runtime)
+            for name in missing:
+                figures = measure(models, case, TuningConfig(**{**COMMON, **candidates[name]}), runtime)
+                results.setdefault(name, {})[path.stem] = figures
+                brief = {k: round(v, 3) for k, v in figures.items() if isinstance(v, float)}
+                print(path.stem, name, brief, file=sys.stderr, flush=True)
+                if arguments.json:
+                    arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    shown = {name: results[name] for name in candidates}
+    print(table(shown))
+    if arguments.plot:
+        points = {name: (mean_of(clips, "place"), mean_of(clips, "kept")) for name, clips in shown.items()}
+        axes = ("landmarks of tuned pivot against source, % of the distance of the eyes", "change kept (cosine)")
+        draw_frontier(points, tuple(arguments.chosen), "Place and change kept, by schedule", axes, arguments.plot)
+
+
+if __name__ == "__main__":
+    main()
