@@ -20,6 +20,10 @@ from stit_core.warps import warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
 FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
+HUE_BLUR = 6.0  # pixels, of the lightness that a change of hue is held against
+HUE_NEEDS = 0.2  # change of the logarithm of lightness at which half of the change of hue is believed
+RELIEF_BLUR = 4.0  # pixels: what is narrower counts as folds and wrinkles
+RELIEF_GAIN = 2.0
 FEATURE_BLUR = 2.5  # pixels, of the one over the ratio of eyes and lips
 SHADE_BLUR = 0.8  # pixels, of the one over the ratio
 
@@ -68,13 +72,31 @@ def read_change(source: Drawn, pivot: Drawn, edited: Drawn, offset: np.ndarray, 
     after = edited.picture.astype(np.float32)
     ratio = np.log((after + OFFSET) / (before + OFFSET))
     ratio = np.clip(cv2.GaussianBlur(ratio, (0, 0), SHADE_BLUR), -LARGEST_SHADE, LARGEST_SHADE)
+    ratio = _calm_hue(ratio)
     labels = warp_labels(pivot.labels, flow)
-    skin = fill(ratio, agreed(labels, edited.labels, SKIN_LIKE))
+    skin = _with_relief(fill(ratio, agreed(labels, edited.labels, SKIN_LIKE)))
     parts = np.maximum(agreed(labels, edited.labels, EYES, 3), agreed(labels, edited.labels, LIPS, 1))
     features = fill(_mean_within(ratio, parts), parts)
     motion = warp(flow, offset)
     novelty, fresh = read_novelty(source, pivot, edited, labels, offset, motion, classes)
     return Change(motion, warp(skin, offset), warp(features, offset), fresh, novelty)
+
+
+def _calm_hue(ratio: np.ndarray) -> np.ndarray:
+    """A ratio (S, S, 3) whose colour changes no more than its lightness gives reason to.
+
+    Skin that gets darker changes its hue with that; a hue that changes alone is what the generator mixes in.
+    """
+    light = ratio.mean(axis=-1, keepdims=True)
+    reason = np.square(cv2.GaussianBlur(light[..., 0], (0, 0), HUE_BLUR))[..., None]
+    return light + (ratio - light) * reason / (reason + HUE_NEEDS**2)
+
+
+def _with_relief(shade: np.ndarray) -> np.ndarray:
+    """A shade (S, S, 3) whose folds and wrinkles are as deep as in skin, not as faint as in a small generator's."""
+    light = shade.mean(axis=-1)
+    relief = light - cv2.GaussianBlur(light, (0, 0), RELIEF_BLUR)
+    return shade + (RELIEF_GAIN - 1) * relief[..., None]
 
 
 def _mean_within(ratio: np.ndarray, known: np.ndarray) -> np.ndarray:

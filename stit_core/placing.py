@@ -11,12 +11,14 @@ import numpy as np
 from stit_core.change import Change
 from stit_core.config import TransferConfig
 from stit_core.drawn import OFFSET, Drawn
-from stit_core.face_labels import BROWS, COVERS, HEAD, LIPS, SKIN, SKIN_LIKE, is_one_of
+from stit_core.face_labels import BROWS, COVERS, EARS, HAIR, HEAD, LIPS, NECK, SKIN, SKIN_LIKE, is_one_of
 from stit_core.geometry import frame_to_crop, quad_bounds
 from stit_core.warps import warp
 
-FADE = 14.0  # pixels of the crop beyond the head's outline over which motion fades out
+FADE = 9.0  # pixels of the crop beyond the head's outline over which motion fades out
 EDGE_WIDTH = 1.2  # pixels, deviation of the Gaussian over the edge between what changes and what does not
+RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
+RELIEF_POWER = 0.45  # of the ratio by which light is shaded: the one for relief
 SMALLEST_PART = 12  # pixels, area under which what the parser calls a part of the face is a speck
 
 
@@ -48,8 +50,11 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     # Inside an edge to what is kept the weight has to reach 0, against the background it may reach over it by a pixel.
     inwards = np.clip(2 * cv2.GaussianBlur(1 - blocked, (0, 0), EDGE_WIDTH) - 1, 0, 1)
     shade = cv2.GaussianBlur(allowed, (0, 0), EDGE_WIDTH) * inwards
-    near = cv2.GaussianBlur(cv2.dilate(allowed, np.ones((5, 5), np.uint8)), (0, 0), FADE / 2)
-    motion = np.clip(2 * near, 0, 1) * np.clip(2 * cv2.GaussianBlur(1 - blocked, (0, 0), FADE / 4) - 1, 0, 1)
+    # Ears are drawn elsewhere than they are more often than not: they move with the whole head only.
+    still = blocked if HAIR in classes else np.maximum(blocked, is_one_of(labels, EARS))
+    moving = allowed * (1 - still) if HAIR in classes else allowed * (1 - still) * (labels != NECK)
+    near = cv2.GaussianBlur(cv2.dilate(moving, np.ones((5, 5), np.uint8)), (0, 0), FADE / 2)
+    motion = np.clip(2 * near, 0, 1) * np.clip(2 * cv2.GaussianBlur(1 - still, (0, 0), FADE / 4) - 1, 0, 1)
     skin = cv2.GaussianBlur(is_one_of(labels, (*SKIN_LIKE, *BROWS)), (0, 0), EDGE_WIDTH)
     return Weights(config.motion * motion, config.shade * shade, config.fresh * inwards, skin)
 
@@ -98,8 +103,12 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     way = over_frame(motion) @ np.linalg.inv(matrix).T.astype(np.float32)
     moved = cv2.remap(
         frame, columns + way[..., 0], rows + way[..., 1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
-    )
-    result = (moved + np.float32(OFFSET)) * np.exp(over_frame(shade)) - np.float32(OFFSET)
+    ).astype(np.float32)
+    shade = over_frame(shade)
+    # What is shaded keeps more of its relief than of its light, as dark skin does.
+    base = cv2.GaussianBlur(moved, (0, 0), RELIEF / np.sqrt(abs(np.linalg.det(matrix))))
+    result = (base + np.float32(OFFSET)) * np.exp(shade) - np.float32(OFFSET)
+    result += (moved - base) * np.exp(shade * np.float32(RELIEF_POWER))
     share = over_frame(novelty)[..., None]
     result = result + share * (over_frame(change.fresh) - result)
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)

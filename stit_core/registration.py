@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import dlib
 import numpy as np
-import torch
 from scipy.ndimage import gaussian_filter1d
 
 from stit_core.artefacts import Alignment, FrameFolder, Registration, Tuned, check_same_frames
 from stit_core.config import TransferConfig
-from stit_core.face_labels import parse_faces
-from stit_core.images import to_picture
-from stit_core.landmarks import predictor_file
-from stit_core.masks import Parser
+from stit_core.faces import Parser, draw_faces, landmark_finder, parse_faces
 from stit_core.models.generator import Generator
 from stit_core.runtime import Runtime
 
 STAGE = "register"
 BATCH_SIZE = 4  # frames a call of the generator and of the parser
-# Where dlib's detector puts the face in an FFHQ-framed crop: left, top, right, bottom as fractions of its side.
-FACE_BOX = (0.22, 0.33, 0.78, 0.89)
 
 
 def register(
@@ -64,7 +57,7 @@ def register(
     for positions in _batches(len(frames)):
         names = [frames[p] for p in positions]
         crops = np.stack([alignment.crops.read(name) for name in names])
-        drawn = draw(generator, tuned.w_plus[positions], runtime)
+        drawn = draw_faces(generator, tuned.w_plus[positions], runtime)
         known = parse_faces(np.concatenate([crops, drawn]), parser, runtime)
         for row, name in enumerate(names):
             source_points.append(points(crops[row]))
@@ -76,24 +69,6 @@ def register(
     source, pivot = np.stack(source_points), np.stack(pivot_points)
     offsets = _smooth(pivot - source, frames, config.registration_sigma)
     return Registration(alignment.clip_hash, frames, pivots, labels, source, offsets)
-
-
-def draw(generator: Generator, w_plus: torch.Tensor, runtime: Runtime) -> np.ndarray:
-    """Pictures (B, S, S, 3) uint8 of latents (B, L, 512)."""
-    with torch.inference_mode(), runtime.autocast():
-        images = generator.synthesis(w_plus.to(runtime.device))
-    return to_picture(images.float())
-
-
-def landmark_finder() -> Callable[[np.ndarray], np.ndarray]:
-    """A function from aligned crops (S, S, 3) uint8 to landmarks (68, 2) in their pixels; it asks no detector."""
-    predictor = dlib.shape_predictor(str(predictor_file()))
-
-    def points(crop: np.ndarray) -> np.ndarray:
-        box = dlib.rectangle(*(round(edge * crop.shape[0]) for edge in FACE_BOX))
-        return np.array([(p.x, p.y) for p in predictor(crop, box).parts()], dtype=np.float64)
-
-    return points
 
 
 def _smooth(offsets: np.ndarray, frames: tuple[int, ...], sigma: float) -> np.ndarray:

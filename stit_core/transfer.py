@@ -19,15 +19,13 @@ from stit_core.artefacts import Alignment, Clip, Edit, Masks, Registration, Stit
 from stit_core.change import FIELD, Change, dense_flow, read_change
 from stit_core.config import TransferConfig
 from stit_core.drawn import Drawn
-from stit_core.face_labels import parse_faces
+from stit_core.faces import Parser, draw_faces, landmark_finder, parse_faces
 from stit_core.frame_record import FrameRecord
 from stit_core.geometry import quad_bounds, warp_quad_to_square
 from stit_core.images import to_mask, to_model
-from stit_core.masks import Parser
 from stit_core.metrics import masked_loss
 from stit_core.models.generator import Generator
 from stit_core.placing import apply_change, place_weights
-from stit_core.registration import draw, landmark_finder
 from stit_core.runtime import Runtime
 from stit_core.warps import warp, warp_between
 
@@ -191,7 +189,7 @@ class Transfer:
         """The stacked change of a frame by itself."""
         if position not in self._changes:
             source, pivot = self._source(position), self._pivot(position)
-            drawn = draw(self.generator, self.edit.w_plus[position : position + 1], self.runtime)
+            drawn = draw_faces(self.generator, self.edit.w_plus[position : position + 1], self.runtime)
             labels = parse_faces(drawn, self.parser, self.runtime)[0]
             edited = self._drawn(drawn[0], labels, self._find_points(drawn[0]))
             offset = warp_between(source.points, pivot.points - source.points, self.size)
