@@ -27,6 +27,7 @@ from stit_core.runtime import pick_device
 
 BATCH = 5  # pairs
 RATE = 0.0018
+AVERAGE = 0.995
 ARCHITECTURE = "compact-reader"
 
 
@@ -62,7 +63,7 @@ def reader_phase(
         assert isinstance(module, CompactReader)
         return evaluate_reader(module, held_out, device)
 
-    return Phase("reader", reader, optimiser, step, evaluate, minutes)
+    return Phase("reader", reader, optimiser, step, evaluate, minutes, average=AVERAGE)
 
 
 def export(reader: CompactReader, pack: Path) -> None:
@@ -97,7 +98,9 @@ def main() -> None:
     reader, averaged = (started(options.pack).to(device=device) for _ in range(2))
     for module in (reader, averaged):
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    run_phase(reader_phase(reader, options.data, options.minutes, options.seed, options.batch, device), options.out, averaged)
+    run_phase(
+        reader_phase(reader, options.data, options.minutes, options.seed, options.batch, device), options.out, averaged
+    )
 
 
 if __name__ == "__main__":

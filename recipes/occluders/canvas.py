@@ -57,7 +57,7 @@ class Canvas:
         return np.median(chosen, axis=0) if len(chosen) > 40 else np.array(otherwise)  # type: ignore[no-any-return]
 
     def paint(self, alpha: np.ndarray, colour: np.ndarray, label: int | None) -> None:
-        """Lay `colour` (3,) or (H, W, 3) over the picture with alpha (H, W) in [0, 1]; labels change where it is over half."""
+        """Lay `colour` (3,) or (H, W, 3) over the picture with alpha (H, W) in [0, 1]; over half, labels change too."""
         rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
         if not len(rows):
             return
@@ -85,7 +85,7 @@ def filled(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def stroked(lines: list[np.ndarray], thickness: float, size: tuple[int, int], closed: bool = False) -> np.ndarray:
     """Alpha (H, W) float32 of polylines, `thickness` pixels wide; thin ones are fainter."""
     mask = np.zeros(size, np.uint8)
-    width = max(int(round(thickness)), 1)
+    width = max(round(thickness), 1)
     cv2.polylines(mask, [to_fixed(line) for line in lines], closed, 255, width, cv2.LINE_AA, SHIFT)
     return mask.astype(np.float32) * (min(thickness, 1.0) / 255)
 

@@ -23,7 +23,9 @@ def wear_glasses(canvas: Canvas, rng: np.random.Generator) -> None:
     glass = np.maximum(*(filled(lens, canvas.size) for lens in lenses))
     if rng.random() < 0.8:
         down = canvas.down * rng.uniform(1.0, 4.0)
-        canvas.shade(np.maximum(frame, 0.0), (float(down[0]), float(down[1])), rng.uniform(0.8, 3), rng.uniform(0, 0.45))
+        canvas.shade(
+            np.maximum(frame, 0.0), (float(down[0]), float(down[1])), rng.uniform(0.8, 3), rng.uniform(0, 0.45)
+        )
     _glaze(canvas, glass, rng)
     canvas.paint(frame * rng.uniform(0.85, 1.0), _frame_colour(canvas, rng), L_GLASSES)
     if rng.random() < 0.5:

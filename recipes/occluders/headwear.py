@@ -8,7 +8,13 @@ import numpy as np
 from recipes.heads.surface import L_EARRING, L_HAIR, L_HAT, L_LEFT_EAR, L_RIGHT_EAR
 from recipes.occluders.canvas import HEAD_CLASSES, Canvas, any_colour, cloth_texture, curve, filled, stroked
 
-HAIR_COLOURS = ((28.0, 22.0, 18.0), (60.0, 40.0, 26.0), (110.0, 78.0, 48.0), (176.0, 146.0, 98.0), (150.0, 148.0, 146.0))
+HAIR_COLOURS = (
+    (28.0, 22.0, 18.0),
+    (60.0, 40.0, 26.0),
+    (110.0, 78.0, 48.0),
+    (176.0, 146.0, 98.0),
+    (150.0, 148.0, 146.0),
+)
 
 
 def hair_colour(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
@@ -155,5 +161,3 @@ def wear_earrings(canvas: Canvas, rng: np.random.Generator) -> None:
         canvas.paint(alpha, np.clip(colour, 0, 255), L_EARRING)
         if rng.random() < 0.6:
             canvas.paint(filled(lobe + 0.25 * ring, canvas.size) * 0.7 * (alpha > 0.3), np.full(3, 250.0), None)
-
-

@@ -25,7 +25,9 @@ def _microphone(canvas: Canvas, rng: np.random.Generator) -> None:
     grip = stroked([np.array([head, head + 5 * d * way])], radius * rng.uniform(0.5, 1.4), canvas.size)
     canvas.paint(grip, _lit_along(canvas, any_colour(rng, 0.9), head, way, radius), L_BACKGROUND)
     around = np.linspace(0, 2 * np.pi, 32)[:, None]
-    ball = filled(head + radius * (np.cos(around) * canvas.across + rng.uniform(0.9, 1.4) * np.sin(around) * way), canvas.size)
+    ball = filled(
+        head + radius * (np.cos(around) * canvas.across + rng.uniform(0.9, 1.4) * np.sin(around) * way), canvas.size
+    )
     height, width = canvas.size
     y, x = np.mgrid[:height, :width].astype(np.float32)
     period = rng.uniform(2, 5)

@@ -61,7 +61,7 @@ def _crowd(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
 def _shelves(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
     height, width = canvas.size
     field = _plain(canvas, rng)
-    y = -rng.integers(0, 30)
+    y = -int(rng.integers(0, 30))
     row, dark = int(rng.integers(12, 70)), rng.uniform(0, 1)
     while y < height:
         x = 0
@@ -85,9 +85,19 @@ def _strokes(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
         spread = rng.uniform(2, 30)
         shade = colour * rng.uniform(0.6, 1.4)
         for _ in range(rng.integers(4, 24)):
-            line = curve(start + rng.normal(0, spread, 2), bend + rng.normal(0, spread, 2), end + rng.normal(0, spread, 2))
+            line = curve(
+                start + rng.normal(0, spread, 2), bend + rng.normal(0, spread, 2), end + rng.normal(0, spread, 2)
+            )
             points = np.round(line * 16).astype(np.int32)[:, None]
-            cv2.polylines(field, [points], False, (shade * rng.uniform(0.7, 1.3)).tolist(), int(rng.integers(1, 3)), cv2.LINE_AA, 4)
+            cv2.polylines(
+                field,
+                [points],
+                False,
+                (shade * rng.uniform(0.7, 1.3)).tolist(),
+                int(rng.integers(1, 3)),
+                cv2.LINE_AA,
+                4,
+            )
     return field
 
 

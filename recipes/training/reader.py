@@ -104,7 +104,7 @@ def hidden(image: np.ndarray, labels: np.ndarray, landmarks: np.ndarray, seed: i
     picture = np.clip(np.round(canvas.image), 0, 255).astype(np.uint8)
     if rng.random() < JPEG_SHARE:
         _, coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 90))])
-        picture = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        picture = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
     return picture, canvas.labels
 
 
@@ -172,7 +172,9 @@ def place_losses(
             c, d = (each.narrow(axis, 0, MAP_SIZE - step) for each in (found, places))
             smooth = ((b - d).abs().amax(1, keepdim=True) < EDGE * step).float()
             inside = weight.narrow(axis, step, MAP_SIZE - step) * weight.narrow(axis, 0, MAP_SIZE - step) * smooth
-            slopes = slopes + (((a - c) - (b - d)).abs().sum(1, keepdim=True) * inside).sum() / inside.sum().clamp(min=1)
+            slopes = slopes + (((a - c) - (b - d)).abs().sum(1, keepdim=True) * inside).sum() / inside.sum().clamp(
+                min=1
+            )
     first, second = found[::2], found[1::2]
     there = F.grid_sample(second, target, padding_mode="border", align_corners=False)
     truth = F.grid_sample(places[1::2], target, padding_mode="border", align_corners=False)
@@ -203,7 +205,12 @@ def class_weights(shards: PairShards, count: int = 150) -> Tensor:
 
 
 def reader_step(
-    reader: CompactReader, shards: PairShards, weights: Tensor, batch: int, random: np.random.Generator, device: torch.device
+    reader: CompactReader,
+    shards: PairShards,
+    weights: Tensor,
+    batch: int,
+    random: np.random.Generator,
+    device: torch.device,
 ) -> dict[str, float]:
     """One step on `batch` pairs; leaves gradients behind, returns the losses."""
     rows = random.integers(0, len(shards), batch)
@@ -223,7 +230,9 @@ def reader_step(
 
 
 @torch.no_grad()
-def evaluate_reader(reader: CompactReader, held_out: PairShards, device: torch.device, count: int = 40) -> dict[str, float]:
+def evaluate_reader(
+    reader: CompactReader, held_out: PairShards, device: torch.device, count: int = 40
+) -> dict[str, float]:
     """Mean IoU of bare and hidden pictures, and the losses of places, over the first pairs held out."""
     reader.eval()
     figures: dict[str, float] = {}
