@@ -6,8 +6,9 @@
 PAIRS/held_out is what `recipes.render_pairs` writes. IoU is by class over all pictures, once bare and once with what
 `recipes.occluders` paints over them; `--against` adds another pack's parser, which need not read places. With
 MakeHuman's data, heads are rendered in the two states of each labelled set, and the end-point error of the motion
-between them is given in pixels at 256 px, for places and for dense inverse search (Kroeger et al. 2016): median and
-mean over the points of the head that both pictures show, hair apart. Prints Markdown tables.
+between them is given in pixels at 256 px, median / mean: of places alone, of places and texture, and of dense inverse
+search (Kroeger et al. 2016); over the face's and neck's points that both pictures show, over those of them that move
+by more than a pixel, and over hair. Prints Markdown tables.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ import torch
 
 from benchmarks.pack import CLASSES
 from recipes.heads.parameters import from_latent
-from recipes.heads.renderer import FACTOR, Renderer
+from recipes.heads.renderer import FACTOR, Renderer, Rendering
 from recipes.heads.surface import L_CLOTH, L_HAIR
 from recipes.heads.tracing import true_motion
 from recipes.labels import fixed
@@ -39,6 +41,7 @@ BATCH = 8
 HIDDEN_SEED = 10_000
 MOTION_SEED = 5  # of the heads, which no training set has
 SURE = 0.5  # confidence from which a motion counts as believed
+MOVING = 1.0  # pixels of true motion from which a point counts as moving
 ROUNDS = 20  # of the timing
 
 
@@ -70,13 +73,14 @@ def _number(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.3f}"
 
 
-def read_pair(reader: Any, pictures: np.ndarray) -> Motion:
+def read_pair(reader: Any, pictures: np.ndarray, texture: bool) -> Motion:
     """Motion from each pixel of the first of two pictures (2, S, S, 3) uint8 to the second, as the reader sees it."""
     with torch.inference_mode():
         logits, places = reader.read(to_model(pictures), full_size=False)
     maps = places.permute(0, 2, 3, 1).numpy()
     weights = [head_weight(each) for each in logits.numpy()]
-    return read_motion(maps[1], maps[0], weights[1], weights[0], pictures.shape[1])
+    both = (pictures[1], pictures[0]) if texture else None
+    return read_motion(maps[1], maps[0], weights[1], weights[0], both, pictures.shape[1])
 
 
 def search_flow(pictures: np.ndarray) -> np.ndarray:
@@ -87,63 +91,79 @@ def search_flow(pictures: np.ndarray) -> np.ndarray:
 
 
 def motion_errors(reader: Any, makehuman: Path, names: list[str], heads: int) -> dict[str, dict[str, float]]:
-    """Figures of each labelled set: median and mean error of places and of search, share believed, size of motion."""
+    """Figures of each labelled set: errors of each way to find the motion, over all points and those that move."""
     renderer = Renderer(makehuman)
     figures = {}
     for name in names:
-        gathered: dict[str, list[np.ndarray]] = {"places": [], "search": [], "moved": [], "sure": [], "hair": []}
+        gathered: dict[str, list[np.ndarray]] = {}
         for index in range(heads):
-            labelled = PAIRED_SETS[name]
-            head = from_latent(latent_of(MOTION_SEED, index))
-            camera = None if labelled.middle is None else renderer.camera_of(fixed(head, labelled.middle))
-            (one, trace), (two, other) = (
-                renderer.trace(fixed(head, values), 256, camera) for _, values in labelled.classes
-            )
-            truth = true_motion(trace, other, FACTOR)
+            one, pictures, truth = state_pair(renderer, name, index)
             known = ~np.isnan(truth[..., 0]) & (one.labels != L_CLOTH)
-            pictures = np.stack([one.image, two.image])
-            read, hair = read_pair(reader, pictures), one.labels == L_HAIR
-            error = np.linalg.norm(read.flow - truth, axis=-1)
-            gathered["places"].append(error[known & ~hair])
-            gathered["search"].append(np.linalg.norm(search_flow(pictures) - truth, axis=-1)[known & ~hair])
-            gathered["moved"].append(np.linalg.norm(truth, axis=-1)[known & ~hair])
-            gathered["sure"].append(read.confidence[known & ~hair] > SURE)
-            if name not in RECEDING:
-                gathered["hair"].append(error[known & hair])
-        joined = {key: np.concatenate(values) for key, values in gathered.items() if values}
-        figures[name] = {
-            f"{how} {what}": float(function(joined[what]))
-            for what in ("places", "search", "hair")
-            if what in joined and len(joined[what])
-            for how, function in (("median", np.median), ("mean", np.mean))
-        } | {"moved": float(joined["moved"].mean()), "believed": float(joined["sure"].mean())}
+            moved = np.linalg.norm(truth, axis=-1)
+            found = {
+                "places": read_pair(reader, pictures, texture=False),
+                "both": read_pair(reader, pictures, texture=True),
+                "search": Motion(search_flow(pictures), np.ones_like(moved)),
+            }
+            face, hair = known & (one.labels != L_HAIR), known & (one.labels == L_HAIR)
+            rows = {"size": moved[face], "believed": found["both"].confidence[face] > SURE}
+            for way, motion in found.items():
+                error = np.linalg.norm(motion.flow - truth, axis=-1)
+                rows |= {way: error[face], f"{way}, moving": error[face & (moved > MOVING)]}
+                if name not in RECEDING:
+                    rows[f"{way}, hair"] = error[hair]
+            for key, values in rows.items():
+                gathered.setdefault(key, []).append(values)
+        joined = {key: np.concatenate(values) for key, values in gathered.items()}
+        figures[name] = {key: float(values.mean()) for key, values in joined.items() if len(values)}
+        figures[name] |= {f"{key}, median": float(np.median(values)) for key, values in joined.items() if len(values)}
     return figures
 
 
+def state_pair(renderer: Renderer, name: str, index: int) -> tuple[Rendering, np.ndarray, np.ndarray]:
+    """The first rendering of a head in a set's two states, both pictures (2, S, S, 3), and the true motion."""
+    labelled = PAIRED_SETS[name]
+    head = from_latent(latent_of(MOTION_SEED, index))
+    camera = None if labelled.middle is None else renderer.camera_of(fixed(head, labelled.middle))
+    (one, trace), (two, other) = (renderer.trace(fixed(head, values), 256, camera) for _, values in labelled.classes)
+    return one, np.stack([one.image, two.image]), true_motion(trace, other, FACTOR)
+
+
 def motion_table(figures: dict[str, dict[str, float]]) -> str:
-    """Markdown table of `motion_errors`."""
-    columns = ("moved", "median places", "mean places", "median search", "mean search", "median hair", "believed")
-    lines = ["| set | " + " | ".join(columns) + " |", "| --- |" + " --- |" * len(columns)]
+    """Markdown table of `motion_errors`: median / mean in pixels."""
+    ways = ("places", "both", "search")
+    columns = [*ways, *(f"{way}, moving" for way in ways), *(f"{way}, hair" for way in ways)]
+    lines = [
+        "| set | moved | " + " | ".join(columns) + " | believed |",
+        "| --- | --- |" + " --- |" * (len(columns) + 1),
+    ]
     for name, values in figures.items():
-        lines.append(f"| {name} | " + " | ".join(_number(values.get(column, np.nan)) for column in columns) + " |")
+        cells = [f"{values[f'{c}, median']:.2f} / {values[c]:.2f}" if c in values else "" for c in columns]
+        lines.append(f"| {name} | {values['size']:.1f} | " + " | ".join(cells) + f" | {values['believed']:.2f} |")
     return "\n".join(lines)
 
 
 def timings(reader: Any) -> dict[str, float]:
-    """Median milliseconds of reading one picture and of one motion, by the threads that torch and OpenCV have."""
+    """Median milliseconds of reading one picture and of one motion, with the threads that torch and OpenCV have."""
     picture = torch.zeros(1, 3, 256, 256)
     rows = np.linspace(-1, 1, 128, dtype=np.float32)
     places = np.stack([*np.meshgrid(rows, rows), np.zeros((128, 128), np.float32)], -1)
-    taken: dict[str, list[float]] = {"read_ms": [], "motion_ms": []}
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        with torch.inference_mode():
-            reader.read(picture)
-        half = time.perf_counter()
-        read_motion(places, places)
-        taken["read_ms"].append(1000 * (half - began))
-        taken["motion_ms"].append(1000 * (time.perf_counter() - half))
-    return {name: float(np.median(values)) for name, values in taken.items()}
+    drawn = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    work: dict[str, Callable[[], object]] = {
+        "reading a picture": lambda: reader.read(picture),
+        "motion by places": lambda: read_motion(places, places),
+        "motion by places and texture": lambda: read_motion(places, places, pictures=(drawn, drawn)),
+    }
+    taken: dict[str, float] = {}
+    for name, function in work.items():
+        seconds = []
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            with torch.inference_mode():
+                function()
+            seconds.append(time.perf_counter() - began)
+        taken[name] = 1000 * float(np.median(seconds))
+    return taken
 
 
 def main() -> None:

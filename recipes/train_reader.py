@@ -40,7 +40,9 @@ def started(pack: Path) -> CompactReader:
     for entry in manifest["parts"]["parser"]["files"]:
         state |= safetensors.torch.load_file(pack / entry["file"])
     own = reader.state_dict()
-    fits = {key: value.to(own[key].dtype) for key, value in state.items() if key in own}
+    fits = {
+        key: value.to(own[key].dtype) for key, value in state.items() if key in own and own[key].shape == value.shape
+    }
     reader.load_state_dict({**own, **fits})
     print(f"{len(fits)} of {len(own)} tensors from {pack}", flush=True)
     return reader

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 
-from stit_core.correspondence import HEAD_CLASSES, head_weight, read_motion
+from stit_core.correspondence import HEAD_CLASSES, Motion, head_weight, read_motion
 
 SIZE = 64
 Warp = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -45,6 +46,31 @@ def test_known_motions_are_read(warp: Warp) -> None:
     assert motion.confidence[inner, inner].min() > 0.8
 
 
+def test_texture_settles_what_places_leave_open() -> None:
+    """Places that are a pixel off everywhere, and pictures that have moved by 3.3 and -1.7 pixels."""
+    a, b, truth = maps(lambda x, y: (x + 3.3, y - 1.7))
+    _, off, _ = maps(lambda x, y: (x + 4.0, y - 2.4))
+    noise = np.random.default_rng(0).normal(size=(4 * SIZE, 4 * SIZE, 3)).astype(np.float32)
+    fine = cv2.GaussianBlur(noise, (0, 0), 6)
+    fine = 128 + 40 * fine / fine.std()
+    y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
+    first, second = (
+        cv2.remap(fine, 4 * (x + dx) + 1.5, 4 * (y + dy) + 1.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        for dx, dy in ((0, 0), (3.3, -1.7))
+    )
+    pictures = tuple(np.clip(picture, 0, 255).astype(np.uint8) for picture in (first, second))
+    inner = slice(12, -12)
+
+    def error(motion: Motion) -> float:
+        return float(np.median(np.linalg.norm(motion.flow - truth, axis=-1)[inner, inner]))
+
+    by_places = error(read_motion(a, off, size=SIZE))
+    by_both = error(read_motion(a, off, pictures=(pictures[0], pictures[1]), size=SIZE))
+    assert by_places == pytest.approx(0.99, abs=0.05)
+    assert by_both < 0.5  # a map of 64 px, whose pixels places claim to know to 0.4
+    assert error(read_motion(a, b, pictures=(pictures[0], pictures[1]), size=SIZE)) < 0.15
+
+
 def test_motion_is_enlarged_with_the_map() -> None:
     a, b, _ = maps(lambda x, y: (x + 2.0, y))
     motion = read_motion(a, b, size=4 * SIZE)
@@ -57,7 +83,7 @@ def test_what_the_other_picture_hides_is_doubted_and_past_the_head_nothing_is_be
     b[30:36, 28:36] = (0.0, -0.2, -1.0)  # a tooth
     weight = np.zeros((SIZE, SIZE), np.float32)
     weight[8:56, 8:56] = 1
-    motion = read_motion(a, b, weight, weight, SIZE)
+    motion = read_motion(a, b, weight, weight, size=SIZE)
     assert motion.confidence[31:35, 29:35].max() < 0.1
     assert motion.confidence[16:24, 16:48].min() > 0.8
     assert motion.confidence[:4].max() == pytest.approx(0, abs=1e-6)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recipes.heads.surface import L_CLOTH, L_HAIR
 from recipes.occluders import occlude
 from recipes.occluders.canvas import HEAD_CLASSES, Canvas
 from recipes.render_pairs import PLACE_STEPS
@@ -22,14 +23,15 @@ from recipes.training.parser import photograph
 from stit_core.models.reader import CompactReader
 
 NUM_CLASSES = 19
-CLOTH = 16
 MAP_SIZE = 128  # of the reader's places
-CLOTH_SHARE = 0.2  # weight of places on cloth
+CLOTH_SHARE, HAIR_SHARE = 0.2, 0.3  # weights of places on cloth, and of strands, whose truth is as rough as they are
+DETAIL_CLASSES = (2, 3, 4, 5, 10, 11, 12, 13)  # brows, eyes, nose, mouth, lips: small, and what edits move
+DETAIL_WEIGHT = 4.0
 PLAIN_SHARE = 0.2  # of the pairs that nothing is painted over
 JPEG_SHARE = 0.4
 PIXELS = 100.0  # about as many pixels at 256 px are one unit of places
 EDGE = 0.05  # places that differ by more between neighbours lie on two sides of an edge
-WEIGHTS = {"labels": 1.0, "places": 0.25, "slopes": 0.5, "pairs": 0.35}
+WEIGHTS = {"labels": 1.0, "places": 0.06, "slopes": 0.4, "pairs": 0.5}
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,7 @@ def moved(batch: PairBatch, matrix: Tensor) -> tuple[Tensor, Tensor, Tensor, Ten
     )
     inside = (small.abs() < 1).all(-1)[:, None].float()
     places = F.grid_sample(batch.places.flatten(0, 1), small, padding_mode="border", align_corners=False)
-    head = torch.isin(bare, torch.tensor(HEAD_CLASSES, device=bare.device)).float()
-    weight = inside * (head + CLOTH_SHARE * (bare == CLOTH).float())[:, None]
+    weight = inside * place_weight(bare)
     # Bilinear sampling mixes the head with the background's zeros along its outline.
     weight = weight * (-F.max_pool2d(-(bare != 0).float()[:, None], 3, 1, 1))
     mirrored = matrix.det() < 0
@@ -156,6 +157,17 @@ def moved(batch: PairBatch, matrix: Tensor) -> tuple[Tensor, Tensor, Tensor, Ten
     target = torch.einsum("bij,bxyj->bxyi", inverse[:, :2, :2], target) + inverse[:, None, None, :2, 2]
     pair_weight = known[:, None].float() * weight[::2] * (target.abs() < 1).all(-1)[:, None]
     return images, seen, places, weight, target, pair_weight
+
+
+def place_weight(labels: Tensor) -> Tensor:
+    """How much the place of each pixel counts, (B, M, M) -> (B, 1, M, M): most around eyes, nose and mouth."""
+
+    def share(classes: tuple[int, ...]) -> Tensor:
+        return torch.isin(labels, torch.tensor(classes, device=labels.device)).float()[:, None]  # (B, 1, M, M)
+
+    around = F.max_pool2d(share(DETAIL_CLASSES), 5, 1, 2)
+    head = share(HEAD_CLASSES) * (1 - (1 - HAIR_SHARE) * share((L_HAIR,)))
+    return head * (1 + (DETAIL_WEIGHT - 1) * around) + CLOTH_SHARE * share((L_CLOTH,))
 
 
 def place_losses(
