@@ -31,6 +31,7 @@ PLAIN_SHARE = 0.2  # of the pairs that nothing is painted over
 JPEG_SHARE = 0.4
 PIXELS = 100.0  # about as many pixels at 256 px are one unit of places
 EDGE = 0.05  # places that differ by more between neighbours lie on two sides of an edge
+MOVING_SHARE, MOST_MOTION = 0.6, 8.0  # what a pixel of motion adds to a point's weight in the loss of pairs
 RARITY = 0.25  # power of a class's frequency
 WEIGHTS = {"labels": 2.5, "places": 0.06, "slopes": 0.4, "pairs": 0.5}
 
@@ -156,7 +157,9 @@ def moved(batch: PairBatch, matrix: Tensor) -> tuple[Tensor, Tensor, Tensor, Ten
     target = small[::2] + motion.nan_to_num() * (2.0 / size)
     inverse = torch.linalg.inv(matrix)
     target = torch.einsum("bij,bxyj->bxyi", inverse[:, :2, :2], target) + inverse[:, None, None, :2, 2]
-    pair_weight = known[:, None].float() * weight[::2] * (target.abs() < 1).all(-1)[:, None]
+    # What stays where it is is most of a pair, and would teach that nothing moves.
+    moving = 1 + MOVING_SHARE * motion.nan_to_num().norm(dim=-1).clamp(max=MOST_MOTION)[:, None]
+    pair_weight = known[:, None].float() * moving * weight[::2] * (target.abs() < 1).all(-1)[:, None]
     return images, seen, places, weight, target, pair_weight
 
 
