@@ -13,17 +13,21 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stit_core.correspondence import read_motion
 from stit_core.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed, fill
 from stit_core.face_labels import EYES, LIPS, MOUTH, SKIN_LIKE, is_one_of
 from stit_core.novelty import read_novelty
 from stit_core.warps import warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
+MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it within which landmarks are believed
 FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
 HUE_BLUR = 6.0  # pixels, of the lightness that a change of hue is held against
 HUE_NEEDS = 0.2  # change of the logarithm of lightness at which half of the change of hue is believed
 RELIEF_BLUR = 4.0  # pixels: what is narrower counts as folds and wrinkles
 RELIEF_GAIN = 2.0
+WIDE_BLUR = 16.0  # pixels: the shade of skin stays near its mean within that
+LARGEST_OWN = 0.35  # of the logarithm of a ratio, by which it may leave that mean
 FEATURE_BLUR = 2.5  # pixels, of the one over the ratio of eyes and lips
 SHADE_BLUR = 0.8  # pixels, of the one over the ratio
 
@@ -96,7 +100,10 @@ def _with_relief(shade: np.ndarray) -> np.ndarray:
     """A shade (S, S, 3) whose folds and wrinkles are as deep as in skin, not as faint as in a small generator's."""
     light = shade.mean(axis=-1)
     relief = light - cv2.GaussianBlur(light, (0, 0), RELIEF_BLUR)
-    return shade + (RELIEF_GAIN - 1) * relief[..., None]
+    wide = cv2.GaussianBlur(shade, (0, 0), WIDE_BLUR)
+    # Far from what is around lies what was drawn elsewhere in the pivot than in the edit: a sideburn, the jaw's edge.
+    own = shade - wide + (RELIEF_GAIN - 1) * relief[..., None]
+    return wide + LARGEST_OWN * np.tanh(own / LARGEST_OWN)
 
 
 def _mean_within(ratio: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -108,13 +115,18 @@ def _mean_within(ratio: np.ndarray, known: np.ndarray) -> np.ndarray:
 def motion_between(edited: Drawn, pivot: Drawn) -> np.ndarray:
     """Where in the pivot each pixel of the edit comes from, (S, S, 2) offsets in pixels.
 
-    Around the mouth, which opens, landmarks know what flow can only guess.
+    Read off the places on the head where the parser knows them. Else it is flow, and around the mouth, which opens,
+    what landmarks say, where flow can only guess.
     """
+    size = edited.picture.shape[0]
+    if edited.places is not None and pivot.places is not None:
+        pictures = pivot.picture, edited.picture
+        return read_motion(pivot.places, edited.places, pivot.head, edited.head, pictures, size).flow
     flow = dense_flow(edited.picture, pivot.picture)
-    marked = warp_between(edited.points, pivot.points - edited.points, flow.shape[0])
+    marked = warp_between(edited.points, pivot.points - edited.points, size)
     mouth = np.maximum(is_one_of(edited.labels, (MOUTH, *LIPS)), is_one_of(pivot.labels, (MOUTH, *LIPS)))
-    reach = 0.05 * flow.shape[0]
-    share = np.clip(2 * cv2.GaussianBlur(cv2.dilate(mouth, np.ones((3, 3), np.uint8)), (0, 0), reach), 0, 1)[..., None]
+    near = cv2.GaussianBlur(cv2.dilate(mouth, np.ones((3, 3), np.uint8)), (0, 0), MOUTH_REACH * size)
+    share = np.clip(2 * near, 0, 1)[..., None]
     return share * marked + (1 - share) * flow
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import cv2
 import dlib
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stit_core.correspondence import head_weight
 from stit_core.errors import StitError
 from stit_core.images import to_model, to_picture
 from stit_core.models.generator import Generator
@@ -31,12 +34,40 @@ class Parser(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What the parser reads from a picture of side S.
+
+    Attributes
+    ----------
+    labels: (S, S) uint8, its class of every pixel.
+    places: (h, h, 3) float32, which point of the head each pixel shows; None where the parser does not tell.
+    head: (h, h) float32 in [0, 1], how surely it is part of the head; None with `places`.
+    """
+
+    labels: np.ndarray
+    places: np.ndarray | None = None
+    head: np.ndarray | None = None
+
+
 @torch.inference_mode()
-def parse_faces(crops: np.ndarray, parser: Parser, runtime: Runtime) -> np.ndarray:
-    """The parser's class of every pixel: (B, S, S, 3) uint8 -> (B, S, S) uint8."""
-    logits = parser.parse(to_model(crops).to(runtime.device))  # in float32: regions do not depend on the precision
-    if logits.shape[-2:] != crops.shape[1:3]:
-        logits = F.interpolate(logits, size=crops.shape[1:3], mode="bilinear", align_corners=False)
+def read_faces(crops: np.ndarray, parser: Parser, runtime: Runtime, places: bool = False) -> list[Reading]:
+    """Parse pictures (B, S, S, 3) uint8; with `places`, also read those from a parser that knows them."""
+    images = to_model(crops).to(runtime.device)  # in float32: regions do not depend on the run's precision
+    if not places or not hasattr(parser, "read"):
+        return [Reading(labels) for labels in _labels(parser.parse(images), crops.shape[1])]
+    logits, maps = parser.read(images)
+    found = []
+    for labels, one, surely in zip(_labels(logits, crops.shape[1]), maps, logits, strict=True):
+        head = cv2.resize(head_weight(surely.float().cpu().numpy()), maps.shape[:-3:-1], interpolation=cv2.INTER_AREA)
+        found.append(Reading(labels, one.permute(1, 2, 0).float().cpu().numpy(), head))  # (h, h, 3)
+    return found
+
+
+def _labels(logits: Tensor, size: int) -> np.ndarray:
+    """Logits (B, 19, h, w) -> labels (B, size, size) uint8."""
+    if logits.shape[-1] != size:
+        logits = F.interpolate(logits, size=(size, size), mode="bilinear", align_corners=False)
     return logits.argmax(dim=1).to(torch.uint8).cpu().numpy()
 
 

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from stit_core.artefacts import Alignment, FrameFolder, Registration, Tuned, check_same_frames
 from stit_core.config import TransferConfig
-from stit_core.faces import Parser, draw_faces, landmark_finder, parse_faces
+from stit_core.faces import Parser, draw_faces, landmark_finder, read_faces
 from stit_core.models.generator import Generator
 from stit_core.runtime import Runtime
 
@@ -58,12 +58,12 @@ def register(
         names = [frames[p] for p in positions]
         crops = np.stack([alignment.crops.read(name) for name in names])
         drawn = draw_faces(generator, tuned.w_plus[positions], runtime)
-        known = parse_faces(np.concatenate([crops, drawn]), parser, runtime)
+        known = read_faces(np.concatenate([crops, drawn]), parser, runtime)
         for row, name in enumerate(names):
             source_points.append(points(crops[row]))
             pivot_points.append(points(drawn[row]))
             pivots.write(name, drawn[row])
-            both = known[row], known[len(names) + row]
+            both = known[row].labels, known[len(names) + row].labels
             labels.write(name, np.stack([*both, np.zeros_like(both[0])], axis=-1))
             runtime.step(STAGE, positions[0] + row + 1, len(frames))
     source, pivot = np.stack(source_points), np.stack(pivot_points)

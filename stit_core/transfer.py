@@ -19,7 +19,7 @@ from stit_core.artefacts import Alignment, Clip, Edit, Masks, Registration, Stit
 from stit_core.change import FIELD, Change, dense_flow, read_change
 from stit_core.config import TransferConfig
 from stit_core.drawn import Drawn
-from stit_core.faces import Parser, draw_faces, landmark_finder, parse_faces
+from stit_core.faces import Parser, Reading, draw_faces, landmark_finder, read_faces
 from stit_core.frame_record import FrameRecord
 from stit_core.geometry import quad_bounds, warp_quad_to_square
 from stit_core.images import to_mask, to_model
@@ -189,9 +189,11 @@ class Transfer:
         """The stacked change of a frame by itself."""
         if position not in self._changes:
             source, pivot = self._source(position), self._pivot(position)
-            drawn = draw_faces(self.generator, self.edit.w_plus[position : position + 1], self.runtime)
-            labels = parse_faces(drawn, self.parser, self.runtime)[0]
-            edited = self._drawn(drawn[0], labels, self._find_points(drawn[0]))
+            drawn = draw_faces(self.generator, self.edit.w_plus[position : position + 1], self.runtime)[0]
+            stored = self.registration.pivots.read(self.alignment.frame_indices[position])
+            readings = read_faces(np.stack([stored, drawn]), self.parser, self.runtime, places=True)
+            pivot = dataclasses.replace(pivot, places=readings[0].places, head=readings[0].head)
+            edited = self._drawn(drawn, readings[1], self._find_points(drawn))
             offset = warp_between(source.points, pivot.points - source.points, self.size)
             self._changes[position] = read_change(source, pivot, edited, offset, self.classes).stacked()
         return self._changes[position]
@@ -201,19 +203,20 @@ class Transfer:
             frame = self.alignment.frame_indices[position]
             labels = self.registration.labels.read(frame)[..., 0]
             picture = self.alignment.crops.read(frame)
-            self._sources[position] = self._drawn(picture, labels, self.registration.points[position])
+            self._sources[position] = self._drawn(picture, Reading(labels), self.registration.points[position])
         return self._sources[position]
 
     def _pivot(self, position: int) -> Drawn:
         frame = self.alignment.frame_indices[position]
         labels = self.registration.labels.read(frame)[..., 1]
         points = self.registration.points[position] + self.registration.offsets[position]
-        return self._drawn(self.registration.pivots.read(frame), labels, points)
+        return self._drawn(self.registration.pivots.read(frame), Reading(labels), points)
 
-    def _drawn(self, picture: np.ndarray, labels: np.ndarray, points: np.ndarray) -> Drawn:
+    def _drawn(self, picture: np.ndarray, reading: Reading, points: np.ndarray) -> Drawn:
         """A crop and what is known of it, at the size at which changes are read."""
+        labels = reading.labels
         scale, size = self.size / picture.shape[0], (self.size, self.size)
         if scale != 1:
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
             labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
-        return Drawn(picture, np.ascontiguousarray(labels), points * scale)
+        return Drawn(picture, np.ascontiguousarray(labels), points * scale, reading.places, reading.head)

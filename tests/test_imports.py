@@ -14,6 +14,7 @@ CORE = ROOT / "stit_core"
 CONTRACTS = {"errors", "config", "artefacts", "runtime"}
 PURE = {
     "change",
+    "correspondence",
     "drawn",
     "face_labels",
     "novelty",
