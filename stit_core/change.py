@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -44,6 +45,8 @@ class Change:
     fresh: (S, S, 3), grey levels of what the source does not have.
     novelty: (S, S), 0 ... 1: where that is shown.
     """
+
+    CHANNELS: ClassVar[int] = 12
 
     motion: np.ndarray
     skin: np.ndarray

@@ -48,15 +48,22 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     allowed = _largest(cv2.morphologyEx(is_one_of(labels, with_skin), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
     blocked = is_one_of(labels, [label for label in (*HEAD, *COVERS) if label not in with_skin]) * (1 - allowed)
     # Inside an edge to what is kept the weight has to reach 0, against the background it may reach over it by a pixel.
-    inwards = np.clip(2 * cv2.GaussianBlur(1 - blocked, (0, 0), EDGE_WIDTH) - 1, 0, 1)
+    inwards = _up_to(blocked, EDGE_WIDTH)
     shade = cv2.GaussianBlur(allowed, (0, 0), EDGE_WIDTH) * inwards
-    # Ears are drawn elsewhere than they are more often than not: they move with the whole head only.
-    still = blocked if HAIR in classes else np.maximum(blocked, is_one_of(labels, EARS))
-    moving = allowed * (1 - still) if HAIR in classes else allowed * (1 - still) * (labels != NECK)
+    whole = HAIR in classes
+    # Ears are drawn elsewhere than they are more often than not: they move with the whole head only, as the neck does.
+    still = blocked if whole else np.maximum(blocked, is_one_of(labels, EARS))
+    moving = allowed * (1 - still) if whole else allowed * (1 - still) * (labels != NECK)
     near = cv2.GaussianBlur(cv2.dilate(moving, np.ones((5, 5), np.uint8)), (0, 0), FADE / 2)
-    motion = np.clip(2 * near, 0, 1) * np.clip(2 * cv2.GaussianBlur(1 - still, (0, 0), FADE / 4) - 1, 0, 1)
+    motion = np.clip(2 * near, 0, 1) * _up_to(still, FADE / 4)
     skin = cv2.GaussianBlur(is_one_of(labels, (*SKIN_LIKE, *BROWS)), (0, 0), EDGE_WIDTH)
     return Weights(config.motion * motion, config.shade * shade, config.fresh * inwards, skin)
+
+
+def _up_to(kept: np.ndarray, width: float) -> np.ndarray:
+    """1 far from what is kept, falling to 0 at its edge and within it."""
+    outside = np.clip(2 * cv2.GaussianBlur(1 - kept, (0, 0), width) - 1, 0, 1)
+    return outside * (1 - cv2.dilate(kept, np.ones((3, 3), np.uint8)))
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
@@ -82,10 +89,12 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     Returns
     -------
     (h, w, 3) uint8: the part of the frame that geometry.quad_bounds names, changed; equal to it where all weights
-    are 0.
+    are 0, empty where the quad misses the frame.
     """
     size = change.novelty.shape[0]
     left, top, right, bottom = quad_bounds(quad, frame.shape[1], frame.shape[0])
+    if right <= left or bottom <= top:
+        return np.zeros((0, 0, 3), np.uint8)
     matrix, shift = frame_to_crop(quad, size)
     rows, columns = np.indices((bottom - top, right - left), dtype=np.float32)
     columns, rows = columns + np.float32(left), rows + np.float32(top)

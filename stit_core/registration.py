@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from stit_core.artefacts import Alignment, FrameFolder, Registration, Tuned, check_same_frames
+from stit_core.artefacts import Alignment, FrameFolder, Registration, Tuned, check_same_frames, stretches
 from stit_core.config import TransferConfig
 from stit_core.faces import Parser, draw_faces, landmark_finder, read_faces
 from stit_core.models.generator import Generator
@@ -75,9 +75,8 @@ def _smooth(offsets: np.ndarray, frames: tuple[int, ...], sigma: float) -> np.nd
     """Offsets (T, 68, 2) smoothed over each unbroken stretch of frames."""
     if sigma == 0:
         return offsets
-    cuts = np.flatnonzero(np.diff(frames) > 1) + 1
-    parts = (gaussian_filter1d(part, sigma, axis=0, mode="nearest") for part in np.split(offsets, cuts))
-    return np.concatenate(list(parts))
+    parts = [gaussian_filter1d(offsets[part], sigma, axis=0, mode="nearest") for part in stretches(frames)]
+    return np.concatenate(parts)
 
 
 def _batches(count: int) -> Iterator[list[int]]:

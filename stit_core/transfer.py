@@ -74,6 +74,8 @@ def transfer(work: Transfer, masks: Masks, folder: Path) -> Stitched:
 def lay_patch(frame: np.ndarray, patch: np.ndarray, quad: np.ndarray) -> np.ndarray:
     """A copy of a frame (H, W, 3) uint8 with the patch of the face along `quad` laid over it."""
     left, top, right, bottom = quad_bounds(quad, frame.shape[1], frame.shape[0])
+    if right <= left or bottom <= top:
+        return frame.copy()
     if patch.shape != (bottom - top, right - left, 3):
         raise ValueError(f"The patch {patch.shape} does not fit its place {(bottom - top, right - left, 3)}.")
     result = frame.copy()
@@ -150,8 +152,10 @@ class Transfer:
     # --- over time ---
 
     def _steadied(self, position: int) -> np.ndarray:
-        """The change of a frame averaged with its neighbours', each carried here along the source's motion."""
-        total, weight = self._change(position).copy(), 1.0
+        """The change of a frame: a mean of those around it, each carried here along the source's motion."""
+        total, weight = np.zeros((self.size, self.size, Change.CHANNELS), np.float32), 0.0
+        if self._is_read(position):
+            total, weight = total + self._change(position), 1.0
         for side in (-1, 1):
             way = np.zeros((self.size, self.size, 2), np.float32)
             for step in range(1, self.config.steadying + 1):
@@ -159,10 +163,16 @@ class Transfer:
                 if not self._adjoin(other, other - side):
                     break
                 way = way + warp(self._flow(other - side, other), way)
-                share = float(np.exp(-0.5 * (step / SPREAD) ** 2))
-                total += share * warp(self._change(other), way)
-                weight += share
+                if self._is_read(other):
+                    share = float(np.exp(-0.5 * (step / SPREAD) ** 2))
+                    total += share * warp(self._change(other), way)
+                    weight += share
         return total / np.float32(weight)
+
+    def _is_read(self, position: int) -> bool:
+        """Whether the change is read in this frame: in one of `every`, and at the ends of an unbroken stretch."""
+        ends = not (self._adjoin(position - 1, position) and self._adjoin(position, position + 1))
+        return ends or position % self.config.every == 0
 
     def _adjoin(self, a: int, b: int) -> bool:
         """Whether both positions are there and follow each other in the clip, in either order."""
