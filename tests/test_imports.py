@@ -24,6 +24,9 @@ PURE = {
     "logistic",
     "zip_checks",
     "labelled_pictures",
+    "regions",
+    "framing",
+    "changed_parts",
 }
 STAGES = {"video", "landmarks", "alignment", "inversion", "tuning", "editing", "masks", "stitching", "compositing"}
 SHARED_BY_STAGES = {"fitting"}  # what tuning and stitching have in common
