@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from stit_core.directions import Card
+from stit_core.changed_parts import changed_parts
+from stit_core.directions import SHIPPED, Card, list_directions
 from stit_core.errors import ConfigError
+from stit_core.packs import find_pack
 from stit_core.regions import PARTS, REGIONS, UNMEASURED, parts_of, unknown_parts
 
 
@@ -43,3 +45,12 @@ def test_an_unknown_region_is_refused() -> None:
 
 def test_unknown_parts_are_named() -> None:
     assert unknown_parts(("skin", "chin", "hair")) == ("chin",)
+
+
+def test_the_shipped_cards_say_what_was_measured() -> None:
+    cards = {card.name: card for card in list_directions(find_pack("heads-256"), (SHIPPED,))}
+    assert all(card.parts == changed_parts(card.training["changes"]) != () for card in cards.values())
+    assert cards["smile"].parts == ("skin", "mouth")
+    assert set(PARTS) - set(cards["skin_tone"].parts) == {"eyes", "hair"}
+    assert "hair" not in cards["age"].parts
+    assert cards["yaw"].parts == tuple(PARTS)
