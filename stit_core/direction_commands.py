@@ -92,7 +92,7 @@ def card_lines(card: Card) -> list[str]:
     lines += [f"  + {card.positive} / - {card.negative}"] if card.positive or card.negative else []
     facts = [("pack", card.pack), ("norm", f"{card.norm:.4g}" if card.norm else ""), ("source", card.source)]
     lines += [f"  {name:<12} {value}" for name, value in facts if value]
-    where = ", ".join(card.parts) or f"not measured; automatic: {', '.join(UNMEASURED)}"
+    where = ", ".join(card.parts) or f"unknown; automatic: {', '.join(UNMEASURED)}"
     return [*lines, f"  changes      {where}", *_training_lines(card.training)]
 
 

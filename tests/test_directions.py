@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tiny_pack import NUM_WS, make_direction
 
+from stit_core.direction_commands import card_lines
 from stit_core.directions import Card, delete_direction, list_directions, load_direction, save_direction
 from stit_core.errors import DirectionError, StoreError
 from stit_core.pack_manifest import Pack
@@ -207,3 +208,8 @@ def test_a_card_of_unknown_parts_is_refused(pack: Pack, own_root: Path, record: 
     (own_root / "tiny" / "smile.json").write_text(f'{{"parts": {record}}}')
     with pytest.raises(DirectionError, match=told):
         load_direction(pack, "smile")
+
+
+def test_the_parts_are_shown() -> None:
+    assert "  changes      skin, mouth" in card_lines(Card("smile", parts=("skin", "mouth")))
+    assert any("unknown; automatic: skin" in line and "hair" not in line for line in card_lines(Card("smile")))
