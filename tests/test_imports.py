@@ -31,6 +31,9 @@ PURE = {
     "logistic",
     "zip_checks",
     "labelled_pictures",
+    "regions",
+    "framing",
+    "changed_parts",
 }
 STAGES = {
     "video",
