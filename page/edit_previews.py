@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 
 from page.cuts import region, shrunk
+from page.threads import compute_lightly
 from stit_core import compositing, editing, masks
 from stit_core.artefacts import Clip, Tuned
 from stit_core.config import EditConfig, RunConfig, TransferConfig
@@ -71,17 +73,23 @@ class TransferredFrames:
 
     def show(self, frames: Sequence[int], config: RunConfig, tuned: bool, check: Check) -> list[KeyFrame]:
         """The frames under the edit of a configuration whose other settings are the pipeline's. Raises: StitError."""
-        pipeline, shown = self.pipeline.with_config(config), []
+        pipeline = self.pipeline.with_config(config)
         whole = self._tuned(pipeline) if tuned else None
-        for frame in frames:
+
+        def show(frame: int) -> KeyFrame:
             check()
-            work = whole or self._untuned(pipeline, frame)
-            patch = work.patch(work.alignment.frame_indices.index(frame))
-            after = pipeline.preview_frame(self.clip, frame, patch)
-            quad = work.alignment.quads[work.alignment.frame_indices.index(frame)]
-            pictures = (region(picture, quad)[0] for picture in (self.clip.frames.read(frame), after))
-            shown.append(KeyFrame(frame, *(shrunk(picture, REGION_SIDE) for picture in pictures)))
-        return shown
+            with compute_lightly():
+                return self._key_frame(pipeline, whole or self._untuned(pipeline, frame), frame)
+
+        with ThreadPoolExecutor(max(1, len(frames))) as threads:  # each keeps one core at work
+            return list(threads.map(show, frames))
+
+    def _key_frame(self, pipeline: Pipeline, work: Transfer, frame: int) -> KeyFrame:
+        position = work.alignment.frame_indices.index(frame)
+        after = pipeline.preview_frame(self.clip, frame, work.patch(position))
+        quad = work.alignment.quads[position]
+        pictures = (region(picture, quad)[0] for picture in (self.clip.frames.read(frame), after))
+        return KeyFrame(frame, *(shrunk(picture, REGION_SIDE) for picture in pictures))
 
     def _tuned(self, pipeline: Pipeline) -> Transfer:
         if self._whole is None:
