@@ -56,8 +56,8 @@ def build(studio: Studio) -> gr.Blocks:
                     align = AlignStep(shell)
                 with gr.Step("Tune", id=TUNE) as step:
                     tune = TuneStep(shell, step)
-                with gr.Step("Edit", id=EDIT):
-                    edit = EditStep(shell)
+                with gr.Step("Edit", id=EDIT) as step:
+                    edit = EditStep(shell, step)
                 with gr.Step("Watch", id=WATCH) as step:
                     watch = WatchStep(shell, step)
             with gr.Tab("Directions") as tab:

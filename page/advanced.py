@@ -12,6 +12,7 @@ from typing import Any
 from stit_core.config import SPEEDS, RunConfig
 
 TITLES = {
+    "transfer": "Transfer",
     "stitching": "Stitching",
     "masks": "Outline of the face",
     "compositing": "Pasting back",
@@ -24,6 +25,7 @@ TITLES = {
 # What has a widget of its own, and the limits that the host of the page sets.
 ELSEWHERE = {
     "edit": {"directions"},
+    "transfer": {"region"},
     "landmarks": {"face", "point", "point_frame"},
     "video": {"start", "end", "max_seconds", "max_frames", "max_pixels", "max_megabytes", "timeout"},
 }

@@ -18,6 +18,7 @@ import gradio as gr
 from page.runs import Output
 from page.studio import Studio
 from page.words import without_folders
+from stit_core import config
 from stit_core.commands import parse_edits
 from stit_core.errors import StitError
 
@@ -42,9 +43,14 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
         preset: str = "balanced",
         start: float | None = None,
         end: float | None = None,
+        method: str = "",
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Edit the face in a clip along directions ("smile=2, age=-1"); gives the video and its edit manifest."""
+        """Edit the face in a clip along directions ("smile=2, age=-1"); gives the video and its edit manifest.
+
+        The method is "transfer", "stitch", or "" for what the preset and the pack say.
+        """
         with _told():
+            config.preset(preset, studio.models.pack.schedules, method or None)  # both as they are, or not at all
             edits, _ = parse_edits([part for part in directions.split(",") if part.strip()], ranged=False)
             run = studio.arrive()
             path = _path(studio, clip)
@@ -52,7 +58,7 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
                 studio.set_sample(run.id, next(name for name, copy in studio.samples.items() if copy == path))
             else:
                 studio.set_clip(run.id, path)
-            studio.change(run.id, edits=edits, preset=preset, start=start, end=end)
+            studio.change(run.id, edits=edits, preset=preset, method=method or None, start=start, end=end)
             output = _finished(studio, run.id)
             manifest = json.loads(Path(str(output.manifest)).read_text())
             return _file(Path(output.video)), manifest

@@ -180,12 +180,16 @@ class Feed:
             "identity": [news.identity for news in fresh],
         }
 
-    def pictures(self, frames: list[int]) -> list[tuple[int, bytes | None, bytes | None]]:
-        """Frame, before and after as JPEG for as many of `frames` as fit into a reply; None for what is not there."""
+    def pictures(self, frames: list[int], other: Feed | None = None) -> list[tuple[int, bytes | None, bytes | None]]:
+        """Frame, before and after as JPEG for as many of `frames` as fit into a reply; None for what is not there.
+
+        With another feed of the same clip, what that has after the edit is the before.
+        """
         found: list[tuple[int, bytes | None, bytes | None]] = []
         size = 0
         for frame in frames[:MAX_FRAMES]:
-            before, after = (self._read_picture(frame, side) for side in ("before", "after"))
+            before = self._read_picture(frame, "before") if other is None else other._read_picture(frame, "after")
+            after = self._read_picture(frame, "after")
             size += len(before or b"") + len(after or b"")
             if found and size > MAX_BYTES:
                 break

@@ -8,14 +8,15 @@ import torch
 
 from page.jobs import Kind
 from stit_core.config import PRESETS, RunConfig
-from stit_core.estimates import FIXED_SECONDS, StepTimes, estimate, time_fit, time_steps
+from stit_core.estimates import FIXED_SECONDS, REGISTER_SECONDS, StepTimes, estimate, registering, time_fit, time_steps
 from stit_core.packs import Models
 from stit_core.runtime import Runtime, pick_dtype
 
 # Shares of FIXED_SECONDS, in the order of the work; the stages that the schedule changes stand between them.
 _FIXED = {"frames": 0.1, "landmarks": 0.28, "align": 0.08, "invert": 0.12, "masks": 0.12, "measure": 0.2, "video": 0.1}
-_ORDER = ("frames", "landmarks", "align", "invert", "tune", "edit", "masks", "stitch", "measure", "video")
+_ORDER = ("frames", "landmarks", "align", "invert", "tune", "register", "masks", "edit", "stitch", "measure", "video")
 _LAST: dict[Kind, str] = {"align": "invert", "tune": "tune", "edit": "video"}  # "train" has a plan of its own
+_UNTIMED = {"stitch": 7.0, "transfer": 2.5}  # times FIXED_SECONDS: a whole run where nothing is known of the machine
 
 
 class Machine:
@@ -57,10 +58,15 @@ class Machine:
         fixed = frames * FIXED_SECONDS
         whole = self.seconds(config, frames)
         if whole is None:  # the stages' shares of the time are much the same on all machines
-            whole = 7 * fixed
+            whole = _UNTIMED[config.method] * fixed
         untuned = self.seconds(config.with_changes({"tuning": {"passes": 0}}), frames)
         tune = 0.4 * (whole - fixed) if untuned is None else whole - untuned
         seconds = {stage: share * fixed for stage, share in _FIXED.items()}
-        seconds |= {"edit": 0.0, "tune": max(0.0, tune), "stitch": max(0.0, whole - fixed - tune)}
-        until = _ORDER.index(_LAST[kind]) + 1
-        return {stage: seconds[stage] for stage in _ORDER[:until]}
+        last = _LAST[kind]
+        if config.method == "transfer":
+            times = self._times.get(pick_dtype(config.preset, self._models.device))
+            seconds["register"] = frames * (registering(times) if times is not None else REGISTER_SECONDS)
+            last = "masks" if kind == "tune" else last
+        stitch = whole - fixed - tune - seconds.get("register", 0.0)
+        seconds |= {"edit": 0.0, "tune": max(0.0, tune), "stitch": max(0.0, stitch)}
+        return {stage: seconds[stage] for stage in _ORDER[: _ORDER.index(last) + 1] if stage in seconds}

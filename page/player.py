@@ -1,8 +1,9 @@
 """The player: a gr.HTML component of our own, and the two functions that its script calls.
 
-The component's value is the id of a feed ("" for nothing yet) and nothing else. Everything that changes often is asked
-for by the player itself, through functions of the component that Gradio calls outside its queue, so that frames never
-wait behind the heavy job and no prop grows:
+The component's value is the id of a feed ("" for nothing yet) or, to lay one result beside another, {id, names}: the
+ids of two feeds with a space between, that on the right first, and the names of both, that on the left first.
+Everything that changes often is asked for by the player itself, through functions of the component that Gradio calls
+outside its queue, so that frames never wait behind the heavy job and no prop grows:
 
     player_state({id, epoch, since})
         {known: false} for an id that nobody knows, else what is new since the player asked last:
@@ -13,6 +14,7 @@ wait behind the heavy job and no prop grows:
         more: ask again at once; phase: working, stopped or finished
         scales: {seam: [good, fair], identity: [good, fair]}, the limits that the words of the page have
         finished: null or {edited, source, start, sound}, the first two with the url that Gradio serves them under
+        of two feeds: what the one on the right tells, with the other's video as its source
     player_frames({id, frames})
         {known, pictures: [[frame, before, after], ...]}, JPEG in base64, null for what is not there; as many of the
         frames as fit into one reply, in the order in which they were asked for
@@ -34,6 +36,7 @@ What Gradio 6.31 does with such a component, and what follows from it:
 from __future__ import annotations
 
 import base64
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,28 +84,43 @@ def answer(feeds: Feeds) -> tuple[Callable[[Any], dict[str, Any]], Callable[[Any
     """The functions that the player's script calls, for these feeds."""
 
     def player_state(asked: Any) -> dict[str, Any]:
-        feed = _find(feeds, asked)
+        feed, other = _find(feeds, asked)
         if feed is None:
             return UNKNOWN
         since = asked.get("since")
         told = feed.state(str(asked.get("epoch")), since if _is_count(since) else 0)
-        return told | {"scales": SCALES, "finished": feed.finished and _links(feed.finished)}
+        finished = feed.finished
+        if finished is not None and other is not None and other.finished is not None:
+            finished = dataclasses.replace(finished, source=other.finished.edited, start=0.0)
+        return told | {"scales": SCALES, "finished": finished and _links(finished)}
 
     def player_frames(asked: Any) -> dict[str, Any]:
-        feed = _find(feeds, asked)
+        feed, other = _find(feeds, asked)
         frames = asked.get("frames") if feed is not None else None
         if feed is None or not isinstance(frames, list):
             return UNKNOWN
         known = [frame for frame in frames[:MAX_FRAMES] if _is_count(frame) and frame < feed.facts.total]
-        pictures = [(frame, _text(before), _text(after)) for frame, before, after in feed.pictures(known)]
-        return {"known": True, "pictures": pictures}
+        pictures = feed.pictures(known, other)
+        told = [(frame, _text(before), _text(after)) for frame, before, after in pictures]
+        return {"known": True, "pictures": told}
 
     return player_state, player_frames
 
 
-def _find(feeds: Feeds, asked: Any) -> Feed | None:
+def beside(right: str, left: str, names: tuple[str, str]) -> dict[str, Any]:
+    """The component's value that shows the result of one feed on the right of another's; `names`: left, right."""
+    return {"id": f"{right} {left}", "names": list(names)}
+
+
+def _find(feeds: Feeds, asked: Any) -> tuple[Feed | None, Feed | None]:
+    """The feed that is asked for, and that which stands in its source's place; nothing where they do not match."""
     feed_id = asked.get("id") if isinstance(asked, dict) else None
-    return feeds.get(feed_id) if isinstance(feed_id, str) else None
+    if not isinstance(feed_id, str):
+        return None, None
+    first, *more = (feeds.get(name) for name in feed_id.split(" ", 1))
+    if first is None or any(other is None or other.facts != first.facts for other in more):
+        return None, None
+    return first, more[0] if more else None
 
 
 def _is_count(value: Any) -> bool:

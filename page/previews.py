@@ -9,32 +9,26 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
+from page.cuts import bounds, mouth_openness, shrunk, spread, thumbnail
+from page.edit_previews import KeyFrame, PastedFrames, TransferredFrames, pivot_of
 from page.threads import compute_lightly
-from stit_core import alignment, compositing, editing, masks
-from stit_core.artefacts import Alignment, Clip, Landmarks, Tuned
-from stit_core.config import AlignmentConfig, EditConfig, RunConfig
-from stit_core.directions import load_direction
+from stit_core import alignment
+from stit_core.artefacts import Alignment, Clip, Landmarks
+from stit_core.config import AlignmentConfig, CompositeConfig, EditConfig, RunConfig, TransferConfig
 from stit_core.errors import Cancelled, StitError
+from stit_core.faces import draw_faces
 from stit_core.geometry import warp_quad_to_square
-from stit_core.images import to_model, to_picture
-from stit_core.models.generator import Generator
 from stit_core.pipeline import Pipeline
 
-REGION = 1.25  # of the quad's bounding box: what an edit's preview shows around the face
-REGION_SIDE = 512  # pixels, longer side of that
 CUT_REACH = 1.6  # of the quad's side, kept around a face for other quads of the same frame
 DETAILED = 1.0  # pixels of a kept picture to a pixel of the crop that is cut from it
-FACE_MARGIN = 0.35  # of a face's box, around it in its thumbnail
-FACE_SIDE = 160  # pixels of a face's thumbnail
 
 
 @dataclass(frozen=True)
@@ -82,33 +76,19 @@ class FitPreview:
 
 
 @dataclass(frozen=True)
-class KeyFrame:
-    """The part of a frame around the face, before and after an edit."""
-
-    frame: int
-    before: np.ndarray
-    after: np.ndarray
-
-
-@dataclass(frozen=True)
 class EditPreview:
-    """Key frames under an edit; `draft` says that they were made before the tuning."""
+    """Key frames under an edit.
+
+    Attributes
+    ----------
+    draft: they were made before the tuning.
+    final: they are pixel for pixel those of the finished video.
+    """
 
     pictures: tuple[KeyFrame, ...]
     draft: bool
+    final: bool
     seconds: float
-
-
-@dataclass(frozen=True)
-class _Key:
-    """What an edit's preview needs of a frame and no factor changes."""
-
-    frame: int
-    w_plus: torch.Tensor  # (1, L, 512)
-    pivot: np.ndarray  # (S, S, 3)
-    region: np.ndarray
-    quad: np.ndarray  # in pixels of the region
-    mask: np.ndarray
 
 
 class Bench:
@@ -122,7 +102,8 @@ class Bench:
         self._lock = threading.RLock()
         self._ticket = 0
         self._clip: Clip | None = None
-        self._keys: dict[tuple[int, bool], _Key] = {}
+        self._shown: TransferredFrames | PastedFrames | None = None
+        self._guess: tuple[int, np.ndarray] | None = None  # a frame and its untuned pivot, drawn
         self._cuts: dict[int, tuple[np.ndarray, np.ndarray, float]] = {}
 
     @property
@@ -140,8 +121,9 @@ class Bench:
         return self.pipeline.knows(self.source) and self.pipeline.has(self.clip, "align")
 
     def is_tuned(self) -> bool:
-        """Whether the tuned generator is there."""
-        return self.pipeline.knows(self.source) and self.pipeline.has(self.clip, "tune")
+        """Whether the tuned generator is there and, for the transfer, how its pivots lie beside their sources."""
+        last = "register" if self.pipeline.transfers else "tune"
+        return self.pipeline.knows(self.source) and all(self.pipeline.has(self.clip, s) for s in {"tune", last})
 
     def align(self) -> Alignment:
         """The crops. Raises: StitError where they have not been cut yet."""
@@ -162,7 +144,7 @@ class Bench:
         with self._lock:
             found = self.align()
             return [
-                (_shrunk(found.crops.read(frame), size), self._caption(frame))
+                (shrunk(found.crops.read(frame), size), self._caption(frame))
                 for frame in spread(found.frame_indices, count)
             ]
 
@@ -172,7 +154,7 @@ class Bench:
             found, total, made = self.landmarks(), len(self.clip.frames), []
             for row in found.people:
                 index, frame, box, seen, chosen = int(row[0]), int(row[1]), row[2:6], row[6], bool(row[7])
-                picture = _thumbnail(self.clip.frames.read(frame), box)
+                picture = thumbnail(self.clip.frames.read(frame), box)
                 point = (float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2)
                 made.append(FoundFace(picture, None if index < 0 else index, point, frame, seen / total, chosen))
             return made
@@ -203,7 +185,7 @@ class Bench:
                 return known
         whole = self.clip.frames.read(frame)
         centre, reach = quad.mean(axis=0), CUT_REACH * float(np.hypot(*(quad[3] - quad[0]))) / 2
-        left, top, right, bottom = _bounds(np.array([centre - reach, centre + reach]), whole.shape)
+        left, top, right, bottom = bounds(np.array([centre - reach, centre + reach]), whole.shape)
         zoom = min(1.0, DETAILED * size * CUT_REACH / max(1.0, 2 * reach))
         part = Image.fromarray(whole[top:bottom, left:right])
         shrunk = max(1, round(part.width * zoom)), max(1, round(part.height * zoom))
@@ -222,36 +204,38 @@ class Bench:
             crops = self.align()
             frame = crops.frame_indices[len(crops.frame_indices) // 2]
             history = np.zeros((0, 4))
-            if self.is_tuned():
+            if self.pipeline.has(self.clip, "tune"):
                 history = self.pipeline.tune(self.clip).history
                 tuned = self.pipeline.pivot(self.clip, frame) if tuned is None else tuned
-            return FitPreview(frame, crops.crops.read(frame), self._key(frame, tuned=False).pivot, tuned, history)
+            if self._guess is None or self._guess[0] != frame:
+                pivot = pivot_of(self.pipeline, self.clip, frame)
+                self._guess = frame, draw_faces(self.pipeline.models.generator, pivot, self.pipeline.runtime)[0]
+            return FitPreview(frame, crops.crops.read(frame), self._guess[1], tuned, history)
 
     # --- Edit ---
 
-    def edit(self, edits: Sequence[tuple[str, float]], count: int) -> EditPreview | None:
-        """Key frames under an edit, or None if a newer request came meanwhile. Raises: DirectionError, StitError."""
+    def edit(self, config: RunConfig, count: int) -> EditPreview | None:
+        """Key frames under the edit, region and mark of a configuration whose other settings are this bench's.
+
+        None if a newer request came meanwhile. Raises: DirectionError, StitError.
+        """
         started = time.perf_counter()
         self._ticket += 1
         ticket = self._ticket
         with self._lock, compute_lightly():
             try:
-                return self._edit(edits, count, ticket, started)
+                tuned, frames = self.is_tuned(), self.key_frames(count)
+                pictures = self._frames().show(frames, config, tuned, lambda: self._check(ticket))
             except Cancelled:
                 return None
+            seconds = time.perf_counter() - started
+            return EditPreview(tuple(pictures), not tuned, tuned and self.pipeline.transfers, seconds)
 
-    def _edit(self, edits: Sequence[tuple[str, float]], count: int, ticket: int, started: float) -> EditPreview:
-        tuned = self.is_tuned()
-        generator = self.pipeline.tuned_generator(self.clip) if tuned else self.pipeline.models.generator
-        keys = []
-        for frame in self.key_frames(count):
-            self._check(ticket)
-            keys.append(self._key(frame, tuned))
-        pictures = []
-        for key, w_plus in zip(keys, self._edited(keys, edits, generator, tuned), strict=True):
-            self._check(ticket)
-            pictures.append(self._picture(key, w_plus, generator))
-        return EditPreview(tuple(pictures), not tuned, time.perf_counter() - started)
+    def _frames(self) -> TransferredFrames | PastedFrames:
+        if self._shown is None:
+            kind = TransferredFrames if self.pipeline.transfers else PastedFrames
+            self._shown = kind(self.pipeline, self.clip)
+        return self._shown
 
     def _check(self, ticket: int) -> None:
         if ticket != self._ticket:
@@ -271,116 +255,9 @@ class Bench:
             frames[nearest] = widest
         return sorted(set(frames or [widest]))
 
-    def _key(self, frame: int, tuned: bool) -> _Key:
-        known = self._keys.get((frame, tuned))
-        if known is not None:
-            return known
-        pipeline, crops = self.pipeline, self.align()
-        position = crops.frame_indices.index(frame)
-        crop = crops.crops.read(frame)
-        if tuned:
-            w_plus = pipeline.tune(self.clip).w_plus[position : position + 1]
-            pivot = pipeline.pivot(self.clip, frame)
-        else:
-            w_plus = self._pivot(crop, position)
-            pivot = self._draw(pipeline.models.generator, w_plus)
-        region, quad = _region(self.clip.frames.read(frame), crops.quads[position])
-        key = _Key(frame, w_plus, pivot, region, quad, self._mask(frame, crop))
-        self._keys[frame, tuned] = key
-        return key
-
-    def _pivot(self, crop: np.ndarray, position: int) -> torch.Tensor:
-        """The pivot (1, L, 512) of a crop: as it was stored, or encoded now."""
-        if self.pipeline.has(self.clip, "invert"):
-            return self.pipeline.invert(self.clip).w_plus[position : position + 1]
-        with torch.inference_mode():
-            images = to_model(crop).to(self.pipeline.runtime.device)
-            return self.pipeline.models.encoder.encode(images).float().cpu()  # type: ignore[no-any-return]
-
-    def _mask(self, frame: int, crop: np.ndarray) -> np.ndarray:
-        if self.pipeline.has(self.clip, "masks"):
-            return self.pipeline.masks(self.clip).pictures.read(frame)[..., compositing.FULL]
-        config, models = self.pipeline.config, self.pipeline.models
-        return masks.full_masks(crop[None], config.masks, models.parser, self.pipeline.runtime)[0]
-
-    def _edited(
-        self, keys: Sequence[_Key], edits: Sequence[tuple[str, float]], generator: Generator, tuned: bool
-    ) -> list[torch.Tensor]:
-        """The latents (1, L, 512) of the key frames, edited."""
-        pairs = tuple((name, float(factor)) for name, factor in edits if factor)
-        vectors = {name: load_direction(self.pipeline.pack, name, self.pipeline.roots).vector for name, _ in pairs}
-        # In style space the pictures would be the same, so that it is left out.
-        config = EditConfig(pairs, self.pipeline.config.edit.freeze_from)
-        if tuned:
-            whole = editing.edit(self.pipeline.tune(self.clip), vectors, generator, config, self.pipeline.runtime)
-            return [whole.w_plus[[whole.frame_indices.index(key.frame)]] for key in keys]
-        pivots = torch.cat([key.w_plus for key in keys])
-        frames = tuple(key.frame for key in keys)
-        draft = Tuned(self.clip.hash, frames, pivots, {}, np.zeros((0, 4)), 0.0, 0.0)
-        return list(editing.edit(draft, vectors, generator, config, self.pipeline.runtime).w_plus.split(1))
-
-    def _draw(self, generator: Generator, w_plus: torch.Tensor) -> np.ndarray:
-        runtime = self.pipeline.runtime
-        with torch.inference_mode(), runtime.autocast():
-            image = generator.synthesis(w_plus.to(runtime.device))
-        return to_picture(image.float())[0]
-
-    def _picture(self, key: _Key, w_plus: torch.Tensor, generator: Generator) -> KeyFrame:
-        """A key frame with its edit pasted in, as the finished video will nearly have it."""
-        config = self.pipeline.config
-        crop = self._draw(generator, w_plus)
-        dilation: int = config.masks.outer_dilation
-        radius = compositing.feather_radius(config.compositing, dilation, crop.shape[0])
-        if config.stitching.target == "pivot":
-            after = compositing.paste_with_detail(key.region, crop, key.quad, key.mask, radius, key.pivot)
-        else:
-            after = compositing.paste(key.region, crop, key.quad, key.mask, radius)
-        return KeyFrame(key.frame, _shrunk(key.region, REGION_SIDE), _shrunk(after, REGION_SIDE))
-
-
-def mouth_openness(points: np.ndarray) -> np.ndarray:
-    """(T,): distance of the inner lips by that of the eyes, of landmarks (T, 68, 2)."""
-    lips = np.linalg.norm(points[:, 66] - points[:, 62], axis=1)
-    eyes = np.linalg.norm(points[:, 42:48].mean(axis=1) - points[:, 36:42].mean(axis=1), axis=1)
-    return lips / np.maximum(eyes, 1e-6)
-
-
-def spread(frames: Sequence[int], count: int) -> list[int]:
-    """`count` of the frames, evenly from the first to the last; all of them if there are fewer."""
-    if count <= 1:
-        return [frames[len(frames) // 2]]
-    return [frames[i] for i in sorted({round(p * (len(frames) - 1) / (count - 1)) for p in range(count)})]
-
 
 def bench_key(config: RunConfig, source: Path) -> Any:
-    """What a bench holds for: everything but the edit and the mark."""
-    return source, dataclasses.replace(config, edit=EditConfig(freeze_from=config.edit.freeze_from))
-
-
-def _shrunk(picture: np.ndarray, side: int) -> np.ndarray:
-    if max(picture.shape[:2]) <= side:
-        return picture
-    image = Image.fromarray(picture)
-    image.thumbnail((side, side), Image.Resampling.BICUBIC)
-    return np.asarray(image)
-
-
-def _bounds(corners: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom in whole pixels of the box around (N, 2) points, inside a picture (H, W, ...)."""
-    low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
-    left, top = (int(v) for v in np.clip(low, 0, (shape[1] - 1, shape[0] - 1)))
-    right, bottom = (int(v) for v in np.clip(high, (left + 1, top + 1), (shape[1], shape[0])))
-    return left, top, right, bottom
-
-
-def _region(frame: np.ndarray, quad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The part of a frame (H, W, 3) around a quad, and the quad in its pixels."""
-    centre = quad.mean(axis=0)
-    left, top, right, bottom = _bounds(centre + (quad - centre) * REGION, frame.shape)
-    return np.ascontiguousarray(frame[top:bottom, left:right]), quad - np.array([left, top])
-
-
-def _thumbnail(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
-    margin = FACE_MARGIN * (box[2:] - box[:2])
-    left, top, right, bottom = _bounds(np.array([box[:2] - margin, box[2:] + margin]), frame.shape)
-    return _shrunk(np.ascontiguousarray(frame[top:bottom, left:right]), FACE_SIDE)
+    """What a bench holds for: everything but the edit, where it is made, and the mark."""
+    transfer = dataclasses.replace(config.transfer, region=TransferConfig.region)
+    compositing = dataclasses.replace(config.compositing, mark=CompositeConfig.mark)
+    return source, dataclasses.replace(config, edit=EditConfig(), transfer=transfer, compositing=compositing)

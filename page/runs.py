@@ -14,7 +14,7 @@ from typing import Any
 
 from page.jobs import INTERRUPTED, INTERRUPTED_HINT, Status
 from page.visits import Visits, new_id
-from stit_core.config import AlignmentConfig, RunConfig, preset
+from stit_core.config import METHODS, AlignmentConfig, RunConfig, TransferConfig, preset
 from stit_core.errors import ConfigError, StitError
 from stit_core.store import disk_errors, write_json
 
@@ -23,10 +23,11 @@ LOG = logging.getLogger(__name__)
 FILE = "page.json"
 FORMAT = 1
 STEPS = range(1, 6)
+STITCHED = "stitch"  # how all was made before there was a choice
 MOST_OUTPUTS = 12  # of a run that are kept; older ones are deleted
 CHOICES = (
-    "start", "end", "face", "point", "point_frame", "center_sigma", "xy_sigma", "scale", "preset", "edits", "advanced",
-    "mark", "step",
+    "start", "end", "face", "point", "point_frame", "center_sigma", "xy_sigma", "scale", "preset", "method", "edits",
+    "region", "advanced", "mark", "step",
 )  # fmt: skip
 
 
@@ -38,7 +39,7 @@ class Output:
     ----------
     id: of the output, within its run.
     video, manifest: files that the page may serve; no manifest beside a partial video.
-    edits, preset: what it was made with.
+    edits, preset, method, region: what it was made with.
     partial: stopped half-way; frames: of the video, of: of the clip.
     seconds_taken: for all stages that were not found ready.
     measures: the figures by name, or None.
@@ -61,6 +62,8 @@ class Output:
     feed: str | None = None
     feed_id: str | None = None
     created: float = 0.0
+    method: str = STITCHED
+    region: str = TransferConfig.region
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,9 @@ class RunState:
     start, end: seconds of the trim, None: all.
     face, point, point_frame: which face, as in LandmarkConfig.
     center_sigma, xy_sigma, scale: of the alignment.
-    preset, advanced: the schedule, and settings of single stages as RunConfig.with_changes takes them.
-    edits: directions and factors; mark: the visible mark.
+    preset, method, advanced: the schedule, and settings of single stages as RunConfig.with_changes takes them; the
+        method is None for the pack's usual one, and the preset "paper" stitches whatever it says.
+    edits: directions and factors; region: where the transfer makes them; mark: the visible mark.
     outputs: what was made, the newest first.
     aligned, tuned: whether the results of these choices are there; filled in by whoever asks.
     last: of the job at work or the last one.
@@ -99,7 +103,9 @@ class RunState:
     xy_sigma: float = AlignmentConfig.xy_sigma
     scale: float = AlignmentConfig.scale
     preset: str = "balanced"
+    method: str | None = None
     edits: tuple[tuple[str, float], ...] = ()
+    region: str = TransferConfig.region
     advanced: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     mark: bool = False
     outputs: tuple[Output, ...] = ()
@@ -107,9 +113,7 @@ class RunState:
     tuned: bool = False
     last: Status | None = None
 
-    def config(
-        self, limits: Mapping[str, Any], schedules: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None
-    ) -> RunConfig:
+    def config(self, limits: Mapping[str, Any], schedules: Mapping[str, Any] | None = None) -> RunConfig:
         """The settings of the stages: the preset as the pack has it, then what was chosen. Raises: ConfigError."""
         edits = tuple((name, factor) for name, factor in self.edits if factor)
         chosen: dict[str, dict[str, Any]] = {
@@ -117,10 +121,16 @@ class RunState:
             "landmarks": {"face": self.face, "point": self.point, "point_frame": self.point_frame},
             "alignment": {"center_sigma": self.center_sigma, "xy_sigma": self.xy_sigma, "scale": self.scale},
             "edit": {"directions": edits},
+            "transfer": {"region": self.region},
             "compositing": {"mark": self.mark},
         }
         # What was chosen, and the limits, stand against whatever the settings of single stages say.
-        return preset(self.preset, schedules).with_changes(self.advanced).with_changes(chosen)
+        return self.schedule(schedules).with_changes(self.advanced).with_changes(chosen)
+
+    def schedule(self, schedules: Mapping[str, Any] | None = None, name: str = "") -> RunConfig:
+        """The settings of the preset, or of another by its name, with the chosen method. Raises: ConfigError."""
+        chosen = name or self.preset
+        return preset(chosen, schedules, None if chosen == "paper" else self.method)
 
 
 class Runs:
@@ -206,6 +216,8 @@ def _plain(choices: Mapping[str, Any]) -> dict[str, Any]:
 def _checked(state: RunState) -> RunState:
     """The run, if its choices are possible. Raises: ConfigError."""
     state.config({})
+    if state.method is not None and state.method not in METHODS:  # which a preset that has but one does not look at
+        raise ConfigError(f"There is no method '{state.method}'.", f"Methods: {', '.join(METHODS)}.")
     if state.step not in STEPS:
         raise ConfigError(f"There is no step {state.step}.", "Choose a step from 1 to 5.")
     names = [name for name, _ in state.edits]
@@ -216,7 +228,7 @@ def _checked(state: RunState) -> RunState:
 
 def _from_record(record: dict[str, Any]) -> RunState:
     known = {field.name for field in dataclasses.fields(RunState)}
-    values = _plain({name: value for name, value in record.items() if name in known})
+    values = _plain({"method": STITCHED} | {name: value for name, value in record.items() if name in known})
     values["outputs"] = tuple(
         Output(
             **{**output, **_plain({"edits": output["edits"]}), "warnings": tuple(output["warnings"]), "feed_id": None}

@@ -9,9 +9,9 @@ import gradio as gr
 from page import words
 from page.advanced import describe_settings, keep_known
 from page.parts import build_html, build_part, data_url, read_factors, read_settings_part
+from page.runs import RunState
 from page.shell import LIGHT, WATCH, Shell, Update, told
 from page.step_parts import thumbnail
-from stit_core.config import PRESETS, preset
 from stit_core.directions import Card
 
 FACTOR_LIMIT = 3.0  # of a slider, where heads-256 looks right; what is typed may lie beyond
@@ -22,8 +22,8 @@ KEY_FRAMES = 2
 class EditStep:
     """The widgets of the step and their handlers."""
 
-    def __init__(self, shell: Shell) -> None:
-        self.shell, self.studio = shell, shell.studio
+    def __init__(self, shell: Shell, step: gr.Step) -> None:
+        self.shell, self.studio, self.step = shell, shell.studio, step
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320, elem_id="preview-column"):
                 build_html(
@@ -32,11 +32,12 @@ class EditStep:
                     )
                 )
                 self.wipe = build_part("wipe", {}, "wipe")
+                self.regions = build_part("picker", {}, "regions", legend="Where the face is changed")
                 self.notice = build_html(elem_id="edit-notice", elem_classes="notices")
                 self.make = gr.Button("Make the video", variant="primary", elem_id="make")
             with gr.Column(scale=2, min_width=300):
                 self.dials = build_part("dials", {}, "dials")
-        with gr.Accordion("Advanced: stitching and every other setting", open=False, elem_id="advanced"):
+        with gr.Accordion("Advanced: every other setting", open=False, elem_id="advanced"):
             self.mark = gr.Checkbox(False, label="Write “AI-edited” visibly into the picture", elem_id="mark")
             self.settings = build_part("settings", {}, "settings")
 
@@ -44,11 +45,15 @@ class EditStep:
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
         preview = [self.wipe, self.notice]
-        restored = arrival.success(self.restore, run_id, [self.dials, self.mark, self.settings], **LIGHT)
+        by_method = [self.regions, self.settings]
+        restored = arrival.success(self.restore, run_id, [self.dials, self.mark, *by_method], **LIGHT)
         restored.success(self.preview, run_id, preview, **LIGHT).success(self.show_cards, run_id, self.dials, **LIGHT)
         shell.ended.change(self.preview, run_id, preview, **LIGHT)
+        # The preset and the method may have been changed at another step.
+        self.step.select(self.show_method, run_id, by_method, **LIGHT).success(self.preview, run_id, preview, **LIGHT)
+        self.regions.pick(self.choose_region, run_id, [self.regions, *preview], trigger_mode="always_last", **LIGHT)
         self.dials.moved(self.move, [run_id, self.dials], preview, trigger_mode="always_last", **LIGHT)
-        self.mark.input(self.set_mark, [run_id, self.mark], None, **LIGHT)
+        self.mark.input(self.set_mark, [run_id, self.mark], preview, **LIGHT)
         self.settings.set(self.set_advanced, [run_id, self.settings], self.notice, trigger_mode="always_last", **LIGHT)
         self.make.click(self.start, [run_id, self.dials], [shell.steps, *shell.job_outputs], **LIGHT)
         shell.ended.change(self.learned, [run_id, shell.ended], self.dials, **LIGHT)
@@ -62,8 +67,20 @@ class EditStep:
         return {
             self.dials: {"factors": dict(state.edits), "offer": self._offer(run_id)},
             self.mark: state.mark,
-            self.settings: {"changes": state.advanced, "stages": self._stages(state.preset)},
+            **self._by_method(state),
         }
+
+    @told
+    def show_method(self, run_id: str) -> Update:
+        """What the preset and the method leave to choose."""
+        return self._by_method(self.studio.state(run_id)) if run_id else {self.regions: gr.skip()}
+
+    @told
+    def choose_region(self, run_id: str, event: gr.EventData) -> Update:
+        """Change another part of the face."""
+        if event.id in words.REGION_WORDS:
+            self.studio.change(run_id, region=event.id)
+        return {**self._previewed(run_id), self.regions: self._regions(self.studio.state(run_id))}
 
     @told
     def show_cards(self, run_id: str) -> Update:
@@ -83,9 +100,10 @@ class EditStep:
         return self._previewed(run_id) if run_id else {self.wipe: gr.skip()}
 
     @told
-    def set_mark(self, run_id: str, mark: bool) -> None:
+    def set_mark(self, run_id: str, mark: bool) -> Update:
         """The visible mark, on or off."""
         self.studio.change(run_id, mark=bool(mark))
+        return self._previewed(run_id)
 
     @told
     def set_advanced(self, run_id: str, sent: Any) -> Update:
@@ -118,13 +136,8 @@ class EditStep:
             {"label": f"frame {key.frame}", "before": data_url(key.before), "after": data_url(key.after)}
             for key in shown.pictures
         ]
-        text = (
-            "A quick look: the fit and the seam get better in the video."
-            if shown.draft
-            else "The seam gets its last touch in the video."
-        )
         return {
-            self.wipe: {"frames": frames, "text": text},
+            self.wipe: {"frames": frames, "text": words.preview_text(shown.draft, shown.final)},
             self.notice: words.notice(self.studio.overlaps(state.edits, run_id)),
         }
 
@@ -149,6 +162,12 @@ class EditStep:
             "start": FIRST_FACTOR,
         }
 
-    def _stages(self, preset_name: str) -> list[dict[str, Any]]:
-        name = preset_name if preset_name in PRESETS else "balanced"
-        return describe_settings(preset(name, self.studio.models.pack.schedules))
+    def _by_method(self, state: RunState) -> Update:
+        stages = describe_settings(state.schedule(self.studio.models.pack.schedules))
+        return {self.regions: self._regions(state), self.settings: {"changes": state.advanced, "stages": stages}}
+
+    def _regions(self, state: RunState) -> dict[str, Any]:
+        """Where the face is changed; stitching has no choice of it."""
+        transfers = self.studio.config(state).method == "transfer"
+        items = [{"id": name, "title": title} for name, title in words.REGION_WORDS.items() if transfers]
+        return {"items": items, "chosen": state.region}

@@ -25,6 +25,8 @@ class TuneStep:
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=280):
                 self.presets = build_part("picker", self._presets("balanced", None), "presets", legend="How thorough")
+                build_html(words.heading("How is the face changed?"))
+                self.methods = build_part("picker", {}, "methods", legend="Method")
                 self.begin = gr.Button("Start", variant="primary", elem_id="tune")
                 self.onward = gr.Button("Choose the edit", elem_id="to-edit")
                 hint = "There is no need to wait: the edit can be chosen meanwhile."
@@ -40,10 +42,11 @@ class TuneStep:
         shown = [self.fit, self.loss, self.words, self.begin, self.onward]
         # Gradio forgets the look of buttons that changes while their step is off the screen.
         for event in (arrival.success, shell.ended.change, self.step.select):
-            event(self.restore, run_id, [*shown, self.presets], **LIGHT)
-        shell.timed.change(self.show_presets, run_id, self.presets, **LIGHT)
+            event(self.restore, run_id, [*shown, self.presets, self.methods], **LIGHT)
+        shell.timed.change(self.show_presets, run_id, [self.presets, self.methods], **LIGHT)
         shell.fit.change(self.show_fit, run_id, shown, trigger_mode="always_last", **LIGHT)
-        self.presets.pick(self.choose, run_id, [*shown, self.presets], **LIGHT)
+        self.presets.pick(self.choose, run_id, [*shown, self.presets, self.methods], **LIGHT)
+        self.methods.pick(self.choose_method, run_id, [*shown, self.presets, self.methods], **LIGHT)
         self.begin.click(self.start, run_id, [*shell.job_outputs, self.begin, self.onward], **LIGHT)
         self.onward.click(lambda: shell.go(EDIT), None, [shell.steps], **LIGHT)
 
@@ -64,6 +67,13 @@ class TuneStep:
         """Another preset."""
         if event.id in words.PRESET_WORDS:
             self.studio.change(run_id, preset=event.id)
+        return {**self._shown(run_id), **self._preset_update(run_id)}
+
+    @told
+    def choose_method(self, run_id: str, event: gr.EventData) -> Update:
+        """The other method, whose tuning is another."""
+        if event.id in words.METHOD_WORDS:
+            self.studio.change(run_id, method=event.id)
         return {**self._shown(run_id), **self._preset_update(run_id)}
 
     @told
@@ -103,7 +113,8 @@ class TuneStep:
         times = None
         if state.clip is not None:
             times = self.studio.trim_facts(run_id, state.start, state.end).estimates
-        return {self.presets: self._presets(state.preset, times)}
+        methods = {"items": words.method_items(state.preset), "chosen": self.studio.config(state).method}
+        return {self.presets: self._presets(state.preset, times), self.methods: methods}
 
     def _presets(self, chosen: str, times: Any) -> dict[str, Any]:
         items = [

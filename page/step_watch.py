@@ -8,12 +8,15 @@ from typing import Any
 import gradio as gr
 
 from page import words
-from page.parts import build_html, build_part, read_index
-from page.player import build_player
+from page.parts import build_html, build_part
+from page.player import beside, build_player
 from page.runs import Output
 from page.shell import EDIT, LIGHT, TUNE, Shell, Update, told
 
 SHOWN_OUTPUTS = 12
+SOURCE = {"id": "", "title": "The source", "text": "As it was filmed"}
+
+Pair = tuple[str, str] | list[str]
 
 
 class WatchStep:
@@ -29,34 +32,40 @@ class WatchStep:
             self.manifest = gr.DownloadButton("Edit manifest (JSON)", visible=False, elem_id="get-manifest")
             self.another = gr.Button("Another change", elem_id="another")
             self.better = gr.Button("A better fit", elem_id="better")
-        with gr.Column(elem_id="earlier"):  # page.css hides it as long as there is nothing to pick
-            build_html(words.heading("Made so far"))
-            self.outputs = build_part("picker", {}, "outputs", legend="Videos made so far")
+        with gr.Row(elem_classes="columns"):  # page.css hides what has nothing to pick
+            with gr.Column(elem_id="earlier", min_width=280):
+                build_html(words.heading("Made so far"))
+                self.outputs = build_part("picker", {}, "outputs", legend="Videos made so far")
+            with gr.Column(elem_id="beside", min_width=280):
+                build_html(words.heading("Compare with"))
+                self.against = build_part("picker", {}, "against", legend="What the left of the player shows")
+        self.shown = gr.State(("", ""))  # ids of the output on the right and, if it is no source, of that on the left
 
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
-        result = [self.result, self.video, self.manifest, self.outputs, self.notice]
+        result = [self.result, self.video, self.manifest, self.outputs, self.against, self.shown, self.notice]
         for event in (
             arrival.success,
             self.step.select,
         ):  # gradio forgets what changes off the screen
-            event(self.restore, run_id, [*result, self.player], **LIGHT)
+            event(self.restore, [run_id, self.shown], [*result, self.player], **LIGHT)
         shell.feed.change(self.follow, shell.feed, [*result, self.player], **LIGHT)
         shell.ended.change(self.after, [run_id, shell.ended], [*result, self.player], **LIGHT)
-        self.outputs.pick(self.show_earlier, run_id, [*result, self.player], **LIGHT)
+        self.outputs.pick(self.show_earlier, [run_id, self.shown], [*result, self.player], **LIGHT)
+        self.against.pick(self.compare, [run_id, self.shown], [*result, self.player], **LIGHT)
         self.another.click(lambda: shell.go(EDIT), None, [shell.steps], **LIGHT)
         self.better.click(lambda: shell.go(TUNE), None, [shell.steps], **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
     @told
-    def restore(self, run_id: str) -> Update:
-        """Show the video, or the work on it, of a run that came back."""
+    def restore(self, run_id: str, shown: Pair) -> Update:
+        """Show the video that was looked at, or the newest, or the work on it, of a run that came back."""
         state = self.studio.state(run_id)
         if state.last is not None and state.last.kind == "edit" and not state.last.finished:
             return {self.player: state.last.feed_id or ""}
-        return self._shown(state.outputs, 0)
+        return self._shown(state.outputs, *shown)
 
     @told
     def follow(self, feed_id: str) -> Update:
@@ -79,31 +88,55 @@ class WatchStep:
         state = self.studio.state(run_id)
         if state.last is None or state.last.output is None:
             return {self.notice: words.notice([words.STOPPED] if "stopped" in ended else [], "info")}
-        return self._shown(state.outputs, 0)
+        return self._shown(state.outputs)
 
     @told
-    def show_earlier(self, run_id: str, event: gr.EventData) -> Update:
+    def show_earlier(self, run_id: str, shown: Pair, event: gr.EventData) -> Update:
         """Another of the videos made so far."""
-        outputs = self.studio.state(run_id).outputs
-        index = read_index(event.id, outputs)
-        return {self.player: gr.skip()} if index is None else self._shown(outputs, index)
+        return self._shown(self.studio.state(run_id).outputs, str(event.id), shown[1])
+
+    @told
+    def compare(self, run_id: str, shown: Pair, event: gr.EventData) -> Update:
+        """The source, or another of the videos, beside the one that is shown."""
+        return self._shown(self.studio.state(run_id).outputs, shown[0], str(event.id))
 
     # --- What is shown --------------------------------------------------------------------------------------------
 
-    def _shown(self, outputs: Sequence[Output], index: int) -> Update:
+    def _shown(self, outputs: Sequence[Output], wanted: str = "", against: str = "") -> Update:
         if not outputs:
             return {self.notice: ""}
-        output = outputs[index]
-        items = [
-            {"id": at, "title": words.edits(made.edits).capitalize(), "text": words.output_text(made)}
-            for at, made in enumerate(outputs[:SHOWN_OUTPUTS])
-        ]
+        output = next((made for made in outputs if made.id == wanted), outputs[0])
+        others = [made for made in outputs if self._stands_beside(made, output)]
+        left = next((made for made in others if made.id == against), None)
+        items, beside_it = [_item(made) for made in outputs[:SHOWN_OUTPUTS]], [SOURCE, *map(_item, others)]
         label = "Download the part" if output.partial else "Download the video"
         return {
-            self.player: output.feed_id or "",
+            self.player: output.feed_id or "" if left is None else _beside(output, left),
             self.result: words.finished(output),
             self.video: gr.DownloadButton(label, value=output.video, visible=True),
             self.manifest: gr.DownloadButton(value=output.manifest, visible=output.manifest is not None),
-            self.outputs: {"items": items if len(items) > 1 else [], "chosen": index},
+            self.outputs: {"items": items if len(items) > 1 else [], "chosen": output.id},
+            self.against: {"items": beside_it if others else [], "chosen": left.id if left is not None else ""},
+            self.shown: (output.id, left.id if left is not None else ""),
             self.notice: "",
         }
+
+    def _stands_beside(self, one: Output, other: Output) -> bool:
+        """Whether two outputs show the same frames, so that they can be laid over each other."""
+        feeds = [self.studio.feeds.get(output.feed_id or "") for output in (one, other)]
+        first, second = (
+            feed and feed.finished and (feed.facts, feed.finished.source, feed.finished.start) for feed in feeds
+        )
+        return one.id != other.id and first is not None and first == second
+
+
+def _item(output: Output) -> dict[str, Any]:
+    return {"id": output.id, "title": words.output_name(output), "text": words.output_text(output)}
+
+
+def _beside(right: Output, left: Output) -> dict[str, Any]:
+    """The player's value for two outputs."""
+    assert right.feed_id is not None
+    assert left.feed_id is not None
+    names = words.output_names([left, right])
+    return beside(right.feed_id, left.feed_id, (names[0], names[1]))

@@ -29,7 +29,7 @@ from page.threads import compute_heavily
 from page.visits import Visits
 from page.works import Task, check_edit
 from stit_core import preflight, probing, trimming
-from stit_core.config import PRESETS, AlignmentConfig, LandmarkConfig, RunConfig, VideoConfig, preset
+from stit_core.config import PRESETS, AlignmentConfig, LandmarkConfig, RunConfig, VideoConfig
 from stit_core.directions import load_direction
 from stit_core.errors import StitError
 from stit_core.memory import give_back_memory
@@ -271,14 +271,21 @@ class Studio(Library):
 
     def trim_facts(self, run_id: str, start: float | None, end: float | None) -> TrimFacts:
         """What a trim of the run's clip holds. Raises: StitError; ConfigError for an end not after the start."""
-        return self.facts_of(self.preflight(run_id), start, end)
+        return self.facts_of(self.preflight(run_id), start, end, self.runs.get(run_id))
 
-    def facts_of(self, found: Preflight, start: float | None = None, end: float | None = None) -> TrimFacts:
-        """What a trim of a looked-into clip holds. Raises: ConfigError."""
+    def facts_of(
+        self,
+        found: Preflight,
+        start: float | None = None,
+        end: float | None = None,
+        state: RunState | None = None,
+    ) -> TrimFacts:
+        """What a trim of a looked-into clip holds; how long it takes is that of a run's method. Raises: ConfigError."""
         config = VideoConfig(**self.settings.video(), start=start or None, end=end or None)
         facts = trimming.trim_facts(found, config)
         frames = max(1, round(facts.frames * max(facts.face_share, facts.states["small"])))
-        schedules = {name: preset(name, self.models.pack.schedules) for name in PRESETS}
+        chosen = state or RunState("")
+        schedules = {name: chosen.schedule(self.models.pack.schedules, name) for name in PRESETS}
         seconds = {name: self.machine.seconds(schedule, frames) for name, schedule in schedules.items()}
         known = {str(name): value for name, value in seconds.items() if value is not None}
         return TrimFacts(**vars(facts), estimates=known if len(known) == len(seconds) else None)
@@ -396,7 +403,9 @@ class Studio(Library):
 
     def edit_preview(self, run_id: str, edits: Sequence[tuple[str, float]], count: int = 2) -> EditPreview | None:
         """Key frames under an edit; None if a newer request came meanwhile. Raises: StitError, DirectionError."""
-        return self.bench(run_id).edit(edits, count)
+        state = self.runs.get(run_id)
+        config = self.config(dataclasses.replace(state, edits=tuple(edits)))
+        return self._bench(state).edit(config, count)
 
 
 def _frames(facts: probing.Probe, config: RunConfig) -> int:

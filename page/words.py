@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,9 @@ STAGE_WORDS = {
     "invert": "Finding the face in the generator",
     "tune": "Fitting the generator to the face",
     "edit": "Editing",
+    "register": "Laying the drawn face beside yours",
     "masks": "Finding the outline of the face",
-    "stitch": "Stitching the face back",
+    "stitch": "Making the edited frames",
     "measure": "Measuring",
     "video": "Writing the video",
     "write": "Writing the video",
@@ -52,6 +53,12 @@ PRESET_WORDS = {
     "balanced": ("Balanced", "Recommended"),
     "paper": ("Paper", "The published schedule"),
 }
+METHOD_WORDS = {
+    "transfer": ("Transfer", "Keeps your own pixels; seconds"),
+    "stitch": ("Stitch", "The paper's method: the face is drawn anew and its border tuned; minutes"),
+}
+PAPER_STITCHES = "The preset Paper stitches: choose another for this"
+REGION_WORDS = {"auto": "Automatic", "face": "Face", "eyes": "Eyes", "mouth": "Mouth", "head": "Whole head"}
 STOPPED = "Stopped. Nothing that was finished is lost; it goes on from there."
 GOOD_PSNR, FAIR_PSNR = 28.0, 24.0  # dB
 GOOD_IDENTITY, FAIR_IDENTITY = 0.8, 0.6  # cosine
@@ -167,6 +174,16 @@ def best_label(facts: TrimFacts) -> str:
     return f"Use the best {end - start:.3g} seconds"
 
 
+def method_items(preset: str) -> list[dict[str, Any]]:
+    """The two methods for a part "picker", beside a preset."""
+    items: list[dict[str, Any]] = [
+        {"id": name, "title": title, "text": text} for name, (title, text) in METHOD_WORDS.items()
+    ]
+    if preset == "paper":
+        items[0] |= {"disabled": True, "text": PAPER_STITCHES}
+    return items
+
+
 def preset_text(name: str, seconds: float | None) -> str:
     """What a preset is, and how long it takes."""
     about = PRESET_WORDS[name][1]
@@ -211,12 +228,33 @@ def edits(pairs: Iterable[tuple[str, float]]) -> str:
 
 def finished(output: Output) -> str:
     """The result in plain words and in figures."""
-    head = f"<p class='result-head'>{escape(edits(output.edits).capitalize())}"
+    head = f"<p class='result-head'>{escape(output_name(output))}"
     if output.partial:
         told = f"Stopped after {output.frames} of {output.of} frames. What is there can be watched and kept."
         return f"{head}</p>{notice([told, *output.warnings])}"
     head += f' <span class="quiet">{output.frames} frames, made in {escape(duration(output.seconds_taken))}</span></p>'
     return head + measures(output.measures or {}) + notice(output.warnings)
+
+
+def output_name(output: Output) -> str:
+    """`Smile +2 · transfer`, and where the change was made unless that was left to the directions."""
+    where = REGION_WORDS[output.region] if output.method == "transfer" and output.region != "auto" else ""
+    return " · ".join(filter(None, (edits(output.edits).capitalize(), output.method, where.lower())))
+
+
+def output_names(outputs: Sequence[Output]) -> list[str]:
+    """The names of outputs that stand side by side, with the presets where these differ."""
+    differ = len({output.preset for output in outputs}) > 1
+    return [output_name(made) + (f" · {PRESET_WORDS[made.preset][0].lower()}" if differ else "") for made in outputs]
+
+
+def preview_text(draft: bool, final: bool) -> str:
+    """What an edit's preview is."""
+    if final:
+        return "This is the result: the video's own frames, pixel for pixel."
+    if draft:
+        return "A quick look: the fit gets better once the face is learned."
+    return "A quick look: the seam gets its last touch in the video."
 
 
 def output_text(output: Output) -> str:

@@ -62,10 +62,10 @@ class Task:
         pipeline.invert(pipeline.open(self.clip))
 
     def tune(self, job: Job) -> None:
-        """Up to the tuned generator."""
+        """Up to the tuned generator; for the transfer, up to all that an edit needs, so that it is seen at once."""
         pipeline = self.pipeline(job)
         self.models.verify()
-        pipeline.tune(pipeline.open(self.clip))
+        make_ready(pipeline, pipeline.open(self.clip))
 
     def edit(self, job: Job) -> Output:
         """Up to the finished video, or where that is stopped, a video of what there is by then."""
@@ -90,6 +90,8 @@ class Task:
             manifest=str(report.manifest),
             edits=self.config.edit.directions,
             preset=self.config.preset,
+            method=self.config.method,
+            region=self.config.transfer.region,
             partial=False,
             frames=report.frames,
             of=report.frames,
@@ -150,7 +152,7 @@ class _Editing:
         """Make the video. Raises: what the stages raise."""
         try:
             clip = self.clip = self.pipeline.prepare(self.task.clip, [self.target])
-            self.pipeline.tune(clip)
+            make_ready(self.pipeline, clip)
             self.pipeline.masks(clip)
             self.begin_feed(clip)
             report = self.pipeline.finish(clip, self.target)
@@ -201,6 +203,8 @@ class _Editing:
             manifest=None,
             edits=pipeline.config.edit.directions,
             preset=pipeline.config.preset,
+            method=pipeline.config.method,
+            region=pipeline.config.transfer.region,
             partial=True,
             frames=written.frames,
             of=len(self.clip.frames),
@@ -208,6 +212,14 @@ class _Editing:
             created=time.time(),
             **self.feed_facts,
         )
+
+
+def make_ready(pipeline: Pipeline, clip: Clip) -> None:
+    """Tune to the clip; for the transfer, also register the tuned pivots and find the masks."""
+    pipeline.tune(clip)
+    if pipeline.transfers:
+        pipeline.register(clip)
+        pipeline.masks(clip)
 
 
 def check_edit(config: RunConfig) -> None:

@@ -18,7 +18,7 @@ PresetName = Literal["paper", "balanced", "draft"]
 Method = Literal["stitch", "transfer"]
 METHODS: tuple[Method, ...] = ("stitch", "transfer")
 Region = Literal["auto", "face", "eyes", "mouth", "head"]
-REGIONS: tuple[Region, ...] = ("auto", "face", "eyes", "mouth", "head")
+REGIONS: tuple[Region, ...] = ("auto", "face", "eyes", "mouth", "head")  # what each holds: regions.py
 PRESETS: tuple[PresetName, ...] = ("paper", "balanced", "draft")
 SPEEDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")  # of x264
 

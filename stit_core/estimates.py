@@ -23,6 +23,9 @@ BATCH = 4  # pictures in a timed step of several
 # Seconds a frame on one modern CPU core, of what the schedule does not change: decoding, landmarks, crops, inversion,
 # masks, identity, compositing and encoding.
 FIXED_SECONDS = 0.35
+# The same for what the transfer adds, beside drawing: both pictures parsed and their landmarks found; the edit parsed,
+# the change read, steadied and laid over the frame.
+REGISTER_SECONDS, TRANSFER_SECONDS = 0.06, 0.15
 POLISHED = 0.5  # share of the per-frame stitching steps taken where a threshold stops them early
 
 
@@ -136,10 +139,21 @@ def _time(step: Callable[[], Any], runtime: Runtime) -> _Timed:
 
 def estimate(config: RunConfig, frames: int, times: StepTimes) -> float:
     """Seconds that a first run over `frames` frames will take under `config`."""
-    tuning = config.tuning.passes * (times.tune + times.dearer(config.tuning.batch_size))
-    shown = 2 if config.stitching.target == "pivot" else 0  # measuring and writing draw the pivot
-    stitching = _windows(config.stitching, frames, times) + frames * _polish(config.stitching, times)
-    return frames * (FIXED_SECONDS + tuning + shown * times.draw) + stitching
+    fitted = min(frames, config.tuning.key_frames or frames)
+    tuning = fitted * config.tuning.passes * (times.tune + times.dearer(config.tuning.batch_size))
+    if config.method == "transfer":
+        changing = frames * (registering(times) + TRANSFER_SECONDS + times.draw)
+    else:
+        shown = 2 if config.stitching.target == "pivot" else 0  # measuring and writing draw the pivot
+        changing = _windows(config.stitching, frames, times) + frames * (
+            _polish(config.stitching, times) + shown * times.draw
+        )
+    return frames * FIXED_SECONDS + tuning + changing
+
+
+def registering(times: StepTimes) -> float:
+    """Seconds a frame for laying a tuned pivot beside its source."""
+    return REGISTER_SECONDS + times.draw
 
 
 def _windows(config: StitchConfig, frames: int, times: StepTimes) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,8 +79,12 @@ def draw_faces(generator: Generator, w_plus: torch.Tensor, runtime: Runtime) -> 
     return to_picture(images.float())
 
 
+@functools.cache
 def landmark_finder() -> Callable[[np.ndarray], np.ndarray]:
-    """A function from aligned crops (S, S, 3) uint8 to landmarks (68, 2) in their pixels; it asks no detector."""
+    """A function from aligned crops (S, S, 3) uint8 to landmarks (68, 2) in their pixels; it asks no detector.
+
+    Reading its model takes a third of a second, so that there is one for the process.
+    """
     predictor = dlib.shape_predictor(str(predictor_file()))
 
     def points(crop: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from stit_core import (
     masks,
     measuring,
     probing,
+    regions,
     registration,
     stitching,
     transfer,
@@ -259,8 +260,10 @@ class Pipeline:
         return tuple(stage for stage in STAGES if stage != "register" or self.transfers)
 
     def changing_classes(self) -> tuple[int, ...]:
-        """The parser's classes that the edit may change."""
-        return (1, 2, 3, 4, 5, 7, 8, 10, 11, 12, 13, 14)
+        """The parser's classes that the edit may change. Raises: DirectionError."""
+        cards = [direction.card for direction in self.directions().values()]
+        parts = regions.parts_of(self.config.transfer.region, cards)
+        return tuple(label for part in parts for label in regions.PARTS[part])
 
     def identify(self, clip: Clip) -> Identities:
         """Embed the identity of the source's crops, once for all edits."""

@@ -40,7 +40,7 @@ def register(
 
     Returns
     -------
-    Registration; pictures that lie in `folder` already are taken as they are.
+    Registration. A stopped run begins this stage anew: it takes a twentieth of a second a frame.
 
     Raises
     ------

@@ -7,6 +7,7 @@ Zhang (2001) and of the predicted differences of FRAN (Zoss et al., "Production-
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 from collections.abc import Collection
@@ -129,6 +130,18 @@ class Transfer:
         self._changes: dict[int, np.ndarray] = {}  # by position, as they were read
         self._flows: dict[tuple[int, int], np.ndarray] = {}
         self._sources: dict[int, Drawn] = {}
+        self._forgets = True
+
+    def under(self, edit: Edit, classes: Collection[int], config: TransferConfig) -> Transfer:
+        """The same frames under another edit, for trials of a few: what is known of the sources serves all of them.
+
+        Raises: ArtefactMismatchError for an edit of other frames.
+        """
+        check_same_frames(self.alignment, edit)
+        other = copy.copy(self)  # with the same sources and flows
+        other.edit, other.classes, other.config = edit, tuple(sorted(classes)), config
+        other._changes, other._forgets = {}, False
+        return other
 
     @property
     def fingerprint(self) -> str:
@@ -187,6 +200,8 @@ class Transfer:
 
     def _forget(self, position: int) -> None:
         """Drop what no later frame needs."""
+        if not self._forgets:
+            return
         for kept in (self._changes, self._sources):
             for other in [p for p in kept if p < position - self.config.steadying]:
                 del kept[other]  # type: ignore[attr-defined]

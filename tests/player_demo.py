@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import imageio_ffmpeg
@@ -23,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from page.feeds import ClipFacts, Feed, Feeds, Finished
-from page.player import build_player
+from page.player import beside, build_player
 
 RATE = 25.0
 
@@ -90,8 +91,10 @@ def write_video(path: Path, facts: ClipFacts, edited: bool, codec: str = "libx26
 def build(feeds: Feeds, busy: threading.Event) -> gr.Blocks:
     """The page: the player, a button that updates it, and a heavy job that lasts for as long as `busy` is not set."""
 
-    def show(request: gr.Request) -> str:
-        return str(request.query_params.get("feed", ""))
+    def show(request: gr.Request) -> Any:
+        asked = request.query_params
+        feed, other = str(asked.get("feed", "")), asked.get("beside")
+        return feed if other is None else beside(feed, str(other), ("One result", "The other"))
 
     def work() -> Iterator[str]:
         yield "at work"

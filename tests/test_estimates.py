@@ -10,7 +10,7 @@ from tiny_pack import make_networks
 
 from stit_core import estimates
 from stit_core.config import RunConfig, StitchConfig, TuningConfig
-from stit_core.estimates import FIXED_SECONDS, StepTimes, estimate, time_steps
+from stit_core.estimates import FIXED_SECONDS, REGISTER_SECONDS, TRANSFER_SECONDS, StepTimes, estimate, time_steps
 from stit_core.fitting import own_copy
 from stit_core.models.generator import Generator
 from stit_core.packs import Models, find_pack
@@ -59,6 +59,13 @@ def test_a_pivot_as_target_is_drawn_and_a_threshold_ends_early() -> None:
     still = seconds(4, steps=10)
     assert seconds(4, steps=10, target="pivot") == pytest.approx(still + 4 * (1 + 2))
     assert seconds(4, steps=10, threshold=0.01) == pytest.approx(still - 4 * 5 * 10)
+
+
+def test_a_transfer_tunes_to_its_key_frames_and_stitches_nothing() -> None:
+    config = RunConfig(method="transfer", tuning=TuningConfig(passes=2, batch_size=4, key_frames=8))
+    each = FIXED_SECONDS + REGISTER_SECONDS + 1 + TRANSFER_SECONDS + 1
+    assert estimate(config, 100, TIMES) == pytest.approx(100 * each + 8 * 2 * 5)
+    assert estimate(config, 5, TIMES) == pytest.approx(5 * each + 5 * 2 * 5), "a clip shorter than that"
 
 
 @pytest.mark.usefixtures("home")

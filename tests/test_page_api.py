@@ -48,7 +48,7 @@ def test_the_api_is_documented(client: Client) -> None:
     told = client.view_api(return_format="dict")["named_endpoints"]
     assert set(told) == {"/preflight", "/edit", "/directions"}
     names = [parameter["parameter_name"] for parameter in told["/edit"]["parameters"]]
-    assert names == ["clip", "directions", "preset", "start", "end"]
+    assert names == ["clip", "directions", "preset", "start", "end", "method"]
     assert "smile=2, age=-1" in told["/edit"]["description"]
 
 
@@ -74,6 +74,14 @@ def test_an_edit_is_the_one_that_the_page_makes(client: Client, studio: Studio, 
     run = begin(studio, face_clip, edits=(("smile", 2.0), ("age", -1.0)))
     assert finish(studio, run.id, "edit").state == "done"
     assert Path(studio.state(run.id).outputs[0].video).read_bytes() == Path(video).read_bytes()
+
+
+def test_the_method_can_be_named(client: Client) -> None:
+    _, manifest = client.predict("drawn face", "smile=2", "draft", method="transfer", api_name="/edit")
+    assert manifest["settings"]["method"] == "transfer"
+    for preset, method, told in (("paper", "transfer", "which stitches"), ("draft", "paste", "no method 'paste'")):
+        with pytest.raises(AppError, match=told):
+            client.predict("drawn face", "smile=2", preset, method=method, api_name="/edit")
 
 
 @pytest.mark.parametrize(

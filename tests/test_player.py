@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from page.feeds import LONGEST_SIDE, MAX_BYTES, MAX_FRAMES, MAX_NEWS, ClipFacts, Feed, Feeds, Finished
-from page.player import ASSETS, SCRIPTS, answer, build_player
+from page.player import ASSETS, SCRIPTS, answer, beside, build_player
 from stit_core.errors import StoreError
 
 FACTS = ClipFacts(25.0, 40, 64, 36)
@@ -192,6 +192,29 @@ def test_videos_are_linked_for_gradio(feeds: Feeds, feed: Feed) -> None:
     assert told["finished"]["source"] is None
     assert told["finished"]["edited"]["url"] == "gradio_api/file=/served/an%20edit%231.mp4"
     assert told["finished"]["edited"]["meta"] == {"_type": "gradio.FileData"}
+
+
+def test_one_result_stands_in_the_place_of_the_others_source(feeds: Feeds, feed: Feed, tmp_path: Path) -> None:
+    other = feeds.create(tmp_path / "other", FACTS)
+    for made, shade in ((feed, 100), (other, 200)):
+        made.put(3, picture(10), picture(shade), seam=0.001 * shade)
+        made.finish(Finished(Path(f"/served/{shade}.mp4"), Path("/served/source.mp4"), start=2.0, sound=True))
+    value = beside(feed.id, other.id, ("Smile +2", "Age +1"))
+    assert value["names"] == ["Smile +2", "Age +1"]
+    told = ask_state(feeds, id=value["id"], epoch="", since=0)
+    assert told["seam"] == pytest.approx([0.1]), "the figures are those of the result on the right"
+    finished = told["finished"]
+    assert (finished["edited"]["path"], finished["source"]["path"]) == ("/served/100.mp4", "/served/200.mp4")
+    assert finished["start"] == 0.0
+    ((_, left, right),) = ask_frames(feeds, id=value["id"], frames=[3])["pictures"]
+    assert [round(float(decode(text).mean())) for text in (left, right)] == [200, 100]
+
+
+def test_what_cannot_stand_beside_a_result_is_not_shown(feeds: Feeds, feed: Feed, tmp_path: Path) -> None:
+    shorter = feeds.create(tmp_path / "shorter", ClipFacts(25.0, 39, 64, 36))
+    for left in (shorter.id, "A" * 22, "", f"{feed.id} {feed.id}"):
+        assert ask_state(feeds, id=f"{feed.id} {left}", epoch="", since=0) == {"known": False}
+        assert ask_frames(feeds, id=f"{feed.id} {left}", frames=[0]) == {"known": False}
 
 
 def test_many_threads_put_and_ask_at_once(feeds: Feeds, feed: Feed) -> None:

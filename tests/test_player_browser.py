@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -117,7 +118,7 @@ def show(site: Site, contexts: Callable[..., BrowserContext], tmp_path: Path) ->
         watch.page.on("pageerror", lambda error: watch.complaints.append(str(error)))
         watch.page.on("console", lambda m: watch.complaints.append(m.text) if m.type == "error" else None)
         watch.page.goto(f"{site.address}?feed={feed.id}{query}")
-        watch.wait(f"p.feed.id === '{feed.id}' && p.feed.epoch")
+        watch.wait(f"p.feed.id.startsWith('{feed.id}') && p.feed.epoch")
         return watch
 
     return open_tab
@@ -380,6 +381,24 @@ def test_a_reload_opens_the_finished_edit_and_waits(site: Site, show: Show) -> N
     watch.page.reload()
     watch.wait("p.media === 'video' && p.videos.hasBefore")
     assert watch.ask("[p.playing, p.videos.after.paused]") == [False, True]
+
+
+def test_two_results_are_compared_as_videos_under_their_names(site: Site, show: Show, tmp_path: Path) -> None:
+    left = site.feeds.create(tmp_path / "left", FACTS)
+    for frame in range(60):
+        demo.put_frame(left, frame)
+    edited, other = make_video(site.served, "edited"), make_video(site.served, "source")
+    left.finish(Finished(other, sound=True))
+    watch = show(frames=range(60), query=f"&beside={left.id}")
+    watch.feed.finish(Finished(edited, sound=True))
+    watch.wait("p.media === 'video' && p.videos.hasBefore")
+    sources = watch.ask("[p.videos.before.src, p.videos.after.src].map((url) => decodeURIComponent(url))")
+    assert [Path(url).name for url in sources] == [other.name, edited.name]
+    expect(watch.root.locator(".before .tag")).to_have_text("One result")
+    expect(watch.root.locator(".after .tag")).to_have_text("The other")
+    watch.root.locator(".modes input[value=flicker]").check(force=True)
+    expect(watch.root.locator(".swap-name")).to_have_text(re.compile("One result|The other"))
+    assert watch.complaints == []
 
 
 def test_a_source_that_cannot_be_played_is_shown_by_its_frames(site: Site, show: Show) -> None:

@@ -339,5 +339,11 @@ class Player {
 /** @type {HTMLElement & {player?: Player}} */
 const playerRoot = part(element, ".stit-player");
 playerRoot.player = new Player(playerRoot, server); // kept there for tests and for a look from the console
-playerRoot.player.feed.open(String(props.value ?? ""));
-watch("value", () => playerRoot.player?.feed.open(String(props.value ?? "")));
+/** The value is a feed's id or, for two results, {id, names}. */
+function openShown() {
+  const { id, names = ["Before", "After"] } = typeof props.value === "object" && props.value ? props.value : { id: props.value ?? "" };
+  playerRoot.player?.stage.setNames(names);
+  playerRoot.player?.feed.open(String(id));
+}
+openShown();
+watch("value", openShown);

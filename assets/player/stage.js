@@ -43,6 +43,8 @@ class Stage {
     this.canvases = { before: part(root, ".before canvas"), after: part(root, ".after canvas") };
     /** @type {Record<Side, HTMLVideoElement>} */
     this.videos = { before: part(root, ".before video"), after: part(root, ".after video") };
+    /** @type {Record<Side, string>} what the sides are called */
+    this.names = { before: "Before", after: "After" };
     this.split = 50; // per cent from the left
     /** @type {Mode} */
     this.mode = "divider";
@@ -63,6 +65,16 @@ class Stage {
     this.root.style.setProperty("--wide", String(width));
     this.root.style.setProperty("--high", String(height));
     this.root.dataset.shape = width > height ? "wide" : "tall"; // wide ones stand one above the other on a phone
+  }
+
+  /** Say what stands on the left and on the right. @param {string[]} names */
+  setNames([before, after]) {
+    this.names = { before, after };
+    for (const side of /** @type {Side[]} */ (["before", "after"])) {
+      part(this.root, `.${side} .tag`).textContent = this.names[side];
+      this.canvases[side].setAttribute("aria-label", this.names[side]);
+    }
+    this.show(this.face);
   }
 
   /** @param {Mode} mode */
@@ -93,7 +105,7 @@ class Stage {
   show(face) {
     this.face = face;
     this.root.dataset.face = face;
-    part(this.swapButton, ".swap-name").textContent = face === "after" ? "After" : "Before";
+    part(this.swapButton, ".swap-name").textContent = this.names[face];
   }
 
   /** @param {number} split per cent */

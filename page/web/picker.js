@@ -1,11 +1,12 @@
-// A group of buttons with a picture each, one of which is chosen. Props: value {items: [{id, title, text, image, alt}],
-// chosen}, legend. Fires "pick" with {id}.
+// A group of buttons with a picture each, one of which is chosen. Props: value {items: [{id, title, text, image, alt,
+// disabled}], chosen}, legend. Fires "pick" with {id}.
 const group = element.querySelector(".picker");
 
 function button(item, chosen) {
   const made = document.createElement("button");
   made.type = "button";
   made.className = "choice";
+  made.disabled = Boolean(item.disabled);
   made.setAttribute("aria-pressed", String(item.id === chosen));
   if (item.image) {
     const picture = document.createElement("img");
