@@ -11,7 +11,21 @@ import numpy as np
 from stit_core.change import Change
 from stit_core.config import TransferConfig
 from stit_core.drawn import OFFSET, Drawn
-from stit_core.face_labels import BROWS, COVERS, EARS, HAIR, HEAD, LIPS, NECK, SKIN, SKIN_LIKE, is_one_of
+from stit_core.face_labels import (
+    BROWS,
+    COVERS,
+    EARS,
+    EYES,
+    HAIR,
+    HEAD,
+    LIPS,
+    MOUTH,
+    NECK,
+    NOSE,
+    SKIN,
+    SKIN_LIKE,
+    is_one_of,
+)
 from stit_core.geometry import frame_to_crop, quad_bounds
 from stit_core.warps import warp
 
@@ -19,6 +33,8 @@ FADE = 9.0  # pixels of the crop beyond the head's outline over which motion fad
 EDGE_WIDTH = 1.2  # pixels, deviation of the Gaussian over the edge between what changes and what does not
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
 RELIEF_POWER = 0.45  # of the ratio by which light is shaded: the one for relief
+FEATURES = (SKIN, NOSE, *BROWS, *EYES, *LIPS, MOUTH)
+MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
 SMALLEST_PART = 12  # pixels, area under which what the parser calls a part of the face is a speck
 
 
@@ -44,9 +60,16 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     What may not change keeps its pixels to the bit; so does what covers the face, such as glasses.
     """
     labels = source.labels
-    with_skin = {*classes, *BROWS, *LIPS} if SKIN in classes else set(classes)  # whose edges have skin between
-    allowed = _largest(cv2.morphologyEx(is_one_of(labels, with_skin), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
-    blocked = is_one_of(labels, [label for label in (*HEAD, *COVERS) if label not in with_skin]) * (1 - allowed)
+    allowed = _largest(cv2.morphologyEx(is_one_of(labels, classes), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
+    if SKIN in classes:  # brows and lips have skin in between, and their outlines in the source are only about right
+        allowed = np.maximum(allowed, is_one_of(labels, (*BROWS, *LIPS)))
+        free = {*classes, *BROWS, *LIPS}
+    else:  # an eye cannot open, nor a nose grow, without the skin around it
+        free = {*classes, *FEATURES}
+        around = cv2.dilate(allowed, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (MARGIN, MARGIN)))
+        around = cv2.GaussianBlur(around, (0, 0), MARGIN / 4)
+        allowed = np.maximum(allowed, around * is_one_of(labels, FEATURES))
+    blocked = is_one_of(labels, [label for label in (*HEAD, *COVERS) if label not in free]) * (allowed == 0)
     # Inside an edge to what is kept the weight has to reach 0, against the background it may reach over it by a pixel.
     inwards = _up_to(blocked, EDGE_WIDTH)
     shade = cv2.GaussianBlur(allowed, (0, 0), EDGE_WIDTH) * inwards
