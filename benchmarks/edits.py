@@ -75,7 +75,8 @@ def finished_frames(pipeline: Pipeline, clip: Clip) -> Iterator[np.ndarray]:
 
 def edit_clip(base: Pipeline, path: Path, sheets: Path | None) -> list[Row]:
     """Make and measure all edits of a clip; prints a line for each."""
-    rows, columns = [], []
+    rows: list[Row] = []
+    columns: list[np.ndarray] = []
     for name, factor in EDITS:
         pipeline = base.with_config(base.config.with_changes({"edit": {"directions": ((name, factor),)}}))
         clip = pipeline.open(path)

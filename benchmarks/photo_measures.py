@@ -1,7 +1,7 @@
 """How an edit treats a clip, seen from outside: none of the project's own measures, only landmarks and optical flow.
 
-sharp     Laplacian energy inside the face, edited / source: 1 is as sharp as the source, under 0.9 soft, over 1.15 noisy
-detail    correlation of the fine bands with the source's, moved by optical flow onto the edit: the person's own pores
+sharp     Laplacian energy inside the face, edited / source: under 0.9 is soft, over 1.15 noisy
+detail    correlation of the fine bands with the source's, moved by optical flow onto the edit
 outside   mean grey levels changed in a ring of hair and background around the face
 flicker   grey levels by which the change itself changes from frame to frame, moved with the source's motion
 moved     how far the 68 landmarks moved, % of the eyes' distance: that something happened
