@@ -20,7 +20,7 @@ CLEAR = 330  # pixels, half a per cent of the crop: the change that counts is th
 WIDE = {"hair": 0.3}  # of the part must change instead: its ragged outline moves with every shape of the head
 LEAST = 1.8  # colour difference in CIELAB from which a change is one
 SHARE = 0.1  # of the strongest part's change, from which another part's counts,
-ENOUGH = 2.5  # unless it is as large as this
+ENOUGH = 2.3  # unless it is as large as this
 BEHIND = (0, 16)  # classes of the parser that belong to no head: background, cloth
 # A pixel belongs to the first of these that either crop sees there: what a jaw covers of the neck is the jaw's change.
 ORDER = ("eyes", "brows", "nose", "mouth", "skin", "ears", "hair", "neck")

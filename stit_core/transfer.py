@@ -11,6 +11,7 @@ import copy
 import dataclasses
 import hashlib
 from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -27,7 +28,7 @@ from stit_core.images import to_mask, to_model
 from stit_core.metrics import masked_loss
 from stit_core.models.generator import Generator
 from stit_core.placing import apply_change, place_weights
-from stit_core.runtime import Runtime
+from stit_core.runtime import Runtime, torch_threads
 from stit_core.warps import warp, warp_between
 
 STAGE = "stitch"  # it stands in that stage's place
@@ -60,15 +61,17 @@ def transfer(work: Transfer, masks: Masks, folder: Path) -> Stitched:
     check_same_frames(alignment, masks)
     record = FrameRecord(folder, alignment, work.fingerprint)
     runtime.step(STAGE, len(record), len(alignment.frame_indices))
-    for position, frame in enumerate(alignment.frame_indices):
-        if position in record.rows:
-            continue
-        patch = work.patch(position)
-        border = border_loss(work.clip.frames.read(frame), patch, alignment, position, masks)
-        record.add(position, patch, border, 0.0, 0)
-        runtime.tell(STAGE, frame=frame, border=border, content=0.0, steps=0)
-        runtime.show(STAGE, frame, patch)
-        runtime.step(STAGE, len(record), len(alignment.frame_indices))
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        for position, frame in enumerate(alignment.frame_indices):
+            if position in record.rows:
+                continue
+            work.read_ahead(position, reader)
+            patch = work.patch(position)
+            border = border_loss(work.clip.frames.read(frame), patch, alignment, position, masks)
+            record.add(position, patch, border, 0.0, 0)
+            runtime.tell(STAGE, frame=frame, border=border, content=0.0, steps=0)
+            runtime.show(STAGE, frame, patch)
+            runtime.step(STAGE, len(record), len(alignment.frame_indices))
     return record.result()
 
 
@@ -128,6 +131,7 @@ class Transfer:
         self.size = min(FIELD, alignment.size)
         self._find_points = landmark_finder()
         self._changes: dict[int, np.ndarray] = {}  # by position, as they were read
+        self._ahead: dict[int, Future[np.ndarray]] = {}
         self._flows: dict[tuple[int, int], np.ndarray] = {}
         self._sources: dict[int, Drawn] = {}
         self._forgets = True
@@ -140,7 +144,7 @@ class Transfer:
         check_same_frames(self.alignment, edit)
         other = copy.copy(self)  # with the same sources and flows
         other.edit, other.classes, other.config = edit, tuple(sorted(classes)), config
-        other._changes, other._forgets = {}, False
+        other._changes, other._ahead, other._forgets = {}, {}, False
         return other
 
     @property
@@ -203,7 +207,7 @@ class Transfer:
         if not self._forgets:
             return
         for kept in (self._changes, self._sources):
-            for other in [p for p in kept if p < position - self.config.steadying]:
+            for other in [p for p in list(kept) if p < position - self.config.steadying]:
                 del kept[other]  # type: ignore[attr-defined]
         for pair in [pair for pair in self._flows if min(pair) < position - self.config.steadying]:
             del self._flows[pair]
@@ -211,17 +215,31 @@ class Transfer:
     # --- one frame ---
 
     def _change(self, position: int) -> np.ndarray:
-        """The stacked change of a frame by itself."""
+        """The stacked change of a frame by itself: at hand, being read ahead, or read now."""
         if position not in self._changes:
+            ahead = self._ahead.pop(position, None)
+            self._changes[position] = self._read(position) if ahead is None else ahead.result()
+        return self._changes[position]
+
+    def read_ahead(self, position: int, reader: ThreadPoolExecutor) -> None:
+        """Have the changes that the frame at `position` and the two after it need read in a thread of its own."""
+        for other in range(position, position + self.config.steadying + self.config.every + 1):
+            known = other in self._changes or other in self._ahead
+            if not known and self._adjoin(other, other) and self._is_read(other):
+                self._ahead[other] = reader.submit(self._read, other)
+
+    def _read(self, position: int) -> np.ndarray:
+        # Always with one of torch's threads: the bits of a convolution may depend on their number, and two frames at
+        # once use two cores better than two threads of one frame do.
+        with torch_threads(1):
             source, pivot = self._source(position), self._pivot(position)
             drawn = draw_faces(self.generator, self.edit.w_plus[position : position + 1], self.runtime)[0]
             stored = self.registration.pivots.read(self.alignment.frame_indices[position])
             readings = read_faces(np.stack([stored, drawn]), self.parser, self.runtime, places=True)
-            pivot = dataclasses.replace(pivot, places=readings[0].places, head=readings[0].head)
-            edited = self._drawn(drawn, readings[1], self._find_points(drawn))
-            offset = warp_between(source.points, pivot.points - source.points, self.size)
-            self._changes[position] = read_change(source, pivot, edited, offset, self.classes).stacked()
-        return self._changes[position]
+        pivot = dataclasses.replace(pivot, places=readings[0].places, head=readings[0].head)
+        edited = self._drawn(drawn, readings[1], self._find_points(drawn))
+        offset = warp_between(source.points, pivot.points - source.points, self.size)
+        return read_change(source, pivot, edited, offset, self.classes).stacked()
 
     def _source(self, position: int) -> Drawn:
         if position not in self._sources:
