@@ -26,34 +26,45 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.frontier_measures import ChangeMeter, PlaceMeter, jitter
+from benchmarks.frontier_measures import ChangeMeter, PlaceMeter, jitter, spread
 from benchmarks.frontier_plot import draw_frontier
-from stit_core.artefacts import Alignment, Inversion, Tuned
+from stit_core.artefacts import Alignment, Inversion
 from stit_core.config import TuningConfig, preset
 from stit_core.directions import SHIPPED, list_directions, load_direction
+from stit_core.expression import DIRECTIONS as EXPRESSIONS
 from stit_core.fitting import own_copy
 from stit_core.images import to_picture
 from stit_core.memory import keep_freed_memory
+from stit_core.models.generator import Generator
 from stit_core.packs import Models, find_pack, load_models
 from stit_core.pipeline import Pipeline
 from stit_core.runtime import Runtime, pick_device, pick_dtype
 from stit_core.store import Store
 from stit_core.tuning import tune
 
-FRAMES_MOVED = 2  # of a clip, whose directions are compared
-COLUMNS = ("place", "shape", "mouth", "lids", "outline", "kept", "kept worst", "meaning", "psnr", "jitter", "processor")
+FRAMES_LOOKED = 10  # of a clip, whose pivots are compared with the source
+JITTER_REACH = 4  # frames around the middle one whose pivots' jitter is measured
+FRAMES_MOVED = 1  # of a clip, whose directions are compared
+PLACES = ("place", "shape", "mouth", "lids", "outline")
+COLUMNS = (*PLACES, "kept", "kept worst", "kept here", "meaning", "psnr", "jitter", "processor")
 PARTS = ("generator", "encoder", "parser", "perceptual", "attributes")
-# Whole schedules of STIT's stage: "key_frames" where the cost shall not grow with the clip.
+_HELD = {"locality_l2_weight": 10.0, "locality_lpips_weight": 0.1}
+_EXPRESSION = {"expression": 0.5, "smoothing": 1.0}
+_DRAFT = {"key_frames": 7}
 CANDIDATES: dict[str, dict[str, Any]] = {
     "encoder alone": {"passes": 0},
-    "latents alone, 4 passes": {"passes": 4, "lr": 0.0, "pivot_lr": 0.03},
-    "weights from 32 px, 4 passes": {"passes": 4, "lr": 5e-4, "pivot_lr": 0.03, "freeze_below": 32},
-    "gentle, 4 passes at 5e-4": {"passes": 4, "lr": 5e-4, "pivot_lr": 0.03},
-    "2 passes at 1e-3": {"passes": 2, "lr": 1e-3, "pivot_lr": 0.05, "batch_size": 4},
-    "gentle, PTI's locality": {"passes": 4, "lr": 5e-4, "pivot_lr": 0.03, "locality_weight": 10.0},
-    "16 passes at 5e-3 (stitch)": {"passes": 16, "lr": 5e-3, "pivot_lr": 0.01},
+    "expression": {"passes": 0, "expression": 0.5},
+    "latents, 4 passes": {"passes": 4, "lr": 0.0, "pivot_lr": 0.03},
+    "weights from 32 px on": {"passes": 4, "lr": 5e-4, "pivot_lr": 0.03, "freeze_below": 32},
+    "gentle": {"passes": 4, "lr": 5e-4, "pivot_lr": 0.03},
+    "gentle, at 128 px": {"passes": 4, "lr": 5e-4, "pivot_lr": 0.03, "resolution": 128},
+    "2 passes at 1e-3": {"passes": 2, "lr": 1e-3, "pivot_lr": 0.05},
+    "gentle, PTI's locality": {"passes": 4, "lr": 5e-4, "pivot_lr": 0.03, "locality_weight": 10.0, **_HELD},
+    "expression, gentle, at 128 px": {"passes": 4, "lr": 5e-4, "pivot_lr": 0.03, "resolution": 128, **_EXPRESSION},
+    "expression, 2 passes": {"passes": 2, "lr": 5e-4, "pivot_lr": 0.03, "resolution": 128, **_EXPRESSION, **_DRAFT},
+    "16 passes at 5e-3 (stitch)": {"passes": 16, "lr": 5e-3, "pivot_lr": 0.01, "final_lr": 1.0},
 }
-COMMON = {"batch_size": 2, "lpips_weight": 0.08, "final_lr": 0.1}  # unless a candidate says otherwise
+COMMON = {"key_frames": 11, "batch_size": 2, "lpips_weight": 0.08, "final_lr": 0.1}  # unless a candidate says otherwise
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,7 @@ class Case:
     crops: np.ndarray
     place: PlaceMeter
     change: ChangeMeter
+    looked: Sequence[int]
     moved: Sequence[int]
 
 
@@ -76,44 +88,45 @@ def open_case(models: Models, path: Path, end: float, runs: Path, vectors: Tenso
     clip = pipeline.open(path)
     alignment, inversion = pipeline.align(clip), pipeline.invert(clip)
     crops = np.stack([alignment.crops.read(frame) for frame in alignment.frame_indices])
-    moved = [(2 * i + 1) * len(crops) // (2 * FRAMES_MOVED) for i in range(FRAMES_MOVED)]
+    looked, moved = spread(FRAMES_LOOKED, len(crops)), spread(FRAMES_MOVED, len(crops))
+    crops = crops[looked]
     change = ChangeMeter(models, inversion.w_plus[moved], vectors)
-    return Case(path.stem, alignment, inversion, crops, PlaceMeter(models, crops), change, moved)
+    return Case(path.stem, alignment, inversion, crops, PlaceMeter(models, crops), change, looked, moved)
 
 
-def measure(models: Models, case: Case, config: TuningConfig, runtime: Runtime) -> dict[str, Any]:
+def measure(models: Models, case: Case, config: TuningConfig, runtime: Runtime, expressions: Tensor) -> dict[str, Any]:
     """Tune to a clip and take every figure: seconds, means over frames, cosines over directions."""
     with tempfile.TemporaryDirectory() as scratch:
         started, worked = time.perf_counter(), time.process_time()
-        tuned = tune(
-            case.alignment, case.inversion, models.generator, models.perceptual, config, runtime, Path(scratch)
-        )
+        networks = models.generator, models.perceptual
+        tuned = tune(case.alignment, case.inversion, *networks, config, runtime, Path(scratch), expressions)
         seconds, processor = time.perf_counter() - started, time.process_time() - worked
     net = own_copy(models.generator, runtime.device, tuned.state).requires_grad_(False)
-    pictures = draw(net, tuned, runtime)
-    cosines = case.change.measure(net, tuned.w_plus[list(case.moved)])
-    found: dict[str, Any] = {name: float(np.nanmean(v)) for name, v in case.place.measure(pictures).items()}
-    by_direction = cosines["pixels"].mean(axis=(0, 2))
-    found |= {
+    moved = tuned.w_plus[list(case.moved)]
+    cosines = case.change.measure(net, moved)
+    here = ChangeMeter(models, moved, case.change.vectors).measure(net, moved)
+    places = case.place.measure(draw(net, tuned.w_plus[list(case.looked)], runtime))
+    found: dict[str, Any] = {name: float(np.nanmean(values)) for name, values in places.items()}
+    middle = len(tuned.w_plus) // 2
+    return found | {
         "outline": float(np.nanmean([found[name] for name in found if name.startswith("outline")])),
         "kept": float(cosines["pixels"].mean()),
         "kept worst": float(cosines["pixels"].mean(axis=0).min()),
-        "meaning": float(cosines["meaning"].mean()),
-        "meaning worst": float(cosines["meaning"].mean(axis=0).min()),
-        "by direction": by_direction.tolist(),
+        "kept here": float(here["pixels"].mean()),
+        "meaning": float(here["meaning"].mean()),
+        "by direction": cosines["pixels"].mean(axis=(0, 2)).tolist(),
         "psnr": tuned.psnr,
-        "jitter": jitter(pictures, case.crops),
+        "jitter": jitter(draw(net, tuned.w_plus[middle - JITTER_REACH : middle + JITTER_REACH], runtime)),
         "seconds": seconds,
         "processor": processor / torch.get_num_threads(),
     }
-    return found
 
 
 @torch.inference_mode()
-def draw(net: Any, tuned: Tuned, runtime: Runtime) -> np.ndarray:
-    """The pivots' pictures (T, R, R, 3) uint8."""
+def draw(net: Generator, w_plus: Tensor, runtime: Runtime) -> np.ndarray:
+    """The pictures (T, R, R, 3) uint8 of latents (T, L, 512)."""
     with runtime.autocast():
-        return np.concatenate([to_picture(net.synthesis(w[None]).float()) for w in tuned.w_plus])
+        return np.concatenate([to_picture(net.synthesis(w[None]).float()) for w in w_plus])
 
 
 def table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
@@ -148,6 +161,7 @@ def main() -> None:
     runtime = Runtime(device=device, dtype=pick_dtype("balanced", device))
     names = sorted(card.name for card in list_directions(models.pack, (SHIPPED,)))
     vectors = torch.stack([torch.from_numpy(load_direction(models.pack, n, (SHIPPED,)).vector).float() for n in names])
+    expressions = torch.stack([vectors[names.index(name)] for name in EXPRESSIONS])
     candidates = json.loads(arguments.candidates.read_text()) if arguments.candidates else CANDIDATES
     results: dict[str, dict[str, Any]] = {}
     if arguments.json and arguments.json.is_file():
@@ -159,7 +173,7 @@ def main() -> None:
                 continue
             case = open_case(models, path, arguments.end, arguments.runs or Path(scratch), vectors, runtime)
             for name in missing:
-                figures = measure(models, case, TuningConfig(**{**COMMON, **candidates[name]}), runtime)
+                figures = measure(models, case, TuningConfig(**{**COMMON, **candidates[name]}), runtime, expressions)
                 results.setdefault(name, {})[path.stem] = figures
                 brief = {k: round(v, 3) for k, v in figures.items() if isinstance(v, float)}
                 print(path.stem, name, brief, file=sys.stderr, flush=True)

@@ -183,10 +183,9 @@ def registered(pictures: Tensor, points: np.ndarray | None, wanted: np.ndarray |
     return moved.unflatten(0, pictures.shape[:2])
 
 
-def jitter(pictures: np.ndarray, others: np.ndarray) -> float:
-    """How restless the gap between two clips (T, R, R, 3) is: its mean second difference over time, grey levels."""
-    gap = pictures.astype(np.float32) - others
-    return float(np.abs(np.diff(gap, n=2, axis=0)).mean())
+def jitter(pictures: np.ndarray) -> float:
+    """How restless successive pictures (T, R, R, 3) are: their mean second difference over time, grey levels."""
+    return float(np.abs(np.diff(pictures.astype(np.float32), n=2, axis=0)).mean())
 
 
 def spread(count: int, total: int) -> Sequence[int]:

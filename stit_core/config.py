@@ -132,6 +132,7 @@ class TuningConfig:
     lpips_weight: float = 1.0
     target_psnr: float | None = None  # dB; stop after a pass whose mean PSNR is above it
     key_frames: int | None = None  # frames at most that are fitted, spread over the clip; None: all of them
+    expression: float = 0.0  # reach in factors of directions that give pivots the source's expression; 0 turns it off
     smoothing: float = 0.0  # frames, Gaussian smoothing of the pivots over time; 0 turns it off
     freeze_below: int = 0  # pixels; blocks of a lower resolution keep their weights
     resolution: int | None = None  # pixels at which pictures are compared, blocks above it untouched; None: the crops'
@@ -152,6 +153,7 @@ class TuningConfig:
         _check(self, "lpips_weight", 0.0, 1e4)
         _check(self, "target_psnr", 1.0, 100.0)
         _check(self, "key_frames", 1, 10_000)
+        _check(self, "expression", 0.0, 10.0)
         _check(self, "smoothing", 0.0, 100.0)
         _check(self, "freeze_below", 0, 4096)
         _check(self, "resolution", 8, 4096)

@@ -7,6 +7,7 @@ edit with another factor repeats neither alignment, inversion, tuning nor masks.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from stit_core import (
     compositing,
     directions,
     editing,
+    expression,
     frame_record,
     inversion,
     landmarks,
@@ -48,6 +50,7 @@ from stit_core.artefacts import (
 )
 from stit_core.config import RunConfig
 from stit_core.detail import transfer_detail
+from stit_core.directions import Direction
 from stit_core.errors import ArtefactMismatchError, ConfigError, StoreError, VideoError
 from stit_core.fitting import own_copy
 from stit_core.geometry import warp_quad_to_square
@@ -177,7 +180,14 @@ class Pipeline:
             self._tune_key(clip),
             Tuned,
             lambda f: tuning.tune(
-                crops, pivots, self.models.generator, self.models.perceptual, self.config.tuning, self.runtime, f
+                crops,
+                pivots,
+                self.models.generator,
+                self.models.perceptual,
+                self.config.tuning,
+                self.runtime,
+                f,
+                self._expressions,
             ),
         )
 
@@ -461,6 +471,20 @@ class Pipeline:
         """The directions that the settings name. Raises: DirectionError."""
         return {name: directions.load_direction(self.pack, name, self.roots) for name, _ in self.config.edit.directions}
 
+    @functools.cached_property
+    def _expression_directions(self) -> tuple[Direction, ...]:
+        """Those along which tuning gives pivots their expression; none where the settings or the pack have none."""
+        if self.config.tuning.expression == 0:
+            return ()
+        known = {card.name for card in directions.list_directions(self.pack, self.roots)}
+        names = [name for name in expression.DIRECTIONS if name in known]
+        return tuple(directions.load_direction(self.pack, name, self.roots) for name in names)
+
+    @property
+    def _expressions(self) -> torch.Tensor | None:
+        found = [torch.from_numpy(np.float32(direction.vector)) for direction in self._expression_directions]
+        return torch.stack(found) if found else None
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to know of the chosen directions, in plain words, before any work. Raises: DirectionError."""
@@ -484,7 +508,7 @@ class Pipeline:
 
     def _tune_key(self, clip: Clip) -> str:
         networks = [self.pack.part(name).hash for name in ("generator", "perceptual")]
-        how = [self.runtime.seed, str(self.runtime.dtype)]
+        how = [self.runtime.seed, str(self.runtime.dtype), *(found.hash for found in self._expression_directions)]
         return key("tune", self._invert_key(clip), networks, self.config.tuning, how)
 
     def _register_key(self, clip: Clip) -> str:

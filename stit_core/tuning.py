@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from stit_core.artefacts import Alignment, Inversion, Tuned, check_same_frames, stretches
 from stit_core.config import TuningConfig
 from stit_core.errors import ConfigError
+from stit_core.expression import fit_expression
 from stit_core.fitting import (
     RowAdam,
     adam,
@@ -32,6 +31,7 @@ from stit_core.fitting import (
     set_rate,
 )
 from stit_core.images import to_model, to_picture
+from stit_core.key_frames import between, key_rows, steady
 from stit_core.metrics import psnr
 from stit_core.models.generator import Generator, SynthesisBlock
 from stit_core.runtime import Runtime
@@ -62,6 +62,7 @@ def tune(
     config: TuningConfig,
     runtime: Runtime,
     folder: Path,
+    expressions: Tensor | None = None,
 ) -> Tuned:
     """Fit the generator to the crops: loss = l2_weight * MSE + lpips_weight * LPIPS, noise const.
 
@@ -69,8 +70,9 @@ def tune(
     is kept in `folder`; a run that was stopped goes on from there and ends with the same weights as one that was not.
 
     With config.key_frames the cost does not grow with the clip: only these frames are fitted, and between them the
-    pivots are the encoder's plus what the fit added at the key frames around, by time. With config.smoothing both the
-    encoder's pivots, before the fit, and what it adds are steadied over time.
+    pivots are the encoder's plus what the fit added at the key frames around, by time. With config.expression the
+    pivots are first moved along `expressions`, see stit_core/expression.py. With config.smoothing both the pivots
+    before the fit and what it adds are steadied over time.
 
     Parameters
     ----------
@@ -80,6 +82,7 @@ def tune(
     config: the schedule.
     runtime: told at every optimiser step; shown the middle frame once per pass.
     folder: of this result, existing, private to it.
+    expressions: directions (N, L, 512) for config.expression; None: there are none, and the pivots stay.
 
     Returns
     -------
@@ -97,8 +100,11 @@ def tune(
     check_size(alignment.size, generator)
     _check_blocks(config, generator)
     frames = alignment.frame_indices
-    pivots = steady(inversion.w_plus.detach().float(), frames, config.smoothing)
     rows = key_rows(len(frames), config.key_frames)
+    pivots = inversion.w_plus.detach().float()
+    if config.expression > 0 and expressions is not None:
+        pivots = fit_expression(alignment, pivots, rows, generator, expressions, config.expression, runtime)
+    pivots = steady(pivots, frames, config.smoothing)
     fit = _Fit(*_at(rows, alignment, pivots), generator, perceptual, config, runtime)
     fit.load(folder / CHECKPOINT)
     fit.report()
@@ -114,36 +120,6 @@ def tune(
     elif config.smoothing > 0:
         w_plus = pivots + steady(w_plus - pivots, frames, config.smoothing)
     return Tuned(alignment.clip_hash, frames, w_plus, cpu_state(fit.net), history, decibels, lpips)
-
-
-def key_rows(frames: int, count: int | None) -> np.ndarray:
-    """Positions of at most `count` of `frames` frames, ascending: the middles of equal stretches of the clip.
-
-    The frame in the middle of the clip, which previews show, is always among them. None: every position.
-    """
-    if count is None or count >= frames:
-        return np.arange(frames)
-    rows = (2 * np.arange(count) + 1) * frames // (2 * count)
-    rows[np.abs(rows - frames // 2).argmin()] = frames // 2
-    return rows
-
-
-def between(values: Tensor, keys: Sequence[int], frames: Sequence[int]) -> Tensor:
-    """Values (K, ...) at the frames `keys`, ascending, carried to `frames`: (T, ...), linear in time, held outside."""
-    place = torch.from_numpy(np.interp(frames, keys, np.arange(len(keys), dtype=np.float64)))
-    low = place.long()
-    high = (low + 1).clamp_max(len(keys) - 1)
-    share = (place - low).to(values).reshape(-1, *[1] * (values.ndim - 1))
-    return torch.lerp(values[low], values[high], share)
-
-
-def steady(values: Tensor, frames: tuple[int, ...], sigma: float) -> Tensor:
-    """Gaussian smoothing of values (T, ...) over frames, never across a gap; sigma 0 gives them back as they are."""
-    if sigma == 0:
-        return values
-    rows = values.numpy()
-    parts = [gaussian_filter1d(rows[part], sigma, axis=0, mode="nearest") for part in stretches(frames)]
-    return torch.from_numpy(np.concatenate(parts))
 
 
 def _at(rows: np.ndarray, alignment: Alignment, pivots: Tensor) -> tuple[Alignment, Inversion]:
@@ -324,7 +300,8 @@ class _Fit:
                 if self.until < self.net.resolution:
                     images = self.crops(rows)
                     features = self.perceptual.features(images)
-                made = self.net.synthesis(self.pivots.table[torch.from_numpy(rows)].to(self.runtime.device))
+                with self.runtime.autocast():
+                    made = self.net.synthesis(self.pivots.table[torch.from_numpy(rows)].to(self.runtime.device))
                 lpips += float(self.perceptual.distance(self.perceptual.features(made), features).sum())
             decibels += float(psnr(made, images).sum())
             self.runtime.step(STAGE, done + step + 1, self.total)

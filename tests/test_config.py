@@ -34,6 +34,7 @@ PAPER = {
         "lpips_weight": 1.0,
         "target_psnr": None,
         "key_frames": None,
+        "expression": 0.0,
         "smoothing": 0.0,
         "freeze_below": 0,
         "resolution": None,

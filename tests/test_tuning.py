@@ -12,6 +12,7 @@ from stit_core import tuning
 from stit_core.config import TuningConfig
 from stit_core.errors import ArtefactMismatchError, Cancelled, ConfigError, StitError
 from stit_core.fitting import RowAdam, cosine_rate
+from stit_core.key_frames import key_rows, steady
 from stit_core.models.perceptual import Lpips
 from stit_core.runtime import Runtime
 from stit_core.tuning import tune
@@ -307,39 +308,12 @@ def test_the_figures_of_each_pass_are_told_also_those_before_a_stop(case, genera
 # --- Key frames, smoothing, few weights ------------------------------------------------------------------------------
 
 
-def test_key_frames_are_the_middles_of_equal_stretches_and_hold_the_middle_frame():
-    assert tuning.key_rows(9, 3).tolist() == [1, 4, 7]
-    assert tuning.key_rows(5, None).tolist() == tuning.key_rows(5, 9).tolist() == [0, 1, 2, 3, 4]
-    for frames in range(1, 60):
-        for count in range(1, frames + 1):
-            rows = tuning.key_rows(frames, count)
-            assert len(set(rows.tolist())) == count
-            assert (np.diff(rows) > 0).all()
-            assert frames // 2 in rows
-            assert 0 <= rows[0] <= rows[-1] < frames
-
-
-def test_between_is_linear_in_the_frames_and_held_outside():
-    values = torch.tensor([[1.0, -2.0], [3.0, 0.0], [0.0, 6.0]])
-    found = tuning.between(values, [2, 4, 10], [0, 2, 3, 4, 7, 10, 12])
-    expected = [[1, -2], [1, -2], [2, -1], [3, 0], [1.5, 3], [0, 6], [0, 6]]
-    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float32))
-
-
-def test_steady_does_not_reach_across_a_gap():
-    values = torch.tensor([0.0, 0.0, 0.0, 9.0, 9.0])[:, None]
-    assert torch.equal(tuning.steady(values, (0, 1, 2, 7, 8), 1.5), values)
-    whole = tuning.steady(values, (0, 1, 2, 3, 4), 1.5)
-    assert 0 < float(whole[2]) < float(whole[3]) < 9
-    assert tuning.steady(values, (0, 1, 2, 3, 4), 0.0) is values
-
-
 def test_other_frames_take_the_shift_of_the_key_frames_around_them(case, generator, folder):
     alignment, inversion = case
     config = TuningConfig(passes=3, batch_size=2, lr=1e-3, pivot_lr=0.02, key_frames=3)
     found = tune(alignment, inversion, generator, Pixels(), config, Runtime(), folder)
     shift = found.w_plus - inversion.w_plus
-    assert tuning.key_rows(FRAMES, 3).tolist() == [0, 2, 4]
+    assert key_rows(FRAMES, 3).tolist() == [0, 2, 4]
     assert (shift[[0, 2, 4]].abs().amax(dim=(1, 2)) > 0.01).all()
     for middle in (1, 3):
         torch.testing.assert_close(shift[middle], (shift[middle - 1] + shift[middle + 1]) / 2, rtol=0, atol=1e-6)
@@ -376,7 +350,7 @@ def test_smoothing_steadies_the_pivots_that_are_given_back(case, generator, fold
     alignment, inversion = case
     config = TuningConfig(passes=0, smoothing=1.5)
     found = tune(alignment, inversion, generator, Pixels(), config, Runtime(), folder).w_plus
-    assert torch.equal(found, tuning.steady(inversion.w_plus, alignment.frame_indices, 1.5))
+    assert torch.equal(found, steady(inversion.w_plus, alignment.frame_indices, 1.5))
     assert found.diff(n=2, dim=0).abs().mean() < 0.3 * inversion.w_plus.diff(n=2, dim=0).abs().mean()
 
 
