@@ -9,7 +9,7 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from stit_core.alignment import stretches
+from stit_core.artefacts import stretches
 
 
 def key_rows(frames: int, count: int | None) -> np.ndarray:

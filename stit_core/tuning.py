@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stit_core.artefacts import Alignment, Inversion, Tuned, check_same_frames, stretches
+from stit_core.artefacts import Alignment, Inversion, Tuned, check_same_frames
 from stit_core.config import TuningConfig
 from stit_core.errors import ConfigError
 from stit_core.expression import fit_expression
