@@ -12,12 +12,23 @@ TEXT = """
 A clip of a face goes in; the same clip with an older, smiling or otherwise edited face comes out, put back so
 that the eye finds no seam. It takes five steps. The face is found and cut out of every frame. A *generator*, a
 network that draws faces, is tuned until it draws this one. Moving its inputs along a *direction*, such as
-"smile", changes the face in all frames alike. Then, frame by frame, the edge of the edited face is fitted to
-the picture around it, and the face is pasted back.
+"smile", changes the face in all frames alike. Then, frame by frame, that change comes into the clip, in one of
+two ways.
 
-The method is that of *Stitch it in Time: GAN-Based Facial Editing of Real Videos* by Tzaban, Mokady, Gal,
+**Transfer** takes over only the *change*: where each point of the face moves, how much lighter or darker it
+becomes, and what comes into sight, such as teeth. It gives that to your own pixels. Pores, lashes, light and
+background stay yours, what does not change stays to the bit, and after a short fit a clip takes seconds. It
+cannot draw what the generator does not show and your face does not have.
+
+**Stitch** is the published method. The face is drawn anew by the generator, which is fitted to it closely; then
+the edge of the edited face is fitted to the picture around it, and the face is pasted back. It takes minutes, and
+the skin is that of the generator. Choose it to follow the paper, for large changes of shape, age or hair that have
+to be drawn, or where the transfer leaves something undone. Both can be tried on the same clip, and their
+videos played side by side in the step **Watch**.
+
+Stitching is that of *Stitch it in Time: GAN-Based Facial Editing of Real Videos* by Tzaban, Mokady, Gal,
 Bermano and Cohen-Or (2022, [arXiv 2201.08361](https://arxiv.org/abs/2201.08361)). The preset **Paper** follows
-its schedule; **Balanced** and **Draft** take fewer steps.
+its schedule and always stitches; **Balanced** and **Draft** take fewer steps.
 
 ## What it is for, and what it is not for
 

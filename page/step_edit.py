@@ -54,7 +54,7 @@ class EditStep:
         self.regions.pick(self.choose_region, run_id, [self.regions, *preview], trigger_mode="always_last", **LIGHT)
         self.dials.moved(self.move, [run_id, self.dials], preview, trigger_mode="always_last", **LIGHT)
         self.mark.input(self.set_mark, [run_id, self.mark], preview, **LIGHT)
-        self.settings.set(self.set_advanced, [run_id, self.settings], self.notice, trigger_mode="always_last", **LIGHT)
+        self.settings.set(self.set_advanced, [run_id, self.settings], preview, trigger_mode="always_last", **LIGHT)
         self.make.click(self.start, [run_id, self.dials], [shell.steps, *shell.job_outputs], **LIGHT)
         shell.ended.change(self.learned, [run_id, shell.ended], self.dials, **LIGHT)
 
@@ -107,9 +107,9 @@ class EditStep:
 
     @told
     def set_advanced(self, run_id: str, sent: Any) -> Update:
-        """Keep changed settings."""
+        """Keep changed settings, and show what they do."""
         self.studio.change(run_id, advanced=keep_known(read_settings_part(sent)))
-        return {self.notice: ""}
+        return {self.notice: "", **self._previewed(run_id)}
 
     @told
     def start(self, run_id: str, sent: Any) -> Update:

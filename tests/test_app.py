@@ -19,7 +19,7 @@ from page.drawings import MOST_POINTS, jitter_plot, loss_plot
 from page.jobs import Status
 from page.parts import read_factors, read_index, read_number, read_settings_part, read_trim
 from page.runs import Output, RunState
-from stit_core.config import PRESETS, RunConfig, preset
+from stit_core.config import METHODS, PRESETS, REGIONS, RunConfig, preset
 from stit_core.directions import Card
 from stit_core.errors import Cancelled, StitError, VideoError
 
@@ -201,6 +201,28 @@ def test_measures_are_told_in_words() -> None:
     bad = words.finished(make_output(measures=MEASURES | {"id_cosine": 0.3, "tl_id": 0.5, "border_loss": 0.2}))
     for word in ("changed", "unsteady", "may show"):
         assert word in bad
+
+
+def test_videos_are_named_by_what_tells_them_apart() -> None:
+    stitched, moved = make_output(), make_output(method="transfer", region="mouth")
+    assert words.output_names([stitched, moved]) == [
+        "Smile +1.5, age -2 · stitch",
+        "Smile +1.5, age -2 · transfer · mouth",
+    ]
+    rougher = make_output(method="transfer", preset="balanced", edits=(("smile", 2.0),))
+    assert words.output_names([rougher, stitched]) == [
+        "Smile +2 · transfer · balanced",
+        "Smile +1.5, age -2 · stitch · draft",
+    ]
+
+
+def test_every_method_and_region_has_words() -> None:
+    assert set(words.METHOD_WORDS) == set(METHODS)
+    assert set(words.REGION_WORDS) == set(REGIONS)
+    by_preset = {name: words.method_items(name) for name in ("draft", "paper")}
+    assert [bool(item.get("disabled")) for item in by_preset["draft"]] == [False, False]
+    assert [bool(item.get("disabled")) for item in by_preset["paper"]] == [True, False]
+    assert len({words.preview_text(*kind) for kind in ((True, False), (False, False), (False, True))}) == 3
 
 
 def test_a_part_is_told_as_a_part() -> None:

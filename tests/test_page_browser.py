@@ -130,9 +130,49 @@ def test_another_factor_stop_and_a_reload(page: Page, server: Server) -> None:
     expect(page.locator("#measures")).to_contain_text("Age +1")
     expect(page.locator("#outputs button")).to_have_count(2)
 
+    page.locator("#against button", has_text="Age -2").click()
+    page.wait_for_function("document.querySelector('.stit-player').player.media === 'video'")
+    expect(page.locator(".stit-player .before .tag")).to_have_text("Age -2 · stitch")
+    expect(page.locator(".stit-player .after .tag")).to_have_text("Age +1 · stitch")
+    page.locator("#outputs button", has_text="Age -2").click()
+    expect(page.locator("#measures")).to_contain_text("Age -2")
+    expect(page.locator(".stit-player .before .tag")).to_have_text("Before")
+
     come_back(page, server)
     expect(page.locator("#measures")).to_contain_text("Age +1")
     expect(page.locator("#outputs button")).to_have_count(2)
+
+
+def test_the_method_and_the_region_outlive_a_reload(page: Page, server: Server) -> None:
+    choose_sample(page, SECONDS)
+    find_face(page)
+    page.locator("#to-tune").click()
+    chosen = "[aria-pressed=true]"
+    expect(page.locator(f"#methods {chosen}")).to_contain_text("Stitch")
+    page.locator("#methods button", has_text="Transfer").click()
+    page.locator("#presets button", has_text="Paper").click()
+    expect(page.locator(f"#methods {chosen}")).to_contain_text("Stitch")
+    expect(page.locator("#methods button", has_text="Transfer")).to_be_disabled()
+    page.locator("#presets button", has_text="Draft").click()
+    expect(page.locator(f"#methods {chosen}")).to_contain_text("Transfer")
+    page.locator("#tune").click()
+    page.locator("#status .job.done", has_text="The generator fits").wait_for()
+    choose_edit(page, "Smile")
+    expect(page.locator("#wipe .wipe-words")).to_contain_text("pixel for pixel")
+    page.locator("#regions button", has_text="Mouth").click()
+    expect(page.locator(f"#regions {chosen}")).to_have_text("Mouth")
+
+    come_back(page, server)
+    expect(page.locator(f"#regions {chosen}")).to_have_text("Mouth")
+    page.locator("#make").click()
+    expect(page.locator("#measures")).to_contain_text("Smile +2 · transfer · mouth")
+    page.locator("#steps .step-button").nth(2).click()
+    expect(page.locator(f"#methods {chosen}")).to_contain_text("Transfer")
+    expect(page.locator("#tune")).to_have_text("Done")
+    page.locator("#methods button", has_text="Stitch").click()
+    expect(page.locator("#tune")).to_have_text("Start")
+    page.locator("#to-edit").click()
+    expect(page.locator("#regions button")).to_have_count(0)
 
 
 def test_a_stopped_tuning_goes_on_after_a_reload(page: Page, server: Server) -> None:

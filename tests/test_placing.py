@@ -21,7 +21,7 @@ def change_of(motion: tuple[float, float] = (0.0, 0.0), shade: float = 0.0, nove
 
 def everywhere(value: float) -> Weights:
     plane = np.full((SIZE, SIZE), value, np.float32)
-    return Weights(plane, plane, plane, plane)
+    return Weights(plane, plane, plane, plane, plane)
 
 
 def quad_at(left: float, top: float, side: float) -> np.ndarray:

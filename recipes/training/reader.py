@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recipes.heads.surface import L_CLOTH, L_HAIR
+from recipes.heads.surface import L_CLOTH, L_EARRING, L_HAIR
 from recipes.occluders import occlude
 from recipes.occluders.canvas import HEAD_CLASSES, Canvas
 from recipes.render_pairs import PLACE_STEPS
@@ -33,6 +33,7 @@ PIXELS = 100.0  # about as many pixels at 256 px are one unit of places
 EDGE = 0.05  # places that differ by more between neighbours lie on two sides of an edge
 MOVING_SHARE, MOST_MOTION = 0.6, 8.0  # what a pixel of motion adds to a point's weight in the loss of pairs
 RARITY = 0.25  # power of a class's frequency
+EARRING_GAIN = 3.0  # they are so few that they would not be learned
 WEIGHTS = {"labels": 2.5, "places": 0.06, "slopes": 0.4, "pairs": 0.5}
 
 
@@ -220,7 +221,9 @@ def class_weights(shards: PairShards, count: int = 150) -> Tensor:
         counts += np.bincount(labels.numpy().ravel(), minlength=NUM_CLASSES)
     present = counts > 0
     weights = np.where(present, np.maximum(counts / counts.sum(), 1e-4) ** -RARITY, 0.0)
-    return torch.from_numpy((weights / weights[present].mean()).astype(np.float32))
+    weights /= weights[present].mean()
+    weights[L_EARRING] *= EARRING_GAIN
+    return torch.from_numpy(weights.astype(np.float32))
 
 
 def reader_step(
