@@ -11,7 +11,7 @@ from recipes.occluders import OCCLUDERS, Painter, occlude
 from recipes.occluders.canvas import Canvas, filled
 from recipes.occluders.glasses import wear_glasses
 from recipes.occluders.hands import hold_hands
-from recipes.occluders.headwear import restyle_hair, wear_earrings, wear_fringe, wear_hat
+from recipes.occluders.headwear import wear_earrings, wear_fringe, wear_hat
 from recipes.occluders.objects import hold_object
 from recipes.occluders.surroundings import fill_background
 
@@ -70,17 +70,6 @@ def test_clear_glasses_leave_eyes_and_dark_ones_hide_them() -> None:
         left.append(np.isin(canvas.labels, (4, 5)).sum() / eyes)
     assert min(left) == 0
     assert 0.4 < np.mean(np.array(left) > 0.7) < 0.95
-
-
-def test_hair_is_restyled_where_it_is() -> None:
-    for seed in range(5):
-        canvas, plain = head(), head()
-        restyle_hair(canvas, np.random.default_rng(seed))
-        hair = plain.labels == 17
-        near = cv2.dilate(hair.astype(np.uint8), np.ones((5, 5))) > 0
-        assert np.array_equal(canvas.labels, plain.labels)
-        assert np.array_equal(canvas.image[~near], plain.image[~near])
-        assert np.abs(canvas.image - plain.image)[hair].mean() > 5
 
 
 def test_backgrounds_change_the_picture_behind_the_head_only() -> None:

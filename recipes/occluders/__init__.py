@@ -9,7 +9,7 @@ import numpy as np
 from recipes.occluders.canvas import Canvas
 from recipes.occluders.glasses import wear_glasses
 from recipes.occluders.hands import hold_hands
-from recipes.occluders.headwear import restyle_hair, wear_earrings, wear_fringe, wear_hat
+from recipes.occluders.headwear import wear_earrings, wear_fringe, wear_hat
 from recipes.occluders.objects import hold_object, write_text
 from recipes.occluders.surroundings import fill_background
 
@@ -17,7 +17,6 @@ Painter = Callable[[Canvas, np.random.Generator], None]
 # In the order of painting, with the share of pictures that each is painted on.
 OCCLUDERS: tuple[tuple[Painter, float], ...] = (
     (fill_background, 0.55),
-    (restyle_hair, 0.30),
     (wear_fringe, 0.22),
     (wear_earrings, 0.20),
     (wear_glasses, 0.32),

@@ -24,29 +24,6 @@ def hair_colour(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(own if rng.random() < 0.75 else other) * rng.uniform(0.6, 1.15)  # type: ignore[no-any-return]
 
 
-def restyle_hair(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Make the hair that is there smoother, of another colour and gloss, as blow-dried hair is; labels stay.
-
-    Without it a reader calls smooth hair a hat.
-    """
-    hair = cv2.GaussianBlur((canvas.labels == L_HAIR).astype(np.float32), (3, 3), 0)
-    soft = cv2.GaussianBlur(canvas.image, (0, 0), rng.uniform(1.0, 6.0))
-    own = canvas.median_colour(L_HAIR, HAIR_COLOURS[0])
-    light = soft.mean(2, keepdims=True) / max(float(own.mean()), 1.0)
-    low, high = np.asarray(HAIR_COLOURS)[rng.integers(0, len(HAIR_COLOURS), 2)] * rng.uniform(0.6, 1.5)
-    height, width = canvas.size
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    middle = canvas.at(rng.uniform(-0.8, 0.8), -rng.uniform(0.3, 2.0))
-    # Locks run around a parting or crown, with gloss across them.
-    turn = np.arctan2(y - middle[1], x - middle[0])
-    away = np.hypot(x - middle[0], y - middle[1]) / canvas.eye_distance
-    wave = np.sin(turn * rng.uniform(6, 60) + rng.uniform(-3, 3) * away + rng.uniform(0, 6))
-    gloss = np.exp(-(((away - rng.uniform(0.3, 1.8)) / rng.uniform(0.15, 0.6)) ** 2))
-    share = (0.5 + rng.uniform(0.0, 0.5) * wave)[..., None]
-    field = (low + share * (high - low)) * np.clip(light, 0.3, 2.5) * (1 + rng.uniform(0, 0.8) * gloss)[..., None]
-    canvas.paint(hair * rng.uniform(0.6, 1.0), np.clip(field, 0, 255), None)
-
-
 def wear_fringe(canvas: Canvas, rng: np.random.Generator) -> None:
     """Paint hair that falls over the forehead, or loose strands before cheeks, strand by strand."""
     colour = hair_colour(canvas, rng)
