@@ -73,7 +73,7 @@ def reader_phase(
 def export(reader: CompactReader, pack: Path) -> None:
     """Write the reader into the pack as its parser, its prior of earrings set right."""
     with torch.no_grad():  # they weighed more in training than they are frequent
-        reader.classify.bias[L_EARRING] -= math.log(EARRING_GAIN)
+        reader.classify.get_parameter("bias")[L_EARRING] -= math.log(EARRING_GAIN)
     manifest = json.loads((pack / "pack.json").read_text())
     files = write_weights(pack, "parser", reader)
     manifest["parts"]["parser"] = {"architecture": ARCHITECTURE, "arguments": {}, "files": files, "licence": CC0}

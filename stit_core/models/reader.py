@@ -33,7 +33,7 @@ class CompactReader(CompactParser):
         with torch.no_grad():
             for layer in (self.coarse, self.fine):
                 layer.weight *= FIRST_SHARE
-            self.coarse.bias.copy_(torch.tensor(USUAL).flatten())
+            self.coarse.get_parameter("bias").copy_(torch.tensor(USUAL).flatten())
 
     def read(self, images: Tensor, full_size: bool = True) -> tuple[Tensor, Tensor]:
         """Read labels and places.
