@@ -182,11 +182,11 @@ def main() -> None:
     record: dict[str, Any] = {}
     if options.data:
         pairs = PairShards(options.data)
-        parsers = {options.pack: reader}
+        parsers = {"pack": reader}
         if options.against:
-            parsers[options.against] = load_models(find_pack(options.against), device).parser
+            parsers["against"] = load_models(find_pack(options.against), device).parser
         ious = {
-            f"{Path(name).name}, {state}": class_ious(confusions(network, pairs, state == "hidden"))
+            f"{name}, {state}": class_ious(confusions(network, pairs, state == "hidden"))
             for name, network in parsers.items()
             for state in ("bare", "hidden")
         }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 import cv2
@@ -18,9 +19,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from recipes.heads.surface import L_EARRING
 from recipes.training.export import CC0, write_weights
 from recipes.training.loop import Phase, run_phase
-from recipes.training.reader import PairShards, class_weights, evaluate_reader, reader_step
+from recipes.training.reader import EARRING_GAIN, PairShards, class_weights, evaluate_reader, reader_step
 from stit_core.memory import keep_freed_memory
 from stit_core.models.reader import CompactReader
 from stit_core.runtime import pick_device
@@ -49,12 +51,12 @@ def started(pack: Path) -> CompactReader:
 
 
 def reader_phase(
-    reader: CompactReader, data: Path, minutes: float, seed: int, batch: int, device: torch.device
+    reader: CompactReader, data: Path, minutes: float, rate: float, seed: int, batch: int, device: torch.device
 ) -> Phase:
     """A phase that fits the reader."""
     train, held_out = PairShards(data / "train"), PairShards(data / "held_out")
     weights = class_weights(train).to(device)
-    optimiser = torch.optim.AdamW(reader.parameters(), lr=RATE, weight_decay=1e-4, fused=True)
+    optimiser = torch.optim.AdamW(reader.parameters(), lr=rate, weight_decay=1e-4, fused=True)
 
     def step(number: int) -> dict[str, float]:
         if number % 100 == 0:
@@ -69,7 +71,9 @@ def reader_phase(
 
 
 def export(reader: CompactReader, pack: Path) -> None:
-    """Write the reader into the pack as its parser."""
+    """Write the reader into the pack as its parser, its prior of earrings set right."""
+    with torch.no_grad():  # they weighed more in training than they are frequent
+        reader.classify.get_parameter("bias")[L_EARRING] -= math.log(EARRING_GAIN)
     manifest = json.loads((pack / "pack.json").read_text())
     files = write_weights(pack, "parser", reader)
     manifest["parts"]["parser"] = {"architecture": ARCHITECTURE, "arguments": {}, "files": files, "licence": CC0}
@@ -83,6 +87,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=45.0)
     parser.add_argument("--batch", type=int, default=BATCH, help="pairs a step")
+    parser.add_argument("--rate", type=float, default=RATE, help="learning rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pack", type=Path, default=Path("assets/packs/heads-256"))
     parser.add_argument("--export", action="store_true")
@@ -101,7 +106,9 @@ def main() -> None:
     for module in (reader, averaged):
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     run_phase(
-        reader_phase(reader, options.data, options.minutes, options.seed, options.batch, device), options.out, averaged
+        reader_phase(reader, options.data, options.minutes, options.rate, options.seed, options.batch, device),
+        options.out,
+        averaged,
     )
 
 

@@ -19,7 +19,7 @@ USUAL = ((1.17, 0.0, 0.0), (0.0, -1.17, -0.08), (0.0, 0.0, 0.5))  # places of a 
 
 
 class CompactReader(CompactParser):
-    """The compact parser with a second head for places (1.7 GMAC, 2.1 M parameters).
+    """The compact parser with a second head for places (1.7 GMAC, 1.9 M parameters).
 
     A coarse map at 64 px carries the head's form: at every pixel an affine map from the picture to places, which hardly
     changes from pixel to pixel. One at 128 px adds what is finer, lips and lids. Argument: num_classes, 19 in the order
@@ -33,7 +33,7 @@ class CompactReader(CompactParser):
         with torch.no_grad():
             for layer in (self.coarse, self.fine):
                 layer.weight *= FIRST_SHARE
-            self.coarse.bias.copy_(torch.tensor(USUAL).flatten())  # type: ignore[union-attr]
+            self.coarse.get_parameter("bias").copy_(torch.tensor(USUAL).flatten())
 
     def read(self, images: Tensor, full_size: bool = True) -> tuple[Tensor, Tensor]:
         """Read labels and places.
