@@ -4,7 +4,7 @@
 
 One line of JSON a clip: seconds of the first edit and, with --again, of another edit of the same clip, peak memory of
 the process so far, and the figures of the run's report. A sheet has one row for each of four frames:
-source | tuned | edited | stitched | whole frame.
+source | tuned | edited as it is seen | whole frame.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stit_core.config import RunConfig, preset
+from stit_core.config import METHODS, RunConfig, preset
 from stit_core.memory import keep_freed_memory
 from stit_core.packs import find_pack, load_models
 from stit_core.pipeline import Pipeline
@@ -40,18 +40,18 @@ def peak_megabytes() -> float:
 
 
 def contact_sheet(pipeline: Pipeline, clip_path: Path, output: Path) -> None:
-    """Rows of source | tuned | edited | stitched | whole frame for frames spread over a finished run's clip."""
+    """Rows of source | tuned | edited as it is seen | whole frame for frames spread over a finished run's clip."""
     clip = pipeline.open(clip_path)
     crops, stitched = pipeline.align(clip), pipeline.stitch(clip)
     frames = crops.frame_indices
     rows = []
     for position in np.linspace(0, len(frames) - 1, SHEET_ROWS).round().astype(int):
         frame = frames[position]
-        edited = pipeline.quick_edit(clip, frame)
-        stitched_crop = stitched.crops.read(frame)
-        whole = Image.fromarray(pipeline.preview_frame(clip, frame, stitched_crop))
+        face = stitched.crops.read(frame)
+        whole = Image.fromarray(pipeline.preview_frame(clip, frame, face))
         whole = whole.resize((round(whole.width * crops.size / whole.height), crops.size))
-        row = [crops.crops.read(frame), pipeline.pivot(clip, frame), edited, stitched_crop, np.asarray(whole)]
+        seen = pipeline.finished_crop(clip, frame, face)
+        row = [crops.crops.read(frame), pipeline.pivot(clip, frame), seen, np.asarray(whole)]
         rows.append(np.concatenate(row, axis=1))
     output.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate(rows)).save(output, quality=88)
@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("-d", "--direction", action="append", default=[], help="NAME=FACTOR; smile=2 if none is given")
     parser.add_argument("--again", action="append", default=[], help="a second edit of each clip, timed")
     parser.add_argument("--preset", default="balanced")
+    parser.add_argument("--method", choices=METHODS, help="default: what the preset and the pack say")
     parser.add_argument("--pack", default="heads-256")
     parser.add_argument("--end", type=float, help="seconds of each clip to use")
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
@@ -73,7 +74,8 @@ def main() -> None:
     keep_freed_memory()
     pack = find_pack(arguments.pack)
     models = load_models(pack, pick_device(arguments.device))
-    base: RunConfig = preset(arguments.preset, pack.schedules).with_changes({"video": {"end": arguments.end}})
+    base: RunConfig = preset(arguments.preset, pack.schedules, arguments.method)
+    base = base.with_changes({"video": {"end": arguments.end}})
     device = pick_device(arguments.device)
     runtime = Runtime(device=device, dtype=pick_dtype(base.preset, device))
     with tempfile.TemporaryDirectory() as scratch:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.direction_regions import where
 from benchmarks.efficacy import (
     IDENTITY_WANTED,
     RANK_WANTED,
@@ -18,6 +19,7 @@ from benchmarks.efficacy import (
 )
 from benchmarks.landmark_figures import DEFINITIONS
 from benchmarks.leakage import LEAST_OWN, REASONS, SAME_THING, Leaks
+from stit_core.directions import Card
 
 LARGE_LEAK = 0.3  # of the own effect, from which a cell of the matrix is set in bold
 SHORT_NAMES = {"hair_grey": "grey hair", "hair_light": "light hair", "brow_thickness": "thick brows"}
@@ -59,6 +61,7 @@ class Result:
     columns: attributes of the leakage, those with a direction of their own first.
     strangers: identity cosines of pairs of different heads: median and 95th percentile.
     eye_line: correlation of the eyes' tilt with the true roll.
+    cards: of the directions.
     """
 
     command: str
@@ -72,11 +75,13 @@ class Result:
     leaking: Mapping[str, Leaking]
     strangers: tuple[float, float]
     eye_line: float
+    cards: tuple[Card, ...] = ()
 
 
 def page(result: Result, sheet: str) -> str:
     """The whole page in Markdown; `sheet` is the picture's file name."""
-    parts = [_introduction(result, sheet), _instruments(result), _efficacy(result), _leakage(result)]
+    parts = [_introduction(result, sheet), _instruments(result), _efficacy(result), where(result.cards)]
+    parts.append(_leakage(result))
     return "\n\n".join(parts) + "\n"
 
 

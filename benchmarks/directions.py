@@ -132,6 +132,7 @@ def measure(
         leaking=leaking,
         strangers=different,
         eye_line=correlation(truth[:, list(names).index("roll")], renders.figures["eye_line"]),
+        cards=tuple(load_direction(pack, name, roots_of(arguments.own)).card for name in vectors),
     )
 
 
@@ -157,9 +158,14 @@ def parse(command: Sequence[str] | None = None) -> argparse.Namespace:
     return arguments
 
 
+def roots_of(own: bool) -> tuple[Path, ...]:
+    """Where directions are looked for, with `own` in the user's own folder as well."""
+    return direction_roots() if own else (SHIPPED,)
+
+
 def load_vectors(pack: Pack, own: bool = False) -> dict[str, np.ndarray]:
     """Every direction (L, 512) that came with the program for a pack, by name; with `own` the user's own as well."""
-    roots = direction_roots() if own else (SHIPPED,)
+    roots = roots_of(own)
     return {card.name: load_direction(pack, card.name, roots).vector for card in list_directions(pack, roots)}
 
 

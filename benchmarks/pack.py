@@ -30,8 +30,8 @@ from benchmarks.inversions import caption, draw_sheet, invert_and_tune
 from recipes.heads.parameters import ATTRIBUTE_NAMES
 from recipes.training.data import FACE_CLASSES, Batch, Shards, class_mask, face_psnr
 from stit_core.config import RunConfig, preset
+from stit_core.faces import predictor_file
 from stit_core.images import to_picture
-from stit_core.landmarks import predictor_file
 from stit_core.memory import keep_freed_memory
 from stit_core.pack_manifest import Pack
 from stit_core.packs import Models, find_pack, load_models

@@ -21,10 +21,11 @@ from page.threads import compute_lightly
 from stit_core import compositing, editing, masks
 from stit_core.artefacts import Clip, Tuned
 from stit_core.config import EditConfig, RunConfig, TransferConfig
+from stit_core.faces import draw_faces
 from stit_core.images import to_model
 from stit_core.models.generator import Generator
 from stit_core.pipeline import Pipeline
-from stit_core.registration import draw, register
+from stit_core.registration import register
 from stit_core.transfer import Transfer
 
 REGION_SIDE = 512  # pixels, longer side of what is shown of a frame
@@ -157,7 +158,7 @@ class PastedFrames:
             pivot = pipeline.pivot(self.clip, frame)
         else:
             w_plus = pivot_of(pipeline, self.clip, frame)
-            pivot = draw(pipeline.models.generator, w_plus, pipeline.runtime)[0]
+            pivot = draw_faces(pipeline.models.generator, w_plus, pipeline.runtime)[0]
         part, quad = region(self.clip.frames.read(frame), crops.quads[position])
         key = _Key(frame, w_plus, pivot, part, quad, self._mask(frame, crops.crops.read(frame)))
         self._keys[frame, tuned] = key
@@ -183,7 +184,7 @@ class PastedFrames:
     def _picture(self, key: _Key, w_plus: torch.Tensor, generator: Generator) -> KeyFrame:
         """A key frame with its edit pasted in, as the finished video will nearly have it."""
         config = self.pipeline.config
-        crop = draw(generator, w_plus, self.pipeline.runtime)[0]
+        crop = draw_faces(generator, w_plus, self.pipeline.runtime)[0]
         dilation: int = config.masks.outer_dilation
         radius = compositing.feather_radius(config.compositing, dilation, crop.shape[0])
         if config.stitching.target == "pivot":

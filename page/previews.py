@@ -23,9 +23,9 @@ from stit_core import alignment
 from stit_core.artefacts import Alignment, Clip, Landmarks
 from stit_core.config import AlignmentConfig, CompositeConfig, EditConfig, RunConfig, TransferConfig
 from stit_core.errors import Cancelled, StitError
+from stit_core.faces import draw_faces
 from stit_core.geometry import warp_quad_to_square
 from stit_core.pipeline import Pipeline
-from stit_core.registration import draw
 
 CUT_REACH = 1.6  # of the quad's side, kept around a face for other quads of the same frame
 DETAILED = 1.0  # pixels of a kept picture to a pixel of the crop that is cut from it
@@ -209,7 +209,7 @@ class Bench:
                 tuned = self.pipeline.pivot(self.clip, frame) if tuned is None else tuned
             if self._guess is None or self._guess[0] != frame:
                 pivot = pivot_of(self.pipeline, self.clip, frame)
-                self._guess = frame, draw(self.pipeline.models.generator, pivot, self.pipeline.runtime)[0]
+                self._guess = frame, draw_faces(self.pipeline.models.generator, pivot, self.pipeline.runtime)[0]
             return FitPreview(frame, crops.crops.read(frame), self._guess[1], tuned, history)
 
     # --- Edit ---

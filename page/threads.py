@@ -13,6 +13,8 @@ from contextlib import contextmanager
 
 import torch
 
+from stit_core.runtime import torch_threads
+
 LIGHT = max(1, torch.get_num_threads() // 4)
 
 
@@ -28,9 +30,5 @@ def compute_heavily(threads: int) -> None:
 @contextmanager
 def compute_lightly() -> Iterator[None]:
     """Let the calling thread leave the cores to the heavy work meanwhile: for what is made beside it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(LIGHT)
-    try:
+    with torch_threads(LIGHT):
         yield
-    finally:
-        torch.set_num_threads(before)

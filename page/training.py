@@ -25,6 +25,7 @@ from stit_core.store import disk_errors
 
 SECONDS_A_PICTURE = 0.3  # to find the face and encode it, on one core
 FIT_SECONDS = 20.0
+PARTS_SECONDS = 8.0
 ARCHIVE_PICTURES = 400  # guessed of a zip, for the time left
 BELOW, ABOVE = "below", "above"  # labels where the ends have no names of their own
 
@@ -70,7 +71,7 @@ def start_training(studio: Studio, run_id: str, lesson: Lesson) -> Status:
     for path in given:
         studio.visits.check_served(path)
     pictures = ARCHIVE_PICTURES if lesson.archive else len(given)
-    plan = {"latents": SECONDS_A_PICTURE * pictures, "fit": FIT_SECONDS, "preview": 2.0}
+    plan = {"latents": SECONDS_A_PICTURE * pictures, "fit": FIT_SECONDS, "parts": PARTS_SECONDS, "preview": 2.0}
 
     def work(job: Job) -> None:
         job.tell(warnings=_learn(studio, run_id, lesson, job))

@@ -32,6 +32,7 @@ STAGE_WORDS = {
     "write": "Writing the video",
     "latents": "Looking at the pictures",
     "fit": "Learning the direction",
+    "parts": "Looking where it changes the head",
     "preview": "Drawing what it does",
 }
 STATE_WORDS = {

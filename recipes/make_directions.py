@@ -1,6 +1,10 @@
 """Renders labelled sets of heads and trains the pack's edit directions on them, as `directions train` would.
 
     python -m recipes.make_directions --makehuman DATA --out WORK [--count 200] [--sets smile age] [--pack PACK]
+    python -m recipes.make_directions --makehuman DATA --out WORK --parts-only
+
+The second only measures anew which parts of the head each direction changes, on a few renders, and writes that into
+the cards; vectors and figures stay as they are.
 
 Pictures that are there already are not rendered again. The names of the ethnicity classes are those of MakeHuman's
 synthetic shapes.
@@ -18,14 +22,17 @@ import torch
 
 from recipes.labels import ETHNICITY, SETS, LabelledSet
 from recipes.render_labelled import ALL_SETS, render_labelled
+from stit_core.changed_parts import changed_parts
 from stit_core.config import DirectionTrainingConfig
 from stit_core.direction_figures import relations, warnings_of
-from stit_core.direction_training import Texts, train_directions
+from stit_core.direction_parts import PAIRS, pair_entries, pictured_changes
+from stit_core.direction_training import Texts, name_pairs, train_directions
 from stit_core.directions import Direction, direction_file, list_directions, load_direction, save_direction
 from stit_core.labelled_pictures import open_pictures
 from stit_core.memory import keep_freed_memory
 from stit_core.pack_manifest import Pack
 from stit_core.packs import Models, find_pack, load_models
+from stit_core.regions import PARTS
 from stit_core.runtime import Runtime
 
 HEADS = 200  # a set, each once in every class
@@ -81,6 +88,24 @@ def compare_all(pack: Pack, root: Path) -> None:
         save_direction(pack, found.vector, dataclasses.replace(card, training=record), root, preview)
 
 
+def measure_parts(pictures: Path, pack: Path | str, directions: Path, names: Sequence[str]) -> None:
+    """Write into the cards of the sets `names` which parts of the head differ between their pictures; print it all."""
+    models = load_models(find_pack(pack), torch.device("cpu"))
+    print(" ".join(f"{column:>8}" for column in PARTS))
+    for labelled in (ALL_SETS[name] for name in names):
+        found = open_pictures(pictures / labelled.name, [label for label, _ in labelled.classes])
+        for pair in name_pairs(found.classes, "-" if len(found.classes) > 2 else labelled.name):
+            entries = pair_entries(found.entries, (pair.first, pair.second), DirectionTrainingConfig().seed)
+            changes = pictured_changes(entries, models, True, Runtime())
+            old = load_direction(models.pack, pair.name, (directions,))
+            record = {**old.card.training, "changes": changes}
+            card = dataclasses.replace(old.card, parts=changed_parts(changes), training=record)
+            preview = direction_file(models.pack, pair.name, directions).with_suffix(".jpg").read_bytes()
+            save_direction(models.pack, old.vector, card, directions, preview)
+            figures = " ".join(f"{changes.get(part, float('nan')):8.2f}" for part in PARTS)
+            print(f"{figures}  {pair.name}: {', '.join(card.parts)}", flush=True)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -90,8 +115,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", nargs="+", choices=list(ALL_SETS), default=[labelled.name for labelled in SETS])
     parser.add_argument("--pack", default="heads-256")
     parser.add_argument("--directions", type=Path, default=Path("directions"))
+    parser.add_argument("--parts-only", action="store_true", help="only measure which parts of the head change")
     options = parser.parse_args(argv)
     keep_freed_memory()
+    if options.parts_only:
+        render_labelled(options.makehuman, options.out, options.sets, min(options.count, PAIRS))
+        measure_parts(options.out, options.pack, options.directions, options.sets)
+        return
     render_labelled(options.makehuman, options.out, options.sets, options.count)
     make_directions(options.out, options.pack, options.directions, options.sets)
 

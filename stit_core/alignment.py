@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from stit_core.artefacts import Alignment, Clip, FrameFolder, Landmarks, check_clip
+from stit_core.artefacts import Alignment, Clip, FrameFolder, Landmarks, check_clip, stretches
 from stit_core.config import AlignmentConfig
 from stit_core.errors import FaceError
 from stit_core.geometry import quad_axes, smooth_quads, warp_quad_to_square
@@ -79,13 +77,6 @@ def fit_quads(landmarks: Landmarks, config: AlignmentConfig) -> np.ndarray:
         smooth_quads(center[part], x[part], y[part], config.center_sigma, config.xy_sigma) for part in stretches(frames)
     ]
     return np.concatenate(quads)  # (T, 4, 2)
-
-
-def stretches(frames: tuple[int, ...]) -> Iterator[slice]:
-    """Positions of each run of consecutive frame numbers, in order."""
-    breaks = np.flatnonzero(np.diff(frames) != 1) + 1
-    edges = [0, *breaks.tolist(), len(frames)]
-    return (slice(start, stop) for start, stop in itertools.pairwise(edges))
 
 
 def jitter(quads: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -217,6 +218,16 @@ class Registration:
 
 
 @dataclass(frozen=True)
+class Identities:
+    """Identity embeddings (N, D) float32 of the source's crops at N of the clip's T positions with a face."""
+
+    clip_hash: str
+    frame_indices: tuple[int, ...]
+    positions: tuple[int, ...]
+    embeddings: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Stitched:
     """The edited faces as they are pasted; what follows does not ask which stage made them.
 
@@ -236,7 +247,7 @@ class Stitched:
     steps: np.ndarray
 
 
-FrameArtefact = Landmarks | Alignment | Inversion | Tuned | Edit | Masks | Registration | Stitched
+FrameArtefact = Landmarks | Alignment | Inversion | Tuned | Edit | Masks | Registration | Identities | Stitched
 
 
 def check_same_frames(*artefacts: FrameArtefact) -> None:
@@ -263,3 +274,10 @@ def check_clip(artefact: FrameArtefact, clip: Clip) -> None:
             f"This {type(artefact).__name__} was made from another clip or trim than {clip.source.name}.",
             "Start again from the clip.",
         )
+
+
+def stretches(frames: tuple[int, ...]) -> Iterator[slice]:
+    """Positions of each run of consecutive frame numbers, in order."""
+    breaks = np.flatnonzero(np.diff(frames) != 1) + 1
+    edges = [0, *breaks.tolist(), len(frames)]
+    return (slice(start, stop) for start, stop in itertools.pairwise(edges))

@@ -9,17 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
 
+from stit_core.correspondence import read_motion
 from stit_core.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed, fill
 from stit_core.face_labels import EYES, LIPS, MOUTH, SKIN_LIKE, is_one_of
 from stit_core.novelty import read_novelty
 from stit_core.warps import warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
+MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it within which landmarks are believed
 FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
+HUE_BLUR = 6.0  # pixels, of the lightness that a change of hue is held against
+HUE_NEEDS = 0.2  # change of the logarithm of lightness at which half of the change of hue is believed
+RELIEF_BLUR = 4.0  # pixels: what is narrower counts as folds and wrinkles
+RELIEF_GAIN = 2.0
+WIDE_BLUR = 16.0  # pixels: the shade of skin stays near its mean within that
+LARGEST_OWN = 0.35  # of the logarithm of a ratio, by which it may leave that mean
 FEATURE_BLUR = 2.5  # pixels, of the one over the ratio of eyes and lips
 SHADE_BLUR = 0.8  # pixels, of the one over the ratio
 
@@ -36,6 +45,8 @@ class Change:
     fresh: (S, S, 3), grey levels of what the source does not have.
     novelty: (S, S), 0 ... 1: where that is shown.
     """
+
+    CHANNELS: ClassVar[int] = 12
 
     motion: np.ndarray
     skin: np.ndarray
@@ -68,13 +79,34 @@ def read_change(source: Drawn, pivot: Drawn, edited: Drawn, offset: np.ndarray, 
     after = edited.picture.astype(np.float32)
     ratio = np.log((after + OFFSET) / (before + OFFSET))
     ratio = np.clip(cv2.GaussianBlur(ratio, (0, 0), SHADE_BLUR), -LARGEST_SHADE, LARGEST_SHADE)
+    ratio = _calm_hue(ratio)
     labels = warp_labels(pivot.labels, flow)
-    skin = fill(ratio, agreed(labels, edited.labels, SKIN_LIKE))
+    skin = _with_relief(fill(ratio, agreed(labels, edited.labels, SKIN_LIKE)))
     parts = np.maximum(agreed(labels, edited.labels, EYES, 3), agreed(labels, edited.labels, LIPS, 1))
     features = fill(_mean_within(ratio, parts), parts)
     motion = warp(flow, offset)
     novelty, fresh = read_novelty(source, pivot, edited, labels, offset, motion, classes)
     return Change(motion, warp(skin, offset), warp(features, offset), fresh, novelty)
+
+
+def _calm_hue(ratio: np.ndarray) -> np.ndarray:
+    """A ratio (S, S, 3) whose colour changes no more than its lightness gives reason to.
+
+    Skin that gets darker changes its hue with that; a hue that changes alone is what the generator mixes in.
+    """
+    light = ratio.mean(axis=-1, keepdims=True)
+    reason = np.square(cv2.GaussianBlur(light[..., 0], (0, 0), HUE_BLUR))[..., None]
+    return light + (ratio - light) * reason / (reason + HUE_NEEDS**2)
+
+
+def _with_relief(shade: np.ndarray) -> np.ndarray:
+    """A shade (S, S, 3) whose folds and wrinkles are as deep as in skin, not as faint as in a small generator's."""
+    light = shade.mean(axis=-1)
+    relief = light - cv2.GaussianBlur(light, (0, 0), RELIEF_BLUR)
+    wide = cv2.GaussianBlur(shade, (0, 0), WIDE_BLUR)
+    # Far from what is around lies what was drawn elsewhere in the pivot than in the edit: a sideburn, the jaw's edge.
+    own = shade - wide + (RELIEF_GAIN - 1) * relief[..., None]
+    return wide + LARGEST_OWN * np.tanh(own / LARGEST_OWN)
 
 
 def _mean_within(ratio: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -86,13 +118,18 @@ def _mean_within(ratio: np.ndarray, known: np.ndarray) -> np.ndarray:
 def motion_between(edited: Drawn, pivot: Drawn) -> np.ndarray:
     """Where in the pivot each pixel of the edit comes from, (S, S, 2) offsets in pixels.
 
-    Around the mouth, which opens, landmarks know what flow can only guess.
+    Read off the places on the head where the parser knows them. Else it is flow, and around the mouth, which opens,
+    what landmarks say, where flow can only guess.
     """
+    size = edited.picture.shape[0]
+    if edited.places is not None and pivot.places is not None:
+        pictures = pivot.picture, edited.picture
+        return read_motion(pivot.places, edited.places, pivot.head, edited.head, pictures, size).flow
     flow = dense_flow(edited.picture, pivot.picture)
-    marked = warp_between(edited.points, pivot.points - edited.points, flow.shape[0])
+    marked = warp_between(edited.points, pivot.points - edited.points, size)
     mouth = np.maximum(is_one_of(edited.labels, (MOUTH, *LIPS)), is_one_of(pivot.labels, (MOUTH, *LIPS)))
-    reach = 0.05 * flow.shape[0]
-    share = np.clip(2 * cv2.GaussianBlur(cv2.dilate(mouth, np.ones((3, 3), np.uint8)), (0, 0), reach), 0, 1)[..., None]
+    near = cv2.GaussianBlur(cv2.dilate(mouth, np.ones((3, 3), np.uint8)), (0, 0), MOUTH_REACH * size)
+    share = np.clip(2 * near, 0, 1)[..., None]
     return share * marked + (1 - share) * flow
 
 

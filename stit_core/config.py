@@ -18,7 +18,7 @@ PresetName = Literal["paper", "balanced", "draft"]
 Method = Literal["stitch", "transfer"]
 METHODS: tuple[Method, ...] = ("stitch", "transfer")
 Region = Literal["auto", "face", "eyes", "mouth", "head"]
-REGIONS: tuple[Region, ...] = ("auto", "face", "eyes", "mouth", "head")
+REGIONS: tuple[Region, ...] = ("auto", "face", "eyes", "mouth", "head")  # what each holds: regions.py
 PRESETS: tuple[PresetName, ...] = ("paper", "balanced", "draft")
 SPEEDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")  # of x264
 
@@ -245,6 +245,7 @@ class TransferConfig:
     shade: float = 1.0  # share of the change's shade
     fresh: float = 1.0  # share of what the source does not have: teeth, lids
     registration_sigma: float = 2.0  # frames, Gaussian smoothing of the way from source to pivot; 0 turns it off
+    every: int = 1  # frames: the change is read in one of so many, and carried to those between
     steadying: int = 2  # frames before and after over which the change is averaged along the source's motion
 
     def __post_init__(self) -> None:
@@ -255,6 +256,7 @@ class TransferConfig:
         _check(self, "fresh", 0.0, 1.0)
         _check(self, "registration_sigma", 0.0, 100.0)
         _check(self, "steadying", 0, 30)
+        _check(self, "every", 1, self.steadying + 1)
 
 
 @dataclass(frozen=True)
@@ -360,10 +362,12 @@ _TRANSFER_SCHEDULES: dict[str, dict[str, dict[str, Any]]] = {
     "balanced": {
         "tuning": {"passes": 4, "batch_size": 4, "lr": 5e-4, "pivot_lr": 0.03, "final_lr": 0.1},
         "masks": {"smoothing": 2},
+        "transfer": {"every": 2},
     },
     "draft": {
         "tuning": {"passes": 2, "batch_size": 4, "lr": 1e-3, "pivot_lr": 0.05, "final_lr": 0.1},
         "masks": {"smoothing": 2},
+        "transfer": {"every": 3},
     },
 }
 

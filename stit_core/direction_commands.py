@@ -17,6 +17,7 @@ from stit_core.labelled_pictures import open_pictures
 from stit_core.memory import keep_freed_memory
 from stit_core.pack_manifest import Pack
 from stit_core.packs import DEFAULT_PACK, find_pack, load_models
+from stit_core.regions import UNMEASURED
 from stit_core.runtime import CancelToken, Progress, Runtime, pick_device
 
 SHOWN_SKIPPED = 50
@@ -90,7 +91,9 @@ def card_lines(card: Card) -> list[str]:
     lines = [f"{card.name}: {card.title}", f"  {card.description}"]
     lines += [f"  + {card.positive} / - {card.negative}"] if card.positive or card.negative else []
     facts = [("pack", card.pack), ("norm", f"{card.norm:.4g}" if card.norm else ""), ("source", card.source)]
-    return lines + [f"  {name:<12} {value}" for name, value in facts if value] + _training_lines(card.training)
+    lines += [f"  {name:<12} {value}" for name, value in facts if value]
+    where = ", ".join(card.parts) or f"unknown; automatic: {', '.join(UNMEASURED)}"
+    return [*lines, f"  changes      {where}", *_training_lines(card.training)]
 
 
 def _training_lines(record: Mapping[str, Any]) -> list[str]:

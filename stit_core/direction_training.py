@@ -19,8 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from stit_core import logistic
+from stit_core.changed_parts import changed_parts
 from stit_core.config import DirectionTrainingConfig
 from stit_core.direction_figures import figures_of, relations, warnings_of
+from stit_core.direction_parts import drawn_changes, pair_entries, pictured_changes
 from stit_core.direction_preview import preview_sheet
 from stit_core.directions import (
     Card,
@@ -91,7 +93,7 @@ def train_directions(
     ----------
     pictures: of two classes or more, in order.
     name: of the direction; with more than two classes NAME_first_second for each pair, first_second where it is "-".
-    models: encoder and generator are used.
+    models: encoder, generator and parser are used.
     runtime: told of every picture and every fit.
     root: below it, in the pack's folder, the directions are stored; None: the user's own folder.
     texts: for the cards.
@@ -212,7 +214,7 @@ class _Learner:
         scratch: Path,
     ) -> None:
         self.pair, self.held, self.models, self.config = pair, held, models, config
-        wanted = (pair.first, pair.second)
+        self.classes = wanted = (pair.first, pair.second)
         rows = np.array([row for row, sample in enumerate(encoded.usable) if sample.entry.label in wanted], int)
         both = matched_rows(encoded.usable, rows, pair.second)
         self.matched = both is not None
@@ -253,7 +255,17 @@ class _Learner:
         scaled = (unit * logistic.spread_along(self.latents, self.rows, unit)).astype(np.float32)
         vector = scaled.reshape(self.models.pack.num_ws, W_DIM)  # (L, 512)
         runtime.step("fit", (done + 1) * steps, total * steps)
-        return _Trained(vector, self._card(fit, spans, norm, texts))
+        card = self._card(fit, spans, norm, texts)
+        changes = self._changes(vector, runtime)
+        record = {**card.training, "changes": changes}
+        return _Trained(vector, replace(card, parts=changed_parts(changes), training=record))
+
+    def _changes(self, vector: np.ndarray, runtime: Runtime) -> dict[str, float]:
+        """How much each part of the head changes: in the pictures, or along `vector` where they show other people."""
+        if self.matched:
+            entries = pair_entries([sample.entry for sample in self.samples], self.classes, self.config.seed)
+            return pictured_changes(entries, self.models, self.config.aligned, runtime)
+        return drawn_changes(vector, self.models, self.config.seed, runtime)
 
     def _card(self, fit: logistic.Fit, spans: np.ndarray, norm: float, texts: Texts) -> Card:
         config, pack = self.config, self.models.pack

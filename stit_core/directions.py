@@ -20,6 +20,7 @@ import numpy as np
 
 from stit_core.errors import DirectionError
 from stit_core.pack_manifest import Pack
+from stit_core.regions import PARTS, unknown_parts
 from stit_core.store import cache_folder, disk_errors, write_json
 
 SHIPPED = Path(__file__).resolve().parent.parent / "directions"
@@ -43,6 +44,7 @@ class Card:
     norm: Euclidean norm of its mean row, in units of w.
     source: how or where it was made.
     training: of a trained or imported one: data, figures, relations to other directions, warnings.
+    parts: of the head that it may change, of regions.PARTS; empty where that was not measured.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Card:
     norm: float = 0.0
     source: str = ""
     training: dict[str, Any] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,9 +174,12 @@ def save_direction(
     """Store a direction (L, 512) of a pack below `root` (the user's own folder by default).
 
     Pack, generator and norm of the card are filled in; `preview` is the JPEG that lies beside it, if any. Raises:
-    DirectionError for a bad name or vector, StoreError when the folder cannot be written.
+    DirectionError for a bad name, part or vector, StoreError when the folder cannot be written.
     """
     check_name(card.name)
+    unknown = unknown_parts(card.parts)
+    if unknown:
+        raise DirectionError(f"The head has no part '{unknown[0]}'.", f"Parts are {', '.join(PARTS)}.")
     checked = _checked(vector, card.name, pack)
     norm = float(np.linalg.norm(checked.mean(axis=0)))
     full = replace(card, pack=pack.name, generator=pack.part("generator").hash, norm=norm)
@@ -249,10 +255,20 @@ def _read_card(path: Path, name: str) -> Card:
         if not isinstance(record, dict):
             raise ValueError("it holds no table")
         known: dict[str, Any] = {field: record[field] for field in Card.__dataclass_fields__ if field in record}
-        kinds: dict[str, Any] = {"norm": (int, float), "training": dict}
+        kinds: dict[str, Any] = {"norm": (int, float), "training": dict, "parts": list}
         if not all(isinstance(value, kinds.get(field, str)) for field, value in known.items()):
             raise ValueError("a field has the wrong type")
-        return Card(**{**known, "name": name})
+        return Card(**{**known, "name": name, "parts": _read_parts(known.get("parts", []))})
     except (OSError, ValueError, TypeError) as error:
         message = f"The card {path.name} cannot be read: {error}."
         raise DirectionError(message, "Correct or delete the card.") from error
+
+
+def _read_parts(names: list[Any]) -> tuple[str, ...]:
+    """The parts that a card names, in the order of PARTS. Raises: ValueError for anything else."""
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("a field has the wrong type")
+    unknown = unknown_parts(names)
+    if unknown:
+        raise ValueError(f"it names the part '{unknown[0][:20]}', and parts are {', '.join(PARTS)}")
+    return tuple(part for part in PARTS if part in names)

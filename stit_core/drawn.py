@@ -17,11 +17,21 @@ EDGE = 5  # pixels, window within which all labels must agree for a ratio to be 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture (S, S, 3) uint8, its classes (S, S) uint8 and its landmarks (68, 2) in pixels."""
+    """A picture and what is known of it.
+
+    Attributes
+    ----------
+    picture: (S, S, 3) uint8.
+    labels: (S, S) uint8, the parser's classes.
+    points: (68, 2), landmarks in pixels.
+    places, head: (h, h, 3) and (h, h), as in `faces.Reading`; None where the parser does not tell.
+    """
 
     picture: np.ndarray
     labels: np.ndarray
     points: np.ndarray
+    places: np.ndarray | None = None
+    head: np.ndarray | None = None
 
 
 def agreed(a: np.ndarray, b: np.ndarray, classes: Sequence[int], window: int = EDGE) -> np.ndarray:

@@ -8,7 +8,6 @@ belong together when their centres are at most MAX_MOTION face sides a frame apa
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -22,7 +21,8 @@ from PIL import Image
 
 from stit_core.artefacts import Clip, Landmarks
 from stit_core.config import LandmarkConfig
-from stit_core.errors import FaceError, StitError
+from stit_core.errors import FaceError
+from stit_core.faces import predictor_file
 from stit_core.runtime import Runtime
 
 MAX_MOTION = 0.5  # face sides a frame
@@ -39,7 +39,6 @@ _POINT_SIDES = (200.0, 600.0)  # pixels of the face when landmarks are placed fi
 _POINT_REACH = 1.5  # sides of the square in which they are placed
 _PASSING = 3  # frames; what is seen in fewer is not counted among the people
 _ROUNDING = 0.85  # the sides of dlib's boxes come in steps of 6/5
-_PREDICTOR = "shape_predictor_68_face_landmarks.dat"
 _SECOND_WEIGHTS = ("2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth")
 
 
@@ -150,24 +149,6 @@ class _Finder:
         shape = self.predictor(_scaled(patch, scale), dlib.rectangle(*edges[:2], edges[2] - 1, edges[3] - 1))
         placed = np.array([(part.x, part.y) for part in shape.parts()], dtype=np.float64)  # (68, 2)
         return (placed + 0.5) / (x, y) - 0.5 + np.array([left, top])
-
-
-def predictor_file() -> Path:
-    """dlib's 68-point model in the installed distribution `face-recognition-models`, which is not imported.
-
-    Raises
-    ------
-    StitError: it is not there.
-    """
-    hint = "Install the requirements: pip install -r requirements.txt."
-    try:
-        files = importlib.metadata.distribution("face-recognition-models").files or []
-    except importlib.metadata.PackageNotFoundError as error:
-        raise StitError("The package face-recognition-models is not installed.", hint) from error
-    for file in files:
-        if file.name == _PREDICTOR and Path(str(file.locate())).is_file():
-            return Path(str(file.locate()))
-    raise StitError(f"{_PREDICTOR} is missing from the package face-recognition-models.", hint)
 
 
 def find_faces(picture: np.ndarray, config: LandmarkConfig) -> list[Face]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,20 +15,13 @@ from torch import Tensor
 from stit_core.artefacts import Alignment, FrameFolder, Masks
 from stit_core.config import MaskConfig
 from stit_core.errors import FaceError
+from stit_core.faces import Parser
 from stit_core.geometry import to_crop_pixels
 from stit_core.images import to_model
 from stit_core.runtime import Runtime
 
 STAGE = "masks"
 BATCH_SIZE = 4  # frames a call of the parser; a stop waits for one call
-
-
-class Parser(Protocol):
-    """A face parser with BiSeNet's 19 classes."""
-
-    def parse(self, images: Tensor) -> Tensor:
-        """Images (B, 3, S, S) in [-1, 1] -> logits (B, 19, h, w)."""
-        ...
 
 
 def make_masks(alignment: Alignment, config: MaskConfig, parser: Parser, runtime: Runtime, folder: Path) -> Masks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -72,12 +73,14 @@ def identity_cosine(a: Tensor, b: Tensor) -> Tensor:
     return (_unit(a) * _unit(b)).sum(dim=1)
 
 
-def temporal_identity(source: Tensor, edited: Tensor) -> tuple[float, float]:
+def temporal_identity(source: Tensor, edited: Tensor, positions: Sequence[int] | None = None) -> tuple[float, float]:
     """How well identity holds over time: locally (TL-ID) and globally (TG-ID), relative to the source's own.
 
     Parameters
     ----------
     source, edited: (T, D) identity embeddings of the frames, of any length.
+    positions: of the frames in their clip, ascending, where not every frame is given; only neighbours in the clip count
+        for TL-ID.
 
     Returns
     -------
@@ -98,7 +101,9 @@ def temporal_identity(source: Tensor, edited: Tensor) -> tuple[float, float]:
     unit_source, unit_edited = _unit(source), _unit(edited)
     ratio = (unit_edited @ unit_edited.T) / (unit_source @ unit_source.T)  # (T, T)
     pairs = ~torch.eye(frames, dtype=torch.bool, device=ratio.device)
-    return float(ratio.diagonal(1).mean()), float(ratio[pairs].mean())
+    follows = torch.ones(frames - 1) if positions is None else torch.tensor(positions).diff() == 1
+    near = ratio.diagonal(1)[follows.bool()]
+    return float(near.mean()) if len(near) else 1.0, float(ratio[pairs].mean())
 
 
 def seam_error(source: np.ndarray, edited: np.ndarray, mask: np.ndarray, width: int = 2) -> float:

@@ -16,6 +16,7 @@ OPENS = (0.03, 0.10)  # of the mouth's area, lips and all: how much more or less
 MOUTH_EDGE = 0.8  # pixels, deviation of the Gaussian over the edge of a mouth that is another one
 BRIGHT_SHARE = 90  # percentile of the source's skin that teeth may outshine by TEETH_OVER
 TEETH_OVER = 1.35
+LIGHTER_INSIDE = 0.15  # of the logarithm of a ratio, by which the inside of a mouth gets lighter at most
 
 
 def read_novelty(
@@ -50,8 +51,10 @@ def read_novelty(
         novelty = np.maximum(novelty, _new_lids(wanted, before, there))
     tone = _tone(source, pivot, offset)
     inside = cv2.GaussianBlur(is_one_of(wanted, (MOUTH,)), (0, 0), MOUTH_EDGE)[..., None]
-    # The mouth's own colours are not the skin's: of the difference in tone it takes over how light it is.
-    tone = (1 - inside) * tone + inside * tone.mean(axis=-1, keepdims=True)
+    # The mouth's own colours are not the skin's: of the difference in tone it takes over how light it is,
+    # and little of that where the source is lighter: a mouth stays dark inside.
+    light = np.minimum(tone.mean(axis=-1, keepdims=True), LIGHTER_INSIDE)
+    tone = (1 - inside) * tone + inside * light
     colours = np.clip((warp(edited.picture, offset) + OFFSET) * np.exp(tone) - OFFSET, 0, 255)
     return novelty, colours + inside * (_dimmed(colours, source) - colours)
 

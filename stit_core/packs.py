@@ -23,6 +23,7 @@ from stit_core.errors import PackError
 from stit_core.models.attributes import AttributeNet, FeaturePerceptual
 from stit_core.models.compact import CompactEncoder, CompactParser, folded
 from stit_core.models.generator import Generator
+from stit_core.models.reader import CompactReader
 from stit_core.pack_manifest import (
     MANIFEST,
     PLAIN_NAME,
@@ -113,7 +114,7 @@ class Models:
 
     @property
     def parser(self) -> Any:
-        """With .parse(images) -> logits (B, 19, h, w)."""
+        """With .parse(images) -> logits (B, 19, h, w); a reader also has .read(images) -> logits, coordinates."""
         return self._get("parser")
 
     @property
@@ -193,6 +194,10 @@ def _build_compact_parser(pack: Pack, part: Part, paths: Sequence[Path]) -> nn.M
     return folded(_own_network(pack, part, paths, CompactParser, part.arguments))
 
 
+def _build_compact_reader(pack: Pack, part: Part, paths: Sequence[Path]) -> nn.Module:
+    return folded(_own_network(pack, part, paths, CompactReader, part.arguments))
+
+
 def _build_attributes(pack: Pack, part: Part, paths: Sequence[Path]) -> nn.Module:
     return folded(_own_network(pack, part, paths, AttributeNet, part.arguments))
 
@@ -236,6 +241,7 @@ _BUILDERS: Mapping[str, Callable[[Pack, Part, Sequence[Path]], Any]] = {
     "stylegan2": _build_generator,
     "compact-encoder": _build_compact_encoder,
     "compact-parser": _build_compact_parser,
+    "compact-reader": _build_compact_reader,
     "attribute-net": _build_attributes,
     "attribute-features": _build_attribute_features,
     "dlib-resnet": _build_dlib,

@@ -24,8 +24,9 @@ from stit_core import (
     inversion,
     landmarks,
     masks,
-    metrics,
+    measuring,
     probing,
+    regions,
     registration,
     stitching,
     transfer,
@@ -33,21 +34,44 @@ from stit_core import (
     video,
 )
 from stit_core import report as reports
-from stit_core.artefacts import Alignment, Clip, Edit, Inversion, Landmarks, Masks, Registration, Stitched, Tuned
+from stit_core.artefacts import (
+    Alignment,
+    Clip,
+    Edit,
+    Identities,
+    Inversion,
+    Landmarks,
+    Masks,
+    Registration,
+    Stitched,
+    Tuned,
+)
 from stit_core.config import RunConfig
 from stit_core.detail import transfer_detail
 from stit_core.errors import ArtefactMismatchError, ConfigError, StoreError, VideoError
 from stit_core.fitting import own_copy
 from stit_core.geometry import warp_quad_to_square
-from stit_core.images import to_model, to_picture
+from stit_core.images import to_picture
 from stit_core.models.generator import Generator
 from stit_core.packs import Models
 from stit_core.report import Measured, Report
 from stit_core.runtime import Runtime
 from stit_core.store import Run, Store, file_digest, key, save_artefact
 
-STAGES = ("clip", "landmarks", "align", "invert", "tune", "edit", "register", "masks", "stitch", "measure", "write")
-EMBED_BATCH = 4  # crops embedded at once; a stop waits for them, and dlib takes a tenth of a second for each
+STAGES = (
+    "clip",
+    "landmarks",
+    "align",
+    "invert",
+    "tune",
+    "edit",
+    "register",
+    "masks",
+    "stitch",
+    "identify",
+    "measure",
+    "write",
+)
 PIVOT_MEMORY = 64 * 2**20  # bytes of drawn pivots that are kept
 
 T = TypeVar("T")
@@ -230,15 +254,45 @@ class Pipeline:
         """Whether the change is transferred, instead of the edit being stitched."""
         return self.config.method == "transfer"
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages of a whole run under these settings, in order."""
+        return tuple(stage for stage in STAGES if stage != "register" or self.transfers)
+
     def changing_classes(self) -> tuple[int, ...]:
-        """The parser's classes that the edit may change."""
-        return (1, 2, 3, 4, 5, 7, 8, 10, 11, 12, 13, 14)
+        """The parser's classes that the edit may change. Raises: DirectionError."""
+        cards = [direction.card for direction in self.directions().values()]
+        parts = regions.parts_of(self.config.transfer.region, cards)
+        return tuple(label for part in parts for label in regions.PARTS[part])
+
+    def identify(self, clip: Clip) -> Identities:
+        """Embed the identity of the source's crops, once for all edits."""
+        crops = self.align(clip)
+        return self._stage(
+            clip,
+            "identify",
+            self._identify_key(clip),
+            Identities,
+            lambda _: measuring.identify(crops, self.models.identity, self.runtime),
+        )
 
     def measure(self, clip: Clip) -> Measured:
         """Figures of the result: reconstruction, border, identity of source against edited crops as they are pasted."""
-        crops, stitched, tuned = self.align(clip), self.stitch(clip), self.tune(clip)
-        name = key("measure", self._stitch_key(clip), self.pack.part("identity").hash)
-        return self._stage(clip, "measure", name, Measured, lambda _: self._measure(clip, crops, stitched, tuned))
+        crops, stitched, tuned, regions = self.align(clip), self.stitch(clip), self.tune(clip), self.masks(clip)
+        sources = self.identify(clip)
+
+        def finished(frame: int) -> np.ndarray:
+            return self.finished_crop(clip, frame, stitched.crops.read(frame))
+
+        return self._stage(
+            clip,
+            "measure",
+            key("measure", self._stitch_key(clip), self.pack.part("identity").hash),
+            Measured,
+            lambda _: measuring.measure(
+                crops, stitched, tuned, regions, sources, finished, self.models.identity, self.runtime
+            ),
+        )
 
     def write(self, clip: Clip, output: Path) -> video.Written:
         """Paste the stitched crops and write the video. Raises: VideoError."""
@@ -337,8 +391,8 @@ class Pipeline:
             faces=len(self.align(clip).frame_indices),
             gaps=self.landmarks(clip).gaps,
             audio=written.audio,
-            seconds={stage: round(self.seconds.get(stage, 0.0), 3) for stage in STAGES},
-            cached=tuple(stage for stage in STAGES if stage in self.cached),
+            seconds={stage: round(self.seconds.get(stage, 0.0), 3) for stage in self.stages},
+            cached=tuple(stage for stage in self.stages if stage in self.cached),
             measures=measures,
             warnings=self.warnings,
         )
@@ -437,6 +491,9 @@ class Pipeline:
         sigma = self.config.transfer.registration_sigma
         return key("register", self._tune_key(clip), self.pack.part("parser").hash, sigma)
 
+    def _identify_key(self, clip: Clip) -> str:
+        return key("identify", self._align_key(clip), self.pack.part("identity").hash)
+
     def _masks_key(self, clip: Clip) -> str:
         return key("masks", self._align_key(clip), self.pack.part("parser").hash, self.config.masks)
 
@@ -517,40 +574,6 @@ class Pipeline:
             net = own_copy(self.models.generator, self.runtime.device, self.tune(clip).state).requires_grad_(False)
             self._remember(name, net)
         return net
-
-    def _measure(self, clip: Clip, crops: Alignment, stitched: Stitched, tuned: Tuned) -> Measured:
-        source: list[torch.Tensor] = []
-        edited: list[torch.Tensor] = []
-        seams: list[float] = []
-        frames, regions = crops.frame_indices, self.masks(clip)
-        for start in range(0, len(frames), EMBED_BATCH):
-            batch = frames[start : start + EMBED_BATCH]
-            plain, changed = [], []
-            for frame in batch:
-                plain.append(crops.crops.read(frame))
-                changed.append(self.finished_crop(clip, frame, stitched.crops.read(frame)))
-                mask = regions.pictures.read(frame)[..., compositing.FULL]
-                seams.append(metrics.seam_error(plain[-1], changed[-1], mask))
-                self.runtime.step("measure", start, len(frames))
-            for pictures, embeddings in ((plain, source), (changed, edited)):
-                images = to_model(np.stack(pictures))
-                with torch.inference_mode():
-                    embeddings.append(self.models.identity.embed(images.to(self.runtime.device)).cpu())
-            self.runtime.step("measure", min(start + EMBED_BATCH, len(frames)), len(frames))
-        before, after = torch.cat(source), torch.cat(edited)
-        tl_id, tg_id = metrics.temporal_identity(before, after)
-        identity = metrics.identity_cosine(before, after)
-        return Measured(
-            psnr=tuned.psnr,
-            lpips=tuned.lpips,
-            border_loss=float(np.mean(stitched.border_loss)),
-            id_cosine=float(identity.mean()),
-            tl_id=tl_id,
-            tg_id=tg_id,
-            frame_indices=frames,
-            identity=identity.numpy(),
-            seam=np.array(seams),
-        )
 
 
 class _Pivots(dict[int, np.ndarray]):

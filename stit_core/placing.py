@@ -11,12 +11,33 @@ import numpy as np
 from stit_core.change import Change
 from stit_core.config import TransferConfig
 from stit_core.drawn import OFFSET, Drawn
-from stit_core.face_labels import BROWS, COVERS, HEAD, LIPS, SKIN, SKIN_LIKE, is_one_of
+from stit_core.face_labels import (
+    BROWS,
+    COVERS,
+    EARS,
+    EYES,
+    HAIR,
+    HEAD,
+    LIPS,
+    MOUTH,
+    NECK,
+    NOSE,
+    SKIN,
+    SKIN_LIKE,
+    is_one_of,
+)
 from stit_core.geometry import frame_to_crop, quad_bounds
 from stit_core.warps import warp
 
-FADE = 14.0  # pixels of the crop beyond the head's outline over which motion fades out
+FADE = 9.0  # pixels of the crop beyond the head's outline over which motion fades out
 EDGE_WIDTH = 1.2  # pixels, deviation of the Gaussian over the edge between what changes and what does not
+RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
+RELIEF_POWER = 0.3  # of the ratio by which light is shaded: the one for relief
+FEATURES = (SKIN, NOSE, *BROWS, *EYES, *LIPS, MOUTH)
+MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
+GUIDED_WINDOW = 17  # pixels of the crop within which an edge of the picture is looked for
+GUIDED_FLAT = 1e-3  # variance of the lightness, of 1, under which there is none
+STRONG = (0.15, 0.35)  # of the logarithm of a ratio: from where a shade spills to that edge, and where all of it does
 SMALLEST_PART = 12  # pixels, area under which what the parser calls a part of the face is a speck
 
 
@@ -27,11 +48,13 @@ class Weights:
     Attributes
     ----------
     motion, shade, fresh: for the three parts of the change.
+    spill: for a strong shade, which shows where it ends: up to the edge that the picture has, past the parser's.
     skin: 1 where the shade of skin is meant, which brows share, 0 where that of eyes and lips is.
     """
 
     motion: np.ndarray
     shade: np.ndarray
+    spill: np.ndarray
     fresh: np.ndarray
     skin: np.ndarray
 
@@ -42,16 +65,50 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     What may not change keeps its pixels to the bit; so does what covers the face, such as glasses.
     """
     labels = source.labels
-    with_skin = {*classes, *BROWS, *LIPS} if SKIN in classes else set(classes)  # whose edges have skin between
-    allowed = _largest(cv2.morphologyEx(is_one_of(labels, with_skin), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
-    blocked = is_one_of(labels, [label for label in (*HEAD, *COVERS) if label not in with_skin]) * (1 - allowed)
+    allowed = _largest(cv2.morphologyEx(is_one_of(labels, classes), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
+    free = {*classes, *FEATURES}
+    if SKIN in classes:  # the face is one piece: a hole of no change around the eyes would show
+        allowed = _largest(np.maximum(allowed, is_one_of(labels, FEATURES)))
+    else:  # an eye cannot open, nor a nose grow, without the skin around it
+        around = cv2.dilate(allowed, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (MARGIN, MARGIN)))
+        around = cv2.GaussianBlur(around, (0, 0), MARGIN / 4)
+        allowed = np.maximum(allowed, around * is_one_of(labels, FEATURES))
+    blocked = is_one_of(labels, [label for label in (*HEAD, *COVERS) if label not in free]) * (allowed == 0)
     # Inside an edge to what is kept the weight has to reach 0, against the background it may reach over it by a pixel.
-    inwards = np.clip(2 * cv2.GaussianBlur(1 - blocked, (0, 0), EDGE_WIDTH) - 1, 0, 1)
-    shade = cv2.GaussianBlur(allowed, (0, 0), EDGE_WIDTH) * inwards
-    near = cv2.GaussianBlur(cv2.dilate(allowed, np.ones((5, 5), np.uint8)), (0, 0), FADE / 2)
-    motion = np.clip(2 * near, 0, 1) * np.clip(2 * cv2.GaussianBlur(1 - blocked, (0, 0), FADE / 4) - 1, 0, 1)
+    inwards = _up_to(blocked, EDGE_WIDTH)
+    unshaded = [MOUTH, *(label for label in (*EYES, *LIPS) if label not in classes)]  # teeth have a colour of their own
+    unshaded_place = cv2.GaussianBlur(is_one_of(labels, unshaded), (0, 0), EDGE_WIDTH)
+    shade = cv2.GaussianBlur(allowed, (0, 0), EDGE_WIDTH) * inwards * (1 - unshaded_place)
+    spill = _guided(allowed, source.picture) * (1 - is_one_of(labels, COVERS)) * (1 - unshaded_place)
+    whole = HAIR in classes
+    # Ears are drawn elsewhere than they are more often than not: they move with the whole head only, as the neck does.
+    still = blocked if whole else np.maximum(blocked, is_one_of(labels, EARS))
+    moving = allowed * (1 - still) if whole else allowed * (1 - still) * (labels != NECK)
+    near = cv2.GaussianBlur(cv2.dilate(moving, np.ones((5, 5), np.uint8)), (0, 0), FADE / 2)
+    motion = np.clip(2 * near, 0, 1) * _up_to(still, FADE / 4)
     skin = cv2.GaussianBlur(is_one_of(labels, (*SKIN_LIKE, *BROWS)), (0, 0), EDGE_WIDTH)
-    return Weights(config.motion * motion, config.shade * shade, config.fresh * inwards, skin)
+    return Weights(config.motion * motion, config.shade * shade, config.shade * spill, config.fresh * inwards, skin)
+
+
+def _up_to(kept: np.ndarray, width: float) -> np.ndarray:
+    """1 far from what is kept, falling to 0 at its edge and within it."""
+    outside = np.clip(2 * cv2.GaussianBlur(1 - kept, (0, 0), width) - 1, 0, 1)
+    return outside * (1 - cv2.dilate(kept, np.ones((3, 3), np.uint8)))
+
+
+def _guided(mask: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """A mask (S, S) whose edge goes where the picture (S, S, 3) uint8 has one nearby.
+
+    Source: He, Sun and Tang, "Guided Image Filtering" (2010), with the lightness as guide.
+    """
+    guide = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return cv2.boxFilter(values, -1, (GUIDED_WINDOW, GUIDED_WINDOW))
+
+    mean_guide, mean_mask = mean(guide), mean(mask)
+    slope = (mean(guide * mask) - mean_guide * mean_mask) / (mean(guide * guide) - mean_guide**2 + GUIDED_FLAT)
+    return np.clip(mean(slope) * guide + mean(mean_mask - slope * mean_guide), 0, 1)
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
@@ -77,10 +134,12 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     Returns
     -------
     (h, w, 3) uint8: the part of the frame that geometry.quad_bounds names, changed; equal to it where all weights
-    are 0.
+    are 0, empty where the quad misses the frame.
     """
     size = change.novelty.shape[0]
     left, top, right, bottom = quad_bounds(quad, frame.shape[1], frame.shape[0])
+    if right <= left or bottom <= top:
+        return np.zeros((0, 0, 3), np.uint8)
     matrix, shift = frame_to_crop(quad, size)
     rows, columns = np.indices((bottom - top, right - left), dtype=np.float32)
     columns, rows = columns + np.float32(left), rows + np.float32(top)
@@ -93,13 +152,19 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     motion = change.motion * weights.motion[..., None]
     # What is shaded is what has come here, so its weights come along with it.
     skin = warp(weights.skin, motion)[..., None]
-    shade = (skin * change.skin + (1 - skin) * change.features) * warp(weights.shade, motion)[..., None]
+    strong = np.clip((np.abs(change.skin.mean(axis=-1)) - STRONG[0]) / (STRONG[1] - STRONG[0]), 0, 1)
+    believed = warp(np.maximum(weights.shade, weights.spill * strong), motion)[..., None]
+    shade = (skin * change.skin + (1 - skin) * change.features) * believed
     novelty = change.novelty * warp(weights.fresh, motion)
     way = over_frame(motion) @ np.linalg.inv(matrix).T.astype(np.float32)
     moved = cv2.remap(
         frame, columns + way[..., 0], rows + way[..., 1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
-    )
-    result = (moved + np.float32(OFFSET)) * np.exp(over_frame(shade)) - np.float32(OFFSET)
+    ).astype(np.float32)
+    shade = over_frame(shade)
+    # What is shaded keeps more of its relief than of its light, as dark skin does.
+    base = cv2.GaussianBlur(moved, (0, 0), RELIEF / np.sqrt(abs(np.linalg.det(matrix))))
+    result = (base + np.float32(OFFSET)) * np.exp(shade) - np.float32(OFFSET)
+    result += (moved - base) * np.exp(shade * np.float32(RELIEF_POWER))
     share = over_frame(novelty)[..., None]
     result = result + share * (over_frame(change.fresh) - result)
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)

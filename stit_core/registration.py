@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import dlib
 import numpy as np
-import torch
 from scipy.ndimage import gaussian_filter1d
 
-from stit_core.artefacts import Alignment, FrameFolder, Registration, Tuned, check_same_frames
+from stit_core.artefacts import Alignment, FrameFolder, Registration, Tuned, check_same_frames, stretches
 from stit_core.config import TransferConfig
-from stit_core.face_labels import parse_faces
-from stit_core.images import to_picture
-from stit_core.landmarks import predictor_file
-from stit_core.masks import Parser
+from stit_core.faces import Parser, draw_faces, landmark_finder, read_faces
 from stit_core.models.generator import Generator
 from stit_core.runtime import Runtime
 
 STAGE = "register"
 BATCH_SIZE = 4  # frames a call of the generator and of the parser
-# Where dlib's detector puts the face in an FFHQ-framed crop: left, top, right, bottom as fractions of its side.
-FACE_BOX = (0.22, 0.33, 0.78, 0.89)
 
 
 def register(
@@ -48,7 +40,7 @@ def register(
 
     Returns
     -------
-    Registration; pictures that lie in `folder` already are taken as they are.
+    Registration. A stopped run begins this stage anew: it takes a twentieth of a second a frame.
 
     Raises
     ------
@@ -65,13 +57,13 @@ def register(
     for positions in _batches(len(frames)):
         names = [frames[p] for p in positions]
         crops = np.stack([alignment.crops.read(name) for name in names])
-        drawn = draw(generator, tuned.w_plus[positions], runtime)
-        known = parse_faces(np.concatenate([crops, drawn]), parser, runtime)
+        drawn = draw_faces(generator, tuned.w_plus[positions], runtime)
+        known = read_faces(np.concatenate([crops, drawn]), parser, runtime)
         for row, name in enumerate(names):
             source_points.append(points(crops[row]))
             pivot_points.append(points(drawn[row]))
             pivots.write(name, drawn[row])
-            both = known[row], known[len(names) + row]
+            both = known[row].labels, known[len(names) + row].labels
             labels.write(name, np.stack([*both, np.zeros_like(both[0])], axis=-1))
             runtime.step(STAGE, positions[0] + row + 1, len(frames))
     source, pivot = np.stack(source_points), np.stack(pivot_points)
@@ -79,35 +71,12 @@ def register(
     return Registration(alignment.clip_hash, frames, pivots, labels, source, offsets)
 
 
-def draw(generator: Generator, w_plus: torch.Tensor, runtime: Runtime) -> np.ndarray:
-    """Pictures (B, S, S, 3) uint8 of latents (B, L, 512)."""
-    with torch.inference_mode(), runtime.autocast():
-        images = generator.synthesis(w_plus.to(runtime.device))
-    return to_picture(images.float())
-
-
-@functools.cache
-def landmark_finder() -> Callable[[np.ndarray], np.ndarray]:
-    """A function from aligned crops (S, S, 3) uint8 to landmarks (68, 2) in their pixels; it asks no detector.
-
-    Reading its model takes a third of a second, so that there is one for the process.
-    """
-    predictor = dlib.shape_predictor(str(predictor_file()))
-
-    def points(crop: np.ndarray) -> np.ndarray:
-        box = dlib.rectangle(*(round(edge * crop.shape[0]) for edge in FACE_BOX))
-        return np.array([(p.x, p.y) for p in predictor(crop, box).parts()], dtype=np.float64)
-
-    return points
-
-
 def _smooth(offsets: np.ndarray, frames: tuple[int, ...], sigma: float) -> np.ndarray:
     """Offsets (T, 68, 2) smoothed over each unbroken stretch of frames."""
     if sigma == 0:
         return offsets
-    cuts = np.flatnonzero(np.diff(frames) > 1) + 1
-    parts = (gaussian_filter1d(part, sigma, axis=0, mode="nearest") for part in np.split(offsets, cuts))
-    return np.concatenate(list(parts))
+    parts = [gaussian_filter1d(offsets[part], sigma, axis=0, mode="nearest") for part in stretches(frames)]
+    return np.concatenate(parts)
 
 
 def _batches(count: int) -> Iterator[list[int]]:

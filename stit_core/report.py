@@ -61,7 +61,8 @@ class Measured:
     ----------
     psnr, lpips, border_loss, id_cosine, tl_id, tg_id: as in `Measures`.
     frame_indices: the T frames.
-    identity: (T,) cosine between the identity of source and edited crop.
+    identity: (T,) cosine between the identity of source and edited crop; of a long clip it is measured in pairs of
+        neighbours spread over the clip, and interpolated between them.
     seam: (T,) step in grey levels that a hard paste would leave at the mask's outline.
     """
 

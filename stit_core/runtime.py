@@ -118,3 +118,14 @@ class Runtime:
         context: Any = torch.autocast(self.device.type, self.dtype if enabled else torch.bfloat16, enabled=enabled)
         with context:
             yield
+
+
+@contextlib.contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch compute with `count` threads in the calling thread meanwhile; the number belongs to that thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

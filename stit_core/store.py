@@ -44,7 +44,8 @@ STAGE_VERSIONS: Mapping[str, int] = {
     "register": 1,
     "masks": 1,
     "stitch": 1,
-    "measure": 2,
+    "identify": 1,
+    "measure": 3,
 }
 KEY_DIGITS = 24
 RUN_DIGITS = 16

@@ -11,6 +11,7 @@ import copy
 import dataclasses
 import hashlib
 from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -20,16 +21,14 @@ from stit_core.artefacts import Alignment, Clip, Edit, Masks, Registration, Stit
 from stit_core.change import FIELD, Change, dense_flow, read_change
 from stit_core.config import TransferConfig
 from stit_core.drawn import Drawn
-from stit_core.face_labels import parse_faces
+from stit_core.faces import Parser, Reading, draw_faces, landmark_finder, read_faces
 from stit_core.frame_record import FrameRecord
 from stit_core.geometry import quad_bounds, warp_quad_to_square
 from stit_core.images import to_mask, to_model
-from stit_core.masks import Parser
 from stit_core.metrics import masked_loss
 from stit_core.models.generator import Generator
 from stit_core.placing import apply_change, place_weights
-from stit_core.registration import draw, landmark_finder
-from stit_core.runtime import Runtime
+from stit_core.runtime import Runtime, torch_threads
 from stit_core.warps import warp, warp_between
 
 STAGE = "stitch"  # it stands in that stage's place
@@ -62,21 +61,25 @@ def transfer(work: Transfer, masks: Masks, folder: Path) -> Stitched:
     check_same_frames(alignment, masks)
     record = FrameRecord(folder, alignment, work.fingerprint)
     runtime.step(STAGE, len(record), len(alignment.frame_indices))
-    for position, frame in enumerate(alignment.frame_indices):
-        if position in record.rows:
-            continue
-        patch = work.patch(position)
-        border = border_loss(work.clip.frames.read(frame), patch, alignment, position, masks)
-        record.add(position, patch, border, 0.0, 0)
-        runtime.tell(STAGE, frame=frame, border=border, content=0.0, steps=0)
-        runtime.show(STAGE, frame, patch)
-        runtime.step(STAGE, len(record), len(alignment.frame_indices))
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        for position, frame in enumerate(alignment.frame_indices):
+            if position in record.rows:
+                continue
+            work.read_ahead(position, reader)
+            patch = work.patch(position)
+            border = border_loss(work.clip.frames.read(frame), patch, alignment, position, masks)
+            record.add(position, patch, border, 0.0, 0)
+            runtime.tell(STAGE, frame=frame, border=border, content=0.0, steps=0)
+            runtime.show(STAGE, frame, patch)
+            runtime.step(STAGE, len(record), len(alignment.frame_indices))
     return record.result()
 
 
 def lay_patch(frame: np.ndarray, patch: np.ndarray, quad: np.ndarray) -> np.ndarray:
     """A copy of a frame (H, W, 3) uint8 with the patch of the face along `quad` laid over it."""
     left, top, right, bottom = quad_bounds(quad, frame.shape[1], frame.shape[0])
+    if right <= left or bottom <= top:
+        return frame.copy()
     if patch.shape != (bottom - top, right - left, 3):
         raise ValueError(f"The patch {patch.shape} does not fit its place {(bottom - top, right - left, 3)}.")
     result = frame.copy()
@@ -128,6 +131,7 @@ class Transfer:
         self.size = min(FIELD, alignment.size)
         self._find_points = landmark_finder()
         self._changes: dict[int, np.ndarray] = {}  # by position, as they were read
+        self._ahead: dict[int, Future[np.ndarray]] = {}
         self._flows: dict[tuple[int, int], np.ndarray] = {}
         self._sources: dict[int, Drawn] = {}
         self._forgets = True
@@ -140,7 +144,7 @@ class Transfer:
         check_same_frames(self.alignment, edit)
         other = copy.copy(self)  # with the same sources and flows
         other.edit, other.classes, other.config = edit, tuple(sorted(classes)), config
-        other._changes, other._forgets = {}, False
+        other._changes, other._ahead, other._forgets = {}, {}, False
         return other
 
     @property
@@ -165,8 +169,10 @@ class Transfer:
     # --- over time ---
 
     def _steadied(self, position: int) -> np.ndarray:
-        """The change of a frame averaged with its neighbours', each carried here along the source's motion."""
-        total, weight = self._change(position).copy(), 1.0
+        """The change of a frame: a mean of those around it, each carried here along the source's motion."""
+        total, weight = np.zeros((self.size, self.size, Change.CHANNELS), np.float32), 0.0
+        if self._is_read(position):
+            total, weight = total + self._change(position), 1.0
         for side in (-1, 1):
             way = np.zeros((self.size, self.size, 2), np.float32)
             for step in range(1, self.config.steadying + 1):
@@ -174,10 +180,16 @@ class Transfer:
                 if not self._adjoin(other, other - side):
                     break
                 way = way + warp(self._flow(other - side, other), way)
-                share = float(np.exp(-0.5 * (step / SPREAD) ** 2))
-                total += share * warp(self._change(other), way)
-                weight += share
+                if self._is_read(other):
+                    share = float(np.exp(-0.5 * (step / SPREAD) ** 2))
+                    total += share * warp(self._change(other), way)
+                    weight += share
         return total / np.float32(weight)
+
+    def _is_read(self, position: int) -> bool:
+        """Whether the change is read in this frame: in one of `every`, and at the ends of an unbroken stretch."""
+        ends = not (self._adjoin(position - 1, position) and self._adjoin(position, position + 1))
+        return ends or position % self.config.every == 0
 
     def _adjoin(self, a: int, b: int) -> bool:
         """Whether both positions are there and follow each other in the clip, in either order."""
@@ -195,7 +207,7 @@ class Transfer:
         if not self._forgets:
             return
         for kept in (self._changes, self._sources):
-            for other in [p for p in kept if p < position - self.config.steadying]:
+            for other in [p for p in list(kept) if p < position - self.config.steadying]:
                 del kept[other]  # type: ignore[attr-defined]
         for pair in [pair for pair in self._flows if min(pair) < position - self.config.steadying]:
             del self._flows[pair]
@@ -203,34 +215,51 @@ class Transfer:
     # --- one frame ---
 
     def _change(self, position: int) -> np.ndarray:
-        """The stacked change of a frame by itself."""
+        """The stacked change of a frame by itself: at hand, being read ahead, or read now."""
         if position not in self._changes:
-            source, pivot = self._source(position), self._pivot(position)
-            drawn = draw(self.generator, self.edit.w_plus[position : position + 1], self.runtime)
-            labels = parse_faces(drawn, self.parser, self.runtime)[0]
-            edited = self._drawn(drawn[0], labels, self._find_points(drawn[0]))
-            offset = warp_between(source.points, pivot.points - source.points, self.size)
-            self._changes[position] = read_change(source, pivot, edited, offset, self.classes).stacked()
+            ahead = self._ahead.pop(position, None)
+            self._changes[position] = self._read(position) if ahead is None else ahead.result()
         return self._changes[position]
+
+    def read_ahead(self, position: int, reader: ThreadPoolExecutor) -> None:
+        """Have the changes that the frame at `position` and the two after it need read in a thread of its own."""
+        for other in range(position, position + self.config.steadying + self.config.every + 1):
+            known = other in self._changes or other in self._ahead
+            if not known and self._adjoin(other, other) and self._is_read(other):
+                self._ahead[other] = reader.submit(self._read, other)
+
+    def _read(self, position: int) -> np.ndarray:
+        # Always with one of torch's threads: the bits of a convolution may depend on their number, and two frames at
+        # once use two cores better than two threads of one frame do.
+        with torch_threads(1):
+            source, pivot = self._source(position), self._pivot(position)
+            drawn = draw_faces(self.generator, self.edit.w_plus[position : position + 1], self.runtime)[0]
+            stored = self.registration.pivots.read(self.alignment.frame_indices[position])
+            readings = read_faces(np.stack([stored, drawn]), self.parser, self.runtime, places=True)
+        pivot = dataclasses.replace(pivot, places=readings[0].places, head=readings[0].head)
+        edited = self._drawn(drawn, readings[1], self._find_points(drawn))
+        offset = warp_between(source.points, pivot.points - source.points, self.size)
+        return read_change(source, pivot, edited, offset, self.classes).stacked()
 
     def _source(self, position: int) -> Drawn:
         if position not in self._sources:
             frame = self.alignment.frame_indices[position]
             labels = self.registration.labels.read(frame)[..., 0]
             picture = self.alignment.crops.read(frame)
-            self._sources[position] = self._drawn(picture, labels, self.registration.points[position])
+            self._sources[position] = self._drawn(picture, Reading(labels), self.registration.points[position])
         return self._sources[position]
 
     def _pivot(self, position: int) -> Drawn:
         frame = self.alignment.frame_indices[position]
         labels = self.registration.labels.read(frame)[..., 1]
         points = self.registration.points[position] + self.registration.offsets[position]
-        return self._drawn(self.registration.pivots.read(frame), labels, points)
+        return self._drawn(self.registration.pivots.read(frame), Reading(labels), points)
 
-    def _drawn(self, picture: np.ndarray, labels: np.ndarray, points: np.ndarray) -> Drawn:
+    def _drawn(self, picture: np.ndarray, reading: Reading, points: np.ndarray) -> Drawn:
         """A crop and what is known of it, at the size at which changes are read."""
+        labels = reading.labels
         scale, size = self.size / picture.shape[0], (self.size, self.size)
         if scale != 1:
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
             labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
-        return Drawn(picture, np.ascontiguousarray(labels), points * scale)
+        return Drawn(picture, np.ascontiguousarray(labels), points * scale, reading.places, reading.head)

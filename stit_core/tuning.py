@@ -14,8 +14,7 @@ import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from stit_core.alignment import stretches
-from stit_core.artefacts import Alignment, Inversion, Tuned, check_same_frames
+from stit_core.artefacts import Alignment, Inversion, Tuned, check_same_frames, stretches
 from stit_core.config import TuningConfig
 from stit_core.errors import ConfigError
 from stit_core.fitting import (

@@ -31,6 +31,7 @@ from benchmarks.moved_heads import Instruments, Moved, Reading, choose_heads, mo
 from recipes.heads.landmarks import NEUTRAL
 from recipes.heads.parameters import MEASURES, measure
 from recipes.heads.shape import head_rotation
+from stit_core.directions import Card
 from stit_core.images import to_picture
 from stit_core.packs import find_pack, load_models
 
@@ -288,6 +289,7 @@ def make_result() -> Result:
         leaking={"eyes_open": Leaking(eyes, eyes, 1.0), "smile": Leaking(before, after, 0.9)},
         strangers=(0.93, 0.95),
         eye_line=-0.01,
+        cards=(Card("smile", parts=("mouth",), training={"changes": {"mouth": 14.64, "skin": 1.2}}), Card("hat")),
     )
 
 
@@ -311,6 +313,8 @@ def test_page_holds_the_figures() -> None:
     assert "| eyes_open | 1.00 | 100% | 0.50 | **0.80** | 25% | 0.10 | 3 | 0.98 | 0.90 | 100% |" in text
     assert "| hat |  |  |  |  |  |  |  | **0.50** | 0.40 | 0% |" in text
     assert "| beard | 0.30 (weak) |  |  |" in text
+    assert "| smile | 1.2 | - | - | - | **14.6** | - | - | - |" in text
+    assert "| hat | -" not in text  # nothing was measured
     assert "the mean leak is 0.450, orthogonalised 0.050" in text
     for lines in text.split("\n\n"):
         if lines.startswith("|"):

@@ -23,7 +23,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from tiny_pack import NUM_WS, RESOLUTION, make_direction
 
-from stit_core import direction_training, directions, logistic
+from stit_core import direction_parts, direction_training, directions, logistic
 from stit_core.__main__ import main
 from stit_core.commands import Bars
 from stit_core.config import DirectionTrainingConfig
@@ -73,6 +73,8 @@ def own(home: Path, warm_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(warm_cache))
     monkeypatch.setenv("STIT_DIRECTIONS", str(home / "own"))
     monkeypatch.setattr(directions, "SHIPPED", home / "shipped")
+    for few in ("HEADS", "PAIRS"):  # what they are for is tested in test_direction_parts.py
+        monkeypatch.setattr(direction_parts, few, 2)
     return home / "own"
 
 
@@ -153,6 +155,21 @@ def test_people_who_are_in_both_classes_are_compared_with_themselves(tmp_path: P
     assert found["classes"] == {"serious": COUNT, "smiling": COUNT}
     alone = {f"smiling/p{number:02d}_0.png": "no usable picture of the other class" for number in range(21, 25)}
     assert found["skipped"] == alone
+
+
+def test_the_parts_are_measured_on_pictures_of_one_person_or_on_drawn_heads(
+    smiles: Path, tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direction_training, "drawn_changes", lambda *_: {"hair": 9.0, "skin": 0.1})
+    apart_card = train(open_pictures(smiles), models)[0].card
+    assert (apart_card.parts, apart_card.training["changes"]) == (("hair",), {"hair": 9.0, "skin": 0.1})
+    monkeypatch.setattr(direction_training, "drawn_changes", lambda *_: pytest.fail("it was drawn"))
+    both = range(COUNT)
+    top = write_set(tmp_path / "pairs", CLASSES, {"serious": both, "smiling": both})
+    card = train(open_pictures(top), models, "paired")[0].card
+    assert card.parts == ("skin",)  # this pack's parser calls all of a crop skin
+    assert list(card.training["changes"]) == ["skin"]
+    assert load_direction(models.pack, "paired").card == card
 
 
 def test_names_with_one_beginning_are_no_people(tmp_path: Path, models: Models) -> None:
@@ -407,7 +424,7 @@ def test_a_stop_keeps_what_was_encoded_and_stores_nothing(
     assert not list(cache.rglob("*.part"))
 
 
-@pytest.mark.parametrize("stage", ["fit", "preview"])
+@pytest.mark.parametrize("stage", ["fit", "parts", "preview"])
 def test_a_stop_while_fitting_stores_nothing(smiles: Path, models: Models, own: Path, stage: str) -> None:
     token = CancelToken()
     runtime = Runtime(progress=lambda at, *_: token.set() if at == stage else None, cancel=token)
@@ -481,6 +498,8 @@ def test_the_command_trains_tells_and_lists(smiles: Path, own: Path, capsys: pyt
     assert capsys.readouterr().out == "grin                   Grin: - grinning / + stern (your own)\n"
     assert main(["directions", "show", "grin", "--pack", "tiny", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads((own / "tiny" / "grin.json").read_text())
+    assert main(["directions", "show", "grin", "--pack", "tiny"]) == 0
+    assert "  changes      unknown; automatic: skin, brows" in capsys.readouterr().out  # too little changes here
 
     assert main(arguments) == 1
     assert "There is a direction 'grin' of 'tiny' already" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tiny_pack import NUM_WS, make_direction
 
+from stit_core.direction_commands import card_lines
 from stit_core.directions import Card, delete_direction, list_directions, load_direction, save_direction
 from stit_core.errors import DirectionError, StoreError
 from stit_core.pack_manifest import Pack
@@ -180,3 +181,35 @@ def test_a_training_record_of_another_kind_is_refused(pack: Pack, own_root: Path
     (own_root / "tiny" / "smile.json").write_text(f'{{"training": {record}}}')
     with pytest.raises(DirectionError, match="wrong type"):
         load_direction(pack, "smile")
+
+
+def test_the_parts_of_a_card_come_back_in_order(pack: Pack, own_root: Path) -> None:
+    saved = save_direction(pack, make_direction(), Card("smile", parts=("mouth", "skin")), own_root)
+    assert saved.card.parts == ("mouth", "skin")
+    assert load_direction(pack, "smile").card.parts == ("skin", "mouth")
+    with pytest.raises(DirectionError, match="no part 'chin'") as caught:
+        save_direction(pack, make_direction(), Card("odd", parts=("chin",)), own_root)
+    assert "skin, brows" in caught.value.hint
+    assert not (own_root / "tiny" / "odd.npy").exists()
+
+
+def test_an_older_card_names_no_parts(pack: Pack, own_root: Path) -> None:
+    np.save(own_root / "tiny" / "smile.npy", make_direction())
+    (own_root / "tiny" / "smile.json").write_text('{"title": "Older"}')
+    assert load_direction(pack, "smile").card.parts == ()
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [('"skin"', "wrong type"), ("[1]", "wrong type"), ("[null]", "wrong type"), ('["chin"]', "names the part 'chin'")],
+)
+def test_a_card_of_unknown_parts_is_refused(pack: Pack, own_root: Path, record: str, told: str) -> None:
+    np.save(own_root / "tiny" / "smile.npy", make_direction())
+    (own_root / "tiny" / "smile.json").write_text(f'{{"parts": {record}}}')
+    with pytest.raises(DirectionError, match=told):
+        load_direction(pack, "smile")
+
+
+def test_the_parts_are_shown() -> None:
+    assert "  changes      skin, mouth" in card_lines(Card("smile", parts=("skin", "mouth")))
+    assert any("unknown; automatic: skin" in line and "hair" not in line for line in card_lines(Card("smile")))

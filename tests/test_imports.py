@@ -13,6 +13,13 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "stit_core"
 CONTRACTS = {"errors", "config", "artefacts", "runtime"}
 PURE = {
+    "change",
+    "correspondence",
+    "drawn",
+    "face_labels",
+    "novelty",
+    "placing",
+    "warps",
     "geometry",
     "range_grid",
     "detail",
@@ -24,9 +31,24 @@ PURE = {
     "logistic",
     "zip_checks",
     "labelled_pictures",
+    "regions",
+    "framing",
+    "changed_parts",
 }
-STAGES = {"video", "landmarks", "alignment", "inversion", "tuning", "editing", "masks", "stitching", "compositing"}
-SHARED_BY_STAGES = {"fitting"}  # what tuning and stitching have in common
+STAGES = {
+    "video",
+    "landmarks",
+    "alignment",
+    "inversion",
+    "tuning",
+    "editing",
+    "registration",
+    "masks",
+    "stitching",
+    "transfer",
+    "compositing",
+}
+SHARED_BY_STAGES = {"faces", "fitting", "frame_record"}  # what several of them have in common
 READERS = {"read_bytes", "read_text", "read_file", "open", "load_file", "safe_open", "from_pretrained", "urlopen"}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stit_core import landmarks
+from stit_core import faces, landmarks
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.config import LandmarkConfig
 from stit_core.errors import FaceError, StitError
@@ -115,9 +115,9 @@ def test_bridging_by_hand() -> None:
 
 
 def test_a_missing_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landmarks, "_PREDICTOR", "no_such_file.dat")
+    monkeypatch.setattr(faces, "_PREDICTOR", "no_such_file.dat")
     with pytest.raises(StitError, match=r"no_such_file\.dat is missing"):
-        landmarks.predictor_file()
+        faces.predictor_file()
 
 
 def test_the_second_detector_is_not_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

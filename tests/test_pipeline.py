@@ -296,18 +296,7 @@ def test_a_previewed_frame_is_the_frame_of_the_video(face_clip: Path) -> None:
     watch, clip = open_done(face_clip)
     pipeline = watch.pipeline
     stitched = pipeline.stitch(clip)
-    frames = list(
-        pipelines.compositing.composite(
-            clip,
-            pipeline.align(clip),
-            stitched,
-            pipeline.masks(clip),
-            pipeline.config.compositing,
-            pipeline.runtime,
-            outer_dilation=pipeline.config.masks.outer_dilation,
-            pivots=lambda frame: pipeline.pivot(clip, frame),
-        )
-    )
+    frames = list(pipeline._composited(clip, pipeline.align(clip), stitched))
     for frame in (0, 4):
         shown = pipeline.preview_frame(clip, frame, stitched.crops.read(frame))
         assert np.array_equal(shown, frames[frame])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from stit_core import stitching
+from stit_core import frame_record, stitching
 from stit_core.artefacts import Edit
 from stit_core.config import StitchConfig
 from stit_core.errors import ArtefactMismatchError, Cancelled, ConfigError, StitError, StoreError
@@ -156,7 +156,7 @@ def test_a_stopped_run_ends_as_one_that_was_not_stopped(case, generator, tmp_pat
     stopped = Runtime(seed=3, progress=lambda _, done, __: calls.append(done))
 
     def stop(*_):
-        if len(list((halves / stitching.PICTURES).glob("*.png"))) > stop_at:
+        if len(list((halves / frame_record.PICTURES).glob("*.png"))) > stop_at:
             stopped.cancel.set()
 
     stopped = dataclasses.replace(stopped, preview=stop)
@@ -188,7 +188,7 @@ def test_a_stop_acts_within_one_optimiser_step(case, generator, folder):
     with pytest.raises(Cancelled):
         stitch(*case, generator, WINDOWS, runtime, folder)
     assert calls == [0] * 6
-    assert not list((folder / stitching.PICTURES).iterdir())
+    assert not list((folder / frame_record.PICTURES).iterdir())
 
 
 def test_frames_of_other_work_are_made_again(case, generator, folder, tmp_path):
@@ -205,7 +205,7 @@ def test_frames_of_other_work_are_made_again(case, generator, folder, tmp_path):
 def test_a_line_cut_off_half_way_costs_that_frame_only(case, generator, folder):
     config = StitchConfig(steps=2, lr=2e-3)
     expected = stitch(*case, generator, config, Runtime(), folder)
-    file = folder / stitching.RECORD
+    file = folder / frame_record.RECORD
     file.write_text(file.read_text()[:-20])
     shown = []
     found = stitch(*case, generator, config, Runtime(preview=lambda _, frame, __: shown.append(frame)), folder)
@@ -307,7 +307,7 @@ def test_a_lost_fit_of_a_window_is_made_again_from_the_windows_before(case, gene
     expected = stitch(*case, generator, WINDOWS, Runtime(), folder)
     for file in folder.glob("window*"):
         file.unlink()
-    file = folder / stitching.RECORD
+    file = folder / frame_record.RECORD
     file.write_text("\n".join(file.read_text().splitlines()[:-2]) + "\n")
     found = stitch(*case, generator, WINDOWS, Runtime(), folder)
     np.testing.assert_array_equal(pictures(found), pictures(expected))
@@ -315,12 +315,12 @@ def test_a_lost_fit_of_a_window_is_made_again_from_the_windows_before(case, gene
 
 
 def test_what_a_stopped_run_finished_can_be_read(case, generator, tmp_path, folder):
-    assert stitching.read_finished(folder, case[0]) is None
+    assert frame_record.read_finished(folder, case[0]) is None
     told = []
     runtime = Runtime(figures=lambda stage, found: (told.append((stage, found)), runtime.cancel.set()))
     with pytest.raises(Cancelled):
         stitch(*case, generator, StitchConfig(steps=2, lr=2e-3), runtime, folder)
-    part = stitching.read_finished(folder, case[0])
+    part = frame_record.read_finished(folder, case[0])
     assert part is not None
     assert part.frame_indices == case[0].frame_indices[:1]
     (tmp_path / "whole").mkdir()
@@ -335,6 +335,6 @@ def test_what_a_stopped_run_finished_can_be_read(case, generator, tmp_path, fold
 def test_a_missing_frame_ends_what_can_be_read(case, generator, folder):
     found = stitch(*case, generator, StitchConfig(steps=1, lr=2e-3), Runtime(), folder)
     found.crops.file(found.frame_indices[1]).unlink()
-    part = stitching.read_finished(folder, case[0])
+    part = frame_record.read_finished(folder, case[0])
     assert part is not None
     assert part.frame_indices == found.frame_indices[:1]

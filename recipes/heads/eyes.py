@@ -1,12 +1,16 @@
-"""Colour of the eyeballs, the lids' shadow on them and the catch light; the teeth."""
+"""Shape and colour of the eyeballs, the lids' shadow on them and the catch light; the teeth."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
+from .parameters import HeadParameters
 from .surface import ramp
 
+EYES_MEET = 1.6  # degrees that each eye turns inwards, to a point about a metre away
+EYES_DOWN = 3.5  # degrees below the axis of the mesh's eyes at which the iris stands in the middle of the lids
+EYE_RINGS, EYE_SECTORS = 14, 28
 PUPIL, IRIS = 0.158, 0.485  # radians from the axis; 3.8 mm and 11.4 mm across a 24 mm eye
 
 
@@ -72,3 +76,37 @@ def tooth_albedo(number, height, albedo):  # type: ignore[no-untyped-def]
         tooth = (0.49, 0.435, 0.36)[c] * (1.0 - 0.35 * ramp(0.12, 0.5, height)) * (1.0 - (0.42, 0.52, 0.58)[c] * gap)
         albedo[c] = (tooth * (1.0 - gum) + (0.34, 0.12, 0.11)[c] * gum) * back
     return back
+
+
+def gaze_rotation(gaze: np.ndarray) -> np.ndarray:
+    """Rotation (3, 3) of an eyeball that looks `gaze` degrees to the person's left and up."""
+    y, x = np.radians([gaze[0], -gaze[1]])
+    about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])
+    return about_y @ about_x  # type: ignore[no-any-return]
+
+
+def eye_rotation(p: HeadParameters, eye: int) -> np.ndarray:
+    """Rotation (3, 3) of the left (0) or right (1) eyeball: both turn a little inwards, and down as a lid closes."""
+    inwards = (-EYES_MEET, EYES_MEET)[eye]
+    return gaze_rotation(p.gaze + np.array([inwards, -EYES_DOWN - 12.0 * p.eye_close[eye]]))
+
+
+def eyeball() -> tuple[np.ndarray, np.ndarray]:
+    """Unit directions (N, 3) and triangles of the front of an eyeball around +z."""
+    polar = np.linspace(0, 0.72 * np.pi, EYE_RINGS)
+    turn = np.linspace(0, 2 * np.pi, EYE_SECTORS, endpoint=False)
+    grid = np.stack(
+        [
+            np.outer(np.sin(polar), np.cos(turn)),
+            np.outer(np.sin(polar), np.sin(turn)),
+            np.outer(np.cos(polar), np.ones_like(turn)),
+        ],
+        -1,
+    ).reshape(-1, 3)
+    faces = []
+    for ring in range(EYE_RINGS - 1):
+        for sector in range(EYE_SECTORS):
+            a, b = ring * EYE_SECTORS + sector, ring * EYE_SECTORS + (sector + 1) % EYE_SECTORS
+            faces += [[a, a + EYE_SECTORS, b + EYE_SECTORS], [a, b + EYE_SECTORS, b]]
+    return grid, np.array(faces)

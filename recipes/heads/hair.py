@@ -82,21 +82,33 @@ class HairSet:
         """The strands of a head whose un-posed surface is `rest` (V, 3); hair grows where SCALP is over `recede`."""
         grown = self.families[FAMILIES[HAIR_STYLES[p.hair_style]]]
         turns = np.stack([head_rotation(s * p.yaw, s * p.pitch, s * p.roll) for s in np.linspace(0, 1, 9)])
-        position, normal, width = carry_strands(
-            grown.position,
-            grown.normal,
-            grown.moves,
-            np.array(_blend(p)),
-            grown.growth,
-            recede,
-            grown.width,
-            grown.bound,
-            grown.weight,
-            grown.follow,
-            rest - self.surface,
-            turns,
-        )
+        position, normal, width = _carried(grown, p, recede, rest - self.surface, turns)
         return Strands(position, normal, grown.look, width, grown.starts, grown.casting)
+
+    def rest_points(self, p: HeadParameters, recede: float) -> np.ndarray:
+        """Where the points (N, 3) of the same strands lie on the mean head at rest."""
+        grown = self.families[FAMILIES[HAIR_STYLES[p.hair_style]]]
+        still = np.broadcast_to(np.eye(3), (9, 3, 3)).copy()
+        return _carried(grown, p, recede, np.zeros_like(self.surface), still)[0]
+
+
+def _carried(
+    grown: _Grown, p: HeadParameters, recede: float, moved: np.ndarray, turns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return carry_strands(  # type: ignore[no-any-return]
+        grown.position,
+        grown.normal,
+        grown.moves,
+        np.array(_blend(p)),
+        grown.growth,
+        recede,
+        grown.width,
+        grown.bound,
+        grown.weight,
+        grown.follow,
+        moved,
+        turns,
+    )
 
 
 def _blend(p: HeadParameters) -> tuple[float, float, float]:

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from . import anatomy, shading, surface
 from .cloth import cloth_depth, jacket_depth
+from .eyes import eye_rotation, eyeball
 from .hair import HairSet
 from .landmarks import align_quad, calibrate, contour_choices, follow_outline, place_landmarks
 from .look import choose_look
@@ -19,6 +20,7 @@ from .parameters import HeadParameters, from_latent
 from .parameters import attributes as attributes_of
 from .raster import EMPTY, raster_segments, raster_triangles
 from .shape import EXTRA_GROUPS, HeadShape, Posed, subdivide, vertex_normals
+from .tracing import Trace, resolve_places, to_places
 
 FACTOR = 2  # samples a side and pixel
 SHADOW_SIZE = 256
@@ -26,12 +28,9 @@ SHADOW_SIZE = 256
 HAIR_SHADOW_GAP = 0.06
 SHADOW_REACH = 2.6  # decimetres that the shadow map spans
 LASH_REACH = 0.016  # decimetres from the lid's edge that the dark of the lashes reaches
-EYES_MEET = 1.6  # degrees that each eye turns inwards, to a point about a metre away
-EYES_DOWN = 3.5  # degrees below the axis of the mesh's eyes at which the iris stands in the middle of the lids
 # Widths of half a dental arch seen from the front: the gaps between the teeth, decimetres from the middle.
 UPPER_GAPS = (0.0, 0.085, 0.152, 0.212, 0.258, 0.290, 0.315)
 LOWER_GAPS = (0.0, 0.054, 0.112, 0.174, 0.224, 0.265, 0.300)
-EYE_RINGS, EYE_SECTORS = 14, 28
 CURVE = np.round(255 * np.clip(1.055 * np.linspace(0, 1, 4096) ** (1 / 2.4) - 0.055, 0, 1)).astype(np.uint8)
 
 
@@ -67,6 +66,7 @@ class Rendering:
     labels: np.ndarray  # (H, W) uint8, the 19 classes of surface.py
     landmarks: np.ndarray  # (68, 2) float32, pixels, iBUG order
     attributes: np.ndarray  # (A,) float32, parameters.ATTRIBUTE_NAMES
+    coordinates: np.ndarray  # (H, W, 3) float32, places as in tracing.py, 0 in the background
     parameters: HeadParameters
 
 
@@ -125,6 +125,9 @@ class Renderer:
             count += len(ids)
         self.triangles = np.concatenate(triangles).astype(np.int32)
         self.material = np.concatenate(kinds).astype(np.int32)
+        self.frozen = (self.material == surface.LEFT_EYE) | (self.material == surface.RIGHT_EYE)
+        mean = self.shape.pose(mean_parameters())
+        self.eye_centres, self.eye_radii = mean.eye_centres, mean.eye_radii
 
     def _mark_lashes(self, fine: np.ndarray) -> np.ndarray:
         """Darkness (N,) of the skin vertices at the upper lids' edges: those that a closing lid moves furthest."""
@@ -151,6 +154,12 @@ class Renderer:
         self, parameters: HeadParameters, size: int | tuple[int, int] = 256, camera: Camera | None = None
     ) -> Rendering:
         """Render `size` = side, or (height, width); without a camera the picture is the aligned crop. Source: ours."""
+        return self.trace(parameters, size, camera)[0]
+
+    def trace(
+        self, parameters: HeadParameters, size: int | tuple[int, int] = 256, camera: Camera | None = None
+    ) -> tuple[Rendering, Trace]:
+        """Render as `render` does; also what each sample shows, by which `true_motion` finds it in another picture."""
         height, width = (size, size) if isinstance(size, int) else size
         p = parameters
         posed = self.shape.pose(p)
@@ -163,6 +172,7 @@ class Renderer:
         strands = self.hair.grow(p, self.matrix @ posed.rest, look.recede)
         buffers = self._rasterise(camera, position, strands, height * FACTOR, width * FACTOR)
         owner, bary, near = buffers
+        trace = Trace(owner, bary, self.triangles, self.frozen, position, strands.position, camera)
         shadow, frame = self._shadow_map(look, posed, strands)
         image = np.empty((height * FACTOR, width * FACTOR, 3), np.float32)
         labels = np.empty(image.shape[:2], np.uint8)
@@ -194,9 +204,20 @@ class Renderer:
         )
         small, small_labels = np.empty((height, width, 3), np.uint8), np.empty((height, width), np.uint8)
         shading.resolve(image, labels, CURVE, FACTOR, small, small_labels)
+        places = np.empty((height, width, 3), np.float32)
+        rest = to_places(self._rest_vertices(p)), to_places(self.hair.rest_points(p, look.recede))
+        resolve_places(owner, bary, near, self.triangles, *rest, labels, FACTOR, small_labels, places)
         points = camera.project(landmarks)[:, :2] * width - 0.5
         marks = place_landmarks(self.matrix @ posed.rest, self.landmark_ids)
-        return Rendering(small, small_labels, points.astype(np.float32), attributes_of(p, marks), p)
+        points = points.astype(np.float32)
+        return Rendering(small, small_labels, points, attributes_of(p, marks), places, p), trace
+
+    def _rest_vertices(self, p: HeadParameters) -> np.ndarray:
+        """All vertices (V, 3) on the mean head at rest; an eyeball's lie where they look, its socket staying."""
+        parts = [self.static[:, surface.REST_X : surface.REST_X + 3]]
+        for eye, (centre, radius) in enumerate(zip(self.eye_centres, self.eye_radii, strict=True)):
+            parts.append(centre + radius * self.eye_directions @ eye_rotation(p, eye).T)
+        return np.concatenate([*parts, *(self.mean[ids] for ids, _, _ in self.extra_ids)])
 
     def render_latent(self, latent: np.ndarray, size: int = 256) -> Rendering:
         """Render the aligned crop of a latent (NUM_FACTORS,)."""
@@ -338,40 +359,6 @@ def mouth_moves(p: HeadParameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     show = min(1.3 * p.smile + 1.2 * p.mouth_open, 1.0)
     upper = np.array([0.0, -0.02 * show - 0.03 * min(1.2 * p.smile, 1.0), 0.0])
     return upper, np.array([0.0, -0.05 * show, -0.05]), np.array([0.0, -0.12 * show, -0.18 + 0.08 * p.mouth_open])
-
-
-def gaze_rotation(gaze: np.ndarray) -> np.ndarray:
-    """Rotation (3, 3) of an eyeball that looks `gaze` degrees to the person's left and up."""
-    y, x = np.radians([gaze[0], -gaze[1]])
-    about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])
-    return about_y @ about_x  # type: ignore[no-any-return]
-
-
-def eye_rotation(p: HeadParameters, eye: int) -> np.ndarray:
-    """Rotation (3, 3) of the left (0) or right (1) eyeball: both turn a little inwards, and down as a lid closes."""
-    inwards = (-EYES_MEET, EYES_MEET)[eye]
-    return gaze_rotation(p.gaze + np.array([inwards, -EYES_DOWN - 12.0 * p.eye_close[eye]]))
-
-
-def eyeball() -> tuple[np.ndarray, np.ndarray]:
-    """Unit directions (N, 3) and triangles of the front of an eyeball around +z."""
-    polar = np.linspace(0, 0.72 * np.pi, EYE_RINGS)
-    turn = np.linspace(0, 2 * np.pi, EYE_SECTORS, endpoint=False)
-    grid = np.stack(
-        [
-            np.outer(np.sin(polar), np.cos(turn)),
-            np.outer(np.sin(polar), np.sin(turn)),
-            np.outer(np.cos(polar), np.ones_like(turn)),
-        ],
-        -1,
-    ).reshape(-1, 3)
-    faces = []
-    for ring in range(EYE_RINGS - 1):
-        for sector in range(EYE_SECTORS):
-            a, b = ring * EYE_SECTORS + sector, ring * EYE_SECTORS + (sector + 1) % EYE_SECTORS
-            faces += [[a, a + EYE_SECTORS, b + EYE_SECTORS], [a, b + EYE_SECTORS, b]]
-    return grid, np.array(faces)
 
 
 def aligned_camera(landmarks: np.ndarray, p: HeadParameters) -> Camera:

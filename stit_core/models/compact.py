@@ -143,6 +143,10 @@ class CompactParser(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map pictures (B, 3, 256, 256) in [-1, 1] to logits (B, num_classes, 256, 256)."""
+        return self._doubled(self.classify(self.features(images)[1]))
+
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Map pictures (B, 3, 256, 256) in [-1, 1] to the decoder's maps (B, 64, 64, 64) and (B, 32, 128, 128)."""
         at128 = self.stem(images)
         at64 = self.stage64(at128)
         at32 = self.stage32(at64)
@@ -152,8 +156,7 @@ class CompactParser(nn.Module):
         x = self.merge16(self._doubled(x) + self.lateral16(at16))
         x = self.merge32(self._doubled(x) + self.lateral32(at32))
         x = self.merge64(self._doubled(x) + self.lateral64(at64))
-        x = self.merge128(self._doubled(x) + self.lateral128(at128))
-        return self._doubled(self.classify(x))
+        return x, self.merge128(self._doubled(x) + self.lateral128(at128))
 
     @staticmethod
     def _doubled(x: Tensor) -> Tensor:

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from transfer_cases import EAR, GLASSES, HAIR, SIZE, SKIN, WHOLE_FACE, drawn, head_labels, painted
+
+from stit_core.change import Change
+from stit_core.config import TransferConfig
+from stit_core.geometry import quad_bounds
+from stit_core.placing import Weights, apply_change, place_weights
+
+LABELS = head_labels()
+
+
+def change_of(motion: tuple[float, float] = (0.0, 0.0), shade: float = 0.0, novelty: float = 0.0) -> Change:
+    def plane(value: float | tuple[float, ...], channels: int) -> np.ndarray:
+        return np.broadcast_to(np.float32(value), (SIZE, SIZE, channels)).copy()
+
+    return Change(plane(motion, 2), plane(shade, 3), plane(shade, 3), plane(200.0, 3), plane(novelty, 1)[..., 0])
+
+
+def everywhere(value: float) -> Weights:
+    plane = np.full((SIZE, SIZE), value, np.float32)
+    return Weights(plane, plane, plane, plane, plane)
+
+
+def quad_at(left: float, top: float, side: float) -> np.ndarray:
+    return np.array([[left, top], [left, top + side], [left + side, top + side], [left + side, top]])
+
+
+FRAME = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
+QUAD = quad_at(60, 20, SIZE)
+
+
+def inner(patch: np.ndarray, quad: np.ndarray = QUAD, margin: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    """The patch and the frame inside the quad."""
+    left, top, right, bottom = quad_bounds(quad, 300, 200)
+    assert patch.shape == (bottom - top, right - left, 3)
+    there = FRAME[top:bottom, left:right]
+    return patch[margin:-margin, margin:-margin], there[margin:-margin, margin:-margin]
+
+
+def test_without_a_change_every_pixel_stays() -> None:
+    for change, weights in ((change_of(), everywhere(1.0)), (change_of((3, 2), -0.5, 1.0), everywhere(0.0))):
+        patch, frame = inner(apply_change(FRAME, QUAD, change, weights), margin=1)
+        np.testing.assert_array_equal(patch, frame)
+
+
+def test_motion_says_where_a_pixel_comes_from_at_any_scale() -> None:
+    patch, _ = inner(apply_change(FRAME, QUAD, change_of((3, 2)), everywhere(1.0)))
+    left, top, right, bottom = quad_bounds(QUAD, 300, 200)
+    expected = FRAME[top + 2 : bottom + 2, left + 3 : right + 3][12:-12, 12:-12]
+    np.testing.assert_array_equal(patch, expected)
+    large = quad_at(20, 4, 1.5 * SIZE)  # two pixels of the crop are three of the frame
+    patch, _ = inner(apply_change(FRAME, large, change_of((2, 0)), everywhere(1.0)), large)
+    left, top, right, bottom = quad_bounds(large, 300, 200)
+    np.testing.assert_array_equal(patch, FRAME[top:bottom, left + 3 : right + 3][12:-12, 12:-12])
+
+
+def test_shade_is_a_ratio_and_what_is_new_replaces() -> None:
+    flat = np.full((200, 300, 3), 120, np.uint8)
+    shaded = apply_change(flat, QUAD, change_of(shade=float(np.log(0.5))), everywhere(1.0))
+    assert shaded[40, 40, 0] == 55  # (120 + 10) / 2 - 10
+    new = apply_change(flat, QUAD, change_of(novelty=1.0), everywhere(1.0))
+    assert new[40, 40, 0] == 200
+
+
+def test_a_quad_beside_the_frame_is_an_empty_patch() -> None:
+    patch = apply_change(FRAME, quad_at(-400, -400, 100), change_of((1, 1)), everywhere(1.0))
+    assert patch.size == 0
+
+
+@pytest.mark.parametrize("kept", [HAIR, EAR])
+def test_what_may_not_change_has_no_weight_at_all(kept: int) -> None:
+    weights = place_weights(drawn(LABELS), WHOLE_FACE, TransferConfig())
+    where = kept == LABELS
+    assert weights.motion[where].max() == 0
+    assert weights.shade[where].max() == 0
+    assert weights.shade[70:80, 60:68].min() > 0.99, "the middle of the face changes in full"
+
+
+def test_glasses_keep_their_pixels() -> None:
+    worn = LABELS.copy()
+    worn[54:57, 30:98] = GLASSES
+    worn[57:68, 36:38] = GLASSES
+    weights = place_weights(drawn(worn, painted(worn)), WHOLE_FACE, TransferConfig())
+    assert weights.shade[55, 40:90].max() < 0.05
+    assert weights.motion[55, 40:90].max() < 0.05
+    assert weights.shade[75:85, 60:70].min() > 0.9
+
+
+def test_specks_that_hang_on_nothing_do_not_change() -> None:
+    specked = LABELS.copy()
+    specked[4:7, 4:7] = SKIN
+    weights = place_weights(drawn(specked), WHOLE_FACE, TransferConfig())
+    assert weights.shade[5, 5] < 0.01
+
+
+def test_shares_scale_the_parts() -> None:
+    full = place_weights(drawn(LABELS), WHOLE_FACE, TransferConfig())
+    half = place_weights(drawn(LABELS), WHOLE_FACE, TransferConfig(motion=0.5, shade=0.0))
+    np.testing.assert_allclose(half.motion, 0.5 * full.motion)
+    assert half.shade.max() == 0
+    np.testing.assert_array_equal(half.fresh, full.fresh)
