@@ -91,7 +91,7 @@ class Studio(Library):
         self._preflights: Recent[tuple[str, VideoConfig], Preflight] = Recent(PREFLIGHTS)
         self._fits: Recent[str, np.ndarray] = Recent(BENCHES)
         self._posters: Recent[str, np.ndarray] = Recent(POSTERS)
-        self._looking: dict[str, CancelToken] = {}
+        self._looking: dict[str, tuple[Path, CancelToken]] = {}
 
     # --- The machine --------------------------------------------------------------------------------------------
 
@@ -244,18 +244,20 @@ class Studio(Library):
         return self._samples[name]
 
     def preflight(self, run_id: str, cancel: CancelToken | None = None, progress: Progress | None = None) -> Preflight:
-        """Look into the run's clip; a newer request of the same run ends this one. Raises: VideoError, Cancelled."""
-        token = cancel or CancelToken()
+        """Look into the run's clip; a request for another clip of the same run ends this one.
+
+        Raises: VideoError, Cancelled.
+        """
+        clip, token = self._clip(self.runs.get(run_id)), cancel or CancelToken()
         with self._lock:
-            before = self._looking.get(run_id)
-            self._looking[run_id] = token
-        if before is not None:
-            before.set()
+            before, self._looking[run_id] = self._looking.get(run_id), (clip, token)
+        if before is not None and before[0] != clip:  # else whoever asked first would be told nothing
+            before[1].set()
         try:
-            return self.look_into(self._clip(self.runs.get(run_id)), token, progress)
+            return self.look_into(clip, token, progress)
         finally:
             with self._lock:
-                if self._looking.get(run_id) is token:
+                if self._looking.get(run_id) == (clip, token):
                     del self._looking[run_id]
 
     def look_into(self, path: Path, cancel: CancelToken | None = None, progress: Progress | None = None) -> Preflight:

@@ -98,7 +98,7 @@ def visit(browser: Browser, server: Server, run: str = "", **context: Any) -> It
     tab.page.wait_for_url("**/?run=*")
     try:
         yield tab
-        assert tab.complaints == []
+        assert tab.complaints == [], tab.complaints
         assert "Traceback" not in tab.page.content()
         assert "Traceback" not in server.log.read_text()
     finally:

@@ -140,11 +140,14 @@ def test_the_trim_is_judged_from_one_look(studio: Studio, face_clip: Path) -> No
 
 def test_a_newer_look_ends_the_older_one(studio: Studio, face_clip: Path) -> None:
     run = begin(studio, face_clip)
-    older = CancelToken()
-    studio._looking[run.id] = older
+    older, same = CancelToken(), CancelToken()
+    studio._looking[run.id] = Path("another clip.mp4"), older
     studio.preflight(run.id)
     assert older.is_set()
     assert run.id not in studio._looking
+    studio._looking[run.id] = Path(str(run.clip)), same
+    studio.preflight(run.id)
+    assert not same.is_set(), "whoever looks into the same clip waits for it still"
 
 
 # --- Choices ------------------------------------------------------------------------------------------------------
