@@ -32,7 +32,7 @@ from stit_core.warps import warp
 FADE = 9.0  # pixels of the crop beyond the head's outline over which motion fades out
 EDGE_WIDTH = 1.2  # pixels, deviation of the Gaussian over the edge between what changes and what does not
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
-RELIEF_POWER = 0.3  # of the ratio by which light is shaded: the one for relief
+RELIEF_POWER = 0.15  # of the ratio by which light is shaded: the one for relief
 MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
 GUIDED_WINDOW = 17  # pixels of the crop within which an edge of the picture is looked for
 GUIDED_FLAT = 1e-3  # variance of the lightness, of 1, under which there is none
