@@ -153,6 +153,8 @@ def test_packs_and_directions_are_shown(capsys: pytest.CaptureFixture[str]) -> N
         (["-d", "smile", "--range", "0", "1", "0"], "0 steps", "1 to"),
         (["-d", "smile", "--range", "0", "1000", "2"], "factor of 'smile'", "-100 to 100"),
         (["-d", "smile=1", "--preset", "best"], "no preset 'best'", "balanced"),
+        (["-d", "smile=1", "--preset", "paper", "--method", "transfer"], "which stitches", "balanced"),
+        (["-d", "smile=1", "--set", "transfer.region=nose"], "region is 'nose'", "mouth"),
         (["-d", "smile=1", "--device", "abacus"], "device 'abacus'", "cpu"),
         (["-d", "smile=1", "--set", "tuning.hours=3"], "no setting 'hours'", "passes"),
         (["-d", "smile=1", "--set", "cooking.time=3"], "no stage 'cooking'", "tuning"),
@@ -182,6 +184,8 @@ def test_errors_are_told_with_a_hint(
     [
         [],
         ["edit", "clip.mp4"],
+        ["edit", "clip.mp4", "-d", "smile=1", "--method", "paint"],
+        ["edit", "clip.mp4", "-d", "smile=1", "--region", "nose"],
         ["dance"],
         ["runs", "clean"],
         ["runs", "clean", "--all", "--older-than", "3"],
@@ -240,6 +244,17 @@ def test_a_range_and_its_overlaps_are_told_once(
     plain = [word for word in command(face_clip, home / "o.mp4", *more) if word != "--json"]
     assert main(plain) == 0
     assert "o_smile_grid.mp4: the source and all factors" in capsys.readouterr().out
+
+
+def test_the_method_and_the_region_can_be_chosen(
+    home: Path, face_clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = ["--method", "transfer", "--region", "mouth", "--set", "tuning.passes=1", "--json"]
+    assert main(command(face_clip, home / "o.mp4", "-d", "smile=2", *chosen)) == 0
+    report = json.loads(capsys.readouterr().out)
+    settings = json.loads(Path(report["manifest"]).read_text())["settings"]
+    assert (settings["method"], settings["transfer"]["region"]) == ("transfer", "mouth")
+    assert report["seconds"]["register"] > 0
 
 
 def test_a_range_varies_the_direction_without_a_factor() -> None:
