@@ -99,7 +99,7 @@ class TransferredFrames:
 
     def _untuned(self, pipeline: Pipeline, frame: int) -> Transfer:
         models, config, runtime = pipeline.models, pipeline.config, pipeline.runtime
-        single = dataclasses.replace(config.transfer, registration_sigma=0.0, steadying=0)
+        single = dataclasses.replace(config.transfer, registration_sigma=0.0, every=1, steadying=0)
         tuned, work = self._alone.get(frame) or self._begin(pipeline, frame, single)
         self._alone[frame] = tuned, work
         edited = editing.edit(tuned, vectors(pipeline), models.generator, config.edit, runtime)

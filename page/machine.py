@@ -13,8 +13,30 @@ from stit_core.packs import Models
 from stit_core.runtime import Runtime, pick_dtype
 
 # Shares of FIXED_SECONDS, in the order of the work; the stages that the schedule changes stand between them.
-_FIXED = {"frames": 0.1, "landmarks": 0.28, "align": 0.08, "invert": 0.12, "masks": 0.12, "measure": 0.2, "video": 0.1}
-_ORDER = ("frames", "landmarks", "align", "invert", "tune", "register", "masks", "edit", "stitch", "measure", "video")
+_FIXED = {
+    "frames": 0.1,
+    "landmarks": 0.28,
+    "align": 0.08,
+    "invert": 0.12,
+    "masks": 0.12,
+    "identify": 0.1,
+    "measure": 0.1,
+    "video": 0.1,
+}
+_ORDER = (
+    "frames",
+    "landmarks",
+    "align",
+    "invert",
+    "tune",
+    "register",
+    "masks",
+    "edit",
+    "stitch",
+    "identify",
+    "measure",
+    "video",
+)
 _LAST: dict[Kind, str] = {"align": "invert", "tune": "tune", "edit": "video"}  # "train" has a plan of its own
 _UNTIMED = {"stitch": 7.0, "transfer": 2.5}  # times FIXED_SECONDS: a whole run where nothing is known of the machine
 

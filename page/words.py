@@ -27,6 +27,7 @@ STAGE_WORDS = {
     "register": "Laying the drawn face beside yours",
     "masks": "Finding the outline of the face",
     "stitch": "Making the edited frames",
+    "identify": "Measuring",
     "measure": "Measuring",
     "video": "Writing the video",
     "write": "Writing the video",

@@ -16,7 +16,7 @@ import numpy as np
 
 from stit_core.correspondence import read_motion
 from stit_core.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed, fill
-from stit_core.face_labels import EYES, LIPS, MOUTH, SKIN_LIKE, is_one_of
+from stit_core.face_labels import EYES, FACE, LIPS, MOUTH, SKIN_LIKE, is_one_of
 from stit_core.novelty import read_novelty
 from stit_core.warps import warp, warp_between, warp_labels
 
@@ -26,9 +26,9 @@ FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow betw
 HUE_BLUR = 6.0  # pixels, of the lightness that a change of hue is held against
 HUE_NEEDS = 0.2  # change of the logarithm of lightness at which half of the change of hue is believed
 RELIEF_BLUR = 4.0  # pixels: what is narrower counts as folds and wrinkles
-RELIEF_GAIN = 2.0
+RELIEF_GAIN = 1.7
 WIDE_BLUR = 16.0  # pixels: the shade of skin stays near its mean within that
-LARGEST_OWN = 0.35  # of the logarithm of a ratio, by which it may leave that mean
+LARGEST_OWN = 0.3  # of the logarithm of a ratio, by which it may leave that mean
 FEATURE_BLUR = 2.5  # pixels, of the one over the ratio of eyes and lips
 SHADE_BLUR = 0.8  # pixels, of the one over the ratio
 
@@ -84,7 +84,9 @@ def read_change(source: Drawn, pivot: Drawn, edited: Drawn, offset: np.ndarray, 
     skin = _with_relief(fill(ratio, agreed(labels, edited.labels, SKIN_LIKE)))
     parts = np.maximum(agreed(labels, edited.labels, EYES, 3), agreed(labels, edited.labels, LIPS, 1))
     features = fill(_mean_within(ratio, parts), parts)
-    motion = warp(flow, offset)
+    # Hair and cloth go along with the face, smoothly: no two strands are drawn alike.
+    face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
+    motion = warp(fill(flow, face) if face.any() else flow, offset)
     novelty, fresh = read_novelty(source, pivot, edited, labels, offset, motion, classes)
     return Change(motion, warp(skin, offset), warp(features, offset), fresh, novelty)
 

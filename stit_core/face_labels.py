@@ -10,6 +10,7 @@ SKIN, MOUTH, NECK, HAIR = 1, 11, 14, 17
 BROWS, EYES, EARS, LIPS = (2, 3), (4, 5), (7, 8), (12, 13)
 NOSE = 10
 SKIN_LIKE = (SKIN, NOSE, *EARS, NECK)  # what has the skin's colour
+FACE = (SKIN, NOSE, *BROWS, *EYES, *LIPS, MOUTH)
 HEAD = (*SKIN_LIKE, *BROWS, *EYES, MOUTH, *LIPS, HAIR)
 COVERS = (6, 9, 15, 18)  # glasses, earring, necklace, hat
 

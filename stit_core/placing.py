@@ -16,12 +16,12 @@ from stit_core.face_labels import (
     COVERS,
     EARS,
     EYES,
+    FACE,
     HAIR,
     HEAD,
     LIPS,
     MOUTH,
     NECK,
-    NOSE,
     SKIN,
     SKIN_LIKE,
     is_one_of,
@@ -33,7 +33,6 @@ FADE = 9.0  # pixels of the crop beyond the head's outline over which motion fad
 EDGE_WIDTH = 1.2  # pixels, deviation of the Gaussian over the edge between what changes and what does not
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
 RELIEF_POWER = 0.3  # of the ratio by which light is shaded: the one for relief
-FEATURES = (SKIN, NOSE, *BROWS, *EYES, *LIPS, MOUTH)
 MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
 GUIDED_WINDOW = 17  # pixels of the crop within which an edge of the picture is looked for
 GUIDED_FLAT = 1e-3  # variance of the lightness, of 1, under which there is none
@@ -66,13 +65,13 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     """
     labels = source.labels
     allowed = _largest(cv2.morphologyEx(is_one_of(labels, classes), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
-    free = {*classes, *FEATURES}
+    free = {*classes, *FACE}
     if SKIN in classes:  # the face is one piece: a hole of no change around the eyes would show
-        allowed = _largest(np.maximum(allowed, is_one_of(labels, FEATURES)))
+        allowed = _largest(np.maximum(allowed, is_one_of(labels, FACE)))
     else:  # an eye cannot open, nor a nose grow, without the skin around it
         around = cv2.dilate(allowed, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (MARGIN, MARGIN)))
         around = cv2.GaussianBlur(around, (0, 0), MARGIN / 4)
-        allowed = np.maximum(allowed, around * is_one_of(labels, FEATURES))
+        allowed = np.maximum(allowed, around * is_one_of(labels, FACE))
     blocked = is_one_of(labels, [label for label in (*HEAD, *COVERS) if label not in free]) * (allowed == 0)
     # Inside an edge to what is kept the weight has to reach 0, against the background it may reach over it by a pixel.
     inwards = _up_to(blocked, EDGE_WIDTH)
