@@ -29,13 +29,14 @@ from torch import Tensor
 from benchmarks.frontier_measures import ChangeMeter, PlaceMeter, jitter, spread
 from benchmarks.frontier_plot import draw_frontier
 from stit_core.artefacts import Alignment, Inversion
-from stit_core.config import TuningConfig, preset
+from stit_core.config import PresetName, TuningConfig, preset
 from stit_core.directions import SHIPPED, list_directions, load_direction
 from stit_core.expression import DIRECTIONS as EXPRESSIONS
 from stit_core.fitting import own_copy
 from stit_core.images import to_picture
 from stit_core.memory import keep_freed_memory
 from stit_core.models.generator import Generator
+from stit_core.pack_manifest import Pack
 from stit_core.packs import Models, find_pack, load_models
 from stit_core.pipeline import Pipeline
 from stit_core.runtime import Runtime, pick_device, pick_dtype
@@ -50,7 +51,6 @@ COLUMNS = (*PLACES, "kept", "kept worst", "kept here", "meaning", "psnr", "jitte
 PARTS = ("generator", "encoder", "parser", "perceptual", "attributes")
 _HELD = {"locality_l2_weight": 10.0, "locality_lpips_weight": 0.1}
 _EXPRESSION = {"expression": 0.5, "smoothing": 1.0}
-_DRAFT = {"key_frames": 7}
 CANDIDATES: dict[str, dict[str, Any]] = {
     "encoder alone": {"passes": 0},
     "expression": {"passes": 0, "expression": 0.5},
@@ -61,10 +61,16 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "2 passes at 1e-3": {"passes": 2, "lr": 1e-3, "pivot_lr": 0.05},
     "gentle, PTI's locality": {"passes": 4, "lr": 5e-4, "pivot_lr": 0.03, "locality_weight": 10.0, **_HELD},
     "expression, gentle, at 128 px": {"passes": 4, "lr": 5e-4, "pivot_lr": 0.03, "resolution": 128, **_EXPRESSION},
-    "expression, 2 passes": {"passes": 2, "lr": 5e-4, "pivot_lr": 0.03, "resolution": 128, **_EXPRESSION, **_DRAFT},
     "16 passes at 5e-3 (stitch)": {"passes": 16, "lr": 5e-3, "pivot_lr": 0.01, "final_lr": 1.0},
 }
 COMMON = {"key_frames": 11, "batch_size": 2, "lpips_weight": 0.08, "final_lr": 0.1}  # unless a candidate says otherwise
+
+
+def shipped(pack: Pack) -> dict[str, dict[str, Any]]:
+    """What the pack's presets do for the transfer."""
+    presets: tuple[PresetName, ...] = ("balanced", "draft")
+    configs = {name: preset(name, pack.schedules, "transfer").tuning for name in presets}
+    return {f"{name}, as shipped": dataclasses.asdict(config) for name, config in configs.items()}
 
 
 @dataclass(frozen=True)
@@ -162,7 +168,8 @@ def main() -> None:
     names = sorted(card.name for card in list_directions(models.pack, (SHIPPED,)))
     vectors = torch.stack([torch.from_numpy(load_direction(models.pack, n, (SHIPPED,)).vector).float() for n in names])
     expressions = torch.stack([vectors[names.index(name)] for name in EXPRESSIONS])
-    candidates = json.loads(arguments.candidates.read_text()) if arguments.candidates else CANDIDATES
+    own = {name: {**COMMON, **settings} for name, settings in CANDIDATES.items()} | shipped(models.pack)
+    candidates = json.loads(arguments.candidates.read_text()) if arguments.candidates else own
     results: dict[str, dict[str, Any]] = {}
     if arguments.json and arguments.json.is_file():
         results = json.loads(arguments.json.read_text())
@@ -173,7 +180,7 @@ def main() -> None:
                 continue
             case = open_case(models, path, arguments.end, arguments.runs or Path(scratch), vectors, runtime)
             for name in missing:
-                figures = measure(models, case, TuningConfig(**{**COMMON, **candidates[name]}), runtime, expressions)
+                figures = measure(models, case, TuningConfig(**candidates[name]), runtime, expressions)
                 results.setdefault(name, {})[path.stem] = figures
                 brief = {k: round(v, 3) for k, v in figures.items() if isinstance(v, float)}
                 print(path.stem, name, brief, file=sys.stderr, flush=True)
