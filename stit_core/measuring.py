@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stit_core.artefacts import Alignment, Identities, Masks, Stitched, Tuned, check_same_frames
+from stit_core.artefacts import Alignment, Identities, Masks, Measured, Stitched, Tuned, check_same_frames
 from stit_core.images import to_model
 from stit_core.metrics import identity_cosine, seam_error, temporal_identity
-from stit_core.report import Measured
 from stit_core.runtime import Runtime
 
 EMBED_BATCH = 4  # crops embedded at once; a stop waits for them, and dlib takes a tenth of a second for each

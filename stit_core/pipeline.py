@@ -44,6 +44,7 @@ from stit_core.artefacts import (
     Inversion,
     Landmarks,
     Masks,
+    Measured,
     Registration,
     Stitched,
     Tuned,
@@ -57,7 +58,7 @@ from stit_core.geometry import warp_quad_to_square
 from stit_core.images import to_picture
 from stit_core.models.generator import Generator
 from stit_core.packs import Models
-from stit_core.report import Measured, Report
+from stit_core.report import Report
 from stit_core.runtime import Runtime
 from stit_core.store import Run, Store, file_digest, key, save_artefact
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from stit_core.artefacts import Clip
+from stit_core.artefacts import Clip, Measures
 from stit_core.config import RunConfig, VideoConfig
 from stit_core.directions import Direction
 from stit_core.errors import StoreError, VideoError
@@ -30,55 +29,6 @@ PNG_BYTES_PER_PIXEL = 2.0  # of a stored frame, generously
 CROPS_PER_FRAME = 3  # aligned, mask and stitched
 SPARE_BYTES = 64 << 20
 VERSIONED_PACKAGES = ("torch", "numpy", "dlib-bin", "imageio-ffmpeg")
-
-
-@dataclass(frozen=True)
-class Measures:
-    """Figures of a result.
-
-    Attributes
-    ----------
-    psnr: of the tuned reconstruction, dB, mean over the frames.
-    lpips: of the tuned reconstruction, by the pack's perceptual network.
-    border_loss: mean masked L2 on the border after stitching, in STIT's units.
-    id_cosine: mean cosine between the identity of source and edited crops.
-    tl_id, tg_id: identity over time, locally and globally; 1 for the source itself.
-    """
-
-    psnr: float
-    lpips: float
-    border_loss: float
-    id_cosine: float
-    tl_id: float
-    tg_id: float
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The measures, and what they are made of, of each frame that carries the face.
-
-    Attributes
-    ----------
-    psnr, lpips, border_loss, id_cosine, tl_id, tg_id: as in `Measures`.
-    frame_indices: the T frames.
-    identity: (T,) cosine between the identity of source and edited crop; of a long clip it is measured in pairs of
-        neighbours spread over the clip, and interpolated between them.
-    seam: (T,) step in grey levels that a hard paste would leave at the mask's outline.
-    """
-
-    psnr: float
-    lpips: float
-    border_loss: float
-    id_cosine: float
-    tl_id: float
-    tg_id: float
-    frame_indices: tuple[int, ...]
-    identity: np.ndarray
-    seam: np.ndarray
-
-    @property
-    def summary(self) -> Measures:
-        return Measures(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Measures)})
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,16 @@ STAGES = {
     "masks",
     "stitching",
     "transfer",
+    "measuring",
     "compositing",
 }
-SHARED_BY_STAGES = {"faces", "fitting", "frame_record"}  # what several of them have in common
+SHARED_BY_STAGES = {"expression", "faces", "fitting", "frame_record", "key_frames"}  # what several have in common
+    "expression",
+    "faces",
+    "fitting",
+    "frame_record",
+    "key_frames",
+}  # what several of them have in common
 READERS = {"read_bytes", "read_text", "read_file", "open", "load_file", "safe_open", "from_pretrained", "urlopen"}
 
 

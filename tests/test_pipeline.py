@@ -30,7 +30,8 @@ from stit_core.store import Store
 
 pytest_plugins = ["fixtures_pack"]
 
-HEAVY = ("clip", "landmarks", "align", "invert", "tune", "masks")
+HEAVY = ("clip", "landmarks", "align", "invert", "tune", "masks", "identify")
+STAGES = tuple(stage for stage in pipelines.STAGES if stage != "register")  # of stitching
 
 
 class Watched(NamedTuple):
@@ -108,8 +109,8 @@ def test_a_run_writes_video_and_manifest(done: Path, face_clip: Path) -> None:
     assert record["settings"]["tuning"]["passes"] == 2
     told = record["result"]
     assert (told["frames"], told["faces"], told["gaps"], told["audio"]) == (6, 6, [], "copied")
-    assert set(told["seconds"]) == set(pipelines.STAGES)
-    assert all(told["seconds"][stage] > 0 for stage in pipelines.STAGES)
+    assert set(told["seconds"]) == set(STAGES)
+    assert all(told["seconds"][stage] > 0 for stage in STAGES)
     assert -1 <= told["id_cosine"] <= 1
     assert all(np.isfinite(told[name]) for name in ("psnr", "lpips", "border_loss", "tl_id", "tg_id"))
     text = json.dumps(record)
@@ -121,7 +122,7 @@ def test_the_same_run_again_finds_everything(done: Path, face_clip: Path) -> Non
     before = json.loads((done / "out.edit.json").read_text())["result"]
     again = watched()
     report = again.pipeline.run(face_clip, done / "again.mp4")
-    assert set(report.cached) == set(pipelines.STAGES) - {"edit", "write"}
+    assert set(report.cached) == set(STAGES) - {"edit", "write"}
     assert report.seconds["tune"] == 0.0
     for name in ("psnr", "lpips", "border_loss", "id_cosine", "tl_id", "tg_id"):
         assert report.as_json()[name] == before[name]
@@ -140,8 +141,8 @@ def test_another_factor_repeats_neither_alignment_inversion_tuning_nor_masks(don
 @pytest.mark.parametrize(
     ("change", "kept"),
     [
-        ({"tuning": {"passes": 1}}, ("clip", "landmarks", "align", "invert", "masks")),
-        ({"masks": {"outer_dilation": 80}}, ("clip", "landmarks", "align", "invert", "tune")),
+        ({"tuning": {"passes": 1}}, ("clip", "landmarks", "align", "invert", "masks", "identify")),
+        ({"masks": {"outer_dilation": 80}}, ("clip", "landmarks", "align", "invert", "tune", "identify")),
         ({"alignment": {"xy_sigma": 1.0}}, ("clip", "landmarks")),
         ({"landmarks": {"max_gap": 3}}, ("clip",)),
         ({"video": {"end": 0.4}}, ()),
@@ -190,6 +191,7 @@ def test_a_run_is_the_same_wherever_it_was_stopped(
         ("tune", 3),
         ("masks", 2),
         ("stitch", 2),
+        ("identify", 1),
         ("measure", 1),
         ("video", 3),
     ):
@@ -412,7 +414,7 @@ def test_two_seeds_share_all_but_the_fits(done: Path, face_clip: Path) -> None:
     watch = watched()
     pipeline = Pipeline(watch.pipeline.models, Store(), settings(), Runtime(seed=7))
     report = pipeline.run(face_clip, done / "b.mp4")
-    assert {"clip", "align", "invert", "masks"} == set(report.cached) - {"landmarks"}
+    assert {"clip", "align", "invert", "masks", "identify"} == set(report.cached) - {"landmarks"}
 
 
 def test_clips_do_not_mix(done: Path, face_clip: Path) -> None:
