@@ -50,12 +50,6 @@ STAGES = {
     "compositing",
 }
 SHARED_BY_STAGES = {"expression", "faces", "fitting", "frame_record", "key_frames"}  # what several have in common
-    "expression",
-    "faces",
-    "fitting",
-    "frame_record",
-    "key_frames",
-}  # what several of them have in common
 READERS = {"read_bytes", "read_text", "read_file", "open", "load_file", "safe_open", "from_pretrained", "urlopen"}
 
 
