@@ -1,12 +1,15 @@
 """Compare tuning schedules on clips: how near the tuned pivot lies, and how much of each direction's change is kept.
 
     python -m benchmarks.frontier CLIP [CLIP ...] [--json FILE] [--plot docs/frontier.jpg] [--candidates FILE]
-                                  [--only NAME ...] [--end 1] [--runs FOLDER]
+                                  [--end 1] [--runs FOLDER]
 
 Place: dlib's landmarks of tuned pivot and source in per cent of the distance of the eyes, as they are and after a
 rigid motion with scale; the distance of the parser's outlines in pixels. Change kept: cosine, inside the face and with
 the two pivots registered by landmarks, of the tuned generator's change and the untuned generator's around the encoder's
-pivot, for every direction of the pack at factors 2 and -2. With --json, what the file holds already is not made again.
+pivot ("kept"), or at the tuned one ("kept here", and "meaning" where the attribute network's readings are compared
+instead of pixels), for every direction of the pack at factors 2 and -2. Seconds of the processor are the process's own,
+by its threads: more than the tuning takes where nothing else runs. With --json, what the file holds already is not made
+again.
 """
 
 from __future__ import annotations
@@ -48,6 +51,11 @@ JITTER_REACH = 4  # frames around the middle one whose pivots' jitter is measure
 FRAMES_MOVED = 1  # of a clip, whose directions are compared
 PLACES = ("place", "shape", "mouth", "lids", "outline")
 COLUMNS = (*PLACES, "kept", "kept worst", "kept here", "meaning", "psnr", "jitter", "processor")
+ACROSS = {
+    "shape": "landmarks of pivot against source, rigid motion and scale taken out, % of the distance of the eyes",
+    "mouth": "gap of the lips, pivot against source, % of the distance of the eyes",
+}
+UP = "change kept: cosine of tuned and untuned generator at the same latents"
 PARTS = ("generator", "encoder", "parser", "perceptual", "attributes")
 _HELD = {"locality_l2_weight": 10.0, "locality_lpips_weight": 0.1}
 _EXPRESSION = {"expression": 0.5, "smoothing": 1.0}
@@ -189,9 +197,13 @@ def main() -> None:
     shown = {name: results[name] for name in candidates}
     print(table(shown))
     if arguments.plot:
-        points = {name: (mean_of(clips, "place"), mean_of(clips, "kept")) for name, clips in shown.items()}
-        axes = ("landmarks of tuned pivot against source, % of the distance of the eyes", "change kept (cosine)")
-        draw_frontier(points, tuple(arguments.chosen), "Place and change kept, by schedule", axes, arguments.plot)
+        panels = [
+            (across, UP, {name: (mean_of(clips, column), mean_of(clips, "kept here")) for name, clips in shown.items()})
+            for column, across in ACROSS.items()
+        ]
+        draw_frontier(
+            panels, arguments.chosen or list(shipped(models.pack)), "Place against change kept", arguments.plot
+        )
 
 
 if __name__ == "__main__":
