@@ -84,15 +84,15 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     still = blocked if whole else np.maximum(blocked, is_one_of(labels, EARS))
     moving = allowed * (1 - still) if whole else allowed * (1 - still) * (labels != NECK)
     near = cv2.GaussianBlur(cv2.dilate(moving, np.ones((5, 5), np.uint8)), (0, 0), FADE / 2)
-    motion = np.clip(2 * near, 0, 1) * _up_to(still, FADE / 4)
+    motion = np.clip(2 * near, 0, 1) * _up_to(still, FADE / 2)
     skin = cv2.GaussianBlur(is_one_of(labels, (*SKIN_LIKE, *BROWS)), (0, 0), EDGE_WIDTH)
     return Weights(config.motion * motion, config.shade * shade, config.shade * spill, config.fresh * inwards, skin)
 
 
 def _up_to(kept: np.ndarray, width: float) -> np.ndarray:
     """1 far from what is kept, falling to 0 at its edge and within it."""
-    outside = np.clip(2 * cv2.GaussianBlur(1 - kept, (0, 0), width) - 1, 0, 1)
-    return outside * (1 - cv2.dilate(kept, np.ones((3, 3), np.uint8)))
+    free = 1 - cv2.dilate(kept, np.ones((3, 3), np.uint8))
+    return free * np.clip(2 * cv2.GaussianBlur(free, (0, 0), width) - 1, 0, 1)
 
 
 def _guided(mask: np.ndarray, picture: np.ndarray) -> np.ndarray:

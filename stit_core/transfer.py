@@ -222,10 +222,11 @@ class Transfer:
         return self._changes[position]
 
     def read_ahead(self, position: int, reader: ThreadPoolExecutor) -> None:
-        """Have the changes that the frame at `position` and the two after it need read in a thread of its own."""
-        for other in range(position, position + self.config.steadying + self.config.every + 1):
+        """Have the changes that the next frames from `position` on need read in a thread of its own."""
+        end = position + self.config.steadying + self.config.every + 1
+        for other in range(position, min(end, len(self.alignment.frame_indices))):
             known = other in self._changes or other in self._ahead
-            if not known and self._adjoin(other, other) and self._is_read(other):
+            if not known and self._is_read(other):
                 self._ahead[other] = reader.submit(self._read, other)
 
     def _read(self, position: int) -> np.ndarray:
