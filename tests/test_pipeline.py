@@ -110,7 +110,8 @@ def test_a_run_writes_video_and_manifest(done: Path, face_clip: Path) -> None:
     told = record["result"]
     assert (told["frames"], told["faces"], told["gaps"], told["audio"]) == (6, 6, [], "copied")
     assert set(told["seconds"]) == set(STAGES)
-    assert all(told["seconds"][stage] > 0 for stage in STAGES)
+    idle = [stage for stage in STAGES if told["seconds"][stage] <= 0]
+    assert set(idle) <= {"edit"}, "adding a direction may take less than the half millisecond that is written down"
     assert -1 <= told["id_cosine"] <= 1
     assert all(np.isfinite(told[name]) for name in ("psnr", "lpips", "border_loss", "tl_id", "tg_id"))
     text = json.dumps(record)
