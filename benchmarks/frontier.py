@@ -194,7 +194,8 @@ def main() -> None:
                 print(path.stem, name, brief, file=sys.stderr, flush=True)
                 if arguments.json:
                     arguments.json.write_text(json.dumps(results, indent=1) + "\n")
-    shown = {name: results[name] for name in candidates}
+    stems = [path.stem for path in arguments.clips]  # the file may hold other clips, and not every candidate has all
+    shown = {name: {stem: results[name][stem] for stem in stems} for name in candidates}
     print(table(shown))
     if arguments.plot:
         panels = [
