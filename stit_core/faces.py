@@ -19,12 +19,11 @@ from torch import Tensor
 from stit_core.correspondence import head_weight
 from stit_core.errors import StitError
 from stit_core.images import to_model, to_picture
+from stit_core.models.dlib_identity import FACE_BOX
 from stit_core.models.generator import Generator
 from stit_core.runtime import Runtime
 
 _PREDICTOR = "shape_predictor_68_face_landmarks.dat"
-# Where dlib's detector puts the face in an FFHQ-framed crop: left, top, right, bottom as fractions of its side.
-FACE_BOX = (0.22, 0.33, 0.78, 0.89)
 
 
 class Parser(Protocol):

@@ -66,8 +66,9 @@ def transfer(work: Transfer, masks: Masks, folder: Path) -> Stitched:
             if position in record.rows:
                 continue
             work.read_ahead(position, reader)
-            patch = work.patch(position)
-            border = border_loss(work.clip.frames.read(frame), patch, alignment, position, masks)
+            picture = work.clip.frames.read(frame)
+            patch = work.patch(position, picture)
+            border = border_loss(picture, patch, alignment, position, masks)
             record.add(position, patch, border, 0.0, 0)
             runtime.tell(STAGE, frame=frame, border=border, content=0.0, steps=0)
             runtime.show(STAGE, frame, patch)
@@ -157,10 +158,14 @@ class Transfer:
             digest.update(np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()
 
-    def patch(self, position: int) -> np.ndarray:
-        """The part of a frame around its quad, edited: (h, w, 3) uint8, in the place of geometry.quad_bounds."""
+    def patch(self, position: int, frame: np.ndarray | None = None) -> np.ndarray:
+        """The part of a frame around its quad, edited: (h, w, 3) uint8, in the place of geometry.quad_bounds.
+
+        `frame` (H, W, 3) uint8 is read where it is not at hand.
+        """
         source = self._source(position)
-        frame = self.clip.frames.read(self.alignment.frame_indices[position])
+        if frame is None:
+            frame = self.clip.frames.read(self.alignment.frame_indices[position])
         weights = place_weights(source, self.classes, self.config)
         change = Change.unstacked(self._steadied(position))
         self._forget(position)
@@ -233,11 +238,11 @@ class Transfer:
         # Always with one of torch's threads: the bits of a convolution may depend on their number, and two frames at
         # once use two cores better than two threads of one frame do.
         with torch_threads(1):
-            source, pivot = self._source(position), self._pivot(position)
+            source = self._source(position)
             drawn = draw_faces(self.generator, self.edit.w_plus[position : position + 1], self.runtime)[0]
             stored = self.registration.pivots.read(self.alignment.frame_indices[position])
             readings = read_faces(np.stack([stored, drawn]), self.parser, self.runtime, places=True)
-        pivot = dataclasses.replace(pivot, places=readings[0].places, head=readings[0].head)
+        pivot = self._pivot(position, stored, readings[0])
         edited = self._drawn(drawn, readings[1], self._find_points(drawn))
         offset = warp_between(source.points, pivot.points - source.points, self.size)
         return read_change(source, pivot, edited, offset, self.classes).stacked()
@@ -250,11 +255,10 @@ class Transfer:
             self._sources[position] = self._drawn(picture, Reading(labels), self.registration.points[position])
         return self._sources[position]
 
-    def _pivot(self, position: int) -> Drawn:
-        frame = self.alignment.frame_indices[position]
-        labels = self.registration.labels.read(frame)[..., 1]
+    def _pivot(self, position: int, picture: np.ndarray, reading: Reading) -> Drawn:
+        labels = self.registration.labels.read(self.alignment.frame_indices[position])[..., 1]
         points = self.registration.points[position] + self.registration.offsets[position]
-        return self._drawn(self.registration.pivots.read(frame), Reading(labels), points)
+        return self._drawn(picture, dataclasses.replace(reading, labels=labels), points)
 
     def _drawn(self, picture: np.ndarray, reading: Reading, points: np.ndarray) -> Drawn:
         """A crop and what is known of it, at the size at which changes are read."""
