@@ -17,6 +17,7 @@ import numpy as np
 from stit_core.correspondence import read_motion
 from stit_core.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed, fill
 from stit_core.face_labels import EYES, FACE, LIPS, MOUTH, SKIN_LIKE, is_one_of
+from stit_core.mouth import drop_jaw, find_opening
 from stit_core.novelty import read_novelty
 from stit_core.warps import warp, warp_between, warp_labels
 
@@ -25,10 +26,15 @@ MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it wi
 FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
 HUE_BLUR = 6.0  # pixels, of the lightness that a change of hue is held against
 HUE_NEEDS = 0.2  # change of the logarithm of lightness at which half of the change of hue is believed
+# Of red, green and blue: change of the logarithm in skin that gets darker, for a mean of 1. Fitted to the Monk skin
+# tone scale from its fourth tone to its eighth. Small generators draw darker skin as grey.
+SKIN_HUE = np.array([0.78, 1.07, 1.15], np.float32)
 RELIEF_BLUR = 4.0  # pixels: what is narrower counts as folds and wrinkles
-RELIEF_GAIN = 1.7
+RELIEF_GAIN = 2.0
+LARGEST_RELIEF = 0.12  # of the logarithm of a ratio, by which they shade
 WIDE_BLUR = 16.0  # pixels: the shade of skin stays near its mean within that
-LARGEST_OWN = 0.3  # of the logarithm of a ratio, by which it may leave that mean
+LARGEST_OWN = 0.12  # of the logarithm of a ratio, by which it may leave that mean: broader shadows look like smudges
+LARGEST_FEATURE = 0.4  # of the logarithm of a ratio, by which the shade of lips and eyes may leave the skin's
 FEATURE_BLUR = 2.5  # pixels, of the one over the ratio of eyes and lips
 SHADE_BLUR = 0.8  # pixels, of the one over the ratio
 
@@ -65,7 +71,14 @@ class Change:
         return cls(fields[..., :2], fields[..., 2:5], fields[..., 5:8], fields[..., 8:11], fields[..., 11])
 
 
-def read_change(source: Drawn, pivot: Drawn, edited: Drawn, offset: np.ndarray, classes: Collection[int]) -> Change:
+def read_change(
+    source: Drawn,
+    pivot: Drawn,
+    edited: Drawn,
+    offset: np.ndarray,
+    classes: Collection[int],
+    anatomy: bool = False,
+) -> Change:
     """Read the change from a pivot to an edit and lay it out over the source.
 
     Parameters
@@ -73,6 +86,7 @@ def read_change(source: Drawn, pivot: Drawn, edited: Drawn, offset: np.ndarray, 
     source, pivot, edited: of one frame and one size.
     offset: (S, S, 2), from each pixel of the source to its place in the pivot.
     classes: the parser's classes that may change.
+    anatomy: whether what is known of skin, jaw and mouths is believed more than the generator.
     """
     flow = motion_between(edited, pivot)
     before = warp(pivot.picture, flow)
@@ -84,10 +98,22 @@ def read_change(source: Drawn, pivot: Drawn, edited: Drawn, offset: np.ndarray, 
     skin = _with_relief(fill(ratio, agreed(labels, edited.labels, SKIN_LIKE)))
     parts = np.maximum(agreed(labels, edited.labels, EYES, 3), agreed(labels, edited.labels, LIPS, 1))
     features = fill(_mean_within(ratio, parts), parts)
+    around = skin.mean(axis=-1, keepdims=True)
+    features = around + _within(features - around, LARGEST_FEATURE)
+    if anatomy:
+        skin = around * SKIN_HUE
+        # Lips get browner with the skin around them; where they end no two parsers agree.
+        eyes = cv2.GaussianBlur(cv2.dilate(is_one_of(edited.labels, EYES), np.ones((9, 9))), (0, 0), FEATURE_BLUR)
+        features += (1 - eyes[..., None]) * (skin - around)
     # Hair and cloth go along with the face, smoothly: no two strands are drawn alike.
     face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
     motion = warp(fill(flow, face) if face.any() else flow, offset)
-    novelty, fresh = read_novelty(source, pivot, edited, labels, offset, motion, classes)
+    opening = None
+    if anatomy and MOUTH in classes:
+        opening = find_opening(warp_labels(edited.labels, offset), source, motion, warp(after, offset))
+    if opening is not None:
+        motion = drop_jaw(motion, opening)
+    novelty, fresh = read_novelty(source, pivot, edited, labels, offset, motion, classes, opening)
     return Change(motion, warp(skin, offset), warp(features, offset), fresh, novelty)
 
 
@@ -103,12 +129,14 @@ def _calm_hue(ratio: np.ndarray) -> np.ndarray:
 
 def _with_relief(shade: np.ndarray) -> np.ndarray:
     """A shade (S, S, 3) whose folds and wrinkles are as deep as in skin, not as faint as in a small generator's."""
-    light = shade.mean(axis=-1)
-    relief = light - cv2.GaussianBlur(light, (0, 0), RELIEF_BLUR)
-    wide = cv2.GaussianBlur(shade, (0, 0), WIDE_BLUR)
+    smooth, wide = (cv2.GaussianBlur(shade, (0, 0), blur) for blur in (RELIEF_BLUR, WIDE_BLUR))
     # Far from what is around lies what was drawn elsewhere in the pivot than in the edit: a sideburn, the jaw's edge.
-    own = shade - wide + (RELIEF_GAIN - 1) * relief[..., None]
-    return wide + LARGEST_OWN * np.tanh(own / LARGEST_OWN)
+    return wide + _within(smooth - wide, LARGEST_OWN) + _within(RELIEF_GAIN * (shade - smooth), LARGEST_RELIEF)
+
+
+def _within(values: np.ndarray, largest: float) -> np.ndarray:
+    """Values bent so that none is larger than `largest`; small ones stay what they are."""
+    return largest * np.tanh(values / largest)
 
 
 def _mean_within(ratio: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -249,6 +249,7 @@ class TransferConfig:
     registration_sigma: float = 2.0  # frames, Gaussian smoothing of the way from source to pivot; 0 turns it off
     every: int = 1  # frames: the change is read in one of so many, and carried to those between
     steadying: int = 2  # frames before and after over which the change is averaged along the source's motion
+    anatomy: bool = False  # hue of skin, inside of mouths and jaw by what is known of them, for small generators
 
     def __post_init__(self) -> None:
         if self.region not in REGIONS:

@@ -9,6 +9,7 @@ import numpy as np
 
 from stit_core.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed, fill
 from stit_core.face_labels import EYES, LIPS, MOUTH, SKIN_LIKE, is_one_of
+from stit_core.mouth import Opening, draw_mouth
 from stit_core.warps import warp, warp_labels
 
 TONE_BLUR = 8.0  # pixels: within such a Gaussian the colours of source and pivot are compared
@@ -27,6 +28,7 @@ def read_novelty(
     offset: np.ndarray,
     motion: np.ndarray,
     classes: Collection[int],
+    opening: Opening | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where the edit shows what the source does not have, and its colours in the source's light.
 
@@ -44,34 +46,35 @@ def read_novelty(
     """
     wanted, there = warp_labels(edited.labels, offset), warp_labels(source.labels, motion)
     before = warp_labels(before, offset)
-    novelty = np.zeros(wanted.shape, np.float32)
-    if MOUTH in classes:
-        novelty = _new_mouth(wanted, before, there)
-    if any(eye in classes for eye in EYES):
-        novelty = np.maximum(novelty, _new_lids(wanted, before, there))
+    inside = cv2.GaussianBlur(is_one_of(wanted, (MOUTH,)), (0, 0), MOUTH_EDGE)
     tone = _tone(source, pivot, offset)
-    inside = cv2.GaussianBlur(is_one_of(wanted, (MOUTH,)), (0, 0), MOUTH_EDGE)[..., None]
     # The mouth's own colours are not the skin's: of the difference in tone it takes over how light it is,
     # and little of that where the source is lighter: a mouth stays dark inside.
     light = np.minimum(tone.mean(axis=-1, keepdims=True), LIGHTER_INSIDE)
-    tone = (1 - inside) * tone + inside * light
+    tone = tone + inside[..., None] * (light - tone)
     colours = np.clip((warp(edited.picture, offset) + OFFSET) * np.exp(tone) - OFFSET, 0, 255)
-    return novelty, colours + inside * (_dimmed(colours, source) - colours)
+    colours += inside[..., None] * (_dimmed(colours, source) - colours)
+    if opening is not None:
+        inside, seen = draw_mouth(opening, source)
+        colours += inside[..., None] * (seen - colours)
+    novelty = np.zeros(wanted.shape, np.float32)
+    if MOUTH in classes:
+        # Lips are the source's own, which the motion brings along, but for where it has none.
+        lips = cv2.GaussianBlur(is_one_of(wanted, LIPS) * is_one_of(there, (MOUTH,)), (0, 0), MOUTH_EDGE)
+        novelty = _another_mouth(wanted, before, there) * np.maximum(inside, lips)
+    if any(eye in classes for eye in EYES):
+        novelty = np.maximum(novelty, _new_lids(wanted, before, there))
+    return novelty, colours
 
 
-def _new_mouth(wanted: np.ndarray, before: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """The inside of a mouth that is open where the pivot's and the source's are not, or the other way round.
-
-    Lips are the source's own, which the motion brings along, but for where it has none.
-    """
+def _another_mouth(wanted: np.ndarray, before: np.ndarray, there: np.ndarray) -> float:
+    """How far, 0 ... 1, a mouth is open where the pivot's and the source's are not, or the other way round."""
     area = float(is_one_of(wanted, (MOUTH, *LIPS)).sum())
     if area == 0:
-        return np.zeros(wanted.shape, np.float32)
+        return 0.0
     inside = [float(is_one_of(labels, (MOUTH,)).sum()) / area for labels in (wanted, before, there)]
     differs = min(abs(inside[0] - inside[1]), abs(inside[0] - inside[2]))
-    share = float(np.clip((differs - OPENS[0]) / (OPENS[1] - OPENS[0]), 0, 1))
-    new = np.maximum(is_one_of(wanted, (MOUTH,)), is_one_of(wanted, LIPS) * is_one_of(there, (MOUTH,)))
-    return share * cv2.GaussianBlur(new, (0, 0), MOUTH_EDGE)
+    return float(np.clip((differs - OPENS[0]) / (OPENS[1] - OPENS[0]), 0, 1))
 
 
 def _new_lids(wanted: np.ndarray, before: np.ndarray, there: np.ndarray) -> np.ndarray:

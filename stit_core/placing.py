@@ -32,11 +32,13 @@ from stit_core.warps import warp
 FADE = 9.0  # pixels of the crop beyond the head's outline over which motion fades out
 EDGE_WIDTH = 1.2  # pixels, deviation of the Gaussian over the edge between what changes and what does not
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
-RELIEF_POWER = 0.15  # of the ratio by which light is shaded: the one for relief
+RELIEF_POWER = 0.1  # of the ratio by which light is shaded: the one for relief
+SHOULDER = 190.0  # grey levels, from where on what gets brighter is bent towards white
 MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
 GUIDED_WINDOW = 17  # pixels of the crop within which an edge of the picture is looked for
-GUIDED_FLAT = 1e-3  # variance of the lightness, of 1, under which there is none
-STRONG = (0.15, 0.35)  # of the logarithm of a ratio: from where a shade spills to that edge, and where all of it does
+GUIDED_FLAT = 2e-4  # variance of a colour, of 1, under which there is none
+GUIDED_CONTRAST = 1.6  # by which the mask it finds is made clearer: the little that it finds beyond an edge shows
+STRONG = (0.05, 0.2)  # of the logarithm of a ratio: from where a shade spills to that edge, and where all of it does
 SMALLEST_PART = 12  # pixels, area under which what the parser calls a part of the face is a speck
 
 
@@ -47,11 +49,13 @@ class Weights:
     Attributes
     ----------
     motion, shade, fresh: for the three parts of the change.
+    room: for motion to go to, up to what must not move.
     spill: for a strong shade, which shows where it ends: up to the edge that the picture has, past the parser's.
     skin: 1 where the shade of skin is meant, which brows share, 0 where that of eyes and lips is.
     """
 
     motion: np.ndarray
+    room: np.ndarray
     shade: np.ndarray
     spill: np.ndarray
     fresh: np.ndarray
@@ -84,9 +88,12 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     still = blocked if whole else np.maximum(blocked, is_one_of(labels, EARS))
     moving = allowed * (1 - still) if whole else allowed * (1 - still) * (labels != NECK)
     near = cv2.GaussianBlur(cv2.dilate(moving, np.ones((5, 5), np.uint8)), (0, 0), FADE / 2)
-    motion = np.clip(2 * near, 0, 1) * _up_to(still, FADE / 2)
+    motion = np.clip(2 * near, 0, 1)
     skin = cv2.GaussianBlur(is_one_of(labels, (*SKIN_LIKE, *BROWS)), (0, 0), EDGE_WIDTH)
-    return Weights(config.motion * motion, config.shade * shade, config.shade * spill, config.fresh * inwards, skin)
+    room = _up_to(still, FADE / 2)
+    return Weights(
+        config.motion * motion * room, room, config.shade * shade, config.shade * spill, config.fresh * inwards, skin
+    )
 
 
 def _up_to(kept: np.ndarray, width: float) -> np.ndarray:
@@ -96,18 +103,27 @@ def _up_to(kept: np.ndarray, width: float) -> np.ndarray:
 
 
 def _guided(mask: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """A mask (S, S) whose edge goes where the picture (S, S, 3) uint8 has one nearby.
+    """A mask (S, S) whose edge goes where the colours of the picture (S, S, 3) uint8 have one nearby.
 
-    Source: He, Sun and Tang, "Guided Image Filtering" (2010), with the lightness as guide.
+    Source: He, Sun and Tang, "Guided Image Filtering" (2010), equations 14 to 16.
     """
-    guide = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    guide = picture.astype(np.float32) / 255
 
     def mean(values: np.ndarray) -> np.ndarray:
         return cv2.boxFilter(values, -1, (GUIDED_WINDOW, GUIDED_WINDOW))
 
     mean_guide, mean_mask = mean(guide), mean(mask)
-    slope = (mean(guide * mask) - mean_guide * mean_mask) / (mean(guide * guide) - mean_guide**2 + GUIDED_FLAT)
-    return np.clip(mean(slope) * guide + mean(mean_mask - slope * mean_guide), 0, 1)
+    pairs = [(i, j) for i in range(3) for j in range(i, 3)]
+    spread = np.empty((*mask.shape, 3, 3), np.float32)
+    for i, j in pairs:
+        both = mean(guide[..., i] * guide[..., j]) - mean_guide[..., i] * mean_guide[..., j]
+        spread[..., i, j] = spread[..., j, i] = both
+    shared = mean(guide * mask[..., None]) - mean_guide * mean_mask[..., None]
+    flat = np.float32(GUIDED_FLAT) * np.eye(3, dtype=np.float32)
+    slope = np.linalg.solve(spread + flat, shared[..., None])[..., 0]  # (S, S, 3)
+    start = mean_mask - (slope * mean_guide).sum(axis=-1)
+    found = (mean(slope) * guide).sum(axis=-1) + mean(start)
+    return np.clip(0.5 + GUIDED_CONTRAST * (found - 0.5), 0, 1)
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
@@ -148,11 +164,13 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     def over_frame(values: np.ndarray) -> np.ndarray:
         return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
-    motion = change.motion * weights.motion[..., None]
+    # Where a chin comes to lie was none of the face: what comes from the face moves wherever there is room.
+    moving = np.maximum(weights.motion, weights.room * warp(weights.motion, change.motion))
+    motion = change.motion * moving[..., None]
     # What is shaded is what has come here, so its weights come along with it.
     skin = warp(weights.skin, motion)[..., None]
     strong = np.clip((np.abs(change.skin.mean(axis=-1)) - STRONG[0]) / (STRONG[1] - STRONG[0]), 0, 1)
-    believed = warp(np.maximum(weights.shade, weights.spill * strong), motion)[..., None]
+    believed = warp((1 - strong) * weights.shade + strong * weights.spill, motion)[..., None]
     shade = (skin * change.skin + (1 - skin) * change.features) * believed
     novelty = change.novelty * warp(weights.fresh, motion)
     way = over_frame(motion) @ np.linalg.inv(matrix).T.astype(np.float32)
@@ -162,8 +180,21 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     shade = over_frame(shade)
     # What is shaded keeps more of its relief than of its light, as dark skin does.
     base = cv2.GaussianBlur(moved, (0, 0), RELIEF / np.sqrt(abs(np.linalg.det(matrix))))
-    result = (base + np.float32(OFFSET)) * np.exp(shade) - np.float32(OFFSET)
+    result = (base + np.float32(OFFSET)) * np.exp(_below_white(base, shade)) - np.float32(OFFSET)
     result += (moved - base) * np.exp(shade * np.float32(RELIEF_POWER))
     share = over_frame(novelty)[..., None]
     result = result + share * (over_frame(change.fresh) - result)
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
+
+
+def _below_white(base: np.ndarray, shade: np.ndarray) -> np.ndarray:
+    """A shade (h, w, 3) that brightens grey levels less the nearer it takes them to white, as film does."""
+
+    def bent(levels: np.ndarray) -> np.ndarray:
+        over = np.maximum(levels - SHOULDER, 0)
+        room = np.float32(255 - SHOULDER)
+        return np.minimum(levels, SHOULDER) + room * np.tanh(over / room)
+
+    light = base.mean(axis=-1, keepdims=True) + np.float32(OFFSET)
+    brighter = np.maximum(shade.mean(axis=-1, keepdims=True), 0)
+    return shade - brighter + np.log(bent(light * np.exp(brighter)) / bent(light))

@@ -245,7 +245,7 @@ class Transfer:
         pivot = self._pivot(position, stored, readings[0])
         edited = self._drawn(drawn, readings[1], self._find_points(drawn))
         offset = warp_between(source.points, pivot.points - source.points, self.size)
-        return read_change(source, pivot, edited, offset, self.classes).stacked()
+        return read_change(source, pivot, edited, offset, self.classes, self.config.anatomy).stacked()
 
     def _source(self, position: int) -> Drawn:
         if position not in self._sources:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from transfer_cases import EAR, GLASSES, HAIR, SIZE, SKIN, WHOLE_FACE, drawn, head_labels, painted
@@ -21,7 +22,7 @@ def change_of(motion: tuple[float, float] = (0.0, 0.0), shade: float = 0.0, nove
 
 def everywhere(value: float) -> Weights:
     plane = np.full((SIZE, SIZE), value, np.float32)
-    return Weights(plane, plane, plane, plane, plane)
+    return Weights(plane, plane, plane, plane, plane, plane)
 
 
 def quad_at(left: float, top: float, side: float) -> np.ndarray:
@@ -102,3 +103,36 @@ def test_shares_scale_the_parts() -> None:
     np.testing.assert_allclose(half.motion, 0.5 * full.motion)
     assert half.shade.max() == 0
     np.testing.assert_array_equal(half.fresh, full.fresh)
+
+
+def test_a_chin_comes_to_lie_where_there_was_background() -> None:
+    weights = place_weights(drawn(LABELS), WHOLE_FACE, TransferConfig(steadying=0))
+    frame, edge = np.zeros((SIZE, SIZE, 3), np.uint8), int(np.flatnonzero(LABELS[:, 64] == SKIN).max())
+    frame[LABELS == SKIN] = 200
+    change = change_of((0.0, -8.0))
+    patch = apply_change(frame, quad_at(0, 0, SIZE), change, weights)
+    chin = np.flatnonzero(patch[:SIZE, 64, 0] > 100).max()
+    assert chin == pytest.approx(edge + 8, abs=2)
+
+
+@pytest.mark.parametrize("tone", [60, 230])
+def test_what_gets_lighter_is_bent_towards_white_and_what_gets_darker_is_not(tone: int) -> None:
+    frame = np.full((200, 300, 3), tone, np.uint8)
+    lighter, _ = inner(apply_change(frame, QUAD, change_of(shade=0.5), everywhere(1.0)))
+    darker, _ = inner(apply_change(frame, QUAD, change_of(shade=-0.5), everywhere(1.0)))
+    assert darker.mean() == pytest.approx((tone + 10) * np.exp(-0.5) - 10, abs=1)
+    assert tone < lighter.mean() <= 254
+    if tone < 100:
+        assert lighter.mean() == pytest.approx((tone + 10) * np.exp(0.5) - 10, abs=1)
+
+
+def test_a_strong_shade_ends_at_the_edge_that_the_picture_has() -> None:
+    shrunk = LABELS.copy()  # a parser that misses four pixels of the skin beside the background
+    missed = (LABELS == SKIN) & (cv2.erode((LABELS == SKIN).astype(np.uint8), np.ones((9, 9))) == 0)
+    missed[:100] = False
+    shrunk[missed] = 0
+    weights = place_weights(drawn(shrunk, painted(LABELS)), WHOLE_FACE, TransferConfig())
+    inside = cv2.erode((LABELS == SKIN).astype(np.uint8), np.ones((3, 3))) > 0
+    found, seen = weights.spill[missed & inside].mean(), weights.shade[missed & inside].mean()
+    assert found > 0.45 and found > 3 * seen
+    assert weights.spill[:8].max() < 0.05
