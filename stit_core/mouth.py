@@ -9,6 +9,7 @@ Alignment to a Dubbed Audio Track" (2015), section 6; widths of teeth after Whee
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import cv2
@@ -71,6 +72,12 @@ class Opening:
     def gap(self) -> float:
         """Millimetres of dark between the upper incisors and the lower lip."""
         return float(max(0.0, self.bottom[self.centre] - max(self.edge, self.top[self.centre])))
+
+    def narrowed(self, share: float) -> Opening:
+        """The same mouth, open by a share of it: half-open lips hide the rest, they are never half transparent."""
+        middle = (self.top + self.bottom) / 2
+        top, bottom = (middle + share * (side - middle) for side in (self.top, self.bottom))
+        return dataclasses.replace(self, top=top, bottom=bottom)
 
     @property
     def millimetre(self) -> float:

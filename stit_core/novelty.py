@@ -54,14 +54,15 @@ def read_novelty(
     tone = tone + inside[..., None] * (light - tone)
     colours = np.clip((warp(edited.picture, offset) + OFFSET) * np.exp(tone) - OFFSET, 0, 255)
     colours += inside[..., None] * (_dimmed(colours, source) - colours)
-    if opening is not None:
-        inside, seen = draw_mouth(opening, source)
+    share = _another_mouth(wanted, before, there) if MOUTH in classes else 0.0
+    # Lips are the source's own, which the motion brings along, but for where it has none.
+    lips = cv2.GaussianBlur(is_one_of(wanted, LIPS) * is_one_of(there, (MOUTH,)), (0, 0), MOUTH_EDGE)
+    if opening is None:
+        novelty = share * np.maximum(inside, lips)
+    else:
+        inside, seen = draw_mouth(opening.narrowed(share), source)
         colours += inside[..., None] * (seen - colours)
-    novelty = np.zeros(wanted.shape, np.float32)
-    if MOUTH in classes:
-        # Lips are the source's own, which the motion brings along, but for where it has none.
-        lips = cv2.GaussianBlur(is_one_of(wanted, LIPS) * is_one_of(there, (MOUTH,)), (0, 0), MOUTH_EDGE)
-        novelty = _another_mouth(wanted, before, there) * np.maximum(inside, lips)
+        novelty = np.maximum(inside, share * lips)
     if any(eye in classes for eye in EYES):
         novelty = np.maximum(novelty, _new_lids(wanted, before, there))
     return novelty, colours

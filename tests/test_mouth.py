@@ -56,7 +56,8 @@ def test_an_opening_lies_where_the_edit_draws_it_and_ends_in_the_corners() -> No
     around = cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
     assert place[around].max() < 0.05
     rows, columns = np.nonzero(place > 0.2)
-    assert columns.min() >= LEFT - 2 and columns.max() <= RIGHT + 2
+    assert columns.min() >= LEFT - 2
+    assert columns.max() <= RIGHT + 2
     assert np.ptp(rows[columns < LEFT + 2]) < np.ptp(rows[np.abs(columns - 64) < 3])
 
 
@@ -71,17 +72,20 @@ def test_upper_teeth_hang_from_above_and_the_rest_is_dark() -> None:
 
 def test_teeth_reach_as_far_down_as_the_generator_draws_them() -> None:
     opened, smiling = opening_of(6), opening_of(6, teeth=1.0)
-    assert opened is not None and smiling is not None
+    assert opened is not None
+    assert smiling is not None
     assert opened.gap > 5 > 1 > smiling.gap
     partly = opening_of(6, teeth=0.5)
-    assert partly is not None and smiling.gap < partly.gap < opened.gap
+    assert partly is not None
+    assert smiling.gap < partly.gap < opened.gap
 
 
 def test_the_jaw_goes_down_with_the_lower_lip_and_stays_up_in_a_smile() -> None:
     lip_goes = np.zeros((SIZE, SIZE, 2), np.float32)
     lip_goes[92:106, 46:82, 1] = -4.0  # what lies here came from above
     opened, smiling = opening_of(6, motion=lip_goes), opening_of(6, 1.0, lip_goes)
-    assert opened is not None and smiling is not None
+    assert opened is not None
+    assert smiling is not None
     assert drop_jaw(lip_goes, opened)[CHIN, 64, 1] == pytest.approx(-4.0, abs=0.8)
     assert drop_jaw(lip_goes, smiling)[CHIN, 64, 1] == pytest.approx(0.0, abs=0.5)
     dropped = drop_jaw(lip_goes, opened)
