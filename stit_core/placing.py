@@ -33,6 +33,7 @@ FADE = 9.0  # pixels of the crop beyond the head's outline over which motion fad
 EDGE_WIDTH = 1.2  # pixels, deviation of the Gaussian over the edge between what changes and what does not
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
 RELIEF_POWER = 0.1  # of the ratio by which light is shaded: the one for relief
+MEAN = np.full((1, 3), 1 / 3, np.float32)  # of the channels
 SHOULDER = 190.0  # grey levels, from where on what gets brighter is bent towards white
 MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
 GUIDED_WINDOW = 17  # pixels of the crop within which an edge of the picture is looked for
@@ -121,8 +122,8 @@ def _guided(mask: np.ndarray, picture: np.ndarray) -> np.ndarray:
     shared = mean(guide * mask[..., None]) - mean_guide * mean_mask[..., None]
     flat = np.float32(GUIDED_FLAT) * np.eye(3, dtype=np.float32)
     slope = np.linalg.solve(spread + flat, shared[..., None])[..., 0]  # (S, S, 3)
-    start = mean_mask - (slope * mean_guide).sum(axis=-1)
-    found = (mean(slope) * guide).sum(axis=-1) + mean(start)
+    start = mean_mask - np.einsum("ijk,ijk->ij", slope, mean_guide)
+    found = np.einsum("ijk,ijk->ij", mean(slope), guide) + mean(start)
     return np.clip(0.5 + GUIDED_CONTRAST * (found - 0.5), 0, 1)
 
 
@@ -169,7 +170,7 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     motion = change.motion * moving[..., None]
     # What is shaded is what has come here, so its weights come along with it.
     skin = warp(weights.skin, motion)[..., None]
-    strong = np.clip((np.abs(change.skin.mean(axis=-1)) - STRONG[0]) / (STRONG[1] - STRONG[0]), 0, 1)
+    strong = np.clip((np.abs(cv2.transform(change.skin, MEAN)) - STRONG[0]) / (STRONG[1] - STRONG[0]), 0, 1)
     believed = warp((1 - strong) * weights.shade + strong * weights.spill, motion)[..., None]
     shade = (skin * change.skin + (1 - skin) * change.features) * believed
     novelty = change.novelty * warp(weights.fresh, motion)
@@ -195,6 +196,8 @@ def _below_white(base: np.ndarray, shade: np.ndarray) -> np.ndarray:
         room = np.float32(255 - SHOULDER)
         return np.minimum(levels, SHOULDER) + room * np.tanh(over / room)
 
-    light = base.mean(axis=-1, keepdims=True) + np.float32(OFFSET)
-    brighter = np.maximum(shade.mean(axis=-1, keepdims=True), 0)
+    light = cv2.transform(base, MEAN)[..., None] + np.float32(OFFSET)
+    brighter = np.maximum(cv2.transform(shade, MEAN)[..., None], 0)
+    if brighter.max() < 0.01:
+        return shade
     return shade - brighter + np.log(bent(light * np.exp(brighter)) / bent(light))
