@@ -114,14 +114,21 @@ def _guided(mask: np.ndarray, picture: np.ndarray) -> np.ndarray:
         return cv2.boxFilter(values, -1, (GUIDED_WINDOW, GUIDED_WINDOW))
 
     mean_guide, mean_mask = mean(guide), mean(mask)
-    pairs = [(i, j) for i in range(3) for j in range(i, 3)]
-    spread = np.empty((*mask.shape, 3, 3), np.float32)
-    for i, j in pairs:
-        both = mean(guide[..., i] * guide[..., j]) - mean_guide[..., i] * mean_guide[..., j]
-        spread[..., i, j] = spread[..., j, i] = both
     shared = mean(guide * mask[..., None]) - mean_guide * mean_mask[..., None]
-    flat = np.float32(GUIDED_FLAT) * np.eye(3, dtype=np.float32)
-    slope = np.linalg.solve(spread + flat, shared[..., None])[..., 0]  # (S, S, 3)
+
+    def spread(i: int, j: int) -> np.ndarray:
+        own = np.float32(GUIDED_FLAT if i == j else 0)
+        return mean(guide[..., i] * guide[..., j]) - mean_guide[..., i] * mean_guide[..., j] + own
+
+    # Cramer's rule, since LAPACK spends its time on starting 65,536 systems of three equations.
+    a, b, c, d, e, f = spread(0, 0), spread(0, 1), spread(0, 2), spread(1, 1), spread(1, 2), spread(2, 2)
+    first, second, third = d * f - e * e, c * e - b * f, b * e - c * d
+    across, along, last = b * c - a * e, a * f - c * c, a * d - b * b
+    x, y, z = cv2.split(shared)
+    slope = cv2.merge(
+        [first * x + second * y + third * z, second * x + along * y + across * z, third * x + across * y + last * z]
+    )
+    slope /= (a * first + b * second + c * third)[..., None]
     start = mean_mask - np.einsum("ijk,ijk->ij", slope, mean_guide)
     found = np.einsum("ijk,ijk->ij", mean(slope), guide) + mean(start)
     return np.clip(0.5 + GUIDED_CONTRAST * (found - 0.5), 0, 1)

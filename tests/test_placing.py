@@ -8,7 +8,15 @@ from transfer_cases import EAR, GLASSES, HAIR, SIZE, SKIN, WHOLE_FACE, drawn, he
 from stit_core.change import Change
 from stit_core.config import TransferConfig
 from stit_core.geometry import quad_bounds
-from stit_core.placing import Weights, apply_change, place_weights
+from stit_core.placing import (
+    GUIDED_CONTRAST,
+    GUIDED_FLAT,
+    GUIDED_WINDOW,
+    Weights,
+    _guided,
+    apply_change,
+    place_weights,
+)
 
 LABELS = head_labels()
 
@@ -137,3 +145,26 @@ def test_a_strong_shade_ends_at_the_edge_that_the_picture_has() -> None:
     assert found > 0.45
     assert found > 3 * seen
     assert weights.spill[:8].max() < 0.05
+
+
+def test_the_guided_mask_is_the_ridge_regression_of_every_window() -> None:
+    picture, mask = painted(LABELS, grain=30.0), (LABELS == SKIN).astype(np.float32)
+    half, guide = GUIDED_WINDOW // 2, picture / 255.0
+
+    def fit(row: int, column: int) -> tuple[np.ndarray, float]:
+        window = np.s_[row - half : row + half + 1, column - half : column + half + 1]
+        colours, inside = guide[window].reshape(-1, 3), mask[window].ravel()
+        apart = colours - colours.mean(axis=0)
+        spread = apart.T @ apart / len(apart) + GUIDED_FLAT * np.eye(3)
+        slope = np.linalg.solve(spread, apart.T @ (inside - inside.mean()) / len(apart))
+        return slope, inside.mean() - slope @ colours.mean(axis=0)
+
+    found = _guided(mask, picture)
+    between = []
+    for row, column in ((70, 29), (90, 34), (40, 44), (108, 64), (70, 64)):
+        around = [fit(row + i, column + j) for i in range(-half, half + 1) for j in range(-half, half + 1)]
+        slope, start = np.mean([s for s, _ in around], axis=0), np.mean([b for _, b in around])
+        expected = np.clip(0.5 + GUIDED_CONTRAST * (slope @ guide[row, column] + start - 0.5), 0, 1)
+        assert found[row, column] == pytest.approx(expected, abs=2e-3)
+        between.append(0.02 < expected < 0.98)
+    assert any(between), "an oracle of nothing but 0 and 1 proves little"
