@@ -17,6 +17,7 @@ PURE = {
     "correspondence",
     "drawn",
     "face_labels",
+    "mouth",
     "novelty",
     "placing",
     "warps",
