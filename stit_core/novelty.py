@@ -54,7 +54,7 @@ def read_novelty(
     tone = tone + inside[..., None] * (light - tone)
     colours = np.clip((warp(edited.picture, offset) + OFFSET) * np.exp(tone) - OFFSET, 0, 255)
     colours += inside[..., None] * (_dimmed(colours, source) - colours)
-    share = _another_mouth(wanted, before, source.labels) if MOUTH in classes else 0.0
+    share = _another_mouth(wanted, before, there, source.labels) if MOUTH in classes else 0.0
     # Lips are the source's own, which the motion brings along, but for where it has none.
     lips = cv2.GaussianBlur(is_one_of(wanted, LIPS) * is_one_of(there, (MOUTH,)), (0, 0), MOUTH_EDGE)
     if opening is None:
@@ -71,17 +71,25 @@ def read_novelty(
     return novelty, colours
 
 
-def _another_mouth(wanted: np.ndarray, before: np.ndarray, source: np.ndarray) -> float:
-    """How far, 0 ... 1, a mouth is open where the pivot's and the source's are not, or the other way round.
+def _another_mouth(wanted: np.ndarray, before: np.ndarray, there: np.ndarray, source: np.ndarray) -> float:
+    """How far, 0 ... 1, a mouth has to be drawn: it is open where the pivot's and the source's are not, or the
+    other way round, or the motion draws the source's own, teeth and all, out to more than it is.
 
-    The source's counts as it is: moved, it would be as open as is wanted, its teeth drawn out with it.
+    Parameters
+    ----------
+    wanted, before, there, source: (S, S) uint8, the classes of the edit, of the pivot moved to it, of the source
+        moved, and of the source as it is.
     """
-    shares = []
-    for labels in (wanted, before, source):
-        inside = float(is_one_of(labels, (MOUTH,)).sum())
-        shares.append(inside / max(inside + float(is_one_of(labels, LIPS).sum()), 1.0))
-    differs = min(abs(shares[0] - shares[1]), abs(shares[0] - shares[2]))
-    return float(np.clip((differs - OPENS[0]) / (OPENS[1] - OPENS[0]), 0, 1))
+
+    def inside(labels: np.ndarray) -> float:
+        return float(is_one_of(labels, (MOUTH,)).sum())
+
+    def share(labels: np.ndarray) -> float:
+        return inside(labels) / max(inside(labels) + float(is_one_of(labels, LIPS).sum()), 1.0)
+
+    differs = min(abs(share(wanted) - share(before)), abs(share(wanted) - share(source)))
+    drawn_out = (inside(there) - inside(source)) / max(float(is_one_of(wanted, (MOUTH, *LIPS)).sum()), 1.0)
+    return float(np.clip((max(differs, drawn_out) - OPENS[0]) / (OPENS[1] - OPENS[0]), 0, 1))
 
 
 def _new_lids(wanted: np.ndarray, before: np.ndarray, there: np.ndarray) -> np.ndarray:
