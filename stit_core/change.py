@@ -29,11 +29,13 @@ HUE_NEEDS = 0.2  # change of the logarithm of lightness at which half of the cha
 # Of red, green and blue: change of the logarithm in skin that gets darker, for a mean of 1. Fitted to the Monk skin
 # tone scale from its fourth tone to its eighth. Small generators draw darker skin as grey.
 SKIN_HUE = np.array([0.78, 1.07, 1.15], np.float32)
+SHADOW_HUE = 0.5  # of that change of hue, which shadows share
 RELIEF_BLUR = 4.0  # pixels: what is narrower counts as folds and wrinkles
 RELIEF_GAIN = 2.0
-LARGEST_RELIEF = 0.12  # of the logarithm of a ratio, by which they shade
+LARGEST_RELIEF = 0.07  # of the logarithm of a ratio, by which they shade
 WIDE_BLUR = 16.0  # pixels: the shade of skin stays near its mean within that
-LARGEST_OWN = 0.12  # of the logarithm of a ratio, by which it may leave that mean: broader shadows look like smudges
+LARGEST_OWN = 0.05  # of the logarithm of a ratio, by which it may leave that mean: what is more looks like a smudge
+LARGEST_WIDE = 0.12  # of the logarithm of a ratio, by which that mean may leave the one of the whole face
 LARGEST_FEATURE = 0.4  # of the logarithm of a ratio, by which the shade of lips and eyes may leave the skin's
 FEATURE_BLUR = 2.5  # pixels, of the one over the ratio of eyes and lips
 SHADE_BLUR = 0.8  # pixels, of the one over the ratio
@@ -101,7 +103,10 @@ def read_change(
     around = skin.mean(axis=-1, keepdims=True)
     features = around + _within(features - around, LARGEST_FEATURE)
     if anatomy:
-        skin = around * SKIN_HUE
+        # What is darker in places, by a shadow or a shaven chin, is not as much browner for that.
+        known = is_one_of(edited.labels, SKIN_LIKE)[..., None]
+        tone = (around * known).sum() / max(float(known.sum()), 1.0)
+        skin = around + (tone + SHADOW_HUE * (around - tone)) * (SKIN_HUE - 1)
         # Lips get browner with the skin around them; where they end no two parsers agree.
         eyes = cv2.GaussianBlur(cv2.dilate(is_one_of(edited.labels, EYES), np.ones((9, 9))), (0, 0), FEATURE_BLUR)
         features += (1 - eyes[..., None]) * (skin - around)
@@ -130,8 +135,14 @@ def _calm_hue(ratio: np.ndarray) -> np.ndarray:
 def _with_relief(shade: np.ndarray) -> np.ndarray:
     """A shade (S, S, 3) whose folds and wrinkles are as deep as in skin, not as faint as in a small generator's."""
     smooth, wide = (cv2.GaussianBlur(shade, (0, 0), blur) for blur in (RELIEF_BLUR, WIDE_BLUR))
+    tone = shade.mean(axis=(0, 1), keepdims=True)
     # Far from what is around lies what was drawn elsewhere in the pivot than in the edit: a sideburn, the jaw's edge.
-    return wide + _within(smooth - wide, LARGEST_OWN) + _within(RELIEF_GAIN * (shade - smooth), LARGEST_RELIEF)
+    return (
+        tone
+        + _within(wide - tone, LARGEST_WIDE)
+        + _within(smooth - wide, LARGEST_OWN)
+        + _within(RELIEF_GAIN * (shade - smooth), LARGEST_RELIEF)
+    )
 
 
 def _within(values: np.ndarray, largest: float) -> np.ndarray:

@@ -28,6 +28,7 @@ COLUMNS = (LEFT + (np.arange(SHAPE[0]) + 0.5) / FINE)[None]  # x of its columns,
 ROWS = (TOP + (np.arange(SHAPE[1]) + 0.5) / FINE)[:, None]  # y of its rows
 SMALLEST = 1.0  # millimetres: no less counts as an opening
 OUTLINE_DEGREE = 4  # of the polynomial along a lip
+CREASE = 1.08  # of the half width, up to where the crease of a mouth's corner goes on past its landmark
 CORNER_WEIGHT = 30.0  # of a corner among the columns of an outline
 SHOWN_AT_REST = 2.5  # millimetres of the upper incisors below a relaxed lip
 CROWN = 10.5  # millimetres, height of an upper incisor
@@ -38,10 +39,11 @@ DEPTH = 18.0  # millimetres by which the incisors stand before the corners of th
 GAPS = np.array([0.0, 8.5, 15.2, 22.8, 29.8, 36.8])  # millimetres along the arch from the middle to each next gap
 EDGES = np.array([0.0, 0.9, 0.3, 1.2, 2.2])  # millimetres by which the edge of each next tooth stands higher
 JAW = 30.0  # millimetres from the midline within which the jaw's skin goes down with it
-IVORY = np.array([1.0, 0.9, 0.78], np.float32)
+IVORY = np.array([1.0, 0.92, 0.83], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
-TONGUE = np.array([0.62, 0.28, 0.26], np.float32)
-DARK = np.array([0.13, 0.055, 0.05], np.float32)
+TONGUE = np.array([0.72, 0.34, 0.32], np.float32)
+DARK = np.array([0.20, 0.09, 0.08], np.float32)
+SKIN_LIGHT = 0.25  # power of the skin's hue that teeth take over: what lights a mouth comes from skin
 TEETH_LIGHT = 1.3  # of the source's lit skin, or of the whites of its eyes where they are lighter
 
 
@@ -120,7 +122,7 @@ def find_opening(wanted: np.ndarray, source: Drawn, motion: np.ndarray, drawn: n
 
     inside = _largest(fine(is_one_of(wanted, (MOUTH,))) > 0.5)
     half = width / pixel / FINE / 2
-    outline = _outline(inside, half)
+    outline = _outline(inside, CREASE * half)
     if outline is None:
         return None
     points = (source.points - origin) @ np.linalg.inv(axes).T / FINE + np.array([LEFT, TOP])  # millimetres
@@ -160,8 +162,8 @@ def draw_mouth(opening: Opening, source: Drawn) -> tuple[np.ndarray, np.ndarray]
     colours += tooth[..., None] * (ivory - colours)
     # The lips' shadow lies on what stands right under the upper one, and towards the corners.
     half = max(float((bottom > top).sum()) / FINE / 2, 1.0)
-    light = (0.72 + 0.28 * _ramp(ROWS - top - 0.9, 1.2)) * (1 - 0.6 * np.clip(np.abs(COLUMNS) / half, 0, 1) ** 3)
-    seen = np.concatenate([colours * (light * facing * _light(source))[..., None], place[..., None]], axis=-1)
+    light = (0.72 + 0.28 * _ramp(ROWS - top - 0.9, 1.2)) * (1 - 0.5 * np.clip(np.abs(COLUMNS) / half, 0, 1) ** 3)
+    seen = np.concatenate([colours * (light * facing)[..., None] * _light(source), place[..., None]], axis=-1)
     seen = cv2.GaussianBlur(seen.astype(np.float32), (0, 0), FINE / opening.millimetre / 2)  # it has finer pixels
     size = source.labels.shape[1], source.labels.shape[0]
     seen = cv2.warpAffine(seen, opening.matrix, size, flags=cv2.INTER_LINEAR)
@@ -169,20 +171,14 @@ def draw_mouth(opening: Opening, source: Drawn) -> tuple[np.ndarray, np.ndarray]
 
 
 def _cavity(opening: Opening) -> np.ndarray:
-    """The dark of a mouth, the tongue and the lower incisors in it, (h, w, 3) of the light of a tooth."""
+    """The dark of a mouth and the tongue in it, (h, w, 3) of the light of a tooth."""
     x, bottom, height = COLUMNS - opening.middle, opening.bottom[None], max(opening.gap, 1.0)
     cheeks = np.clip((np.abs(x) - 12) / 12, 0, 1)[..., None]
     colours = DARK * (1 + 0.8 * cheeks) * np.ones((SHAPE[1], 1, 1))
-    rise = 0.62 * height * np.sqrt(np.clip(1 - (x / 19.0) ** 2, 0, 1))
+    rise = 0.75 * height * np.sqrt(np.clip(1 - (x / 19.0) ** 2, 0, 1))
     into = ROWS - (bottom - rise)  # millimetres below the tongue's outline
     surface = (0.35 + 0.65 * np.clip(into / (0.6 * height), 0, 1)) * (1 - 0.12 * np.exp(-((x / 2.5) ** 2)))
-    colours = colours + _ramp(into, 0.22 * height)[..., None] * (TONGUE * surface[..., None] - colours)
-    # The lower incisors' edges stand in the shadow just above the lip.
-    shown = 1.3 * float(np.clip((opening.gap - 5) / 5, 0, 1))
-    place = _ramp(ROWS - (bottom - shown), 0.35) * np.clip(1 - (x / 13.0) ** 4, 0, 1) * min(shown, 1)
-    beside = np.abs(x / 5.4 - np.rint(x / 5.4))
-    ivory = IVORY * (0.5 - 0.22 * _ramp(0.09 - beside, 0.08))[..., None]
-    return colours + place[..., None] * (ivory - colours)
+    return colours + _ramp(into, 0.22 * height)[..., None] * (TONGUE * surface[..., None] - colours)
 
 
 def _teeth(opening: Opening) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -206,7 +202,7 @@ def _teeth(opening: Opening) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.14 * (2 * across - 1) ** 2) * (1 - 0.22 * gap)
     gum = _ramp(height - 9.4 + 1.6 * (1 - np.minimum(beside / 2.5, 1)), 0.4)[..., None]
     ivory = shade[..., None] * IVORY
-    light = 0.45 + 0.55 * np.interp(COLUMNS, seen[front], facing[front])
+    light = 0.6 + 0.4 * np.interp(COLUMNS, seen[front], facing[front])
     return _ramp(edge - ROWS, 0.3), ivory + gum * (GUM - ivory), light
 
 
@@ -254,13 +250,21 @@ def _drawn_edge(drawn: np.ndarray, inside: np.ndarray, middle: float) -> float:
     return TOP + float(np.median(edges)) / FINE if edges else -np.inf
 
 
-def _light(source: Drawn) -> float:
-    """Grey level of a white tooth in the source's light."""
+def _light(source: Drawn) -> np.ndarray:
+    """Colour (3,) of a white tooth in the source's light, grey levels.
+
+    How light it is say the lit skin and the whites of the eyes, its hue is a little of the skin's.
+    """
     levels = source.picture.mean(axis=-1)
-    skin, eyes = levels[is_one_of(source.labels, SKIN_LIKE) > 0], levels[is_one_of(source.labels, EYES) > 0]
-    found = [TEETH_LIGHT * float(np.percentile(skin, 75))] if len(skin) else []
-    found += [float(np.percentile(eyes, 90))] if len(eyes) else []
-    return float(np.clip(max(found, default=160.0), 40.0, 230.0))
+    skin, eyes = is_one_of(source.labels, SKIN_LIKE) > 0, is_one_of(source.labels, EYES) > 0
+    found, hue = [], np.ones(3)
+    if skin.any():
+        found.append(TEETH_LIGHT * float(np.percentile(levels[skin], 75)))
+        colour = source.picture[skin].mean(axis=0) + 1.0
+        hue = (colour / colour.mean()) ** SKIN_LIGHT
+    if eyes.any():
+        found.append(float(np.percentile(levels[eyes], 90)))
+    return float(np.clip(max(found, default=160.0), 40.0, 230.0)) * hue
 
 
 def _moved(point: np.ndarray, motion: np.ndarray) -> np.ndarray:

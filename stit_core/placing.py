@@ -37,9 +37,13 @@ MEAN = np.full((1, 3), 1 / 3, np.float32)  # of the channels
 SHOULDER = 190.0  # grey levels, from where on what gets brighter is bent towards white
 MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
 GUIDED_WINDOW = 17  # pixels of the crop within which an edge of the picture is looked for
+SPILL = 13  # pixels of the crop, twice the reach beyond the parser's edge: hair shaded further in looks hazy
 GUIDED_FLAT = 2e-4  # variance of a colour, of 1, under which there is none
 GUIDED_CONTRAST = 1.6  # by which the mask it finds is made clearer: the little that it finds beyond an edge shows
 STRONG = (0.05, 0.2)  # of the logarithm of a ratio: from where a shade spills to that edge, and where all of it does
+EAR_REACH = 0.5  # of the eyes' distance, radius around an ear's place
+EAR_ALIKE = 2.5  # deviations of the colour of skin within which something beside it is skin
+EAR_NOISE = 30.0  # squared grey levels by which that colour varies at least
 SMALLEST_PART = 12  # pixels, area under which what the parser calls a part of the face is a speck
 
 
@@ -50,7 +54,7 @@ class Weights:
     Attributes
     ----------
     motion, shade, fresh: for the three parts of the change.
-    room: for motion to go to, up to what must not move.
+    room: for a chin to go to, hair and all, up to what must not move.
     spill: for a strong shade, which shows where it ends: up to the edge that the picture has, past the parser's.
     skin: 1 where the shade of skin is meant, which brows share, 0 where that of eyes and lips is.
     """
@@ -83,7 +87,9 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     unshaded = [MOUTH, *(label for label in (*EYES, *LIPS) if label not in classes)]  # teeth have a colour of their own
     unshaded_place = cv2.GaussianBlur(is_one_of(labels, unshaded), (0, 0), EDGE_WIDTH)
     shade = cv2.GaussianBlur(allowed, (0, 0), EDGE_WIDTH) * inwards * (1 - unshaded_place)
-    spill = _guided(allowed, source.picture) * (1 - is_one_of(labels, COVERS)) * (1 - unshaded_place)
+    tinted = np.maximum(allowed, _ears(source)) if {SKIN, *EARS} <= set(classes) else allowed
+    near_skin = cv2.GaussianBlur(cv2.dilate(tinted, np.ones((SPILL, SPILL), np.uint8)), (0, 0), EDGE_WIDTH)
+    spill = _guided(tinted, source.picture) * near_skin * (1 - is_one_of(labels, COVERS)) * (1 - unshaded_place)
     whole = HAIR in classes
     # Ears are drawn elsewhere than they are more often than not: they move with the whole head only, as the neck does.
     still = blocked if whole else np.maximum(blocked, is_one_of(labels, EARS))
@@ -91,10 +97,46 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     near = cv2.GaussianBlur(cv2.dilate(moving, np.ones((5, 5), np.uint8)), (0, 0), FADE / 2)
     motion = np.clip(2 * near, 0, 1)
     skin = cv2.GaussianBlur(is_one_of(labels, (*SKIN_LIKE, *BROWS)), (0, 0), EDGE_WIDTH)
-    room = _up_to(still, FADE / 2)
+    chin = _chin(source)
+    room = chin * np.maximum(_up_to(still, FADE / 2), _up_to(still * (labels != HAIR), FADE / 2))
     return Weights(
-        config.motion * motion * room, room, config.shade * shade, config.shade * spill, config.fresh * inwards, skin
+        config.motion * motion * _up_to(still, FADE / 2),
+        room,
+        config.shade * shade,
+        config.shade * spill,
+        config.fresh * inwards,
+        skin,
     )
+
+
+def _ears(source: Drawn) -> np.ndarray:
+    """1 where there is skin by its colour beside the jaw's ends: of ears parsers miss the greater part. (S, S)."""
+    skin = source.picture[is_one_of(source.labels, (SKIN,)) > 0].astype(np.float32)
+    if len(skin) < SMALLEST_PART:
+        return np.zeros(source.labels.shape, np.float32)
+    apart = source.picture.astype(np.float32) - skin.mean(axis=0)
+    inverse = np.linalg.inv(np.cov(skin.T) + EAR_NOISE * np.eye(3)).astype(np.float32)
+    alike = (np.einsum("ijk,kl,ijl->ij", apart, inverse, apart) < EAR_ALIKE**2) & (source.labels != HAIR)
+    eyes = source.points[36:42].mean(axis=0), source.points[42:48].mean(axis=0)
+    near = np.zeros(source.labels.shape, np.uint8)
+    for ends, eye in zip(((0, 1, 2), (14, 15, 16)), eyes, strict=True):
+        end = source.points[list(ends)].mean(axis=0)
+        outwards = (end - eye) / max(float(np.hypot(*(end - eye))), 1.0)
+        reach = EAR_REACH * float(np.hypot(*(eyes[1] - eyes[0])))
+        x, y = np.rint(end + 0.7 * reach * outwards).astype(int)
+        cv2.circle(near, (int(x), int(y)), round(reach), 1, -1)
+    return cv2.morphologyEx((near * alike).astype(np.float32), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+
+
+def _chin(source: Drawn) -> np.ndarray:
+    """1 around the chin and below it, 0 from the mouth upwards and beside the jaw; (S, S), by the landmarks."""
+    mouth, down = source.points[[48, 54]].mean(axis=0), source.points[8] - source.points[[48, 54]].mean(axis=0)
+    length = max(float(np.hypot(*down)), 1.0)
+    down = down / length
+    places = np.indices(source.labels.shape, dtype=np.float32)[::-1] - mouth.astype(np.float32)[:, None, None]
+    below = (down[0] * places[0] + down[1] * places[1]) / length  # 0 at the mouth, 1 at the chin
+    beside = np.abs(down[0] * places[1] - down[1] * places[0]) / length
+    return (np.clip((below - 0.3) / 0.4, 0, 1) * np.clip((1.5 - beside) / 0.4, 0, 1)).astype(np.float32)
 
 
 def _up_to(kept: np.ndarray, width: float) -> np.ndarray:
@@ -172,7 +214,7 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     def over_frame(values: np.ndarray) -> np.ndarray:
         return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
-    # Where a chin comes to lie was none of the face: what comes from the face moves wherever there is room.
+    # Where a chin comes to lie was none of the face.
     moving = np.maximum(weights.motion, weights.room * warp(weights.motion, change.motion))
     motion = change.motion * moving[..., None]
     # What is shaded is what has come here, so its weights come along with it.

@@ -3,10 +3,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from transfer_cases import EAR, GLASSES, HAIR, SIZE, SKIN, WHOLE_FACE, drawn, head_labels, painted
+from transfer_cases import EAR, GLASSES, HAIR, SIZE, SKIN, WHOLE_FACE, drawn, head_labels, landmarks, painted
 
 from stit_core.change import Change
 from stit_core.config import TransferConfig
+from stit_core.drawn import Drawn
 from stit_core.geometry import quad_bounds
 from stit_core.placing import (
     GUIDED_CONTRAST,
@@ -168,3 +169,18 @@ def test_the_guided_mask_is_the_ridge_regression_of_every_window() -> None:
         assert found[row, column] == pytest.approx(expected, abs=2e-3)
         between.append(0.02 < expected < 0.98)
     assert any(between), "an oracle of nothing but 0 and 1 proves little"
+
+
+def test_an_ear_that_the_parser_misses_is_shaded_by_its_colour() -> None:
+    missed = LABELS.copy()
+    missed[LABELS == EAR] = 0
+    points = landmarks()
+    points[36:42], points[42:48] = (48, 60), (80, 60)
+    points[[0, 1, 2]], points[[14, 15, 16]] = (30, 68), (98, 68)
+    source = Drawn(painted(LABELS, grain=4.0), missed, points)
+    ear = cv2.erode((LABELS == EAR).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    with_ears = place_weights(source, (*WHOLE_FACE, EAR, 8), TransferConfig())
+    without = place_weights(source, WHOLE_FACE, TransferConfig())
+    assert with_ears.spill[ear].mean() > 0.7
+    assert without.spill[ear].mean() < 0.4
+    assert with_ears.spill[:, :10].max() < 0.1
