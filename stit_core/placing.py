@@ -81,7 +81,7 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
         around = cv2.dilate(allowed, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (MARGIN, MARGIN)))
         around = cv2.GaussianBlur(around, (0, 0), MARGIN / 4)
         allowed = np.maximum(allowed, around * is_one_of(labels, FACE))
-    blocked = is_one_of(labels, [label for label in (*HEAD, *COVERS) if label not in free]) * (allowed == 0)
+    blocked = _largest(is_one_of(labels, [label for label in (*HEAD, *COVERS) if label not in free]) * (allowed == 0))
     # Inside an edge to what is kept the weight has to reach 0, against the background it may reach over it by a pixel.
     inwards = _up_to(blocked, EDGE_WIDTH)
     unshaded = [MOUTH, *(label for label in (*EYES, *LIPS) if label not in classes)]  # teeth have a colour of their own

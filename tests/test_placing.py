@@ -19,7 +19,7 @@ from stit_core.placing import (
     place_weights,
 )
 
-LABELS = head_labels()
+LABELS, EARRING = head_labels(), 9
 
 
 def change_of(motion: tuple[float, float] = (0.0, 0.0), shade: float = 0.0, novelty: float = 0.0) -> Change:
@@ -184,3 +184,11 @@ def test_an_ear_that_the_parser_misses_is_shaded_by_its_colour() -> None:
     assert with_ears.spill[ear].mean() > 0.7
     assert without.spill[ear].mean() < 0.4
     assert with_ears.spill[:, :10].max() < 0.1
+
+
+def test_a_speck_of_jewellery_does_not_hold_the_ear() -> None:
+    worn = LABELS.copy()
+    worn[78:80, 22:25] = EARRING
+    whole = (*WHOLE_FACE, EAR, 8, HAIR, 14)
+    weights = place_weights(drawn(worn, painted(LABELS)), whole, TransferConfig())
+    assert weights.motion[78:80, 22:25].min() > 0.9
