@@ -82,8 +82,7 @@ def job(status: Status | None, ready: bool = True) -> dict[str, Any] | None:
     if status is None:
         return None if ready else _line("warming", "Warming up: the networks are being read. You can begin meanwhile.")
     if status.state == "waiting":
-        ahead = "One clip is" if status.ahead <= 1 else f"{status.ahead} clips are"
-        return _line("busy", "Waiting for your turn", f"{ahead} before yours", 0.0)
+        return _line("busy", "Waiting for your turn", _place(status.ahead), 0.0)
     if status.state == "running":
         left = status.seconds_left
         detail = "" if left is None or left < 1 else f"about {duration(round(left))} left"
@@ -96,6 +95,13 @@ def job(status: Status | None, ready: bool = True) -> dict[str, Any] | None:
         return _line("stopped", status.message or STOPPED, status.hint)
     message = without_folders(status.message) or "Something went wrong on the server."
     return _line("failed", message, without_folders(status.hint))
+
+
+def _place(ahead: int) -> str:
+    """Where a job stands that waits behind so many."""
+    if ahead < 1:
+        return "Yours is next"
+    return "One clip is before yours" if ahead == 1 else f"{ahead} clips are before yours"
 
 
 def _line(kind: str, text: str, detail: str = "", share: float | None = None) -> dict[str, Any]:
@@ -290,11 +296,16 @@ def _grade(value: float, good: float, fair: float, words: tuple[str, str, str]) 
 
 
 def duration(seconds: float) -> str:
-    """`3.5 s`, `40 s`, `4 min`, `2 h`."""
+    """`3.5 s`, `40 s`, `4 min`, `2.5 hours`, `5 days`."""
     if seconds < 10:
         return f"{seconds:.2g} s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.2g} hours"
+    hours = seconds / 3600
+    if hours < 9.75:
+        return f"{round(2 * hours) / 2:g} hours"
+    if hours < 47.5:
+        return f"{hours:.0f} hours"
+    return f"{hours / 24:.0f} days" if hours < 365 * 24 else "more than a year"
