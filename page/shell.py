@@ -20,6 +20,7 @@ from page import words
 from page.jobs import Status
 from page.parts import build_part
 from page.runs import RunState
+from page.shapes import checked
 from page.studio import Studio
 from stit_core.errors import Cancelled, StitError
 
@@ -38,10 +39,12 @@ P = ParamSpec("P")
 def told(handler: Callable[P, Any]) -> Callable[P, Any]:
     """Make a handler end in words whatever happens; what a newer call has overtaken changes nothing."""
 
+    handle = checked(handler)
+
     @functools.wraps(handler)
     def safe(*values: P.args, **named: P.kwargs) -> Any:
         try:
-            return handler(*values, **named)
+            return handle(*values, **named)
         except Cancelled:
             return gr.skip()
         except StitError as error:
@@ -59,7 +62,9 @@ class Shell:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        self.run_id, self.seen = gr.State(""), gr.State({})
+        # The browser keeps the id and sends it with every event: a session's hash alone gives nobody a run.
+        self.run_id = gr.Textbox("", visible="hidden", elem_id="run-id")
+        self.seen = gr.State({})
         self.ended, self.fit, self.feed, self.timed = (_signal(name) for name in ("ended", "fit", "feed", "timed"))
         self.sure = gr.Textbox(visible=False)
         self.job = build_part("job", {}, "status", server_functions=[tell_job(studio)])
