@@ -17,14 +17,20 @@ except StitError as error:
     sys.exit(str(error))
 # Gradio serves this folder and no other; it reads the variable while it is imported.
 os.environ["GRADIO_TEMP_DIR"] = str(SETTINGS.served)
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")  # that it keeps, and reads again at every event
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from page.about import build_about
 from page.api import endpoints
 from page.directions_tab import DirectionsTab
 from page.feeds import Feeds
+from page.guard import Guard
+from page.origins import accepted_origins
 from page.parts import build_html
+from page.sessions import MOST
+from page.shapes import CheckedBlocks
 from page.shell import ALIGN, CLIP, EDIT, TUNE, WATCH, Shell
 from page.step_align import AlignStep
 from page.step_clip import ClipStep
@@ -44,7 +50,7 @@ API_CALLS = 8  # at once; they wait for the studio's own queue
 
 def build(studio: Studio) -> gr.Blocks:
     """Widgets and what they call."""
-    with gr.Blocks(title="STIT Studio", analytics_enabled=False) as page:
+    with CheckedBlocks(title="STIT Studio", analytics_enabled=False) as page:
         with gr.Row(elem_id="head"):
             build_html((HERE / "page/web/brand.html").read_text(), elem_id="brand")
         shell = Shell(studio)
@@ -73,6 +79,12 @@ def build(studio: Studio) -> gr.Blocks:
     return page
 
 
+def build_guard() -> Middleware:
+    """What stands in front of gradio."""
+    origins = accepted_origins(os.environ, SETTINGS.origins)
+    return Middleware(Guard, origins=origins, served=SETTINGS.served, upload_bytes=SETTINGS.upload_bytes)
+
+
 studio = Studio(SETTINGS, samples=SAMPLES, feeds=Feeds())
 demo = build(studio)
 
@@ -88,7 +100,9 @@ def main() -> None:
         theme=build_theme(),
         css_paths=STYLES,
         head=WIDE_SCREENS,
-        max_file_size=f"{SETTINGS.max_mb:g}mb",
+        max_file_size=SETTINGS.upload_bytes,
+        app_kwargs={"middleware": [build_guard()]},
+        state_session_capacity=MOST,
         allowed_paths=[],
         run_history=False,
         ssr_mode=False,
