@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -163,16 +164,25 @@ def clip_facts(found: Preflight) -> str:
     return f'<div class="facts">{"".join(f"<span>{escape(fact)}</span>" for fact in facts)}</div>'
 
 
-def estimates(seconds: Mapping[str, float] | None) -> str:
-    """How long each preset takes here."""
+def too_long(seconds: float, limit: float) -> str:
+    """That a job takes longer than one may."""
+    return f"This would take about {duration(seconds)} here, and a job may take {duration(limit)}."
+
+
+def estimates(seconds: Mapping[str, float] | None, limit: float = math.inf) -> str:
+    """How long each preset takes here; what is over the limit, in seconds, is not done."""
     if seconds is None:
         return '<p class="quiet">How long it will take is known in a moment; this machine is being timed.</p>'
     rows = "".join(
-        f"<tr><th>{escape(PRESET_WORDS[name][0])}</th><td>{escape(duration(seconds[name]))}</td></tr>"
+        f"<tr><th>{escape(PRESET_WORDS[name][0])}</th><td>{escape(_within(seconds[name], limit))}</td></tr>"
         for name in PRESET_WORDS
         if name in seconds
     )
     return f'<table class="estimates"><caption>From here to the finished video</caption>{rows}</table>'
+
+
+def _within(seconds: float, limit: float) -> str:
+    return duration(seconds) + ("" if seconds <= limit else f"; a job may take {duration(limit)}")
 
 
 def best_label(facts: TrimFacts) -> str:
@@ -191,10 +201,10 @@ def method_items(preset: str) -> list[dict[str, Any]]:
     return items
 
 
-def preset_text(name: str, seconds: float | None) -> str:
-    """What a preset is, and how long it takes."""
+def preset_text(name: str, seconds: float | None, limit: float = math.inf) -> str:
+    """What a preset is, and how long it takes; `limit` seconds are what a job may take."""
     about = PRESET_WORDS[name][1]
-    return about if seconds is None else f"{about}, about {duration(seconds)}"
+    return about if seconds is None else f"{about}, about {_within(seconds, limit)}"
 
 
 # --- Align and tune -----------------------------------------------------------------------------------------------
