@@ -44,7 +44,7 @@ from page.visits import Sweeper
 HERE = Path(__file__).resolve().parent
 SAMPLES = {path.stem.replace("-", " "): path for path in sorted((HERE / "assets/clips").glob("*.mp4"))}
 STYLES = [HERE / "page" / name for name in ("page.css", "parts.css")]
-QUEUE_LENGTH = 500  # of gradio's events, which are short; heavy work waits in the studio's queue
+QUEUE_LENGTH = 100  # of gradio's events, which are short; heavy work waits in the studio's queue
 API_CALLS = 8  # at once; they wait for the studio's own queue
 
 

@@ -22,7 +22,7 @@ MOST_LEFT = 50  # whose page is not
 KEPT_SECONDS = 300.0  # without a connection
 TIDY_SECONDS = 10.0
 MOST_UNREAD = 60  # messages of a session that nobody fetches; a page that has just opened gets about twenty
-MOST_UNREAD_OF_ALL = 600
+MOST_ANSWERS = 200  # of all sessions, that nobody fetches; with pictures an answer has half a megabyte
 MOST_UPLOADS = 200  # whose progress is remembered
 
 
@@ -59,10 +59,9 @@ class Sessions:
     def is_full(self, app: App, session: str) -> bool:
         """Whether so many messages wait to be fetched that no more may be made, of this session or of all."""
         messages = app.get_blocks()._queue.pending_messages_per_session
-        waiting = messages[session].qsize() if session in messages else 0
-        if waiting > MOST_UNREAD:
+        if session in messages and messages[session].qsize() > MOST_UNREAD:
             return True
-        return sum(queue.qsize() for queue in messages.values()) > 2 * MOST_UNREAD_OF_ALL
+        return sum(map(_answers, messages.values())) > 2 * MOST_ANSWERS
 
     def tidy(self, app: App) -> None:
         """Forget what was left long ago, and what is too much."""
@@ -78,11 +77,11 @@ class Sessions:
             self._forget(app, name)
         for name in list(self._used)[: max(0, len(self._used) - MOST - MOST_LEFT)]:
             self._forget(app, name)
-        unread = {name: messages.qsize() for name, messages in queue.pending_messages_per_session.items()}
+        answers = {name: _answers(messages) for name, messages in queue.pending_messages_per_session.items()}
         for name in left:
-            if sum(unread.values()) <= MOST_UNREAD_OF_ALL:
+            if sum(answers.values()) <= MOST_ANSWERS:
                 break
-            if unread.pop(name, 0):
+            if answers.pop(name, 0):
                 self._forget(app, name)
         for known in (file_upload_statuses._statuses, file_upload_statuses._signals):
             while len(known) > MOST_UPLOADS:
@@ -108,3 +107,8 @@ class Sessions:
         self.tidy(app)
         if self._used:
             self._tidying = asyncio.get_running_loop().call_later(TIDY_SECONDS, self._tidy_again, app)
+
+
+def _answers(messages: asyncio.Queue[Any]) -> int:
+    """Messages of a session that hold what a function gave, which are the large ones."""
+    return sum(hasattr(message, "output") for message in messages._queue)  # type: ignore[attr-defined]

@@ -29,13 +29,14 @@ T = TypeVar("T")
 
 
 class Sent:
-    """An event's data from the browser: what it does not hold is None."""
+    """An event's data from the browser: texts, numbers, yes and no; what it does not hold is None."""
 
     def __init__(self, event: gr.EventData) -> None:
         self._sent = event._data if isinstance(event._data, Mapping) else {}
 
     def __getattr__(self, name: str) -> Any:
-        return self._sent.get(name)
+        value = self._sent.get(name)
+        return value if isinstance(value, (str, int, float)) else None
 
 
 def checked(handler: Callable[P, T]) -> Callable[P, T]:

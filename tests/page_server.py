@@ -27,11 +27,12 @@ expect.set_options(timeout=60_000)
 
 @dataclass
 class Server:
-    """A page that is served: its address, the folder of its runs, and what it wrote."""
+    """A page that is served: its address, the folder of its runs, what it wrote, and its process."""
 
     address: str
     runs: Path
     log: Path
+    pid: int = 0
 
 
 @dataclass
@@ -58,7 +59,7 @@ def serve(folder: Path, settings: Mapping[str, str]) -> Iterator[Server]:
         try:
             address = f"http://127.0.0.1:{port}/"
             _wait_for(address, process, log)
-            yield Server(address, folder / "runs", log)
+            yield Server(address, folder / "runs", log, process.pid)
         finally:
             process.terminate()
             process.wait(timeout=60)
