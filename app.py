@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from page.settings import read_settings
 from stit_core.errors import StitError
@@ -20,7 +21,6 @@ os.environ["GRADIO_TEMP_DIR"] = str(SETTINGS.served)
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")  # that it keeps, and reads again at every event
 
 import gradio as gr
-from starlette.middleware import Middleware
 
 from page.about import build_about
 from page.api import endpoints
@@ -79,10 +79,10 @@ def build(studio: Studio) -> gr.Blocks:
     return page
 
 
-def build_guard() -> Middleware:
-    """What stands in front of gradio."""
+def guard() -> tuple[type[Guard], tuple[()], dict[str, Any]]:
+    """What stands in front of gradio, as Starlette takes a middleware apart."""
     origins = accepted_origins(os.environ, SETTINGS.origins)
-    return Middleware(Guard, origins=origins, served=SETTINGS.served, upload_bytes=SETTINGS.upload_bytes)
+    return Guard, (), {"origins": origins, "served": SETTINGS.served, "upload_bytes": SETTINGS.upload_bytes}
 
 
 studio = Studio(SETTINGS, samples=SAMPLES, feeds=Feeds())
@@ -101,7 +101,7 @@ def main() -> None:
         css_paths=STYLES,
         head=WIDE_SCREENS,
         max_file_size=SETTINGS.upload_bytes,
-        app_kwargs={"middleware": [build_guard()]},
+        app_kwargs={"middleware": [guard()]},
         state_session_capacity=MOST,
         allowed_paths=[],
         run_history=False,

@@ -8,16 +8,15 @@ exist. Each is met here, before gradio sees the request.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
-from starlette.datastructures import Headers
-from starlette.formparsers import MultiPartException
-from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from gradio.route_utils import MultiPartException  # the kind for which it deletes what it began
 
 from page.disk import remove_strays
 from page.origins import SAFE_METHODS, Origins
@@ -25,6 +24,14 @@ from page.sessions import Sessions
 from page.shapes import MISFIT, NO_JSON, RELOAD, is_session, misfit, read_body, unknown_function
 
 LOG = logging.getLogger(__name__)
+
+# Of ASGI.
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = Mapping[str, str]
 
 API = "/gradio_api/"
 UPLOAD = "upload"
@@ -65,7 +72,7 @@ class Guard:
     upload_bytes: of one upload.
     """
 
-    def __init__(self, app: ASGIApp, origins: Origins, served: Path, upload_bytes: int) -> None:
+    def __init__(self, app: App, origins: Origins, served: Path, upload_bytes: int) -> None:
         self.app, self.origins, self.served, self.upload_bytes = app, origins, served, upload_bytes
         self.sessions = Sessions()
         self._uploads = 0
@@ -74,7 +81,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        route, answer = _route(scope), _Answer(scope, receive, send)
+        route, answer = _route(scope), _Answer(scope, send)
         try:
             await self._carry_out(route, scope, receive, answer)
         except Refused as refused:
@@ -84,7 +91,7 @@ class Guard:
             await answer.refuse(500 if isinstance(error, OSError) else 400, f"{MISFIT} {RELOAD}")
 
     async def _carry_out(self, route: str, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        headers = Headers(scope=scope)
+        headers = _headers(scope)
         self._check_sender(scope["method"], headers)
         if route.startswith(CLOSED):
             raise Refused(404, "The page has no such address.")
@@ -163,8 +170,8 @@ class Guard:
 class _Answer:
     """Sends what gradio answers, or a refusal where it has not begun to answer."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._scope, self._receive, self._send = scope, receive, send
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope, self._send = scope, send
         self._begun = False
 
     async def __call__(self, message: Message) -> None:
@@ -177,8 +184,16 @@ class _Answer:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         plain = _route(self._scope) == UPLOAD or not self._scope["path"].startswith(API)
-        reply = PlainTextResponse(message, status) if plain else JSONResponse({"detail": message}, status)
-        await reply(self._scope, self._receive, self._send)
+        body = (message if plain else json.dumps({"detail": message})).encode()
+        kind = "text/plain; charset=utf-8" if plain else "application/json"
+        headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _headers(scope: Scope) -> Headers:
+    """The request's headers by their names in small letters; of one that is named twice, the first."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reversed(scope["headers"])}
 
 
 def _route(scope: Scope) -> str:

@@ -45,14 +45,14 @@ class Origins:
 
     def allows(self, origin: str, host: str) -> bool:
         """Whether a request with this Origin, sent to this Host, may be carried out."""
-        parts = urlsplit(origin.lower())
+        scheme, _, netloc = origin.lower().partition("://")
         if origin.lower() in self.further:
             return True
-        if parts.scheme not in ("http", "https") or not parts.netloc:  # "null": a file, a frame without rights
+        if scheme not in ("http", "https") or not netloc:  # "null": a file, a frame without rights
             return False
-        if self.domain and parts.scheme == "https" and _name(parts.netloc).endswith(self.domain):
+        if self.domain and scheme == "https" and _name(netloc).endswith(self.domain):
             return True
-        own, asking = _place(host), _place(parts.netloc)
+        own, asking = _place(host), _place(netloc)
         return own == asking or (own[1] == asking[1] and {own[0], asking[0]} <= LOOPBACK)
 
 

@@ -108,10 +108,10 @@ def strays(server: Server) -> list[str]:
     return [path.name for path in (server.runs / "page").iterdir() if not path.is_dir()]
 
 
-def wait_until_gone(server: Server) -> None:
+def wait_for_strays(server: Server, there: bool) -> None:
     until = time.monotonic() + 30
-    while found := strays(server):
-        assert time.monotonic() < until, f"{len(found)} files stay"
+    while bool(found := strays(server)) != there:
+        assert time.monotonic() < until, f"there are {len(found)} files"
         time.sleep(0.05)
 
 
@@ -127,12 +127,13 @@ def break_off(server: Server, announced: int, sent: int) -> None:
     )
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(head.encode() + form(b"x" * sent, end=False))
+        wait_for_strays(server, True)  # its file
 
 
 def test_uploads_that_break_off_leave_nothing(server: Server) -> None:
     for _ in range(20):
         break_off(server, 4 * MIB, 2 * MIB)
-    wait_until_gone(server)
+    wait_for_strays(server, False)
 
 
 def test_an_upload_beside_one_that_breaks_off_arrives(server: Server, tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_an_upload_beside_one_that_breaks_off_arrives(server: Server, tmp_path: 
     assert answer.status == 200
     (path,) = json.loads(answer.read())
     assert Path(path).read_bytes() == data
-    wait_until_gone(server)
+    wait_for_strays(server, False)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_an_upload_of_the_wrong_shape_ends_in_words_and_leaves_nothing(server: S
     status, text = upload(server, body, query)
     assert status < 500, text
     assert status == 200 or len(text) > 10
-    wait_until_gone(server)
+    wait_for_strays(server, False)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -184,7 +185,7 @@ def test_an_upload_over_the_limit_is_refused_in_words(server: Server, chunked: b
     connection.request("POST", f"{API}/upload", body, FORM, encode_chunked=chunked)
     answer = connection.getresponse()
     assert (answer.status, "maximum allowed size of 5" in answer.read().decode()) == (413, True)
-    wait_until_gone(server)
+    wait_for_strays(server, False)
 
 
 # --- Bodies -------------------------------------------------------------------------------------------------------
