@@ -92,6 +92,8 @@ class Guard:
 
     async def _carry_out(self, route: str, scope: Scope, receive: Receive, answer: _Answer) -> None:
         headers = _headers(scope)
+        if "host" not in headers:
+            scope["headers"].append((b"host", b""))  # gradio looks for it while it sends an answer, and fails without
         self._check_sender(scope["method"], headers)
         if route.startswith(CLOSED):
             raise Refused(404, "The page has no such address.")

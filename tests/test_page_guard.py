@@ -255,6 +255,24 @@ def test_a_foreign_host_is_refused(server: Server, host: str) -> None:
     assert get(server, "/", **{"X-Forwarded-Host": host or "evil.example"})[0] == 403
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET / HTTP/1.0\r\nOrigin: https://evil.example\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: 127.0.0.1\r\nOrigin: http://[broken\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: [broken\r\nOrigin: http://127.0.0.1\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: [broken\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: \xff\r\nOrigin: \xff\r\n\r\n",
+    ],
+)
+def test_headers_that_cannot_be_read_are_refused(server: Server, head: str) -> None:
+    host, port = server.address.removeprefix("http://").rstrip("/").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head.encode("latin-1"))
+        answer = connection.makefile("rb").read()
+    assert answer.split()[1] in (b"400", b"403"), answer
+
+
 # --- Shapes -------------------------------------------------------------------------------------------------------
 
 
