@@ -62,8 +62,7 @@ class Shell:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        # The browser keeps the id and sends it with every event: a session's hash alone gives nobody a run.
-        self.run_id = gr.Textbox("", visible="hidden", elem_id="run-id")
+        self.run_id = _signal("run")  # in the browser: what the server keeps of a tab is lost with its connection
         self.seen = gr.State({})
         self.ended, self.fit, self.feed, self.timed = (_signal(name) for name in ("ended", "fit", "feed", "timed"))
         self.sure = gr.Textbox(visible=False)
