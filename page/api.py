@@ -7,9 +7,7 @@ the name of a sample.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,16 +15,12 @@ from typing import Any
 
 import gradio as gr
 
-from page.jobs import UNEXPECTED
 from page.runs import Output
-from page.shapes import checked
 from page.studio import Studio
 from page.words import without_folders
 from stit_core import config
 from stit_core.commands import parse_edits
 from stit_core.errors import StitError
-
-LOG = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 FILE_META = {"_type": "gradio.FileData"}
@@ -77,33 +71,16 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
                 raise StitError(f"This server has the pack '{served}', not '{pack}'.", "Leave the pack out.")
             return [dataclasses.asdict(card) for card in studio.cards()]
 
-    return tuple(_typed(function) for function in (preflight, edit, directions))
-
-
-def _typed(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, with arguments of its declared types only."""
-    handle = checked(function)
-
-    @functools.wraps(function)
-    def call(*values: Any, **named: Any) -> Any:
-        with _told():
-            return handle(*values, **named)
-
-    return call
+    return preflight, edit, directions
 
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Errors reach the caller in words: gradio sends the text of its own kind alone."""
+    """Errors that a caller can mend reach the caller in words."""
     try:
         yield
     except StitError as error:
         raise gr.Error(without_folders(str(error)), print_exception=False) from None  # read by programs, not shown
-    except gr.Error:
-        raise
-    except Exception:  # the last boundary before the caller: logged here, told in plain words there
-        LOG.exception("a call of the API failed")
-        raise gr.Error(f"{UNEXPECTED} Call it once more.", print_exception=False) from None
 
 
 def _path(studio: Studio, clip: Any) -> Path:

@@ -19,10 +19,10 @@ _NUMBERS = {  # setting -> variable of the environment
     "max_seconds": "STIT_MAX_SECONDS",
     "max_frames": "STIT_MAX_FRAMES",
     "max_megapixels": "STIT_MAX_MEGAPIXELS",
+    "job_minutes": "STIT_JOB_MINUTES",
     "keep_hours": "STIT_KEEP_HOURS",
     "unwatched_minutes": "STIT_UNWATCHED_MINUTES",
     "queue_length": "STIT_QUEUE",
-    "job_minutes": "STIT_JOB_MINUTES",
 }
 _ORIGIN = re.compile(r"https?://[^/@?#\s:]+(:\d+)?")
 _WHOLE = ("max_frames", "queue_length")
@@ -35,30 +35,30 @@ class PageSettings:
     Attributes
     ----------
     root: folder below which everything lies that visitors bring and make.
+    origins: addresses, beside its own, from which the page may be used, as in https://studio.example.org.
     pack: model pack, a name or a folder.
     device: "auto", "cpu", "cuda", ...
     max_mb: megabytes of an uploaded clip.
     max_seconds, max_frames: of a clip that are edited.
     max_megapixels: of one frame.
+    job_minutes: minutes that a visitor's job may take, by this machine's estimate.
     keep_hours: hours after which what nobody uses is deleted.
     unwatched_minutes: minutes after which a job is stopped whose page nobody has open.
     queue_length: jobs that may wait.
-    job_minutes: minutes that a visitor's job may take, by this machine's estimate.
-    origins: addresses, beside its own, from which the page may be used, as in https://studio.example.org.
     """
 
     root: Path
+    origins: tuple[str, ...] = ()
     pack: str = DEFAULT_PACK
     device: str = "auto"
     max_mb: float = 100.0
     max_seconds: float = 20.0
     max_frames: int = 1200
     max_megapixels: float = 8.5
+    job_minutes: float = 60.0
     keep_hours: float = 24.0
     unwatched_minutes: float = 10.0
     queue_length: int = 20
-    job_minutes: float = 60.0
-    origins: tuple[str, ...] = ()
 
     @property
     def served(self) -> Path:

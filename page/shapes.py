@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
+import logging
 import math
 import re
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import gradio as gr
 
+from page.jobs import UNEXPECTED
 from page.words import without_folders
-from stit_core.errors import StitError
+
+LOG = logging.getLogger(__name__)
 
 MOST_VALUES = 20_000  # of a message; the page itself sends some hundreds
 DEEPEST = 40
@@ -22,45 +26,70 @@ LARGEST_WHOLE = 2**53  # what JavaScript counts exactly
 NO_JSON = "The request holds no JSON that the page understands."
 MISFIT = "What was sent does not fit what the page asks for."
 RELOAD = "Load the page again and repeat what you did."
+AGAIN = "Do the same once more."
+FILLED_IN = (gr.Request, gr.EventData)
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-P = ParamSpec("P")
-T = TypeVar("T")
 
-
-class Sent:
+class EventValues(dict[str, Any]):
     """An event's data from the browser: texts, numbers, yes and no; what it does not hold is None."""
 
-    def __init__(self, event: gr.EventData) -> None:
-        self._sent = event._data if isinstance(event._data, Mapping) else {}
+    def __init__(self, sent: Any) -> None:
+        held = sent.items() if isinstance(sent, Mapping) else ()
+        super().__init__({name: value for name, value in held if isinstance(value, (str, int, float))})
 
-    def __getattr__(self, name: str) -> Any:
-        value = self._sent.get(name)
-        return value if isinstance(value, (str, int, float)) else None
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> None:
+        return None
 
 
-def checked(handler: Callable[P, T]) -> Callable[P, T]:
-    """Make a handler refuse arguments that are not of the types that it declares.
+class CheckedBlocks(gr.Blocks):
+    """A page whose functions get values of the types that they declare, and whose errors reach the caller in words.
 
-    Looks at text, numbers, yes or no, lists and mappings; what is declared as anything else, the handler reads itself.
-    Raises: StitError.
+    Gradio prints a traceback where a widget cannot read a value, and sends `null` in place of the error.
     """
 
-    @functools.cache
-    def declared() -> Mapping[str, Any]:  # when it is called, as all names are known then
-        return typing.get_type_hints(handler)
+    async def preprocess_data(self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False) -> Any:
+        try:
+            values = await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except gr.Error as error:
+            raise gr.Error(without_folders(error.message), print_exception=False) from None
+        except Exception:  # whatever a widget makes of a value that is none
+            raise gr.Error(f"{MISFIT} {RELOAD}", print_exception=False) from None
+        if not all(map(_fits, values, _declared(block_fn.fn))):
+            raise gr.Error(f"{MISFIT} {RELOAD}", print_exception=False)
+        return values
 
-    @functools.wraps(handler)
-    def safe(*values: P.args, **named: P.kwargs) -> T:
-        hints = declared()
-        names = handler.__code__.co_varnames[: handler.__code__.co_argcount]
-        given = [*zip(names, values, strict=False), *named.items()]
-        if not all(_fits(value, hints.get(name, Any)) for name, value in given):
-            raise StitError(MISFIT, RELOAD)
-        read = (Sent(value) if isinstance(value, gr.EventData) else value for value in values)
-        return handler(*read, **named)  # type: ignore[arg-type]
+    async def call_function(
+        self,
+        block_fn: Any,
+        processed_input: list[Any],
+        iterator: Any = None,
+        requests: Any = None,
+        event_id: str | None = None,
+        event_data: gr.EventData | None = None,
+        *more: Any,
+        **named: Any,
+    ) -> Any:
+        event = None if event_data is None else gr.EventData(event_data.target, EventValues(event_data._data))
+        given = (block_fn, processed_input, iterator, requests, event_id, event, *more)
+        try:
+            return await super().call_function(*given, **named)
+        except gr.Error:
+            raise
+        except Exception:  # the last boundary before the caller: logged here, told in plain words there
+            LOG.exception("%s failed", getattr(block_fn, "name", "a function"))
+            raise gr.Error(f"{UNEXPECTED} {AGAIN}", print_exception=False) from None
 
-    return safe
+
+@functools.cache
+def _declared(function: Callable[..., Any]) -> tuple[Any, ...]:
+    """The types of a function's arguments, without those that gradio fills in itself."""
+    hints = typing.get_type_hints(function)
+    names = [name for name in inspect.signature(function).parameters if hints.get(name) not in FILLED_IN]
+    return tuple(hints.get(name, Any) for name in names)
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -79,18 +108,6 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint in (str, bool, type(None)):
         return isinstance(value, hint)
     return True
-
-
-class CheckedBlocks(gr.Blocks):
-    """A page whose widgets refuse values that are none of theirs in words; gradio fails with a traceback."""
-
-    async def preprocess_data(self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False) -> Any:
-        try:
-            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
-        except gr.Error as error:
-            raise gr.Error(without_folders(error.message), print_exception=False) from None
-        except Exception:  # whatever a widget makes of a value that is none
-            raise gr.Error(f"{MISFIT} {RELOAD}", print_exception=False) from None
 
 
 def read_body(body: bytes) -> Any:
@@ -138,7 +155,7 @@ def is_session(text: object) -> bool:
 
 def _misfit_event(body: Mapping[str, Any], blocks: gr.Blocks) -> str:
     index, data = body.get("fn_index"), body.get("data")
-    if not _fits(index, int) or index not in blocks.fns:
+    if not _fits(index, int) or index not in blocks.fns or blocks.fns[index].fn is None:
         return "The page has no such function."
     if not isinstance(data, list) or len(data) < len(blocks.fns[index].inputs):
         return MISFIT

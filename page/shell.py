@@ -20,7 +20,6 @@ from page import words
 from page.jobs import Status
 from page.parts import build_part
 from page.runs import RunState
-from page.shapes import checked
 from page.studio import Studio
 from stit_core.errors import Cancelled, StitError
 
@@ -39,12 +38,10 @@ P = ParamSpec("P")
 def told(handler: Callable[P, Any]) -> Callable[P, Any]:
     """Make a handler end in words whatever happens; what a newer call has overtaken changes nothing."""
 
-    handle = checked(handler)
-
     @functools.wraps(handler)
     def safe(*values: P.args, **named: P.kwargs) -> Any:
         try:
-            return handle(*values, **named)
+            return handler(*values, **named)
         except Cancelled:
             return gr.skip()
         except StitError as error:

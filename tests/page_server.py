@@ -27,12 +27,12 @@ expect.set_options(timeout=60_000)
 
 @dataclass
 class Server:
-    """A page that is served: its address, the folder of its runs, what it wrote, and its process."""
+    """A page that is served: its address, the folder of its runs, and what it wrote."""
 
     address: str
     runs: Path
     log: Path
-    pid: int = 0
+    process: subprocess.Popen[bytes]
 
 
 @dataclass
@@ -59,7 +59,7 @@ def serve(folder: Path, settings: Mapping[str, str]) -> Iterator[Server]:
         try:
             address = f"http://127.0.0.1:{port}/"
             _wait_for(address, process, log)
-            yield Server(address, folder / "runs", log, process.pid)
+            yield Server(address, folder / "runs", log, process)
         finally:
             process.terminate()
             process.wait(timeout=60)

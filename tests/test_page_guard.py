@@ -398,7 +398,7 @@ def test_what_the_page_does_not_use_is_closed(server: Server, path: str) -> None
 
 def memory(server: Server) -> float:
     """Megabytes that the server holds."""
-    lines = Path(f"/proc/{server.pid}/status").read_text().splitlines()
+    lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
 
 
