@@ -94,8 +94,8 @@ class Sessions:
         for kept in (app.state_holder.session_data, queue.pending_messages_per_session):
             for session in kept:  # calls of the API are in sessions that gradio names
                 self._used.setdefault(session, now)
-        at_work = {event.session_hash for event in list(queue.event_ids_to_events.values())}
-        left = [name for name in self._used if name not in self._connected and name not in at_work]
+        running = {event.session_hash for event in list(queue.event_ids_to_events.values())}
+        left = [name for name in self._used if name not in self._connected and name not in running]
         old = [name for name in left if self._used[name] < now - KEPT_SECONDS]
         for name in dict.fromkeys((*old, *left[: max(0, len(left) - MOST_LEFT)])):
             self._forget(app, name)
