@@ -54,12 +54,15 @@ def read_novelty(
     tone = tone + inside[..., None] * (light - tone)
     colours = np.clip((warp(edited.picture, offset) + OFFSET) * np.exp(tone) - OFFSET, 0, 255)
     colours += inside[..., None] * (_dimmed(colours, source) - colours)
-    share = _another_mouth(wanted, before, there) if MOUTH in classes else 0.0
+    share = _another_mouth(wanted, before, there, source.labels) if MOUTH in classes else 0.0
     # Lips are the source's own, which the motion brings along, but for where it has none.
     lips = cv2.GaussianBlur(is_one_of(wanted, LIPS) * is_one_of(there, (MOUTH,)), (0, 0), MOUTH_EDGE)
     if opening is None:
         novelty = share * np.maximum(inside, lips)
     else:
+        # Half of two open mouths would show two rows of teeth: one that is open already is kept, or is drawn.
+        is_open = is_one_of(there, (MOUTH,)).sum() > OPENS[0] * is_one_of(wanted, (MOUTH, *LIPS)).sum()
+        share = round(share) if is_open else share
         inside, seen = draw_mouth(opening.narrowed(share), source)
         colours += inside[..., None] * (seen - colours)
         novelty = np.maximum(inside, share * lips)
@@ -68,14 +71,25 @@ def read_novelty(
     return novelty, colours
 
 
-def _another_mouth(wanted: np.ndarray, before: np.ndarray, there: np.ndarray) -> float:
-    """How far, 0 ... 1, a mouth is open where the pivot's and the source's are not, or the other way round."""
-    area = float(is_one_of(wanted, (MOUTH, *LIPS)).sum())
-    if area == 0:
-        return 0.0
-    inside = [float(is_one_of(labels, (MOUTH,)).sum()) / area for labels in (wanted, before, there)]
-    differs = min(abs(inside[0] - inside[1]), abs(inside[0] - inside[2]))
-    return float(np.clip((differs - OPENS[0]) / (OPENS[1] - OPENS[0]), 0, 1))
+def _another_mouth(wanted: np.ndarray, before: np.ndarray, there: np.ndarray, source: np.ndarray) -> float:
+    """How far, 0 ... 1, a mouth has to be drawn: it is open where the pivot's and the source's are not, or the
+    other way round, or the motion draws the source's own, teeth and all, out to more than it is.
+
+    Parameters
+    ----------
+    wanted, before, there, source: (S, S) uint8, the classes of the edit, of the pivot moved to it, of the source
+        moved, and of the source as it is.
+    """
+
+    def inside(labels: np.ndarray) -> float:
+        return float(is_one_of(labels, (MOUTH,)).sum())
+
+    def share(labels: np.ndarray) -> float:
+        return inside(labels) / max(inside(labels) + float(is_one_of(labels, LIPS).sum()), 1.0)
+
+    differs = min(abs(share(wanted) - share(before)), abs(share(wanted) - share(source)))
+    drawn_out = (inside(there) - inside(source)) / max(float(is_one_of(wanted, (MOUTH, *LIPS)).sum()), 1.0)
+    return float(np.clip((max(differs, drawn_out) - OPENS[0]) / (OPENS[1] - OPENS[0]), 0, 1))
 
 
 def _new_lids(wanted: np.ndarray, before: np.ndarray, there: np.ndarray) -> np.ndarray:
