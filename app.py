@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from page.settings import read_settings
 from stit_core.errors import StitError
@@ -17,6 +18,7 @@ except StitError as error:
     sys.exit(str(error))
 # Gradio serves this folder and no other; it reads the variable while it is imported.
 os.environ["GRADIO_TEMP_DIR"] = str(SETTINGS.served)
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")  # that it keeps, and reads again at every event
 
 import gradio as gr
 
@@ -24,7 +26,11 @@ from page.about import build_about
 from page.api import endpoints
 from page.directions_tab import DirectionsTab
 from page.feeds import Feeds
+from page.guard import Guard
+from page.origins import accepted_origins
 from page.parts import build_html
+from page.sessions import KEY_SCRIPT, MOST
+from page.shapes import CheckedBlocks
 from page.shell import ALIGN, CLIP, EDIT, TUNE, WATCH, Shell
 from page.step_align import AlignStep
 from page.step_clip import ClipStep
@@ -38,13 +44,13 @@ from page.visits import Sweeper
 HERE = Path(__file__).resolve().parent
 SAMPLES = {path.stem.replace("-", " "): path for path in sorted((HERE / "assets/clips").glob("*.mp4"))}
 STYLES = [HERE / "page" / name for name in ("page.css", "parts.css")]
-QUEUE_LENGTH = 500  # of gradio's events, which are short; heavy work waits in the studio's queue
+QUEUE_LENGTH = 100  # of gradio's events, which are short; heavy work waits in the studio's queue
 API_CALLS = 8  # at once; they wait for the studio's own queue
 
 
 def build(studio: Studio) -> gr.Blocks:
     """Widgets and what they call."""
-    with gr.Blocks(title="STIT Studio", analytics_enabled=False) as page:
+    with CheckedBlocks(title="STIT Studio", analytics_enabled=False) as page:
         with gr.Row(elem_id="head"):
             build_html((HERE / "page/web/brand.html").read_text(), elem_id="brand")
         shell = Shell(studio)
@@ -73,6 +79,12 @@ def build(studio: Studio) -> gr.Blocks:
     return page
 
 
+def guard() -> tuple[type[Guard], tuple[()], dict[str, Any]]:
+    """What stands in front of gradio, as Starlette takes a middleware apart."""
+    origins = accepted_origins(os.environ, SETTINGS.origins)
+    return Guard, (), {"origins": origins, "served": SETTINGS.served, "upload_bytes": SETTINGS.upload_bytes}
+
+
 studio = Studio(SETTINGS, samples=SAMPLES, feeds=Feeds())
 demo = build(studio)
 
@@ -87,8 +99,10 @@ def main() -> None:
     demo.queue(max_size=QUEUE_LENGTH).launch(
         theme=build_theme(),
         css_paths=STYLES,
-        head=WIDE_SCREENS,
-        max_file_size=f"{SETTINGS.max_mb:g}mb",
+        head=WIDE_SCREENS + KEY_SCRIPT,
+        max_file_size=SETTINGS.upload_bytes,
+        app_kwargs={"middleware": [guard()]},
+        state_session_capacity=MOST,
         allowed_paths=[],
         run_history=False,
         ssr_mode=False,

@@ -59,7 +59,8 @@ class Shell:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        self.run_id, self.seen = gr.State(""), gr.State({})
+        self.run_id = _signal("run")  # in the browser: what the server keeps of a tab is lost with its connection
+        self.seen = gr.State({})
         self.ended, self.fit, self.feed, self.timed = (_signal(name) for name in ("ended", "fit", "feed", "timed"))
         self.sure = gr.Textbox(visible=False)
         self.job = build_part("job", {}, "status", server_functions=[tell_job(studio)])

@@ -27,6 +27,7 @@ SECONDS_A_PICTURE = 0.3  # to find the face and encode it, on one core
 FIT_SECONDS = 20.0
 PARTS_SECONDS = 8.0
 ARCHIVE_PICTURES = 400  # guessed of a zip, for the time left
+FEWER = "Use fewer pictures."
 BELOW, ABOVE = "below", "above"  # labels where the ends have no names of their own
 
 
@@ -70,8 +71,8 @@ def start_training(studio: Studio, run_id: str, lesson: Lesson) -> Status:
         raise DirectionError(message, "Upload a folder for each group, or a zip that holds both.")
     for path in given:
         studio.visits.check_served(path)
-    pictures = ARCHIVE_PICTURES if lesson.archive else len(given)
-    plan = {"latents": SECONDS_A_PICTURE * pictures, "fit": FIT_SECONDS, "parts": PARTS_SECONDS, "preview": 2.0}
+    plan = _plan(ARCHIVE_PICTURES if lesson.archive else len(given))
+    studio.check_planned(sum(plan.values()), FEWER)
 
     def work(job: Job) -> None:
         job.tell(warnings=_learn(studio, run_id, lesson, job))
@@ -82,6 +83,11 @@ def start_training(studio: Studio, run_id: str, lesson: Lesson) -> Status:
     return status
 
 
+def _plan(pictures: int) -> dict[str, float]:
+    """Seconds expected of each stage."""
+    return {"latents": SECONDS_A_PICTURE * pictures, "fit": FIT_SECONDS, "parts": PARTS_SECONDS, "preview": 2.0}
+
+
 def _learn(studio: Studio, run_id: str, lesson: Lesson, job: Job) -> tuple[str, ...]:
     """Train and store; gives what to know of the result."""
     texts = Texts(positive=lesson.positive, negative=lesson.negative)
@@ -89,6 +95,7 @@ def _learn(studio: Studio, run_id: str, lesson: Lesson, job: Job) -> tuple[str, 
     with disk_errors("The uploaded pictures"), tempfile.TemporaryDirectory(prefix="stit-lesson-") as scratch:
         if lesson.archive is not None:
             pictures = open_pictures(lesson.archive)
+            studio.check_planned(sum(_plan(len(pictures.entries)).values()), FEWER)
         else:
             folder = Path(scratch) / "pictures"
             for label, paths in zip(lesson.labels, (lesson.below, lesson.above), strict=True):

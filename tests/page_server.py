@@ -32,6 +32,7 @@ class Server:
     address: str
     runs: Path
     log: Path
+    process: subprocess.Popen[bytes]
 
 
 @dataclass
@@ -58,7 +59,7 @@ def serve(folder: Path, settings: Mapping[str, str]) -> Iterator[Server]:
         try:
             address = f"http://127.0.0.1:{port}/"
             _wait_for(address, process, log)
-            yield Server(address, folder / "runs", log)
+            yield Server(address, folder / "runs", log, process)
         finally:
             process.terminate()
             process.wait(timeout=60)
