@@ -83,7 +83,7 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     keep_freed_memory()
     studio.warm_up()
-    Sweeper(studio.visits, studio.jobs).start()
+    Sweeper(studio.sweep).start()
     demo.queue(max_size=QUEUE_LENGTH).launch(
         theme=build_theme(),
         css_paths=STYLES,

@@ -24,7 +24,7 @@ FILE = "page.json"
 FORMAT = 1
 STEPS = range(1, 6)
 STITCHED = "stitch"  # how all was made before there was a choice
-MOST_OUTPUTS = 12  # of a run that are kept; older ones are deleted
+MOST_OUTPUTS = 12  # of a run that are kept
 CHOICES = (
     "start", "end", "face", "point", "point_frame", "center_sigma", "xy_sigma", "scale", "preset", "method", "edits",
     "region", "advanced", "mark", "step",
@@ -177,15 +177,10 @@ class Runs:
         return self.update(run_id, lambda state: _checked(dataclasses.replace(state, **_plain(choices))))
 
     def add_output(self, run_id: str, output: Output) -> RunState:
-        """Put an output before the others; what is too old is deleted."""
+        """Put an output before the others; the oldest is let go where there are too many."""
 
         def added(state: RunState) -> RunState:
-            outputs = (output, *state.outputs)
-            for old in outputs[MOST_OUTPUTS:]:
-                for name in (old.video, old.manifest):
-                    if name is not None:
-                        Path(name).unlink(missing_ok=True)
-            return dataclasses.replace(state, outputs=outputs[:MOST_OUTPUTS], step=5)
+            return dataclasses.replace(state, outputs=(output, *state.outputs)[:MOST_OUTPUTS], step=5)
 
         return self.update(run_id, added)
 

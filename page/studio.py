@@ -17,6 +17,7 @@ import torch
 
 from page import previews
 from page.feeds import Feeds
+from page.holdings import Holdings
 from page.jobs import Job, Jobs, Kind, Status
 from page.library import Library
 from page.machine import Machine
@@ -80,7 +81,7 @@ class Studio(Library):
     def __init__(self, settings: PageSettings, samples: Mapping[str, Path], feeds: Feeds) -> None:
         super().__init__(Visits(settings))
         self.settings, self.feeds = settings, feeds
-        self.runs = Runs(self.visits)
+        self.runs, self.holdings = Runs(self.visits), Holdings(self.visits)
         self.jobs = Jobs(settings.queue_length, 60 * settings.unwatched_minutes, self._ended)
         self.ready = False
         self._samples = dict(samples)
@@ -166,19 +167,25 @@ class Studio(Library):
 
     def delete(self, run_id: str) -> None:
         """Delete everything of a run now, after its job was stopped. Raises: StoreError."""
-        state = self.runs.load(run_id)
         self.jobs.forget(run_id)
         self._benches.drop(run_id)
         self._fits.drop(run_id)
-        for output in state.outputs if state is not None else ():
-            if (known := self._with_feed(output).feed_id) is not None:
-                self.feeds.forget(known)
-        uploads = [Path(state.upload)] if state is not None and state.upload else []
-        self.visits.delete(run_id, uploads)
+        self.holdings.delete(run_id)
+        self.feeds.forget_deleted()
 
     def sweep(self) -> list[Path]:
-        """Delete what nobody has used for a while."""
-        return self.visits.sweep(self.jobs)
+        """Delete what nobody has used for a while; gives the folders."""
+        gone = self.visits.sweep(self.jobs)
+        for folder in gone:
+            self._benches.drop(folder.name)
+            self._fits.drop(folder.name)
+        self.feeds.forget_deleted()
+        return gone
+
+    def bring(self, run_id: str, uploads: Sequence[Path]) -> None:
+        """Note what the visitor uploaded, whatever comes of it: it is deleted with the run. Raises: StitError."""
+        self.runs.get(run_id)
+        self.holdings.note(run_id, uploads)
 
     def _done(self, state: RunState) -> tuple[bool, bool]:
         if state.clip is None:
@@ -220,10 +227,11 @@ class Studio(Library):
         return self._set_clip(run_id, self.samples[name], name)
 
     def _set_clip(self, run_id: str, path: Path, sample: str | None) -> RunState:
-        self.runs.get(run_id)
+        before = self.runs.get(run_id)
+        self.holdings.note(run_id, [path])
         if run_id in self.jobs:
             raise StitError("The page is still at work for you.", "Wait until it has finished, or press Stop.")
-        probing.probe(self.visits.check_served(path), VideoConfig(**self.settings.video()))
+        probing.probe(path, VideoConfig(**self.settings.video()))
         clip = self.visits.take(run_id, path)
         upload = None if sample else str(path)
         facts: dict[str, Any] = {
@@ -235,6 +243,8 @@ class Studio(Library):
         }
         facts |= dict.fromkeys(("start", "end", "face", "point", "point_frame"))
         self.runs.update(run_id, lambda state: dataclasses.replace(state, **facts))
+        if before.upload not in (None, upload):
+            self.holdings.drop(run_id, [Path(str(before.upload))])
         self._fits.drop(run_id)
         return self.state(run_id)
 
@@ -327,6 +337,7 @@ class Studio(Library):
                 load_direction(self.pack, name, roots_of(self.visits, run_id))
         facts = self._probed(path, path.stat().st_mtime_ns, dataclasses.replace(config.video, start=None, end=None))
         probing.check_length(path, facts, config.video)
+        self.holdings.make_room(state)
 
         def fitted(picture: np.ndarray) -> None:
             self._fits.put(run_id, picture)
@@ -354,7 +365,8 @@ class Studio(Library):
 
     def _ended(self, job: Job, facts: Mapping[str, Any]) -> None:
         """Note in the run how its job ended."""
-        if job.discarded:
+        if job.discarded:  # it may have written something after the run was deleted
+            self.holdings.delete(job.run_id)
             return
         if isinstance(job.result, Output):
             self.runs.add_output(job.run_id, job.result)
@@ -363,6 +375,9 @@ class Studio(Library):
         self.runs.update(
             job.run_id, lambda state: dataclasses.replace(state, last=status, step=max(state.step, reached))
         )
+        if job.kind == "edit":
+            self.holdings.keep_only(self.runs.get(job.run_id))
+            self.feeds.forget_deleted()
 
     # --- Previews -----------------------------------------------------------------------------------------------
 

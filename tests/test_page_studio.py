@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_face import write_clip
-from page_cases import PATIENCE, begin, ended, finish, make_studio, upload, wait_for
+from page_cases import PATIENCE, begin, ended, finish, make_studio, stop_at, upload, wait_for
 from tiny_pack import make_direction
 
 from page.runs import Output
 from page.shelves import own_root
 from page.studio import Studio
 from page.visits import new_id
-from page.works import Task
 from stit_core import probing
 from stit_core.__main__ import main
 from stit_core.config import VideoConfig
@@ -381,28 +380,6 @@ def test_the_mark_is_seen_and_nothing_is_stitched_again(studio: Studio, edited: 
     finally:
         studio.change(edited, mark=False)
         studio.runs.update(edited, lambda state: dataclasses.replace(state, outputs=state.outputs[1:]))
-
-
-def stop_at(studio: Studio, monkeypatch: pytest.MonkeyPatch, run_id: str, stage: str, count: int) -> None:
-    """Press Stop when a stage has reported so many steps."""
-    whole = Task.pipeline
-    seen: list[int] = []
-
-    def watched(self: Task, job: object, *rest: object) -> object:
-        pipeline = whole(self, job, *rest)  # type: ignore[arg-type]
-        report = pipeline.runtime.progress
-
-        def progress(name: str, done: int, total: int) -> None:
-            report(name, done, total)
-            if name == stage and done < total:
-                seen.append(done)
-                if len(seen) == count:
-                    assert studio.stop(run_id)
-
-        pipeline.runtime = dataclasses.replace(pipeline.runtime, progress=progress)
-        return pipeline
-
-    monkeypatch.setattr(Task, "pipeline", watched)
 
 
 def test_a_stop_in_the_tuning_is_gone_on_from(studio: Studio, face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
