@@ -25,7 +25,7 @@ from page.api import endpoints
 from page.directions_tab import DirectionsTab
 from page.feeds import Feeds
 from page.parts import build_html
-from page.shell import ALIGN, CLIP, EDIT, TUNE, WATCH, Shell
+from page.shell import ALIGN, CLIP, EDIT, LOOKS, TUNE, WATCH, Shell
 from page.step_align import AlignStep
 from page.step_clip import ClipStep
 from page.step_edit import EditStep
@@ -39,7 +39,8 @@ HERE = Path(__file__).resolve().parent
 SAMPLES = {path.stem.replace("-", " "): path for path in sorted((HERE / "assets/clips").glob("*.mp4"))}
 STYLES = [HERE / "page" / name for name in ("page.css", "parts.css")]
 QUEUE_LENGTH = 500  # of gradio's events, which are short; heavy work waits in the studio's queue
-API_CALLS = 8  # at once; they wait for the studio's own queue
+IDLE_SECONDS = 0.02  # between two looks of gradio's queue for events; at its own 0.001 an idle page keeps a core busy
+API_CALLS = 8  # at once of a kind; they wait for the studio's own queue
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -69,7 +70,11 @@ def build(studio: Studio) -> gr.Blocks:
         for part in (clip, align, tune, edit, watch, directions):
             part.wire(arrival)
         for function in endpoints(studio):
-            gr.api(function, api_name=function.__name__, concurrency_limit=API_CALLS)
+            name = function.__name__
+            limits = LOOKS if name == "preflight" else {"concurrency_limit": API_CALLS, "concurrency_id": name}
+            gr.api(function, api_name=name, **{key: limits[key] for key in ("concurrency_limit", "concurrency_id")})
+    page.queue(max_size=QUEUE_LENGTH)
+    page._queue.sleep_when_free = IDLE_SECONDS  # no argument of gradio's says it
     return page
 
 
@@ -84,13 +89,14 @@ def main() -> None:
     keep_freed_memory()
     studio.warm_up()
     Sweeper(studio.sweep).start()
-    demo.queue(max_size=QUEUE_LENGTH).launch(
+    demo.launch(
         theme=build_theme(),
         css_paths=STYLES,
         head=WIDE_SCREENS,
         max_file_size=f"{SETTINGS.max_mb:g}mb",
         allowed_paths=[],
         run_history=False,
+        enable_monitoring=False,
         ssr_mode=False,
         footer_links=["api"],
     )

@@ -9,7 +9,7 @@ import gradio as gr
 
 from page import words
 from page.parts import build_html, read_uploads
-from page.shell import LIGHT, Shell, Update, told
+from page.shell import LIGHT, PREVIEWS, Shell, Update, told
 from page.step_parts import thumbnail
 from page.training import Lesson, start_training
 from stit_core.directions import Card
@@ -57,13 +57,13 @@ class DirectionsTab:
     def wire(self, arrival: Any) -> None:  # noqa: ARG002 (as the steps have it)
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
-        self.tab.select(self.show, run_id, self.library, **LIGHT)
+        self.tab.select(self.show, run_id, self.library, **PREVIEWS)
         brought = [self.archive, self.below, self.above]
         for files in brought:
             files.upload(self.bring, [run_id, files], None, preprocess=False, **LIGHT)
         given = [run_id, self.name, self.negative, self.positive, *brought]
         self.train_button.click(self.train, given, [self.notice, *shell.job_outputs], preprocess=False, **LIGHT)
-        shell.ended.change(self.after, [run_id, shell.ended], [self.library, self.notice], **LIGHT)
+        shell.ended.change(self.after, [run_id, shell.ended], [self.library, self.notice], **PREVIEWS)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 

@@ -85,6 +85,7 @@ class RunState:
     outputs: what was made, the newest first.
     aligned, tuned: whether the results of these choices are there; filled in by whoever asks.
     last: of the job at work or the last one.
+    fitted: names the settings under which the generator was last begun to be tuned; see previews.fit_key.
     """
 
     id: str
@@ -112,6 +113,7 @@ class RunState:
     aligned: bool = False
     tuned: bool = False
     last: Status | None = None
+    fitted: str = ""
 
     def config(self, limits: Mapping[str, Any], schedules: Mapping[str, Any] | None = None) -> RunConfig:
         """The settings of the stages: the preset as the pack has it, then what was chosen. Raises: ConfigError."""
@@ -171,10 +173,7 @@ class Runs:
 
     def change(self, run_id: str, **choices: Any) -> RunState:
         """Set some of the visitor's choices. Raises: ConfigError for what cannot be chosen, StitError."""
-        unknown = sorted(set(choices) - set(CHOICES))
-        if unknown:
-            raise ConfigError(f"There is no choice '{unknown[0]}'.", f"Choices: {', '.join(CHOICES)}.")
-        return self.update(run_id, lambda state: _checked(dataclasses.replace(state, **_plain(choices))))
+        return self.update(run_id, lambda state: with_choices(state, **choices))
 
     def add_output(self, run_id: str, output: Output) -> RunState:
         """Put an output before the others; the oldest is let go where there are too many."""
@@ -191,6 +190,14 @@ class Runs:
         with disk_errors("The record of this run"):
             write_json(self.visits.private(state.id) / FILE, record)
         return state
+
+
+def with_choices(state: RunState, **choices: Any) -> RunState:
+    """A run under other choices; nothing is stored. Raises: ConfigError for what cannot be chosen."""
+    unknown = sorted(set(choices) - set(CHOICES))
+    if unknown:
+        raise ConfigError(f"There is no choice '{unknown[0]}'.", f"Choices: {', '.join(CHOICES)}.")
+    return _checked(dataclasses.replace(state, **_plain(choices)))
 
 
 def _plain(choices: Mapping[str, Any]) -> dict[str, Any]:

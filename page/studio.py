@@ -23,7 +23,7 @@ from page.library import Library
 from page.machine import Machine
 from page.previews import Bench, EditPreview, FitPreview, FoundFace, Smoothing
 from page.recent import Recent
-from page.runs import Output, Runs, RunState
+from page.runs import Output, Runs, RunState, with_choices
 from page.settings import PageSettings
 from page.shelves import roots_of
 from page.threads import compute_heavily
@@ -90,7 +90,7 @@ class Studio(Library):
         self._lock = threading.RLock()
         self._benches: Recent[str, tuple[Any, Bench]] = Recent(BENCHES)
         self._preflights: Recent[tuple[str, VideoConfig], Preflight] = Recent(PREFLIGHTS)
-        self._fits: Recent[str, np.ndarray] = Recent(BENCHES)
+        self._fits: Recent[str, tuple[str, np.ndarray]] = Recent(BENCHES)  # with the name of their settings
         self._posters: Recent[str, np.ndarray] = Recent(POSTERS)
         self._looking: dict[str, tuple[Path, CancelToken]] = {}
 
@@ -285,6 +285,14 @@ class Studio(Library):
         """What a trim of the run's clip holds. Raises: StitError; ConfigError for an end not after the start."""
         return self.facts_of(self.preflight(run_id), start, end, self.runs.get(run_id))
 
+    def estimates(self, run_id: str) -> Mapping[str, float] | None:
+        """Seconds for each preset; None while the clip was not looked through or the machine not timed."""
+        state = self.runs.get(run_id)
+        if state.clip is None:
+            return None
+        found = self._preflights.get((file_digest(self._clip(state)), VideoConfig(**self.settings.video())))
+        return None if found is None else self.facts_of(found, state.start, state.end, state).estimates
+
     def facts_of(
         self,
         found: Preflight,
@@ -321,15 +329,17 @@ class Studio(Library):
 
     # --- Heavy jobs ---------------------------------------------------------------------------------------------
 
-    def start(self, run_id: str, kind: Kind) -> Status:
+    def start(self, run_id: str, kind: Kind, **choices: Any) -> Status:
         """Put the run's next piece of heavy work into the queue, under its stored choices.
+
+        `choices` change them, if it can begin: else they would throw away what the job at work makes.
 
         An edit is put behind the run's own alignment or tuning, if that is at work; the status then is still of that.
 
         Raises: StitError while one is there already, when the queue is full, without a clip, or for an edit that cannot
         be made; VideoError for a trim that is too long.
         """
-        state = self.runs.get(run_id)
+        state = with_choices(self.runs.get(run_id), **choices)
         path, config = self._clip(state), self.config(state)
         if kind == "edit":
             check_edit(config)
@@ -339,16 +349,17 @@ class Studio(Library):
         probing.check_length(path, facts, config.video)
         self.holdings.make_room(state)
 
+        fit = previews.fit_key(config, path)
+
         def fitted(picture: np.ndarray) -> None:
-            self._fits.put(run_id, picture)
+            self._fits.put(run_id, (fit, picture))
 
         task = Task(self.models, self.visits, self.feeds, state, config, fitted)
         frames = _frames(facts, config)
         job = self.jobs.submit(run_id, kind, task.work(kind), self.machine.plan(kind, config, frames))
-        if kind == "tune":
-            self._fits.drop(run_id)
+        begun: dict[str, Any] = {"fitted": fit} if kind in ("tune", "edit") else {}
         status = self.jobs.status(run_id) or job.status()
-        self.runs.update(run_id, lambda now: dataclasses.replace(now, last=status))
+        self.runs.update(run_id, lambda now: dataclasses.replace(with_choices(now, **choices), last=status, **begun))
         return status
 
     def stop(self, run_id: str) -> bool:
@@ -412,11 +423,22 @@ class Studio(Library):
         return self.bench(run_id).smoothing(AlignmentConfig(center_sigma, xy_sigma, scale), count, size)
 
     def fit_preview(self, run_id: str) -> FitPreview | None:
-        """Source, pivot and tuned picture of one frame; None before the alignment."""
+        """Source, pivot and tuned picture of one frame under the run's settings; None before the alignment."""
+        state = self.runs.get(run_id)
         try:
-            return self.bench(run_id).fit(self._fits.get(run_id))
+            fit, picture = self._fits.get(run_id) or ("", None)
+            return self._bench(state).fit(picture if fit == self._fit_key(state) else None)
         except StitError:
             return None
+
+    def tuning(self, run_id: str) -> Status | None:
+        """How the last tuning is, or was; None where it was under other settings than the run has now."""
+        state = self.state(run_id)
+        known = state.last is not None and state.last.kind == "tune" and state.clip is not None
+        return state.last if known and state.fitted == self._fit_key(state) else None
+
+    def _fit_key(self, state: RunState) -> str:
+        return previews.fit_key(self.config(state), self._clip(state))
 
     def edit_preview(self, run_id: str, edits: Sequence[tuple[str, float]], count: int = 2) -> EditPreview | None:
         """Key frames under an edit; None if a newer request came meanwhile. Raises: StitError, DirectionError."""
