@@ -333,6 +333,13 @@ def test_two_visitors_share_nothing(browser: Browser, page: Page, server: Server
         assert refusal.value.code in (403, 404)
 
 
+def test_nobody_can_look_at_the_traffic(server: Server) -> None:
+    for path in ("monitoring", "monitoring/summary"):
+        with pytest.raises(urllib.error.HTTPError) as refusal:
+            urllib.request.urlopen(f"{server.address}{path}", timeout=30)
+        assert refusal.value.code == 403
+
+
 def test_deleting_leaves_nothing(page: Page, server: Server, tmp_path: Path) -> None:
     """Nor of what was uploaded and never used."""
 
