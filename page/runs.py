@@ -75,7 +75,7 @@ class RunState:
     id: 128 random bits; whoever has it has the run.
     step: the furthest step that was reached, 1 to 5.
     clip: the run's own copy of the clip, or None; clip_name: as the visitor called it; sample: its name, or None.
-    upload: the uploaded file that the clip was taken from, or None.
+    upload: the file that was uploaded last as a clip, or None; whether or not it was taken.
     start, end: seconds of the trim, None: all.
     face, point, point_frame: which face, as in LandmarkConfig.
     center_sigma, xy_sigma, scale: of the alignment.

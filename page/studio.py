@@ -167,6 +167,9 @@ class Studio(Library):
 
     def delete(self, run_id: str) -> None:
         """Delete everything of a run now, after its job was stopped. Raises: StoreError."""
+        state = self.runs.load(run_id)
+        if state is not None and state.clip is not None and Path(state.clip).is_file():
+            self._preflights.drop(self._preflight_key(Path(state.clip)))  # it holds pictures
         self.jobs.forget(run_id)
         self._benches.drop(run_id)
         self._fits.drop(run_id)
@@ -227,24 +230,23 @@ class Studio(Library):
         return self._set_clip(run_id, self.samples[name], name)
 
     def _set_clip(self, run_id: str, path: Path, sample: str | None) -> RunState:
-        before = self.runs.get(run_id)
+        before, upload = self.runs.get(run_id).upload, None if sample else str(path)
         self.holdings.note(run_id, [path])
+        self.runs.update(run_id, lambda state: dataclasses.replace(state, upload=upload))
+        if before not in (None, upload):  # the run has a copy of what it took, and what was refused is of no use
+            self.holdings.drop(run_id, [Path(str(before))])
         if run_id in self.jobs:
             raise StitError("The page is still at work for you.", "Wait until it has finished, or press Stop.")
         probing.probe(path, VideoConfig(**self.settings.video()))
         clip = self.visits.take(run_id, path)
-        upload = None if sample else str(path)
         facts: dict[str, Any] = {
             "clip": str(clip),
             "clip_name": path.name,
             "sample": sample,
-            "upload": upload,
             "step": 1,
         }
         facts |= dict.fromkeys(("start", "end", "face", "point", "point_frame"))
         self.runs.update(run_id, lambda state: dataclasses.replace(state, **facts))
-        if before.upload not in (None, upload):
-            self.holdings.drop(run_id, [Path(str(before.upload))])
         self._fits.drop(run_id)
         return self.state(run_id)
 
@@ -272,14 +274,16 @@ class Studio(Library):
 
     def look_into(self, path: Path, cancel: CancelToken | None = None, progress: Progress | None = None) -> Preflight:
         """The pre-flight of a file, remembered by its content. Raises: VideoError, Cancelled."""
-        config = VideoConfig(**self.settings.video())
-        key = (file_digest(path), config)
+        _, config = key = self._preflight_key(path)
         known = self._preflights.get(key)
         if known is not None:
             return known
         told: dict[str, Any] = {"progress": progress} if progress is not None else {}
         runtime = Runtime(cancel=cancel or CancelToken(), **told)
         return self._preflights.put(key, preflight.look_into(path, config, LandmarkConfig(), runtime))
+
+    def _preflight_key(self, path: Path) -> tuple[str, VideoConfig]:
+        return file_digest(path), VideoConfig(**self.settings.video())
 
     def trim_facts(self, run_id: str, start: float | None, end: float | None) -> TrimFacts:
         """What a trim of the run's clip holds. Raises: StitError; ConfigError for an end not after the start."""
@@ -290,7 +294,7 @@ class Studio(Library):
         state = self.runs.get(run_id)
         if state.clip is None:
             return None
-        found = self._preflights.get((file_digest(self._clip(state)), VideoConfig(**self.settings.video())))
+        found = self._preflights.get(self._preflight_key(self._clip(state)))
         return None if found is None else self.facts_of(found, state.start, state.end, state).estimates
 
     def facts_of(

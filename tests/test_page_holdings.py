@@ -121,8 +121,12 @@ def test_a_later_clip_and_a_training_leave_no_copies_of_what_they_need_no_more(
 ) -> None:
     run = begin(studio, face_clip).id
     first = Path(str(studio.runs.get(run).upload))
-    studio.set_clip(run, upload(studio, write_clip(tmp_path / "other.mp4", frames=3)))
+    refused = upload(studio, next((pictures / "serious").iterdir()))
+    with pytest.raises(StitError):
+        studio.set_clip(run, refused)
     assert not first.exists()
+    studio.set_clip(run, upload(studio, write_clip(tmp_path / "other.mp4", frames=3)))
+    assert not refused.exists()
     lesson = lesson_of(studio, pictures)
     start_training(studio, run, lesson)
     for path in (*lesson.below, *lesson.above):
