@@ -39,7 +39,8 @@ HERE = Path(__file__).resolve().parent
 SAMPLES = {path.stem.replace("-", " "): path for path in sorted((HERE / "assets/clips").glob("*.mp4"))}
 STYLES = [HERE / "page" / name for name in ("page.css", "parts.css")]
 QUEUE_LENGTH = 500  # of gradio's events, which are short; heavy work waits in the studio's queue
-IDLE_SECONDS = 0.02  # between two looks of gradio's queue for events; at its own 0.001 an idle page keeps a core busy
+IDLE_SECONDS = 0.02  # between two looks of gradio's queue for events; at its own 0.001 an idle page is never idle
+PROGRESS_SECONDS = 0.5  # and for progress of gradio's own kind, which the page does not use
 API_CALLS = 8  # at once of a kind; they wait for the studio's own queue
 
 
@@ -74,7 +75,8 @@ def build(studio: Studio) -> gr.Blocks:
             limits = LOOKS if name == "preflight" else {"concurrency_limit": API_CALLS, "concurrency_id": name}
             gr.api(function, api_name=name, **{key: limits[key] for key in ("concurrency_limit", "concurrency_id")})
     page.queue(max_size=QUEUE_LENGTH)
-    page._queue.sleep_when_free = IDLE_SECONDS  # no argument of gradio's says it
+    queue = page._queue  # no argument of gradio's says how often it looks
+    queue.sleep_when_free, queue.progress_update_sleep_when_free = IDLE_SECONDS, PROGRESS_SECONDS
     return page
 
 

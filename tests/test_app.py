@@ -298,6 +298,7 @@ def test_what_takes_a_while_leaves_threads_for_what_does_not(app: ModuleType) ->
 
 def test_an_idle_page_looks_for_events_a_few_times_a_second_only(app: ModuleType) -> None:
     assert 0.01 <= app.demo._queue.sleep_when_free <= 0.05
+    assert app.demo._queue.progress_update_sleep_when_free >= 0.2
     assert app.demo._queue.max_size == app.QUEUE_LENGTH, "launching made another queue"
 
 
