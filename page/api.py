@@ -73,7 +73,8 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
                 yield None, None, run_id  # here it ends if the caller has hung up
                 studio.status(run_id)  # the caller waits, so it is watched
             output = _output(job.status())
-            yield _file(Path(output.video)), json.loads(Path(str(output.manifest)).read_text()), run_id
+            manifest = json.loads(Path(str(output.manifest)).read_text())
+        yield _file(Path(output.video)), manifest, run_id  # from here on the run is the caller's
 
     def directions(pack: str = "") -> list[dict[str, Any]]:
         """The cards of the directions of the pack that is served: name, title, what a factor above and below 0 does."""

@@ -11,9 +11,10 @@ from stit_core.directions import Card
 from stit_core.errors import StitError
 
 if TYPE_CHECKING:
+    from page.clips import TrimFacts
     from page.jobs import Status
     from page.runs import Output
-    from page.studio import Limits, TrimFacts
+    from page.studio import Limits
     from stit_core.preflight import Preflight
 
 STAGE_WORDS = {
