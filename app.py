@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from page.settings import read_settings
 from stit_core.errors import StitError
@@ -17,6 +18,7 @@ except StitError as error:
     sys.exit(str(error))
 # Gradio serves this folder and no other; it reads the variable while it is imported.
 os.environ["GRADIO_TEMP_DIR"] = str(SETTINGS.served)
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")  # that it keeps, and reads again at every event
 
 import gradio as gr
 
@@ -24,7 +26,11 @@ from page.about import build_about
 from page.api import endpoints
 from page.directions_tab import DirectionsTab
 from page.feeds import Feeds
+from page.guard import Guard
+from page.origins import accepted_origins
 from page.parts import build_html
+from page.sessions import MOST
+from page.shapes import CheckedBlocks
 from page.shell import ALIGN, CLIP, EDIT, LOOKS, TUNE, WATCH, Shell
 from page.step_align import AlignStep
 from page.step_clip import ClipStep
@@ -38,7 +44,7 @@ from page.visits import Sweeper
 HERE = Path(__file__).resolve().parent
 SAMPLES = {path.stem.replace("-", " "): path for path in sorted((HERE / "assets/clips").glob("*.mp4"))}
 STYLES = [HERE / "page" / name for name in ("page.css", "parts.css")]
-QUEUE_LENGTH = 500  # of gradio's events, which are short; heavy work waits in the studio's queue
+QUEUE_LENGTH = 100  # of gradio's events, which are short; heavy work waits in the studio's queue
 IDLE_SECONDS = 0.02  # between two looks of gradio's queue for events; at its own 0.001 an idle page is never idle
 PROGRESS_SECONDS = 0.5  # and for progress of gradio's own kind, which the page does not use
 API_CALLS = 8  # at once of a kind; they wait for the studio's own queue
@@ -46,7 +52,7 @@ API_CALLS = 8  # at once of a kind; they wait for the studio's own queue
 
 def build(studio: Studio) -> gr.Blocks:
     """Widgets and what they call."""
-    with gr.Blocks(title="STIT Studio", analytics_enabled=False) as page:
+    with CheckedBlocks(title="STIT Studio", analytics_enabled=False) as page:
         with gr.Row(elem_id="head"):
             build_html((HERE / "page/web/brand.html").read_text(), elem_id="brand")
         shell = Shell(studio)
@@ -80,6 +86,12 @@ def build(studio: Studio) -> gr.Blocks:
     return page
 
 
+def guard() -> tuple[type[Guard], tuple[()], dict[str, Any]]:
+    """What stands in front of gradio, as Starlette takes a middleware apart."""
+    origins = accepted_origins(os.environ, SETTINGS.origins)
+    return Guard, (), {"origins": origins, "served": SETTINGS.served, "upload_bytes": SETTINGS.upload_bytes}
+
+
 studio = Studio(SETTINGS, samples=SAMPLES, feeds=Feeds())
 demo = build(studio)
 
@@ -95,7 +107,9 @@ def main() -> None:
         theme=build_theme(),
         css_paths=STYLES,
         head=WIDE_SCREENS,
-        max_file_size=f"{SETTINGS.max_mb:g}mb",
+        max_file_size=SETTINGS.upload_bytes,
+        app_kwargs={"middleware": [guard()]},
+        state_session_capacity=MOST,
         allowed_paths=[],
         run_history=False,
         enable_monitoring=False,

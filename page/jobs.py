@@ -312,7 +312,8 @@ class Jobs:
         with self._condition:
             if job not in self._waiting:
                 return 0
-            return self._waiting.index(job) + (self._current is not None)
+            working = self._current is not None and not self._current.ended  # what it held may still be given back
+            return self._waiting.index(job) + working
 
     def _drop(self, job: Job) -> None:
         with self._condition:

@@ -8,7 +8,7 @@ import torch
 
 from page.jobs import Kind
 from stit_core.config import PRESETS, RunConfig
-from stit_core.estimates import FIXED_SECONDS, REGISTER_SECONDS, StepTimes, estimate, registering, time_fit, time_steps
+from stit_core.estimates import FIXED_SECONDS, StepTimes, estimate, registering, time_fit, time_steps
 from stit_core.packs import Models
 from stit_core.runtime import Runtime, pick_dtype
 
@@ -38,7 +38,8 @@ _ORDER = (
     "video",
 )
 _LAST: dict[Kind, str] = {"align": "invert", "tune": "tune", "edit": "video"}  # "train" has a plan of its own
-_UNTIMED = {"stitch": 7.0, "transfer": 2.5}  # times FIXED_SECONDS: a whole run where nothing is known of the machine
+# Of heads-256 on two cores of a Xeon, for a machine of which nothing is known yet.
+_UNTIMED = StepTimes(draw=0.035, noise=0.05, fit_one=0.17, fit=0.15, tune=0.2)
 
 
 class Machine:
@@ -77,17 +78,13 @@ class Machine:
 
     def plan(self, kind: Kind, config: RunConfig, frames: int) -> dict[str, float]:
         """Seconds expected of each stage of a job, in the order of the work."""
-        fixed = frames * FIXED_SECONDS
-        whole = self.seconds(config, frames)
-        if whole is None:  # the stages' shares of the time are much the same on all machines
-            whole = _UNTIMED[config.method] * fixed
-        untuned = self.seconds(config.with_changes({"tuning": {"passes": 0}}), frames)
-        tune = 0.4 * (whole - fixed) if untuned is None else whole - untuned
+        times = self._times.get(pick_dtype(config.preset, self._models.device), _UNTIMED)
+        fixed, whole = frames * FIXED_SECONDS, estimate(config, frames, times)
+        tune = whole - estimate(config.with_changes({"tuning": {"passes": 0}}), frames, times)
         seconds = {stage: share * fixed for stage, share in _FIXED.items()}
         last = _LAST[kind]
         if config.method == "transfer":
-            times = self._times.get(pick_dtype(config.preset, self._models.device))
-            seconds["register"] = frames * (registering(times) if times is not None else REGISTER_SECONDS)
+            seconds["register"] = frames * registering(times)
             last = "masks" if kind == "tune" else last
         stitch = whole - fixed - tune - seconds.get("register", 0.0)
         seconds |= {"edit": 0.0, "tune": max(0.0, tune), "stitch": max(0.0, stitch)}

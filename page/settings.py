@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,13 @@ _NUMBERS = {  # setting -> variable of the environment
     "max_seconds": "STIT_MAX_SECONDS",
     "max_frames": "STIT_MAX_FRAMES",
     "max_megapixels": "STIT_MAX_MEGAPIXELS",
+    "job_minutes": "STIT_JOB_MINUTES",
     "keep_hours": "STIT_KEEP_HOURS",
     "unwatched_minutes": "STIT_UNWATCHED_MINUTES",
     "queue_length": "STIT_QUEUE",
     "run_gb": "STIT_RUN_GB",
 }
+_ORIGIN = re.compile(r"https?://[^/@?#\s:]+(:\d+)?")
 _WHOLE = ("max_frames", "queue_length")
 
 
@@ -33,11 +36,13 @@ class PageSettings:
     Attributes
     ----------
     root: folder below which everything lies that visitors bring and make.
+    origins: addresses, beside its own, from which the page may be used, as in https://studio.example.org.
     pack: model pack, a name or a folder.
     device: "auto", "cpu", "cuda", ...
     max_mb: megabytes of an uploaded clip.
     max_seconds, max_frames: of a clip that are edited.
     max_megapixels: of one frame.
+    job_minutes: minutes that a visitor's job may take, by this machine's estimate.
     keep_hours: hours after which what nobody uses is deleted.
     unwatched_minutes: minutes after which a job is stopped whose page nobody has open.
     queue_length: jobs that may wait.
@@ -45,12 +50,14 @@ class PageSettings:
     """
 
     root: Path
+    origins: tuple[str, ...] = ()
     pack: str = DEFAULT_PACK
     device: str = "auto"
     max_mb: float = 100.0
     max_seconds: float = 20.0
     max_frames: int = 1200
     max_megapixels: float = 8.5
+    job_minutes: float = 60.0
     keep_hours: float = 24.0
     unwatched_minutes: float = 10.0
     queue_length: int = 20
@@ -66,6 +73,11 @@ class PageSettings:
         """Stored results of the visitors' runs; never served."""
         return self.root / "visitors"
 
+    @property
+    def upload_bytes(self) -> int:
+        """Bytes of an upload."""
+        return int(self.max_mb * 1e6)
+
     def video(self) -> dict[str, Any]:
         """The limits as settings of the stage that reads videos."""
         return {
@@ -78,11 +90,12 @@ class PageSettings:
 
 
 def read_settings(environ: Mapping[str, str]) -> PageSettings:
-    """The page's settings from STIT_RUNS, STIT_PACK, STIT_DEVICE and the numbers that `_NUMBERS` names.
+    """The page's settings from STIT_RUNS, STIT_PACK, STIT_DEVICE, STIT_ORIGINS and the numbers that `_NUMBERS` names.
 
     Raises
     ------
-    ConfigError: a number that is none, not above zero, or not whole where only whole ones make sense.
+    ConfigError: a number that is none, not above zero, or not whole where only whole ones make sense; an origin that
+    is none.
     """
     numbers: dict[str, Any] = {}
     for name, variable in _NUMBERS.items():
@@ -92,8 +105,18 @@ def read_settings(environ: Mapping[str, str]) -> PageSettings:
         root=default_root().absolute(),
         pack=environ.get("STIT_PACK", PageSettings.pack),
         device=environ.get("STIT_DEVICE", PageSettings.device),
+        origins=_read_origins(environ.get("STIT_ORIGINS", "")),
         **numbers,
     )
+
+
+def _read_origins(text: str) -> tuple[str, ...]:
+    origins = tuple(text.replace(",", " ").lower().split())
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            hint = "Name scheme and host, and the port where there is one: https://studio.example.org"
+            raise ConfigError(f"STIT_ORIGINS has {origin!r}, which is no origin.", hint)
+    return origins
 
 
 def _read_number(environ: Mapping[str, str], name: str, default: float, whole: bool = False) -> float:

@@ -179,7 +179,7 @@ class ClipStep:
         return {
             self.notice: words.notice(facts.warnings),
             self.best: gr.Button(words.best_label(facts), visible=facts.best is not None),
-            self.estimates: words.estimates(facts.estimates),
+            self.estimates: words.estimates(facts.estimates, self.studio.limits.job_seconds),
         }
 
 

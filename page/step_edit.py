@@ -132,8 +132,9 @@ class EditStep:
 
     def _previewed(self, run_id: str) -> Update:
         state = self.studio.state(run_id)
+        too_long = self.studio.too_long(state, "edit")
         if not state.aligned:
-            return {self.wipe: {}}
+            return {self.wipe: {}, self.notice: words.notice([too_long])}
         shown = self.studio.edit_preview(run_id, state.edits, KEY_FRAMES)
         if shown is None:
             return {self.wipe: gr.skip()}
@@ -143,7 +144,7 @@ class EditStep:
         ]
         return {
             self.wipe: {"frames": frames, "text": words.preview_text(shown.draft, shown.final)},
-            self.notice: words.notice(self.studio.overlaps(state.edits, run_id)),
+            self.notice: words.notice([too_long, *self.studio.overlaps(state.edits, run_id)]),
         }
 
     def _offer(self, run_id: str, pictures: bool = False) -> dict[str, Any]:

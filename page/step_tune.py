@@ -99,11 +99,12 @@ class TuneStep:
         resumed = status is not None and status.state in ("stopped", "interrupted") and not state.tuned
         at_work = state.last is not None and state.last.kind == "tune" and not state.last.finished
         begun = state.tuned or at_work
+        fitted = f'<p class="quiet">{words.tuned_face(history[-1][3])}</p>' if history else ""
         label = "Done" if state.tuned else "At work" if at_work else "Go on" if resumed else "Start"
         return {
             self.fit: triple(list(zip(FIT_NAMES, named, strict=True))),
             self.loss: loss_plot(history) if len(history) > 1 else "",
-            self.words: f'<p class="quiet">{words.tuned_face(history[-1][3])}</p>' if history else "",
+            self.words: fitted + words.notice([] if begun else [self.studio.too_long(state, "tune")]),
             self.begin: gr.Button(label, interactive=not begun, variant="secondary" if begun else "primary"),
             self.onward: gr.Button(variant="primary" if begun else "secondary"),
         }
@@ -115,8 +116,9 @@ class TuneStep:
         return {self.presets: self._presets(state.preset, times), self.methods: methods}
 
     def _presets(self, chosen: str, times: Any) -> dict[str, Any]:
+        limit = self.studio.limits.job_seconds
         items = [
-            {"id": name, "title": title, "text": words.preset_text(name, (times or {}).get(name))}
+            {"id": name, "title": title, "text": words.preset_text(name, (times or {}).get(name), limit)}
             for name, (title, _) in words.PRESET_WORDS.items()
         ]
         return {"items": items, "chosen": chosen}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from page import previews
+from page import previews, words
 from page.clips import Clips
 from page.feeds import Feeds
 from page.jobs import Job, Jobs, Kind, Status
@@ -39,18 +39,20 @@ LOG = logging.getLogger(__name__)
 
 BENCHES = 4  # runs that are kept open for previews
 TIMINGS, TIMING_PAUSE = 10, 60.0  # times that a disturbed timing is repeated at most, seconds between them
+SHORTER = "Choose a quicker preset or a shorter part of the clip, or lower what was raised under Advanced."
 WARMED = ("generator", "encoder", "parser", "perceptual", "identity")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What may be uploaded and edited, for the page to say before anybody uploads."""
+    """What may be uploaded and edited, and how long a job may take, for the page to say before anybody uploads."""
 
     megabytes: float
     seconds: float
     frames: int
     megapixels: float
     keep_hours: float
+    job_seconds: float
 
 
 class Studio(Clips):
@@ -121,7 +123,7 @@ class Studio(Clips):
     @property
     def limits(self) -> Limits:
         s = self.settings
-        return Limits(s.max_mb, s.max_seconds, s.max_frames, s.max_megapixels, s.keep_hours)
+        return Limits(s.max_mb, s.max_seconds, s.max_frames, s.max_megapixels, s.keep_hours, 60 * s.job_minutes)
 
     # --- Runs ---------------------------------------------------------------------------------------------------
 
@@ -198,8 +200,8 @@ class Studio(Clips):
 
         An edit is put behind the run's own alignment or tuning, if that is at work; the status then is still of that.
 
-        Raises: StitError while one is there already, when the queue is full, without a clip, or for an edit that cannot
-        be made; VideoError for a trim that is too long.
+        Raises: StitError while one is there already, when the queue is full, without a clip, for what would take too
+        long, or for an edit that cannot be made; VideoError for a trim that is too long.
         """
         state = with_choices(self.runs.get(run_id), **choices)
         path, config = self._clip(state), self.config(state)
@@ -207,8 +209,10 @@ class Studio(Clips):
             check_edit(config)
             for name, _ in config.edit.directions:
                 load_direction(self.pack, name, roots_of(self.visits, run_id))
-        facts = self._probed(path, path.stat().st_mtime_ns, dataclasses.replace(config.video, start=None, end=None))
+        facts = self._facts(path, config)
         probing.check_length(path, facts, config.video)
+        plan = self.machine.plan(kind, config, _frames(facts, config))
+        self.check_planned(self._left(state, plan))
         self.holdings.make_room(state)
 
         fit = previews.fit_key(config, path)
@@ -217,12 +221,38 @@ class Studio(Clips):
             self._fits.put(run_id, (fit, picture))
 
         task = Task(self.models, self.visits, self.feeds, state, config, fitted)
-        frames = _frames(facts, config)
-        job = self.jobs.submit(run_id, kind, task.work(kind), self.machine.plan(kind, config, frames))
+        job = self.jobs.submit(run_id, kind, task.work(kind), plan)
         begun: dict[str, Any] = {"fitted": fit} if kind == "tune" else {}
         status = self.jobs.status(run_id) or job.status()
         self.runs.update(run_id, lambda now: dataclasses.replace(with_choices(now, **choices), last=status, **begun))
         return status
+
+    def check_planned(self, seconds: float, hint: str = SHORTER) -> None:
+        """Raise StitError for a job that would take longer than one may: the others wait for it."""
+        if seconds > self.limits.job_seconds:
+            raise StitError(words.too_long(seconds, self.limits.job_seconds), hint)
+
+    def too_long(self, state: RunState, kind: Kind) -> str:
+        """What `start` would say of the time that a run's job takes, before anybody starts it; "" where it fits."""
+        if state.clip is None or not Path(state.clip).is_file():
+            return ""
+        config = self.config(state)
+        plan = self.machine.plan(kind, config, _frames(self._facts(Path(state.clip), config), config))
+        try:
+            self.check_planned(self._left(state, plan))
+        except StitError as error:
+            return str(error)
+        return ""
+
+    def _left(self, state: RunState, plan: Mapping[str, float]) -> float:
+        """Seconds of a plan without the stages whose results are there."""
+        names = list(plan)
+        first = names.index("tune") + 1 if "tune" in names and self._done(state)[1] else 0
+        return sum(plan[name] for name in names[first:])
+
+    def _facts(self, path: Path, config: RunConfig) -> probing.Probe:
+        """The probe of a whole clip, whatever part of it is edited."""
+        return self._probed(path, path.stat().st_mtime_ns, dataclasses.replace(config.video, start=None, end=None))
 
     def stop(self, run_id: str) -> bool:
         """Ask the run's job to stop; False where none waits or runs."""

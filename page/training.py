@@ -25,6 +25,7 @@ SECONDS_A_PICTURE = 0.3  # to find the face and encode it, on one core
 FIT_SECONDS = 20.0
 PARTS_SECONDS = 8.0
 ARCHIVE_PICTURES = 400  # guessed of a zip, for the time left
+FEWER = "Use fewer pictures."
 BELOW, ABOVE = "below", "above"  # labels where the ends have no names of their own
 
 
@@ -67,9 +68,9 @@ def start_training(studio: Studio, run_id: str, lesson: Lesson) -> Status:
         message = "There are no pictures of two groups yet."
         raise DirectionError(message, "Upload a folder for each group, or a zip that holds both.")
     studio.bring(run_id, given)
+    plan = _plan(ARCHIVE_PICTURES if lesson.archive else len(given))
+    studio.check_planned(sum(plan.values()), FEWER)
     studio.holdings.make_room(studio.runs.get(run_id))
-    pictures = ARCHIVE_PICTURES if lesson.archive else len(given)
-    plan = {"latents": SECONDS_A_PICTURE * pictures, "fit": FIT_SECONDS, "parts": PARTS_SECONDS, "preview": 2.0}
     folder = studio.visits.private(run_id) / LESSONS / new_id()
 
     def work(job: Job) -> None:
@@ -93,12 +94,18 @@ def start_training(studio: Studio, run_id: str, lesson: Lesson) -> Status:
     return status
 
 
+def _plan(pictures: int) -> dict[str, float]:
+    """Seconds expected of each stage."""
+    return {"latents": SECONDS_A_PICTURE * pictures, "fit": FIT_SECONDS, "parts": PARTS_SECONDS, "preview": 2.0}
+
+
 def _learn(studio: Studio, run_id: str, lesson: Lesson, folder: Path, job: Job) -> tuple[str, ...]:
     """Train from the pictures in `folder` and store; gives what to know of the result."""
     texts = Texts(positive=lesson.positive, negative=lesson.negative)
     runtime = Runtime(studio.models.device, progress=job.progress, cancel=job.token)
     if lesson.archive is not None:
         pictures = open_pictures(folder / safe_name(lesson.archive.name))
+        studio.check_planned(sum(_plan(len(pictures.entries)).values()), FEWER)
     else:
         pictures = open_pictures(folder, lesson.labels)
     root, config = own_root(studio.visits, run_id), DirectionTrainingConfig()

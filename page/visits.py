@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from page.disk import make_private, remove_strays
 from page.settings import PageSettings
 from stit_core.errors import StitError
 from stit_core.store import Store, disk_errors
@@ -24,6 +25,7 @@ LONGEST_NAME = 80  # characters of a clip's name that are kept
 ID_BYTES = 16  # 128 random bits
 SWEEP_SECONDS = 900.0
 SAMPLES = "samples"  # folder of the samples' copies, among the served ones
+STRAY_SECONDS = 900.0  # after which nobody writes on what was uploaded in part
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _PUBLIC = re.compile(r"[0-9a-f]{32}")  # of `_public_name`; an upload's folder has another length
 _UNSAFE = re.compile(r"[^\w .()+-]+")
@@ -126,7 +128,7 @@ class Visits:
         folder = self.settings.served / SAMPLES
         target = folder / clip.name
         with disk_errors("The sample clip"):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private(self.settings.root, self.settings.served, folder)
             os.utime(folder)
             if not target.is_file() or target.stat().st_size != clip.stat().st_size:
                 part = folder / f"{new_id()}.part"
@@ -145,7 +147,7 @@ class Visits:
         """Delete what was not used for `keep_hours`, but no folder of an id in `busy`; returns what was deleted."""
         kept = {*busy, *(_public_name(run_id) for run_id in busy)}
         oldest = time.time() - 3600 * self.settings.keep_hours
-        gone = []
+        gone = remove_strays(self.settings.served, STRAY_SECONDS)
         for root in (self.settings.private, self.settings.served):
             for folder in root.iterdir() if root.is_dir() else ():
                 try:
@@ -161,7 +163,7 @@ class Visits:
             raise StitError("The page has not finished loading.", "Wait a moment, or load it again.")
         folder = root / (name or run_id)
         with disk_errors("The folder of this visit"):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self.settings.root, root, folder)
             os.utime(folder)
         return folder
 

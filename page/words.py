@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -83,8 +84,7 @@ def job(status: Status | None, ready: bool = True) -> dict[str, Any] | None:
     if status is None:
         return None if ready else _line("warming", "Warming up: the networks are being read. You can begin meanwhile.")
     if status.state == "waiting":
-        ahead = "One clip is" if status.ahead <= 1 else f"{status.ahead} clips are"
-        return _line("busy", "Waiting for your turn", f"{ahead} before yours", 0.0)
+        return _line("busy", "Waiting for your turn", _place(status.ahead), 0.0)
     if status.state == "running":
         left = status.seconds_left
         detail = "" if left is None or left < 1 else f"about {duration(round(left))} left"
@@ -97,6 +97,13 @@ def job(status: Status | None, ready: bool = True) -> dict[str, Any] | None:
         return _line("stopped", status.message or STOPPED, status.hint)
     message = without_folders(status.message) or "Something went wrong on the server."
     return _line("failed", message, without_folders(status.hint))
+
+
+def _place(ahead: int) -> str:
+    """Where a job stands that waits behind so many."""
+    if ahead < 1:
+        return "Yours is next"
+    return "One clip is before yours" if ahead == 1 else f"{ahead} clips are before yours"
 
 
 def _line(kind: str, text: str, detail: str = "", share: float | None = None) -> dict[str, Any]:
@@ -158,16 +165,25 @@ def clip_facts(found: Preflight) -> str:
     return f'<div class="facts">{"".join(f"<span>{escape(fact)}</span>" for fact in facts)}</div>'
 
 
-def estimates(seconds: Mapping[str, float] | None) -> str:
-    """How long each preset takes here."""
+def too_long(seconds: float, limit: float) -> str:
+    """That a job takes longer than one may."""
+    return f"This would take about {duration(seconds)} here, and a job may take {duration(limit)}."
+
+
+def estimates(seconds: Mapping[str, float] | None, limit: float = math.inf) -> str:
+    """How long each preset takes here; what is over the limit, in seconds, is not done."""
     if seconds is None:
         return '<p class="quiet">How long it will take is known in a moment; this machine is being timed.</p>'
     rows = "".join(
-        f"<tr><th>{escape(PRESET_WORDS[name][0])}</th><td>{escape(duration(seconds[name]))}</td></tr>"
+        f"<tr><th>{escape(PRESET_WORDS[name][0])}</th><td>{escape(_within(seconds[name], limit))}</td></tr>"
         for name in PRESET_WORDS
         if name in seconds
     )
     return f'<table class="estimates"><caption>From here to the finished video</caption>{rows}</table>'
+
+
+def _within(seconds: float, limit: float) -> str:
+    return duration(seconds) + ("" if seconds <= limit else f"; a job may take {duration(limit)}")
 
 
 def best_label(facts: TrimFacts) -> str:
@@ -186,10 +202,10 @@ def method_items(preset: str) -> list[dict[str, Any]]:
     return items
 
 
-def preset_text(name: str, seconds: float | None) -> str:
-    """What a preset is, and how long it takes."""
+def preset_text(name: str, seconds: float | None, limit: float = math.inf) -> str:
+    """What a preset is, and how long it takes; `limit` seconds are what a job may take."""
     about = PRESET_WORDS[name][1]
-    return about if seconds is None else f"{about}, about {duration(seconds)}"
+    return about if seconds is None else f"{about}, about {_within(seconds, limit)}"
 
 
 # --- Align and tune -----------------------------------------------------------------------------------------------
@@ -297,11 +313,16 @@ def _grade(value: float, good: float, fair: float, words: tuple[str, str, str]) 
 
 
 def duration(seconds: float) -> str:
-    """`3.5 s`, `40 s`, `4 min`, `2 h`."""
+    """`3.5 s`, `40 s`, `4 min`, `2.5 hours`, `5 days`."""
     if seconds < 10:
         return f"{seconds:.2g} s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.2g} hours"
+    hours = seconds / 3600
+    if hours < 9.75:
+        return f"{round(2 * hours) / 2:g} hours"
+    if hours < 47.5:
+        return f"{hours:.0f} hours"
+    return f"{hours / 24:.0f} days" if hours < 365 * 24 else "more than a year"

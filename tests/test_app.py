@@ -165,6 +165,7 @@ def test_every_stage_that_is_reported_has_a_name() -> None:
 @pytest.mark.parametrize(
     ("status", "told"),
     [
+        (Status("tune", "waiting", ahead=0), "Yours is next"),
         (Status("tune", "waiting", ahead=1), "One clip is before yours"),
         (Status("tune", "waiting", ahead=3), "3 clips are before yours"),
         (Status("tune", "running", stage="tune", share=0.25, seconds_left=40.0), "about 40 s left"),

@@ -56,6 +56,17 @@ def test_jobs_are_done_one_at_a_time_in_order_and_know_their_place(gate: threadi
     assert len(jobs) == 0
 
 
+def test_a_job_that_has_ended_is_before_nobody(gate: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("page.jobs.give_back_memory", lambda: gate.wait(PATIENCE))
+    jobs = Jobs()
+    first = jobs.submit("a", "align", lambda _: None, PLAN)
+    assert first.wait(PATIENCE)
+    jobs.submit("b", "align", lambda _: None, PLAN)
+    status = jobs.status("b")
+    assert status is not None
+    assert (status.state, status.ahead) == ("waiting", 0)
+
+
 def test_a_run_has_one_job_at_a_time(gate: threading.Event) -> None:
     jobs = Jobs()
     job = jobs.submit("mine", "align", held(gate), PLAN)

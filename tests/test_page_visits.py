@@ -43,10 +43,12 @@ def test_settings_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_pa
         "STIT_KEEP_HOURS": "0.5",
         "STIT_UNWATCHED_MINUTES": "4",
         "STIT_QUEUE": "3",
+        "STIT_JOB_MINUTES": "90",
     }
     settings = read_settings(environ)
     assert (settings.max_mb, settings.max_seconds, settings.keep_hours) == (12.5, 3.0, 0.5)
-    assert (settings.unwatched_minutes, settings.queue_length) == (4.0, 3)
+    assert (settings.unwatched_minutes, settings.queue_length, settings.job_minutes) == (4.0, 3, 90.0)
+    assert settings.upload_bytes == 12_500_000
     assert settings.root == tmp_path
     assert not settings.private.is_relative_to(settings.served), "stored results would be served"
     config = VideoConfig(**settings.video())
