@@ -5,6 +5,8 @@
 // "see" to go to the finished video.
 const PAUSE = 1000; // milliseconds between two questions
 const LONGEST_PAUSE = 16000; // while the server does not answer
+const LOOKS = 30; // after a click, whether the video is on the screen
+const LOOK_PAUSE = 300; // milliseconds
 const LOST = { kind: "stopped", text: "The server does not answer. Trying again …", detail: "", share: null };
 const find = (name) => element.querySelector(name);
 const bar = find("progress");
@@ -15,6 +17,7 @@ let turn = 0; // of the newest value; answers to older ones are dropped
 let lost = 0; // questions in a row without an answer
 let made = 0; // finished videos
 let timer = 0;
+let looking = 0;
 let known = ""; // news that was told last
 let before = null; // the end of a job that had ended before this tab was opened
 
@@ -35,6 +38,12 @@ function draw(line, working) {
 function offerVideo() {
   const player = document.querySelector(".stit-player");
   seeButton.hidden = !made || Boolean(player && player.offsetParent) || !stopButton.hidden;
+}
+
+/** Another step may be on the screen after a click, but a busy server takes its time. */
+function look(left) {
+  offerVideo();
+  if (left) looking = setTimeout(() => look(left - 1), LOOK_PAUSE);
 }
 
 async function ask(mine) {
@@ -74,6 +83,6 @@ function receive() {
 
 stopButton.addEventListener("click", () => { stopButton.disabled = true; trigger("stop"); });
 seeButton.addEventListener("click", () => { seeButton.hidden = true; trigger("see"); });
-document.addEventListener("click", () => setTimeout(offerVideo, 300)); // another step may be on the screen by then
+document.addEventListener("click", () => { clearTimeout(looking); look(LOOKS); });
 watch("value", receive);
 receive();
