@@ -29,7 +29,7 @@ from page.feeds import Feeds
 from page.guard import Guard
 from page.origins import accepted_origins
 from page.parts import build_html
-from page.sessions import MOST
+from page.sessions import KEY_SCRIPT, MOST
 from page.shapes import CheckedBlocks
 from page.shell import ALIGN, CLIP, EDIT, LOOKS, TUNE, WATCH, Shell
 from page.step_align import AlignStep
@@ -106,7 +106,7 @@ def main() -> None:
     demo.launch(
         theme=build_theme(),
         css_paths=STYLES,
-        head=WIDE_SCREENS,
+        head=WIDE_SCREENS + KEY_SCRIPT,
         max_file_size=SETTINGS.upload_bytes,
         app_kwargs={"middleware": [guard()]},
         state_session_capacity=MOST,

@@ -20,7 +20,7 @@ from gradio.route_utils import MultiPartException  # the kind for which it delet
 
 from page.disk import remove_strays
 from page.origins import SAFE_METHODS, Origins
-from page.sessions import Sessions
+from page.sessions import KEY, Sessions
 from page.shapes import MISFIT, NO_JSON, RELOAD, is_session, misfit, read_body, unknown_function
 
 LOG = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Guard:
         if route.startswith(CLOSED):
             raise Refused(404, "The page has no such address.")
         if scope["method"] in SAFE_METHODS:
-            with self._connection(route, scope):
+            with self._connection(route, scope, headers):
                 await self.app(scope, receive, answer)
         elif route == UPLOAD:
             async with self._upload(headers):
@@ -125,14 +125,22 @@ class Guard:
         if foreign:
             raise Refused(403, "Another page sent this. Whoever runs this one can name that page in STIT_ORIGINS.")
 
-    def _connection(self, route: str, scope: Scope) -> AbstractContextManager[None]:
-        """Keeps the session of a stream that a page listens to."""
+    def _connection(self, route: str, scope: Scope, headers: Headers) -> AbstractContextManager[None]:
+        """Keeps the session of a stream that a page listens to. Raises: Refused."""
         session = ""
         if route.startswith("heartbeat/"):
             session = route.partition("/")[2]
         elif route == "queue/data":
             session = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[0]
-        return self.sessions.connect(scope["app"], session) if is_session(session) else nullcontext()
+        if not is_session(session):
+            return nullcontext()
+        self._check_key(session, headers)
+        return self.sessions.connect(scope["app"], session)
+
+    def _check_key(self, session: str, headers: Headers) -> None:
+        """Refuse whoever names the session of another browser. Raises: Refused."""
+        if not self.sessions.belongs(session, _cookie(headers, KEY)):
+            raise Refused(403, "This was begun by another browser. Load the page again.")
 
     @asynccontextmanager
     async def _upload(self, headers: Headers) -> AsyncIterator[None]:
@@ -164,6 +172,7 @@ class Guard:
             raise Refused(400, f"{wrong} {RELOAD}")
         session = sent.get("session_hash")
         if session is not None:
+            self._check_key(session, headers)
             self.sessions.use(app, session)
         if self.sessions.is_full(app, session or ""):
             raise Refused(429, "Too many answers were not fetched. Try again in a minute.")
@@ -201,6 +210,12 @@ def _headers(scope: Scope) -> Headers:
 def _route(scope: Scope) -> str:
     """The part of the path below gradio's prefix, or the path itself."""
     return str(scope["path"]).removeprefix(API).strip("/")
+
+
+def _cookie(headers: Headers, name: str) -> str:
+    """A cookie's value, or ""; what is no ASCII is none of ours."""
+    pairs = (pair.strip().partition("=") for pair in headers.get("cookie", "").split(";"))
+    return next((value for key, _, value in pairs if key == name and value.isascii()), "")
 
 
 def _length(headers: Headers) -> int:

@@ -9,6 +9,7 @@ visitor needs lies on the disk under the run's id, so that whoever comes back fi
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
@@ -17,6 +18,18 @@ from typing import Any
 
 from gradio.routes import App, file_upload_statuses
 
+KEY = "stit-key"  # cookie
+# Set before gradio names its session. A browser that refuses cookies in frames sets none, and is not asked for one.
+KEY_SCRIPT = f"""<script>
+try {{
+  if (!document.cookie.includes("{KEY}=")) {{
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    const key = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const kind = location.protocol === "https:" ? "Secure; SameSite=None; Partitioned" : "SameSite=Strict";
+    document.cookie = "{KEY}=" + key + "; path=/; " + kind;
+  }}
+}} catch {{}}
+</script>"""
 MOST = 500  # sessions whose page is connected
 MOST_LEFT = 50  # whose page is not
 KEPT_SECONDS = 300.0  # without a connection
@@ -32,7 +45,18 @@ class Sessions:
     def __init__(self) -> None:
         self._used: OrderedDict[str, float] = OrderedDict()  # the least recently used first
         self._connected: Counter[str] = Counter()
+        self._keys: dict[str, str] = {}
         self._tidying: asyncio.TimerHandle | None = None
+
+    def belongs(self, session: str, key: str) -> bool:
+        """Whether a session is open to the browser with this key: that which used it first, or any where that has none.
+
+        Hashes stand in addresses, and so in logs; whoever finds one shall not listen to what the page is told.
+        """
+        known = self._keys.get(session)
+        if known is None and key:
+            self._keys[session] = key
+        return known is None or secrets.compare_digest(known, key)
 
     def use(self, app: App, session: str) -> None:
         """Note that a request names a session, and forget others where there are too many."""
@@ -70,8 +94,8 @@ class Sessions:
         for kept in (app.state_holder.session_data, queue.pending_messages_per_session):
             for session in kept:  # calls of the API are in sessions that gradio names
                 self._used.setdefault(session, now)
-        at_work = {event.session_hash for event in list(queue.event_ids_to_events.values())}
-        left = [name for name in self._used if name not in self._connected and name not in at_work]
+        running = {event.session_hash for event in list(queue.event_ids_to_events.values())}
+        left = [name for name in self._used if name not in self._connected and name not in running]
         old = [name for name in left if self._used[name] < now - KEPT_SECONDS]
         for name in dict.fromkeys((*old, *left[: max(0, len(left) - MOST_LEFT)])):
             self._forget(app, name)
@@ -92,6 +116,7 @@ class Sessions:
         queue = blocks._queue
         stores: tuple[Any, ...] = (
             self._used,
+            self._keys,
             app.state_holder.session_data,
             app.state_holder.time_last_used,
             queue.pending_messages_per_session,

@@ -79,7 +79,7 @@ class CheckedBlocks(gr.Blocks):
             return await super().call_function(*given, **named)
         except gr.Error:
             raise
-        except Exception:  # the last boundary before the caller: logged here, told in plain words there
+        except Exception:  # the last boundary before the caller: logged here, in plain words there
             LOG.exception("%s failed", getattr(block_fn, "name", "a function"))
             raise gr.Error(f"{UNEXPECTED} {AGAIN}", print_exception=False) from None
 

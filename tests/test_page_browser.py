@@ -371,6 +371,15 @@ def test_deleting_leaves_nothing(page: Page, server: Server, tmp_path: Path) -> 
 # --- What goes wrong ----------------------------------------------------------------------------------------------
 
 
+def test_a_tab_is_not_listened_to(browser: Browser, server: Server) -> None:
+    streams: list[str] = []
+    with visit(browser, server) as tab:
+        tab.page.on("request", lambda request: streams.append(request.url) if "queue/data" in request.url else None)
+        choose_sample(tab.page, SECONDS)
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(streams[-1], timeout=30)
+
+
 def test_text_instead_of_a_video_is_told(page: Page, tmp_path: Path) -> None:
     false = tmp_path / "holiday.mp4"
     false.write_text("This is no video.\n" * 100)

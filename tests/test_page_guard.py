@@ -390,6 +390,19 @@ def test_a_sessions_hash_is_no_key_to_its_run(server: Server, functions: dict[st
     assert "young-woman" in json.dumps(call(server, functions["restore"], [run])), "the id alone is enough"
 
 
+def test_nobody_listens_to_the_session_of_another_browser(server: Server, functions: dict[str, int]) -> None:
+    session, mine = new_session(), {"Cookie": "a=b; stit-key=abc"}
+    body = {"fn_index": functions["arrive"], "data": [], "session_hash": session}
+    assert post(server, "/queue/join", body, **mine)[0] == 200
+    for headers in ({}, {"Cookie": "stit-key=other"}, {"Cookie": "stit-key=\xff"}):
+        for path in (f"queue/data?session_hash={session}", f"heartbeat/{session}"):
+            assert get(server, f"{API}/{path}", **headers)[0] == 403
+        status, text = post(server, "/queue/join", body, **headers)
+        assert (status, "another browser" in text) == (403, True)
+    status, stream = get(server, f"{API}/queue/data?session_hash={session}", **mine)
+    assert (status, "process_completed" in stream) == (200, True)
+
+
 @pytest.mark.parametrize("path", ["deep_link?session_hash=x", "proxy=https://example.org/x", "vibe-code/", "stream/x"])
 def test_what_the_page_does_not_use_is_closed(server: Server, path: str) -> None:
     assert get(server, f"{API}/{path}")[0] == 404

@@ -116,3 +116,14 @@ def test_answers_that_nobody_fetches_are_dropped(app: App, monkeypatch: pytest.M
         assert not known.is_full(app, "new")
 
     on_loop(work)
+
+
+def test_a_session_is_open_to_the_browser_that_began_it(app: App) -> None:
+    known = Sessions()
+    assert known.belongs("mine", "key")
+    assert known.belongs("mine", "key")
+    assert not known.belongs("mine", "other")
+    assert not known.belongs("mine", "")
+    assert known.belongs("plain", ""), "a program, or a browser that keeps no cookies"
+    known._forget(app, "mine")
+    assert known.belongs("mine", "other"), "of a session that has ended nothing is left"
