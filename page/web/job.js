@@ -83,6 +83,6 @@ function receive() {
 
 stopButton.addEventListener("click", () => { stopButton.disabled = true; trigger("stop"); });
 seeButton.addEventListener("click", () => { seeButton.hidden = true; trigger("see"); });
-document.addEventListener("click", () => { clearTimeout(looking); look(LOOKS); });
+document.addEventListener("click", () => { clearTimeout(looking); looking = setTimeout(() => look(LOOKS), LOOK_PAUSE); });
 watch("value", receive);
 receive();
