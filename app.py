@@ -31,7 +31,7 @@ from page.origins import accepted_origins
 from page.parts import build_html
 from page.sessions import KEY_SCRIPT, MOST
 from page.shapes import CheckedBlocks
-from page.shell import ALIGN, CLIP, EDIT, TUNE, WATCH, Shell
+from page.shell import ALIGN, CLIP, EDIT, LOOKS, TUNE, WATCH, Shell
 from page.step_align import AlignStep
 from page.step_clip import ClipStep
 from page.step_edit import EditStep
@@ -45,7 +45,9 @@ HERE = Path(__file__).resolve().parent
 SAMPLES = {path.stem.replace("-", " "): path for path in sorted((HERE / "assets/clips").glob("*.mp4"))}
 STYLES = [HERE / "page" / name for name in ("page.css", "parts.css")]
 QUEUE_LENGTH = 100  # of gradio's events, which are short; heavy work waits in the studio's queue
-API_CALLS = 8  # at once; they wait for the studio's own queue
+IDLE_SECONDS = 0.02  # between two looks of gradio's queue for events; at its own 0.001 an idle page is never idle
+PROGRESS_SECONDS = 0.5  # and for progress of gradio's own kind, which the page does not use
+API_CALLS = 8  # at once of a kind; they wait for the studio's own queue
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -75,7 +77,12 @@ def build(studio: Studio) -> gr.Blocks:
         for part in (clip, align, tune, edit, watch, directions):
             part.wire(arrival)
         for function in endpoints(studio):
-            gr.api(function, api_name=function.__name__, concurrency_limit=API_CALLS)
+            name = function.__name__
+            limits = LOOKS if name == "preflight" else {"concurrency_limit": API_CALLS, "concurrency_id": name}
+            gr.api(function, api_name=name, **{key: limits[key] for key in ("concurrency_limit", "concurrency_id")})
+    page.queue(max_size=QUEUE_LENGTH)
+    queue = page._queue  # no argument of gradio's says how often it looks
+    queue.sleep_when_free, queue.progress_update_sleep_when_free = IDLE_SECONDS, PROGRESS_SECONDS
     return page
 
 
@@ -95,8 +102,8 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     keep_freed_memory()
     studio.warm_up()
-    Sweeper(studio.visits, studio.jobs).start()
-    demo.queue(max_size=QUEUE_LENGTH).launch(
+    Sweeper(studio.sweep).start()
+    demo.launch(
         theme=build_theme(),
         css_paths=STYLES,
         head=WIDE_SCREENS + KEY_SCRIPT,
@@ -105,6 +112,7 @@ def main() -> None:
         state_session_capacity=MOST,
         allowed_paths=[],
         run_history=False,
+        enable_monitoring=False,
         ssr_mode=False,
         footer_links=["api"],
     )

@@ -49,8 +49,8 @@ visibly into the picture. Say that a video was edited wherever you show it.
 ## Your data
 
 Your clip stays on the machine that runs this page. Nobody can list, see or stop your run without its address,
-which holds 128 random bits: treat it like a password. Everything is deleted after a while without use, or at
-once with *Delete my data now*.
+which holds 128 random bits: treat it like a password. Everything that you brought and that was made from it is
+deleted after a while without use, or at once with *Delete my data now*.
 
 ## Licences
 """

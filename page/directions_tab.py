@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from page import words
-from page.parts import build_html
-from page.shell import LIGHT, Shell, Update, told
+from page.parts import build_html, read_uploads
+from page.shell import LIGHT, PREVIEWS, Shell, Update, told
 from page.step_parts import thumbnail
 from page.training import Lesson, start_training
 from stit_core.directions import Card
@@ -58,10 +57,13 @@ class DirectionsTab:
     def wire(self, arrival: Any) -> None:  # noqa: ARG002 (as the steps have it)
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
-        self.tab.select(self.show, run_id, self.library, **LIGHT)
-        given = [run_id, self.name, self.negative, self.positive, self.archive, self.below, self.above]
-        self.train_button.click(self.train, given, [self.notice, *shell.job_outputs], **LIGHT)
-        shell.ended.change(self.after, [run_id, shell.ended], [self.library, self.notice], **LIGHT)
+        self.tab.select(self.show, run_id, self.library, **PREVIEWS)
+        brought = [self.archive, self.below, self.above]
+        for files in brought:
+            files.upload(self.bring, [run_id, files], None, preprocess=False, **LIGHT)
+        given = [run_id, self.name, self.negative, self.positive, *brought]
+        self.train_button.click(self.train, given, [self.notice, *shell.job_outputs], preprocess=False, **LIGHT)
+        shell.ended.change(self.after, [run_id, shell.ended], [self.library, self.notice], **PREVIEWS)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
@@ -72,20 +74,18 @@ class DirectionsTab:
         return {self.library: f'<div class="library">{cards}</div>'}
 
     @told
+    def bring(self, run_id: str, sent: Any) -> None:
+        """Pictures were uploaded, which the run has to delete even if nothing is ever learned from them."""
+        self.studio.bring(run_id, read_uploads(sent))
+
+    @told
     def train(
-        self,
-        run_id: str,
-        name: str,
-        negative: str,
-        positive: str,
-        archive: str | None,
-        below: list[str] | None,
-        above: list[str] | None,
+        self, run_id: str, name: Any, negative: Any, positive: Any, archive: Any, below: Any, above: Any
     ) -> Update:
         """Learn a direction from the uploaded pictures."""
-        groups = [tuple(Path(path) for path in paths or ()) for paths in (below, above)]
-        zipped = Path(archive) if archive else None
-        lesson = Lesson(name.strip(), negative.strip(), positive.strip(), zipped, *groups)
+        texts = [str(text or "").strip() for text in (name, negative, positive)]
+        zipped = next(iter(read_uploads(archive)), None)
+        lesson = Lesson(texts[0], texts[1], texts[2], zipped, read_uploads(below), read_uploads(above))
         return {self.notice: "", **self.shell.watch(run_id, start_training(self.studio, run_id, lesson))}
 
     @told

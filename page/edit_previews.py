@@ -26,8 +26,10 @@ from stit_core.images import to_model
 from stit_core.models.generator import Generator
 from stit_core.pipeline import Pipeline
 from stit_core.registration import register
+from stit_core.store import disk_errors
 from stit_core.transfer import Transfer
 
+SCRATCH = "previews"  # folder in that of the run's results
 REGION_SIDE = 512  # pixels, longer side of what is shown of a frame
 
 Check = Callable[[], None]  # raises Cancelled once a newer preview is wanted
@@ -70,7 +72,11 @@ class TransferredFrames:
         self.pipeline, self.clip = pipeline, clip
         self._whole: Transfer | None = None
         self._alone: dict[int, tuple[Tuned, Transfer]] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="stit-preview-")  # goes with this object
+        scratch = pipeline.store.root / SCRATCH
+        with disk_errors("The folder of previews"):
+            scratch.mkdir(parents=True, exist_ok=True)
+        # It goes with this object, or with the run, of whose face it holds pictures.
+        self._folder = tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True)
 
     def show(self, frames: Sequence[int], config: RunConfig, tuned: bool, check: Check) -> list[KeyFrame]:
         """The frames under the edit of a configuration whose other settings are the pipeline's. Raises: StitError."""

@@ -248,6 +248,11 @@ class Feeds:
         with self._lock:
             self._feeds.pop(feed_id, None)
 
+    def forget_deleted(self) -> None:
+        """Remember nothing of feeds whose folders were deleted."""
+        with self._lock:
+            self._feeds = {name: feed for name, feed in self._feeds.items() if feed.folder.is_dir()}
+
     def _add(self, feed: Feed) -> Feed:
         with self._lock:
             return self._feeds.setdefault(feed.id, feed)

@@ -31,6 +31,7 @@ ENDED = ("done", "stopped", "failed", "interrupted")
 INNER_STAGES = ("composite",)  # goes along with the stage "video", frame by frame
 TRUSTED_SECONDS = 3.0  # of work, after which its own pace is believed rather than the plan
 REAP_SECONDS = 5.0
+REMEMBERED = 100  # ended jobs, whose runs are perhaps still looked at
 UNEXPECTED = "Something went wrong on the server."
 UNEXPECTED_HINT = "Nothing finished is lost: press the same button again."
 INTERRUPTED = "The server was started anew while it worked."
@@ -245,12 +246,19 @@ class Jobs:
             job = Job(run_id, kind, work, plan)
             self._waiting.append(job)
             self._last[run_id] = job
+            self._prune()
             if not self._begun:
                 self._begun = True
                 threading.Thread(target=self._work, name="jobs", daemon=True).start()
                 threading.Thread(target=self._reap, name="reaper", daemon=True).start()
             self._condition.notify_all()
             return job
+
+    def _prune(self) -> None:
+        """Remember the last ended jobs only; the record of its run says how an older one ended."""
+        ended = sorted((job for job in self._last.values() if job.ended), key=lambda job: job.watched)
+        for job in ended[: max(0, len(ended) - REMEMBERED)]:
+            del self._last[job.run_id]
 
     def get(self, run_id: str) -> Job | None:
         """The job of a run, ended or not."""
@@ -329,7 +337,7 @@ class Jobs:
 
     def _end(self, job: Job, facts: dict[str, Any]) -> None:
         self._hand_over(job, facts)
-        job.work = _nothing  # with it goes all that the work held
+        _let_go(job)
         if self._tell_ended is not None:
             try:
                 self._tell_ended(job, facts)
@@ -344,7 +352,7 @@ class Jobs:
             if follower is None:
                 return
             if facts["state"] != "done" or job.token.is_set():
-                follower.work = _nothing
+                _let_go(follower)
                 follower.tell(state="stopped")
                 return
             follower.watched = job.watched
@@ -384,6 +392,11 @@ def _carry_out(job: Job) -> dict[str, Any]:
     except Exception:  # the last boundary before the browser: logged here, told in plain words there
         LOG.exception("the job '%s' failed", job.kind)
         return {"state": "failed", "message": UNEXPECTED, "hint": UNEXPECTED_HINT}
+
+
+def _let_go(job: Job) -> None:
+    """Keep nothing of what the work held, nor of the request that began it."""
+    job.work, job.context = _nothing, contextvars.Context()
 
 
 def _nothing(job: Job) -> None:

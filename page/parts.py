@@ -90,6 +90,16 @@ def read_number(value: Any) -> float | None:
     return float(value)
 
 
+def read_uploads(value: Any) -> tuple[Path, ...]:
+    """The files that an upload's widget names, as gradio sends them; whether they were uploaded here is not checked.
+
+    Without gradio's own preprocessing, which leaves an empty file on the disk for each.
+    """
+    sent = value if isinstance(value, list) else [value]
+    paths = [file.get("path") for file in sent if isinstance(file, Mapping)]
+    return tuple(Path(path) for path in paths if isinstance(path, str) and path)
+
+
 def read_index(value: Any, options: Sequence[Any]) -> int | None:
     """A position in `options` that the browser named, or None where there is none of the kind."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(options):

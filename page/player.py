@@ -1,7 +1,7 @@
 """The player: a gr.HTML component of our own, and the two functions that its script calls.
 
-The component's value is the id of a feed ("" for nothing yet) or, to lay one result beside another, {id, names}: the
-ids of two feeds with a space between, that on the right first, and the names of both, that on the left first.
+The component's value is the id of a feed ("" for nothing yet) or {id, names}, with the names of what is on the left and
+on the right. To lay one result beside another, the id is those of two feeds with a space between, the right one first.
 Everything that changes often is asked for by the player itself, through functions of the component that Gradio calls
 outside its queue, so that frames never wait behind the heavy job and no prop grows:
 
@@ -105,6 +105,11 @@ def answer(feeds: Feeds) -> tuple[Callable[[Any], dict[str, Any]], Callable[[Any
         return {"known": True, "pictures": told}
 
     return player_state, player_frames
+
+
+def named(feed_id: str, name: str) -> dict[str, Any]:
+    """The component's value that shows the result of a feed under its name, beside its source."""
+    return {"id": feed_id, "names": ["Before", name]}
 
 
 def beside(right: str, left: str, names: tuple[str, str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ pack's networks, which nobody changes.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import threading
 import time
 from dataclasses import dataclass
@@ -254,6 +255,12 @@ class Bench:
             nearest = min(range(len(frames)), key=lambda i: abs(frames[i] - widest))
             frames[nearest] = widest
         return sorted(set(frames or [widest]))
+
+
+def fit_key(config: RunConfig, source: Path) -> str:
+    """Names the settings that a tuning depends on, so that nothing of another one is shown under them."""
+    parts = (config.video, config.landmarks, config.alignment, config.inversion, config.tuning)
+    return hashlib.sha256(repr((source, config.preset, *parts)).encode()).hexdigest()[:32]
 
 
 def bench_key(config: RunConfig, source: Path) -> Any:

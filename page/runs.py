@@ -24,7 +24,7 @@ FILE = "page.json"
 FORMAT = 1
 STEPS = range(1, 6)
 STITCHED = "stitch"  # how all was made before there was a choice
-MOST_OUTPUTS = 12  # of a run that are kept; older ones are deleted
+MOST_OUTPUTS = 12  # of a run that are kept
 CHOICES = (
     "start", "end", "face", "point", "point_frame", "center_sigma", "xy_sigma", "scale", "preset", "method", "edits",
     "region", "advanced", "mark", "step",
@@ -75,7 +75,7 @@ class RunState:
     id: 128 random bits; whoever has it has the run.
     step: the furthest step that was reached, 1 to 5.
     clip: the run's own copy of the clip, or None; clip_name: as the visitor called it; sample: its name, or None.
-    upload: the uploaded file that the clip was taken from, or None.
+    upload: the file that was uploaded last as a clip, or None; whether or not it was taken.
     start, end: seconds of the trim, None: all.
     face, point, point_frame: which face, as in LandmarkConfig.
     center_sigma, xy_sigma, scale: of the alignment.
@@ -85,6 +85,7 @@ class RunState:
     outputs: what was made, the newest first.
     aligned, tuned: whether the results of these choices are there; filled in by whoever asks.
     last: of the job at work or the last one.
+    fitted: names the settings under which the generator was last begun to be tuned; see previews.fit_key.
     """
 
     id: str
@@ -112,6 +113,7 @@ class RunState:
     aligned: bool = False
     tuned: bool = False
     last: Status | None = None
+    fitted: str = ""
 
     def config(self, limits: Mapping[str, Any], schedules: Mapping[str, Any] | None = None) -> RunConfig:
         """The settings of the stages: the preset as the pack has it, then what was chosen. Raises: ConfigError."""
@@ -171,21 +173,13 @@ class Runs:
 
     def change(self, run_id: str, **choices: Any) -> RunState:
         """Set some of the visitor's choices. Raises: ConfigError for what cannot be chosen, StitError."""
-        unknown = sorted(set(choices) - set(CHOICES))
-        if unknown:
-            raise ConfigError(f"There is no choice '{unknown[0]}'.", f"Choices: {', '.join(CHOICES)}.")
-        return self.update(run_id, lambda state: _checked(dataclasses.replace(state, **_plain(choices))))
+        return self.update(run_id, lambda state: with_choices(state, **choices))
 
     def add_output(self, run_id: str, output: Output) -> RunState:
-        """Put an output before the others; what is too old is deleted."""
+        """Put an output before the others; the oldest is let go where there are too many."""
 
         def added(state: RunState) -> RunState:
-            outputs = (output, *state.outputs)
-            for old in outputs[MOST_OUTPUTS:]:
-                for name in (old.video, old.manifest):
-                    if name is not None:
-                        Path(name).unlink(missing_ok=True)
-            return dataclasses.replace(state, outputs=outputs[:MOST_OUTPUTS], step=5)
+            return dataclasses.replace(state, outputs=(output, *state.outputs)[:MOST_OUTPUTS], step=5)
 
         return self.update(run_id, added)
 
@@ -196,6 +190,14 @@ class Runs:
         with disk_errors("The record of this run"):
             write_json(self.visits.private(state.id) / FILE, record)
         return state
+
+
+def with_choices(state: RunState, **choices: Any) -> RunState:
+    """A run under other choices; nothing is stored. Raises: ConfigError for what cannot be chosen."""
+    unknown = sorted(set(choices) - set(CHOICES))
+    if unknown:
+        raise ConfigError(f"There is no choice '{unknown[0]}'.", f"Choices: {', '.join(CHOICES)}.")
+    return _checked(dataclasses.replace(state, **_plain(choices)))
 
 
 def _plain(choices: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ _NUMBERS = {  # setting -> variable of the environment
     "keep_hours": "STIT_KEEP_HOURS",
     "unwatched_minutes": "STIT_UNWATCHED_MINUTES",
     "queue_length": "STIT_QUEUE",
+    "run_gb": "STIT_RUN_GB",
 }
 _ORIGIN = re.compile(r"https?://[^/@?#\s:]+(:\d+)?")
 _WHOLE = ("max_frames", "queue_length")
@@ -45,6 +46,7 @@ class PageSettings:
     keep_hours: hours after which what nobody uses is deleted.
     unwatched_minutes: minutes after which a job is stopped whose page nobody has open.
     queue_length: jobs that may wait.
+    run_gb: gigabytes on the disk of one run, beyond which it begins no further job.
     """
 
     root: Path
@@ -59,6 +61,7 @@ class PageSettings:
     keep_hours: float = 24.0
     unwatched_minutes: float = 10.0
     queue_length: int = 20
+    run_gb: float = 20.0
 
     @property
     def served(self) -> Path:

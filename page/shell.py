@@ -28,7 +28,9 @@ CLIP, ALIGN, TUNE, EDIT, WATCH = 1, 2, 3, 4, 5  # steps
 AT_WORK = {"align": CLIP, "tune": TUNE, "edit": WATCH}  # the step that shows a job
 # Through gradio's queue, where alone errors reach the page as messages.
 LIGHT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
-JUST_BEGUN: dict[str, Any] = {"ended": None}  # seen: nothing of the new job, which may end before the page asks
+# What takes a while is done for a few visitors at once: gradio has forty threads for all, and Stop needs one too.
+PREVIEWS: dict[str, Any] = {**LIGHT, "concurrency_limit": 6, "concurrency_id": "previews"}
+LOOKS: dict[str, Any] = {**LIGHT, "concurrency_limit": 4, "concurrency_id": "looks"}  # into clips, also the API's
 SURE = "Delete your clip, everything that was made from it and your own directions from this server?"
 
 Update = dict[Any, Any]
@@ -60,7 +62,6 @@ class Shell:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.run_id = _signal("run")  # in the browser: what the server keeps of a tab is lost with its connection
-        self.seen = gr.State({})
         self.ended, self.fit, self.feed, self.timed = (_signal(name) for name in ("ended", "fit", "feed", "timed"))
         self.sure = gr.Textbox(visible=False)
         self.job = build_part("job", {}, "status", server_functions=[tell_job(studio)])
@@ -79,9 +80,7 @@ class Shell:
     def wire(self, page: gr.Blocks) -> Any:
         """Connect what belongs to no step; returns the arrival, after which the steps restore themselves."""
         signals = [self.ended, self.fit, self.feed, self.timed]
-        self.job.news(
-            self.hand_on, [self.run_id, self.seen], [self.seen, *signals], trigger_mode="always_last", **LIGHT
-        )
+        self.job.news(self.hand_on, self.run_id, signals, trigger_mode="always_last", **LIGHT)
         self.job.stop(self.stop, self.run_id, None, **LIGHT)
         self.job.see(lambda: self.go(WATCH), None, [self.steps], **LIGHT)
         asked = f"(run, sure) => [run, window.confirm({SURE!r}) ? 'yes' : '']"
@@ -102,15 +101,16 @@ class Shell:
         }
 
     @told
-    def hand_on(self, run_id: str, seen: dict[str, Any]) -> Update:
-        """Signal what is new since the last time."""
-        now = news(self.studio.status(run_id), self.studio.ready)
-        fresh: Update = {self.seen: now}
-        for name, signal in (("fit", self.fit), ("feed", self.feed), ("timed", self.timed), ("ended", self.ended)):
-            first = name == "ended" and not seen  # tells of what was before the page was opened
-            if now[name] != seen.get(name) and not first:
-                fresh[signal] = now[name]
-        return fresh
+    def hand_on(self, run_id: str, event: gr.EventData) -> Update:
+        """Signal what is new; the end of a job that had ended before the tab was opened is not."""
+        now = news(last_status(self.studio, run_id), self.studio.ready)
+        old = now["ended"] == getattr(event, "before", None)
+        return {
+            self.fit: now["fit"],
+            self.feed: now["feed"],
+            self.timed: now["timed"],
+            self.ended: gr.skip() if old else now["ended"],
+        }
 
     @told
     def stop(self, run_id: str) -> None:
@@ -126,23 +126,22 @@ class Shell:
         self.studio.delete(run_id)
         return {self.run_id: "", self.address: ""}
 
-    def begin(self, run_id: str, kind: Any) -> Update:
-        """Start a job of the run; the outputs are those of `job_outputs`."""
-        return self.watch(run_id, self.studio.start(run_id, kind))
+    def begin(self, run_id: str, kind: Any, **choices: Any) -> Update:
+        """Start a job of the run with these choices; the outputs are those of `job_outputs`."""
+        return self.watch(run_id, self.studio.start(run_id, kind, **choices))
 
     def watch(self, run_id: str, status: Status) -> Update:
         """Tell of a job that was just started, and ask how it goes from now on."""
         turn = time.monotonic()  # so that the part is told of a job like the one before
         return {
             self.job: {"run": run_id, "line": words.job(status), "working": True, "turn": turn},
-            self.seen: JUST_BEGUN,
             self.ended: "",
         }
 
     @property
     def job_outputs(self) -> list[Any]:
         """What `begin` changes."""
-        return [self.job, self.seen, self.ended]
+        return [self.job, self.ended]
 
     def go(self, step: int) -> Update:
         """Show a step."""
@@ -160,9 +159,19 @@ def news(status: Status | None, ready: bool) -> dict[str, Any]:
     return {
         "ended": f"{status.kind} {status.state} {status.version}" if status.finished else "",
         "fit": f"{status.pictures} {len(status.history)}" if status.kind == "tune" else "",
-        "feed": status.feed_id or "",
+        "feed": "" if status.finished else status.feed_id or "",  # a finished one is shown with its video
         "timed": "yes" if ready else "",
     }
+
+
+def last_status(studio: Studio, run_id: object) -> Status | None:
+    """How the run's job is; also of one that the server's end interrupted, which a tab that stayed open waits for."""
+    status = studio.status(str(run_id))
+    if status is not None:
+        return status
+    state = studio.runs.load(run_id)
+    last = None if state is None else state.last
+    return last if last is not None and last.state == "interrupted" else None
 
 
 def first_step(state: RunState) -> int:
@@ -179,7 +188,7 @@ def tell_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
 
     def job_state(asked: Any) -> dict[str, Any]:
         run_id = asked.get("run") if isinstance(asked, dict) else None
-        status, ready = studio.status(str(run_id)), studio.ready
+        status, ready = last_status(studio, run_id), studio.ready
         state = studio.runs.load(run_id)  # after the status: who is told of the end shall find what came of it
         if state is None:  # it was deleted meanwhile
             return {"known": False}

@@ -9,7 +9,7 @@ import gradio as gr
 from page import words
 from page.drawings import jitter_plot
 from page.parts import build_html, build_part, data_url, read_index
-from page.shell import ALIGN, LIGHT, TUNE, Shell, Update, told
+from page.shell import ALIGN, LIGHT, PREVIEWS, TUNE, Shell, Update, told
 from page.step_parts import pictures
 from stit_core.config import AlignmentConfig
 
@@ -49,13 +49,14 @@ class AlignStep:
         run_id, steps = self.shell.run_id, self.shell.steps
         shown = [self.crops, self.faces, *self.sliders, self.notice, self.again]
         tried = [self.jitter, self.trial, self.again]
-        arrival.success(self.restore, run_id, shown, **LIGHT).success(self.measure, run_id, tried, **LIGHT)
-        self.shell.ended.change(self.after, [run_id, self.shell.ended], [*shown, steps], **LIGHT).success(
-            self.measure, run_id, tried, **LIGHT
+        arrival.success(self.restore, run_id, shown, **PREVIEWS).success(self.measure, run_id, tried, **PREVIEWS)
+        self.shell.ended.change(self.after, [run_id, self.shell.ended], [*shown, steps], **PREVIEWS).success(
+            self.measure, run_id, tried, **PREVIEWS
         )
-        self.faces.pick(self.pick, run_id, self.shell.job_outputs, **LIGHT)
+        picked = self.faces.pick(self.pick, run_id, self.shell.job_outputs, **PREVIEWS)
+        picked.failure(self.restore, run_id, shown, **PREVIEWS)  # the picker shows what was not taken
         for slider in self.sliders:
-            slider.input(self.attempt, [run_id, *self.sliders], tried, trigger_mode="always_last", **LIGHT)
+            slider.input(self.attempt, [run_id, *self.sliders], tried, trigger_mode="always_last", **PREVIEWS)
         self.again.click(self.apply, [run_id, *self.sliders], self.shell.job_outputs, **LIGHT)
         self.onward.click(lambda: self.shell.go(TUNE), None, [steps], **LIGHT)
 
@@ -91,8 +92,7 @@ class AlignStep:
     @told
     def apply(self, run_id: str, center_sigma: float, xy_sigma: float, scale: float) -> Update:
         """Cut the crops anew."""
-        self.studio.change(run_id, center_sigma=center_sigma, xy_sigma=xy_sigma, scale=scale)
-        return self.shell.begin(run_id, "align")
+        return self.shell.begin(run_id, "align", center_sigma=center_sigma, xy_sigma=xy_sigma, scale=scale)
 
     @told
     def pick(self, run_id: str, event: gr.EventData) -> Update:
@@ -102,8 +102,7 @@ class AlignStep:
         if index is None:
             return {self.shell.ended: gr.skip()}
         face = faces[index]
-        self.studio.change(run_id, face=face.face, point=face.point, point_frame=face.point_frame)
-        return self.shell.begin(run_id, "align")
+        return self.shell.begin(run_id, "align", face=face.face, point=face.point, point_frame=face.point_frame)
 
     # --- What is shown --------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import gradio as gr
 from page import words
 from page.parts import build_html, build_part, data_url, read_number, read_trim
 from page.runs import RunState
-from page.shell import LIGHT, Shell, Update, told
+from page.shell import LIGHT, LOOKS, Shell, Update, told
 from stit_core.errors import StitError
 from stit_core.preflight import Preflight
 
@@ -42,19 +42,20 @@ class ClipStep:
         run_id = self.shell.run_id
         chosen = [self.clip, self.trim, self.samples, self.notice, self.onward, self.facts, self.estimates, self.best]
         found = [self.trim, self.facts, self.notice, self.best, self.estimates]
+        looked = [*found, self.onward]
         arrival.success(self.restore, run_id, [self.clip, self.samples, self.onward], **LIGHT).success(
-            self.look, run_id, found, **LIGHT
+            self.look, run_id, looked, **LOOKS
         )
-        gr.on([self.clip.upload, self.clip.stop_recording], self.take, [run_id, self.clip], chosen, **LIGHT).success(
-            self.look, run_id, found, **LIGHT
+        gr.on([self.clip.upload, self.clip.stop_recording], self.take, [run_id, self.clip], chosen, **LOOKS).success(
+            self.look, run_id, looked, **LOOKS
         )
-        self.samples.pick(self.take_sample, run_id, chosen, **LIGHT).success(self.look, run_id, found, **LIGHT)
+        self.samples.pick(self.take_sample, run_id, chosen, **LOOKS).success(self.look, run_id, looked, **LOOKS)
         self.clip.clear(self.forget, None, [self.trim, self.facts, self.notice, self.onward], **LIGHT)
-        self.trim.moved(self.move, [run_id, self.trim], found[2:], trigger_mode="always_last", **LIGHT)
-        self.trim.peek(self.peek, run_id, self.trim, trigger_mode="always_last", **LIGHT)
-        self.best.click(self.use_best, run_id, found, **LIGHT)
-        self.shell.timed.change(self.tell_trim, run_id, found[2:], **LIGHT)
-        self.onward.click(self.find_face, [run_id, self.trim], self.shell.job_outputs, **LIGHT)
+        self.trim.moved(self.move, [run_id, self.trim], found[2:], trigger_mode="always_last", **LOOKS)
+        self.trim.peek(self.peek, run_id, self.trim, trigger_mode="always_last", **LOOKS)
+        self.best.click(self.use_best, run_id, found, **LOOKS)
+        self.shell.timed.change(self.tell_trim, run_id, found[2:], **LOOKS)
+        self.onward.click(self.find_face, [run_id, self.trim], self.shell.job_outputs, **LOOKS)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
@@ -144,10 +145,10 @@ class ClipStep:
     @told
     def find_face(self, run_id: str, sent: Any) -> Update:
         """Go on to the alignment."""
+        choices: dict[str, Any] = {}
         if isinstance(sent, dict) and "start" in sent:  # the message of the last move may still be on its way
-            start, end = read_trim(sent, self.studio.preflight(run_id).seconds)
-            self.studio.change(run_id, start=start, end=end)
-        return self.shell.begin(run_id, "align")
+            choices["start"], choices["end"] = read_trim(sent, self.studio.preflight(run_id).seconds)
+        return self.shell.begin(run_id, "align", **choices)
 
     # --- What is shown --------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from page import words
 from page.advanced import describe_settings, keep_known
 from page.parts import build_html, build_part, data_url, read_factors, read_settings_part
 from page.runs import RunState
-from page.shell import LIGHT, WATCH, Shell, Update, told
+from page.shell import LIGHT, PREVIEWS, WATCH, Shell, Update, told
 from page.step_parts import thumbnail
 from stit_core.directions import Card
 
@@ -46,17 +46,23 @@ class EditStep:
         run_id, shell = self.shell.run_id, self.shell
         preview = [self.wipe, self.notice]
         by_method = [self.regions, self.settings]
+        newest: dict[str, Any] = {"trigger_mode": "always_last", **LIGHT}
         restored = arrival.success(self.restore, run_id, [self.dials, self.mark, *by_method], **LIGHT)
-        restored.success(self.preview, run_id, preview, **LIGHT).success(self.show_cards, run_id, self.dials, **LIGHT)
-        shell.ended.change(self.preview, run_id, preview, **LIGHT)
-        # The preset and the method may have been changed at another step.
-        self.step.select(self.show_method, run_id, by_method, **LIGHT).success(self.preview, run_id, preview, **LIGHT)
-        self.regions.pick(self.choose_region, run_id, [self.regions, *preview], trigger_mode="always_last", **LIGHT)
-        self.dials.moved(self.move, [run_id, self.dials], preview, trigger_mode="always_last", **LIGHT)
-        self.mark.input(self.set_mark, [run_id, self.mark], preview, **LIGHT)
-        self.settings.set(self.set_advanced, [run_id, self.settings], preview, trigger_mode="always_last", **LIGHT)
+        shown = restored.success(self.preview, run_id, preview, **PREVIEWS)
+        shown.success(self.show_cards, run_id, self.dials, **PREVIEWS)
+        shell.ended.change(self.preview, run_id, preview, **PREVIEWS)
+        shell.ended.change(self.learned, [run_id, shell.ended], self.dials, **PREVIEWS)
+        # A choice is kept at once, and shown when it is its turn. The preset and the method may have been changed at
+        # another step.
+        for kept in (
+            self.step.select(self.show_method, run_id, by_method, **LIGHT),
+            self.regions.pick(self.choose_region, run_id, self.regions, **newest),
+            self.dials.moved(self.move, [run_id, self.dials], None, **newest),
+            self.mark.input(self.set_mark, [run_id, self.mark], None, **LIGHT),
+            self.settings.set(self.set_advanced, [run_id, self.settings], self.notice, **newest),
+        ):
+            kept.success(self.preview, run_id, preview, trigger_mode="always_last", **PREVIEWS)
         self.make.click(self.start, [run_id, self.dials], [shell.steps, *shell.job_outputs], **LIGHT)
-        shell.ended.change(self.learned, [run_id, shell.ended], self.dials, **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
@@ -80,7 +86,7 @@ class EditStep:
         """Change another part of the face."""
         if event.id in words.REGION_WORDS:
             self.studio.change(run_id, region=event.id)
-        return {**self._previewed(run_id), self.regions: self._regions(self.studio.state(run_id))}
+        return {self.regions: self._regions(self.studio.state(run_id))}
 
     @told
     def show_cards(self, run_id: str) -> Update:
@@ -89,10 +95,9 @@ class EditStep:
         return {self.dials: {"factors": factors, "offer": self._offer(run_id, pictures=True)}}
 
     @told
-    def move(self, run_id: str, sent: Any) -> Update:
-        """A slider was moved: keep the choice and show it."""
+    def move(self, run_id: str, sent: Any) -> None:
+        """A slider was moved: keep the choice."""
         self.studio.change(run_id, edits=read_factors(sent))
-        return self._previewed(run_id)
 
     @told
     def preview(self, run_id: str) -> Update:
@@ -100,23 +105,23 @@ class EditStep:
         return self._previewed(run_id) if run_id else {self.wipe: gr.skip()}
 
     @told
-    def set_mark(self, run_id: str, mark: bool) -> Update:
+    def set_mark(self, run_id: str, mark: bool) -> None:
         """The visible mark, on or off."""
         self.studio.change(run_id, mark=bool(mark))
-        return self._previewed(run_id)
 
     @told
     def set_advanced(self, run_id: str, sent: Any) -> Update:
-        """Keep changed settings, and show what they do."""
+        """Keep changed settings."""
         self.studio.change(run_id, advanced=keep_known(read_settings_part(sent)))
-        return {self.notice: "", **self._previewed(run_id)}
+        return {self.notice: ""}
 
     @told
     def start(self, run_id: str, sent: Any) -> Update:
         """Make the video; while the fit is still being made, it follows that."""
+        choices: dict[str, Any] = {}
         if isinstance(sent, dict) and "factors" in sent:  # the message of the last move may still be on its way
-            self.studio.change(run_id, edits=read_factors(sent))
-        return {**self.shell.begin(run_id, "edit"), **self.shell.go(WATCH)}
+            choices["edits"] = read_factors(sent)
+        return {**self.shell.begin(run_id, "edit", **choices), **self.shell.go(WATCH)}
 
     @told
     def learned(self, run_id: str, ended: str) -> Update:

@@ -9,7 +9,7 @@ import gradio as gr
 from page import words
 from page.drawings import loss_plot
 from page.parts import build_html, build_part
-from page.shell import EDIT, LIGHT, Shell, Update, told
+from page.shell import EDIT, LIGHT, PREVIEWS, Shell, Update, told
 from page.step_parts import triple
 
 FIT_NAMES = ("Source", "First guess", "Tuned")
@@ -42,11 +42,11 @@ class TuneStep:
         shown = [self.fit, self.loss, self.words, self.begin, self.onward]
         # Gradio forgets the look of buttons that changes while their step is off the screen.
         for event in (arrival.success, shell.ended.change, self.step.select):
-            event(self.restore, run_id, [*shown, self.presets, self.methods], **LIGHT)
+            event(self.restore, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
         shell.timed.change(self.show_presets, run_id, [self.presets, self.methods], **LIGHT)
-        shell.fit.change(self.show_fit, run_id, shown, trigger_mode="always_last", **LIGHT)
-        self.presets.pick(self.choose, run_id, [*shown, self.presets, self.methods], **LIGHT)
-        self.methods.pick(self.choose_method, run_id, [*shown, self.presets, self.methods], **LIGHT)
+        shell.fit.change(self.show_fit, run_id, shown, trigger_mode="always_last", **PREVIEWS)
+        self.presets.pick(self.choose, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
+        self.methods.pick(self.choose_method, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
         self.begin.click(self.start, run_id, [*shell.job_outputs, self.begin, self.onward], **LIGHT)
         self.onward.click(lambda: shell.go(EDIT), None, [shell.steps], **LIGHT)
 
@@ -92,12 +92,12 @@ class TuneStep:
     def _shown(self, run_id: str) -> Update:
         state = self.studio.state(run_id)
         fit = self.studio.fit_preview(run_id) if state.aligned else None
-        status = state.last if state.last is not None and state.last.kind == "tune" else None
+        status = self.studio.tuning(run_id)
         told = status.history if status is not None else ()
         history = [tuple(row) for row in fit.history.tolist()] if fit is not None and len(fit.history) else told
         named = (None, None, None) if fit is None else (fit.source, fit.pivot, fit.tuned)
         resumed = status is not None and status.state in ("stopped", "interrupted") and not state.tuned
-        at_work = status is not None and not status.finished
+        at_work = state.last is not None and state.last.kind == "tune" and not state.last.finished
         begun = state.tuned or at_work
         fitted = f'<p class="quiet">{words.tuned_face(history[-1][3])}</p>' if history else ""
         label = "Done" if state.tuned else "At work" if at_work else "Go on" if resumed else "Start"
@@ -111,9 +111,7 @@ class TuneStep:
 
     def _preset_update(self, run_id: str) -> Update:
         state = self.studio.state(run_id)
-        times = None
-        if state.clip is not None:
-            times = self.studio.trim_facts(run_id, state.start, state.end).estimates
+        times = self.studio.estimates(run_id)
         methods = {"items": words.method_items(state.preset), "chosen": self.studio.config(state).method}
         return {self.presets: self._presets(state.preset, times), self.methods: methods}
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from page.holdings import LATENTS, LESSONS, remove
 from page.jobs import Job, Status
 from page.shelves import own_root
 from page.studio import Studio
-from page.visits import safe_name
+from page.visits import link_or_copy, new_id, safe_name
 from stit_core.config import DirectionTrainingConfig
 from stit_core.direction_training import Texts, train_directions
 from stit_core.directions import check_name
@@ -69,15 +67,28 @@ def start_training(studio: Studio, run_id: str, lesson: Lesson) -> Status:
     if lesson.archive is None and not (lesson.below and lesson.above):
         message = "There are no pictures of two groups yet."
         raise DirectionError(message, "Upload a folder for each group, or a zip that holds both.")
-    for path in given:
-        studio.visits.check_served(path)
+    studio.bring(run_id, given)
     plan = _plan(ARCHIVE_PICTURES if lesson.archive else len(given))
     studio.check_planned(sum(plan.values()), FEWER)
+    studio.holdings.make_room(studio.runs.get(run_id))
+    folder = studio.visits.private(run_id) / LESSONS / new_id()
 
     def work(job: Job) -> None:
-        job.tell(warnings=_learn(studio, run_id, lesson, job))
+        try:
+            job.tell(warnings=_learn(studio, run_id, lesson, folder, job))
+        finally:
+            remove(folder)
 
-    studio.jobs.submit(run_id, "train", work, plan)
+    try:
+        with disk_errors("The uploaded pictures"):
+            _gather_all(lesson, folder)  # now, as an upload may be deleted before the job's turn comes
+        studio.jobs.submit(run_id, "train", work, plan)
+    except BaseException:
+        remove(folder)
+        raise
+    for other in folder.parent.iterdir():  # of trainings that were stopped while they waited
+        if other != folder:
+            remove(other)
     status = studio.jobs.status(run_id)
     assert status is not None
     return status
@@ -88,21 +99,18 @@ def _plan(pictures: int) -> dict[str, float]:
     return {"latents": SECONDS_A_PICTURE * pictures, "fit": FIT_SECONDS, "parts": PARTS_SECONDS, "preview": 2.0}
 
 
-def _learn(studio: Studio, run_id: str, lesson: Lesson, job: Job) -> tuple[str, ...]:
-    """Train and store; gives what to know of the result."""
+def _learn(studio: Studio, run_id: str, lesson: Lesson, folder: Path, job: Job) -> tuple[str, ...]:
+    """Train from the pictures in `folder` and store; gives what to know of the result."""
     texts = Texts(positive=lesson.positive, negative=lesson.negative)
     runtime = Runtime(studio.models.device, progress=job.progress, cancel=job.token)
-    with disk_errors("The uploaded pictures"), tempfile.TemporaryDirectory(prefix="stit-lesson-") as scratch:
-        if lesson.archive is not None:
-            pictures = open_pictures(lesson.archive)
-            studio.check_planned(sum(_plan(len(pictures.entries)).values()), FEWER)
-        else:
-            folder = Path(scratch) / "pictures"
-            for label, paths in zip(lesson.labels, (lesson.below, lesson.above), strict=True):
-                _gather(paths, folder / label)
-            pictures = open_pictures(folder, lesson.labels)
-        root, config = own_root(studio.visits, run_id), DirectionTrainingConfig()
-        made = train_directions(pictures, lesson.name, studio.models, config, runtime, root, texts)
+    if lesson.archive is not None:
+        pictures = open_pictures(folder / safe_name(lesson.archive.name))
+        studio.check_planned(sum(_plan(len(pictures.entries)).values()), FEWER)
+    else:
+        pictures = open_pictures(folder, lesson.labels)
+    root, config = own_root(studio.visits, run_id), DirectionTrainingConfig()
+    latents = studio.visits.private(run_id) / LATENTS
+    made = train_directions(pictures, lesson.name, studio.models, config, runtime, root, texts, cache=latents)
     return tuple(str(text) for direction in made for text in _warnings(direction.card.training))
 
 
@@ -113,6 +121,16 @@ def _warnings(training: dict[str, Any]) -> Sequence[Any]:
     return [*left_out, *told]
 
 
+def _gather_all(lesson: Lesson, folder: Path) -> None:
+    """What the lesson learns from, in a folder of the run's own."""
+    folder.mkdir(parents=True)
+    if lesson.archive is not None:
+        link_or_copy(lesson.archive, folder / safe_name(lesson.archive.name))
+        return
+    for label, paths in zip(lesson.labels, (lesson.below, lesson.above), strict=True):
+        _gather(paths, folder / label)
+
+
 def _gather(paths: Sequence[Path], folder: Path) -> None:
     """Pictures of one group in a folder of their own, under names that are no paths but still tell people apart."""
     folder.mkdir(parents=True)
@@ -121,7 +139,4 @@ def _gather(paths: Sequence[Path], folder: Path) -> None:
             continue
         name = safe_name(path.name)
         target = folder / (name if not (folder / name).exists() else f"{Path(name).stem}_{number}{path.suffix.lower()}")
-        try:
-            os.link(path.resolve(), target)
-        except OSError:  # another disk, or no links there
-            shutil.copyfile(path, target)
+        link_or_copy(path, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -10,7 +11,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from page.disk import make_private, remove_strays
@@ -23,8 +24,10 @@ LOG = logging.getLogger(__name__)
 LONGEST_NAME = 80  # characters of a clip's name that are kept
 ID_BYTES = 16  # 128 random bits
 SWEEP_SECONDS = 900.0
+SAMPLES = "samples"  # folder of the samples' copies, among the served ones
 STRAY_SECONDS = 900.0  # after which nobody writes on what was uploaded in part
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
+_PUBLIC = re.compile(r"[0-9a-f]{32}")  # of `_public_name`; an upload's folder has another length
 _UNSAFE = re.compile(r"[^\w .()+-]+")
 
 
@@ -43,6 +46,14 @@ def safe_name(name: str) -> str:
     cleaned = _UNSAFE.sub("_", Path(name).name).strip(" .") or "clip"
     stem, suffix = Path(cleaned).stem, Path(cleaned).suffix[:8]
     return stem[: LONGEST_NAME - len(suffix)] + suffix
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Let `target` hold what `source` holds, without another copy where the disk allows that."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another disk, or no links there
+        shutil.copyfile(source, target)
 
 
 def _public_name(run_id: str) -> str:
@@ -80,6 +91,14 @@ class Visits:
             raise StitError("The uploaded file is not there any more.", "Upload it again.")
         return upload
 
+    def is_upload(self, path: Path) -> bool:
+        """Whether a path is that of an upload as gradio received it, and no sample or file that a run made."""
+        served, resolved = self.settings.served.resolve(), path.resolve()
+        if not resolved.is_relative_to(served):
+            return False
+        folder, *names = resolved.relative_to(served).parts or ("",)
+        return len(names) == 1 and folder != SAMPLES and _PUBLIC.fullmatch(folder) is None
+
     def take(self, run_id: str, upload: Path, name: str = "") -> Path:
         """A visitor's own copy of an uploaded clip, in the folder of its outputs; an older clip is deleted.
 
@@ -91,29 +110,22 @@ class Visits:
             fresh = folder.with_name(f"clip-{new_id()}")
             fresh.mkdir()
             target = fresh / safe_name(name or upload.name)
-            try:
-                os.link(upload.resolve(), target)
-            except OSError:  # another disk, or no links there
-                shutil.copyfile(upload, target)
+            link_or_copy(upload, target)
             shutil.rmtree(folder, ignore_errors=True)
             fresh.rename(folder)
         return folder / target.name
 
-    def delete(self, run_id: str, uploads: Collection[Path] = ()) -> None:
-        """Delete everything of a visit, and the folders of its uploads. Raises: StoreError."""
+    def delete(self, run_id: str) -> None:
+        """Delete the two folders of a run. Raises: StoreError."""
         if not is_id(run_id):
             return
-        served = self.settings.served.resolve()
-        kept = (served, served / "samples")
-        folders = [self.settings.private / run_id, served / _public_name(run_id)]
-        folders += [path.parent for path in uploads if path.parent.parent == served and path.parent not in kept]
-        for folder in folders:
+        for folder in (self.settings.served / _public_name(run_id), self.settings.private / run_id):
             with disk_errors("The folder of this visit"):
                 shutil.rmtree(folder, ignore_errors=not folder.exists())
 
     def sample(self, clip: Path) -> Path:
         """A copy of a sample clip that the page may serve."""
-        folder = self.settings.served / "samples"
+        folder = self.settings.served / SAMPLES
         target = folder / clip.name
         with disk_errors("The sample clip"):
             make_private(self.settings.root, self.settings.served, folder)
@@ -125,9 +137,11 @@ class Visits:
         return target
 
     def touch(self, run_id: str) -> None:
-        """Note that a run is in use. Raises: as `store`."""
-        self.private(run_id)
-        self.outputs(run_id)
+        """Note that a run is in use; makes nothing, as the run may just have been deleted. Raises: as `store`."""
+        if is_id(run_id):
+            for folder in (self.settings.private / run_id, self.settings.served / _public_name(run_id)):
+                with contextlib.suppress(FileNotFoundError), disk_errors("The folder of this visit", writing=False):
+                    os.utime(folder)
 
     def sweep(self, busy: Collection[str] = ()) -> list[Path]:
         """Delete what was not used for `keep_hours`, but no folder of an id in `busy`; returns what was deleted."""
@@ -155,14 +169,14 @@ class Visits:
 
 
 class Sweeper(threading.Thread):
-    """Sweeps in the background for as long as the page runs."""
+    """Sweeps in the background for as long as the page runs; `sweep` gives what it deleted."""
 
-    def __init__(self, visits: Visits, busy: Collection[str] = ()) -> None:
+    def __init__(self, sweep: Callable[[], list[Path]]) -> None:
         super().__init__(name="sweeper", daemon=True)
-        self.visits, self.busy = visits, busy
+        self.sweep = sweep
 
     def run(self) -> None:
         while True:
-            for folder in self.visits.sweep(self.busy):
+            for folder in self.sweep():
                 LOG.info("deleted %s, which nobody used any more", folder.name)
             time.sleep(SWEEP_SECONDS)

@@ -12,9 +12,10 @@ from stit_core.directions import Card
 from stit_core.errors import StitError
 
 if TYPE_CHECKING:
+    from page.clips import TrimFacts
     from page.jobs import Status
     from page.runs import Output
-    from page.studio import Limits, TrimFacts
+    from page.studio import Limits
     from stit_core.preflight import Preflight
 
 STAGE_WORDS = {
@@ -243,9 +244,9 @@ def edits(pairs: Iterable[tuple[str, float]]) -> str:
 # --- Watch --------------------------------------------------------------------------------------------------------
 
 
-def finished(output: Output) -> str:
-    """The result in plain words and in figures."""
-    head = f"<p class='result-head'>{escape(output_name(output))}"
+def finished(output: Output, name: str) -> str:
+    """The result in plain words and in figures, under its name."""
+    head = f"<p class='result-head'>{escape(name)}"
     if output.partial:
         told = f"Stopped after {output.frames} of {output.of} frames. What is there can be watched and kept."
         return f"{head}</p>{notice([told, *output.warnings])}"
@@ -254,15 +255,21 @@ def finished(output: Output) -> str:
 
 
 def output_name(output: Output) -> str:
-    """`Smile +2 · transfer`, and where the change was made unless that was left to the directions."""
+    """`Smile +2 · transfer · draft`, and where the change was made unless that was left to the directions."""
     where = REGION_WORDS[output.region] if output.method == "transfer" and output.region != "auto" else ""
-    return " · ".join(filter(None, (edits(output.edits).capitalize(), output.method, where.lower())))
+    preset = PRESET_WORDS[output.preset][0]
+    return " · ".join(filter(None, (edits(output.edits).capitalize(), output.method, where.lower(), preset.lower())))
 
 
-def output_names(outputs: Sequence[Output]) -> list[str]:
-    """The names of outputs that stand side by side, with the presets where these differ."""
-    differ = len({output.preset for output in outputs}) > 1
-    return [output_name(made) + (f" · {PRESET_WORDS[made.preset][0].lower()}" if differ else "") for made in outputs]
+def output_names(outputs: Sequence[Output]) -> dict[str, str]:
+    """The names of a run's outputs, the newest first, by their ids; of several with one name the later are counted."""
+    names: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for output in reversed(outputs):
+        name = output_name(output)
+        counts[name] = counts.get(name, 0) + 1
+        names[output.id] = name if counts[name] == 1 else f"{name} ({counts[name]})"
+    return names
 
 
 def preview_text(draft: bool, final: bool) -> str:
@@ -277,7 +284,7 @@ def preview_text(draft: bool, final: bool) -> str:
 def output_text(output: Output) -> str:
     """What tells one video from another, beside what was changed."""
     share = f"{output.frames} of {output.of} frames" if output.partial else f"{output.frames} frames"
-    return f"{PRESET_WORDS[output.preset][0]}, {share}"
+    return f"{share}, made in {duration(output.seconds_taken)}"
 
 
 def measures(known: Mapping[str, float]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from page.feeding import Feeder
 from page.feeds import ClipFacts, Feeds, Finished
+from page.holdings import FEEDS
 from page.jobs import Job, Kind
 from page.runs import Output, RunState
 from page.shelves import roots_of
@@ -23,8 +24,6 @@ from stit_core.packs import Models
 from stit_core.pipeline import Pipeline
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_dtype
-
-FEEDS = "feeds"  # folder of the frames for the player, in the private folder of a run
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,7 @@ def train_directions(
     root: Path | None = None,
     texts: Texts | None = None,
     force: bool = False,
+    cache: Path | None = None,
 ) -> list[Direction]:
     """Learn one direction from the first class to the second, or with more classes one for each pair, and store them.
 
@@ -98,6 +99,8 @@ def train_directions(
     root: below it, in the pack's folder, the directions are stored; None: the user's own folder.
     texts: for the cards.
     force: replace directions of these names in `root`.
+    cache: folder in which the pictures' latents are kept and, while this goes on, all that is made of them on the way;
+        None: the user's cache folder, and the system's folder for temporary files.
 
     Returns
     -------
@@ -116,8 +119,11 @@ def train_directions(
     check_names(models.pack, [pair.name for pair in pairs], root, force)
     held = load_held(models.pack, config.hold, [pair.name for pair in pairs], roots)
     trained = []
-    with disk_errors("The scratch folder"), tempfile.TemporaryDirectory(prefix="stit-latents-") as scratch:
-        encoded = encode_pictures(pictures, models, config, runtime, Path(scratch))
+    if cache is not None:
+        with disk_errors("The cache of latents"):
+            cache.mkdir(parents=True, exist_ok=True)
+    with disk_errors("The scratch folder"), tempfile.TemporaryDirectory(prefix="stit-latents-", dir=cache) as scratch:
+        encoded = encode_pictures(pictures, models, config, runtime, Path(scratch), cache)
         check_counts(encoded, pictures.classes)
         for done, pair in enumerate(pairs):
             learner = _Learner(pictures, encoded, pair, held, models, config, Path(scratch))

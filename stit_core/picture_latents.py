@@ -71,7 +71,7 @@ class Encoded:
 
 
 class LatentCache:
-    """Latents by content, in the user's cache folder. Damaged entries are made again."""
+    """Latents by content, below `root`, by default in the user's cache folder. Damaged entries are made again."""
 
     def __init__(self, models: Models, aligned: bool, root: Path | None = None) -> None:
         pack = models.pack
@@ -107,7 +107,12 @@ class LatentCache:
 
 
 def encode_pictures(
-    pictures: PictureSet, models: Models, config: DirectionTrainingConfig, runtime: Runtime, scratch: Path
+    pictures: PictureSet,
+    models: Models,
+    config: DirectionTrainingConfig,
+    runtime: Runtime,
+    scratch: Path,
+    cache: Path | None = None,
 ) -> Encoded:
     """Align and encode every picture, in batches, each only once; what cannot be used is listed and never fatal.
 
@@ -116,13 +121,14 @@ def encode_pictures(
     pictures: of all classes.
     runtime: told once per picture.
     scratch: folder for the memory map of latents, a row a usable picture: memory does not grow with their number.
+    cache: folder in which the latents are kept; None: the user's cache folder.
 
     Raises
     ------
     Cancelled: the run was stopped; the latents so far are in the cache.
     StoreError: the cache or the scratch folder cannot be written.
     """
-    encoder = _Encoder(models, config, runtime)
+    encoder = _Encoder(models, config, runtime, cache)
     total = len(pictures.entries)
     rows = _make_rows(scratch / "latents.npy", max(total, 1), models.pack.num_ws * W_DIM)
     samples: list[Sample] = []
@@ -158,8 +164,9 @@ def _skipped(entry: PictureEntry, digest: str, reason: str) -> Sample:
 class _Encoder:
     """Entries -> samples with their latents, through the cache."""
 
-    def __init__(self, models: Models, config: DirectionTrainingConfig, runtime: Runtime) -> None:
-        self.cache, self.crop = LatentCache(models, config.aligned), make_crop(models.pack.resolution, config.aligned)
+    def __init__(self, models: Models, config: DirectionTrainingConfig, runtime: Runtime, cache: Path | None) -> None:
+        self.cache = LatentCache(models, config.aligned, cache)
+        self.crop = make_crop(models.pack.resolution, config.aligned)
         self.models, self.size, self.runtime = models, config.batch_size, runtime
 
     def encode(

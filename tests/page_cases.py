@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from page.feeds import Feeds
 from page.jobs import Kind, Status
@@ -13,6 +16,7 @@ from page.runs import RunState
 from page.settings import PageSettings
 from page.studio import Studio
 from page.visits import new_id
+from page.works import Task
 
 PATIENCE = 120.0  # seconds, after which a test that waits fails
 
@@ -49,6 +53,35 @@ def ended(studio: Studio, run_id: str) -> Status:
     assert job is not None
     assert job.wait(PATIENCE), "the job does not end"
     return job.status()
+
+
+def stop_at(
+    studio: Studio,
+    monkeypatch: pytest.MonkeyPatch,
+    run_id: str,
+    stage: str,
+    count: int,
+    stop: Callable[[], object] | None = None,
+) -> None:
+    """Press Stop, or do something else, when a stage has reported so many steps."""
+    whole = Task.pipeline
+    seen: list[int] = []
+
+    def watched(self: Task, job: object, *rest: object) -> object:
+        pipeline = whole(self, job, *rest)  # type: ignore[arg-type]
+        report = pipeline.runtime.progress
+
+        def progress(name: str, done: int, total: int) -> None:
+            report(name, done, total)
+            if name == stage and done < total:
+                seen.append(done)
+                if len(seen) == count:
+                    assert studio.stop(run_id) if stop is None else stop()
+
+        pipeline.runtime = dataclasses.replace(pipeline.runtime, progress=progress)
+        return pipeline
+
+    monkeypatch.setattr(Task, "pipeline", watched)
 
 
 def wait_for(true: Callable[[], bool]) -> None:

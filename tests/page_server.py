@@ -34,6 +34,15 @@ class Server:
     log: Path
     process: subprocess.Popen[bytes]
 
+    @property
+    def port(self) -> int:
+        return int(self.address.rstrip("/").rsplit(":", 1)[1])
+
+    def stop(self) -> None:
+        """End the page's process."""
+        self.process.terminate()
+        self.process.wait(timeout=60)
+
 
 @dataclass
 class Visit:
@@ -44,11 +53,12 @@ class Visit:
 
 
 @contextmanager
-def serve(folder: Path, settings: Mapping[str, str]) -> Iterator[Server]:
-    """Serve the page with these settings, its files in `folder`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def serve(folder: Path, settings: Mapping[str, str], port: int = 0) -> Iterator[Server]:
+    """Serve the page with these settings, its files in `folder`, on a free port or on one that is named."""
+    if not port:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("STIT_", "GRADIO_"))}
     environment |= {"STIT_RUNS": str(folder / "runs"), "GRADIO_SERVER_PORT": str(port), **settings}
     log = folder / "server.log"

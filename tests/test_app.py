@@ -196,25 +196,23 @@ def test_warming_up_is_told_only_while_nothing_is_at_work() -> None:
 
 
 def test_measures_are_told_in_words() -> None:
-    good = words.finished(make_output())
+    good = words.finished(make_output(), "Smile +1.5, age -2 · stitch · draft")
     for word in ("kept", "steady", "fine", "close", "2 min", "Smile +1.5, age -2", "75 frames"):
         assert word in good
-    bad = words.finished(make_output(measures=MEASURES | {"id_cosine": 0.3, "tl_id": 0.5, "border_loss": 0.2}))
+    bad = words.finished(make_output(measures=MEASURES | {"id_cosine": 0.3, "tl_id": 0.5, "border_loss": 0.2}), "")
     for word in ("changed", "unsteady", "may show"):
         assert word in bad
 
 
 def test_videos_are_named_by_what_tells_them_apart() -> None:
-    stitched, moved = make_output(), make_output(method="transfer", region="mouth")
-    assert words.output_names([stitched, moved]) == [
-        "Smile +1.5, age -2 · stitch",
-        "Smile +1.5, age -2 · transfer · mouth",
-    ]
-    rougher = make_output(method="transfer", preset="balanced", edits=(("smile", 2.0),))
-    assert words.output_names([rougher, stitched]) == [
-        "Smile +2 · transfer · balanced",
-        "Smile +1.5, age -2 · stitch · draft",
-    ]
+    stitched, moved = make_output(id="1"), make_output(id="2", method="transfer", region="mouth")
+    closer, again = make_output(id="3", preset="balanced", edits=(("smile", 2.0),)), make_output(id="4")
+    assert words.output_names([again, closer, moved, stitched]) == {
+        "1": "Smile +1.5, age -2 · stitch · draft",
+        "2": "Smile +1.5, age -2 · transfer · mouth · draft",
+        "3": "Smile +2 · stitch · balanced",
+        "4": "Smile +1.5, age -2 · stitch · draft (2)",
+    }
 
 
 def test_every_method_and_region_has_words() -> None:
@@ -227,7 +225,7 @@ def test_every_method_and_region_has_words() -> None:
 
 
 def test_a_part_is_told_as_a_part() -> None:
-    part = words.finished(make_output(partial=True, manifest=None, measures=None, frames=20))
+    part = words.finished(make_output(partial=True, manifest=None, measures=None, frames=20), "Smile")
     assert "20 of 75 frames" in part
 
 
@@ -281,13 +279,28 @@ def test_a_falling_loss_falls() -> None:
 
 def test_only_the_documented_functions_can_be_called_from_outside(app: ModuleType) -> None:
     public = {fn.api_name for fn in app.demo.fns.values() if fn.api_visibility == "public"}
-    assert public == {"preflight", "edit", "directions"}
+    assert public == {"preflight", "edit", "directions", "delete_run"}
 
 
-def test_nothing_light_waits_for_anything(app: ModuleType) -> None:
-    light = [fn for fn in app.demo.fns.values() if fn.api_visibility == "private"]
-    assert light
-    assert all(not fn.queue or fn.concurrency_limit is None for fn in light)
+def test_what_takes_a_while_leaves_threads_for_what_does_not(app: ModuleType) -> None:
+    limits: dict[str, int] = {}
+    for fn in app.demo.fns.values():
+        if fn.concurrency_limit is not None:
+            limits[fn.concurrency_id] = min(fn.concurrency_limit, limits.get(fn.concurrency_id, fn.concurrency_limit))
+    assert {"previews", "looks"} < limits.keys()
+    assert sum(limits.values()) < app.demo.max_threads - 5, "Stop would wait for a thread"
+    by_name = {fn.api_name: fn.concurrency_id for fn in app.demo.fns.values()}
+    assert {by_name[name] for name in ("preview", "attempt", "show_fit", "show_cards")} == {"previews"}
+    assert {by_name[name] for name in ("look", "take", "peek", "preflight")} == {"looks"}
+    free = [fn for fn in app.demo.fns.values() if fn.api_name in ("stop", "move", "hand_on", "restore")]
+    assert any(fn.concurrency_limit is None for fn in free)
+    assert next(fn for fn in free if fn.api_name == "stop").concurrency_limit is None
+
+
+def test_an_idle_page_looks_for_events_a_few_times_a_second_only(app: ModuleType) -> None:
+    assert 0.01 <= app.demo._queue.sleep_when_free <= 0.05
+    assert app.demo._queue.progress_update_sleep_when_free >= 0.2
+    assert app.demo._queue.max_size == app.QUEUE_LENGTH, "launching made another queue"
 
 
 def test_samples_come_with_the_program(app: ModuleType) -> None:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
 import zipfile
@@ -275,6 +276,23 @@ def test_a_zip_gives_the_direction_of_its_folder(smiles: Path, models: Models, h
     plain = train(open_pictures(smiles), models)[0]
     packed = train(open_pictures(home / "smiles.zip"), models, "packed")[0]
     assert np.array_equal(plain.vector, packed.vector)
+
+
+def test_all_that_is_made_of_pictures_lies_in_the_folder_that_is_named(
+    smiles: Path, models: Models, cold_cache: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(home / "tmp"))
+    (made,) = train(open_pictures(smiles), models, cache=home / "named")
+    (plain,) = train(open_pictures(smiles), models, "plain")
+    assert np.array_equal(made.vector, plain.vector)
+    named, usual = ({path.name for path in top.rglob("*.npz")} for top in (home / "named", cold_cache))
+    assert named == usual
+    assert len(named) == 2 * COUNT
+    assert {path.suffix for path in (home / "named").rglob("*") if path.is_file()} == {".npz"}, "nothing else is left"
+    shutil.rmtree(cold_cache)
+    train(open_pictures(smiles), models, "again", cache=home / "named")
+    assert not cold_cache.exists()
 
 
 # --- Encoding -----------------------------------------------------------------------------------------------------

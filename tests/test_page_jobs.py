@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 import torch
 from page_cases import PATIENCE, wait_for
 
-from page.jobs import Job, Jobs, Progress
+from page.jobs import REMEMBERED, Job, Jobs, Progress
 from page.threads import LIGHT, compute_heavily, compute_lightly
 from stit_core.errors import Cancelled, StitError, VideoError
 
@@ -167,6 +168,38 @@ def test_the_work_and_what_it_holds_are_let_go() -> None:
     assert job.wait(PATIENCE)
     assert held_here.is_set()
     assert not isinstance(job.work, Large)
+
+
+def test_nothing_is_kept_of_the_request_that_began_a_job(gate: threading.Event) -> None:
+    request: contextvars.ContextVar[object] = contextvars.ContextVar("request")
+    jobs, seen = Jobs(), []
+    request.set(large := type("Large", (), {})())
+    first = jobs.submit("mine", "tune", lambda _: seen.append(request.get()), PLAN)
+    assert first.wait(PATIENCE)
+    assert seen == [large], "the work itself knows it"
+    held_job = jobs.submit("other", "tune", held(gate), PLAN)
+    dropped = jobs.submit("mine", "tune", held(gate), PLAN)
+    follower = jobs.submit("mine", "edit", held(gate), PLAN)
+    jobs.stop("mine")
+    gate.set()
+    assert held_job.wait(PATIENCE)
+    assert follower.wait(PATIENCE)
+    wait_for(lambda: all(request not in job.context for job in (first, held_job, dropped, follower)))
+
+
+def test_only_the_last_ended_jobs_are_remembered(gate: threading.Event) -> None:
+    jobs = Jobs(longest=1000)
+    kept = jobs.submit("waiting", "align", held(gate), PLAN)
+    for number in range(REMEMBERED + 10):
+        job = jobs.submit(str(number), "align", held(gate), PLAN)
+        jobs.stop(str(number))
+        assert job.ended
+    assert len(jobs._last) <= REMEMBERED + 2
+    assert jobs.get("waiting") is kept
+    assert jobs.get("0") is None
+    assert jobs.get(str(REMEMBERED + 9)) is not None
+    gate.set()
+    assert kept.wait(PATIENCE)
 
 
 def test_how_far_a_job_is_follows_the_plan() -> None:

@@ -6,20 +6,20 @@ import dataclasses
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from drawn_face import write_clip
-from page_cases import PATIENCE, begin, ended, finish, make_studio, upload, wait_for
+from page_cases import PATIENCE, begin, ended, finish, make_studio, stop_at, upload, wait_for
 from tiny_pack import make_direction
 
 from page.runs import Output
 from page.shelves import own_root
 from page.studio import Studio
 from page.visits import new_id
-from page.works import Task
 from stit_core import probing
 from stit_core.__main__ import main
 from stit_core.config import VideoConfig
@@ -310,6 +310,66 @@ def test_after_the_tuning_previews_come_from_the_tuned_generator(studio: Studio,
     assert not np.array_equal(fit.tuned, fit.pivot)
 
 
+def test_a_tuning_is_shown_under_its_own_settings_only(studio: Studio, two_faces: Path) -> None:
+    run = begin(studio, two_faces)
+    finish(studio, run.id, "align")
+    other = studio.faces(run.id)[1]
+    assert finish(studio, run.id, "tune").state == "done"
+    fit, tuning = studio.fit_preview(run.id), studio.tuning(run.id)
+    assert fit is not None
+    assert fit.tuned is not None
+    assert tuning is not None
+    assert tuning.history
+    studio.change(run.id, preset="balanced")
+    changed = studio.fit_preview(run.id)
+    assert changed is not None
+    assert (changed.tuned, len(changed.history), studio.tuning(run.id)) == (None, 0, None)
+    studio.change(run.id, preset="draft")
+    assert studio.tuning(run.id) is not None
+    studio.change(run.id, point=other.point, point_frame=other.point_frame)
+    assert studio.tuning(run.id) is None
+    finish(studio, run.id, "align")
+    assert studio.fit_preview(run.id).tuned is None
+    studio.start(run.id, "tune")
+    assert studio.tuning(run.id) is not None
+    ended(studio, run.id)
+    studio.change(run.id, point=None, point_frame=None)
+    assert studio.fit_preview(run.id).tuned is not None, "it is found again"
+
+
+def test_after_a_restart_a_tuning_is_told_under_its_own_settings_only(
+    studio: Studio, face_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(studio, face_clip, preset="balanced")
+    stop_at(studio, monkeypatch, run.id, "tune", 3)
+    assert finish(studio, run.id, "tune").state == "stopped"
+    again = make_studio(studio.settings.root)
+    tuning = again.tuning(run.id)
+    assert tuning is not None
+    assert (tuning.state, len(tuning.history)) == ("stopped", 1)
+    again.change(run.id, preset="draft")
+    assert again.tuning(run.id) is None
+
+
+def test_choices_that_come_with_a_job_are_kept_only_if_it_begins(studio: Studio, aligned: str) -> None:
+    gate, before = threading.Event(), studio.state(aligned)
+    studio.jobs.submit(aligned, "tune", lambda job: gate.wait(PATIENCE), {})  # noqa: ARG005
+    try:
+        with pytest.raises(StitError, match="at work"):
+            studio.start(aligned, "align", point=(1.0, 2.0), point_frame=0, scale=1.2)
+    finally:
+        gate.set()
+        ended(studio, aligned)
+    after = studio.state(aligned)
+    assert (after.point, after.scale, after.aligned) == (before.point, before.scale, True)
+    with pytest.raises(ConfigError, match="scale"):
+        studio.start(aligned, "align", scale=9.0)
+    studio.start(aligned, "align", scale=1.2)
+    ended(studio, aligned)
+    assert studio.state(aligned).scale == 1.2
+    studio.change(aligned, scale=before.scale)
+
+
 # --- Jobs ---------------------------------------------------------------------------------------------------------
 
 
@@ -381,28 +441,6 @@ def test_the_mark_is_seen_and_nothing_is_stitched_again(studio: Studio, edited: 
     finally:
         studio.change(edited, mark=False)
         studio.runs.update(edited, lambda state: dataclasses.replace(state, outputs=state.outputs[1:]))
-
-
-def stop_at(studio: Studio, monkeypatch: pytest.MonkeyPatch, run_id: str, stage: str, count: int) -> None:
-    """Press Stop when a stage has reported so many steps."""
-    whole = Task.pipeline
-    seen: list[int] = []
-
-    def watched(self: Task, job: object, *rest: object) -> object:
-        pipeline = whole(self, job, *rest)  # type: ignore[arg-type]
-        report = pipeline.runtime.progress
-
-        def progress(name: str, done: int, total: int) -> None:
-            report(name, done, total)
-            if name == stage and done < total:
-                seen.append(done)
-                if len(seen) == count:
-                    assert studio.stop(run_id)
-
-        pipeline.runtime = dataclasses.replace(pipeline.runtime, progress=progress)
-        return pipeline
-
-    monkeypatch.setattr(Task, "pipeline", watched)
 
 
 def test_a_stop_in_the_tuning_is_gone_on_from(studio: Studio, face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,16 @@
 const button = element.querySelector(".visit-copy");
 const words = button.textContent;
 
+const LEAVE = 300; // milliseconds, so that the reply that said so comes to its end first
 let known = false;
+
+function begin() {
+  window.location.replace(window.location.pathname);
+}
 
 function draw() {
   button.disabled = !props.value;
-  if (!props.value && known) window.location.replace(window.location.pathname); // the run was deleted
+  if (!props.value && known) setTimeout(begin, LEAVE); // the run was deleted
   if (!props.value) return;
   known = true;
   const address = new URL(window.location.href);

@@ -1,19 +1,25 @@
 // How the visitor's job goes, with Stop. Props: value {run: id, line, working: what to show until the server has answered}.
 // The part asks by itself, server.job_state({run}) -> {known, line: {kind, text, detail, share}, working, again, made, news},
 // for gradio's timer re-draws all that an answer may change, 60 times a second as long as one is awaited, on the cores that
-// the job needs. Fires "news" when `news` changed, "stop", and "see" to go to the finished video.
+// the job needs. Fires "news" {before: the end that was there when the tab was opened} when `news` changed, "stop", and
+// "see" to go to the finished video.
 const PAUSE = 1000; // milliseconds between two questions
 const LONGEST_PAUSE = 16000; // while the server does not answer
+const LOOKS = 30; // after a click, whether the video is on the screen
+const LOOK_PAUSE = 300; // milliseconds
 const LOST = { kind: "stopped", text: "The server does not answer. Trying again …", detail: "", share: null };
 const find = (name) => element.querySelector(name);
 const bar = find("progress");
 const stopButton = find(".job-stop");
 const seeButton = find(".job-see");
+let begun = false; // whether the value told of a job that this tab began, which may end before the first answer
 let turn = 0; // of the newest value; answers to older ones are dropped
 let lost = 0; // questions in a row without an answer
 let made = 0; // finished videos
 let timer = 0;
+let looking = 0;
 let known = ""; // news that was told last
+let before = null; // the end of a job that had ended before this tab was opened
 
 function draw(line, working) {
   const job = find(".job");
@@ -34,6 +40,12 @@ function offerVideo() {
   seeButton.hidden = !made || Boolean(player && player.offsetParent) || !stopButton.hidden;
 }
 
+/** Another step may be on the screen after a click, but a busy server takes its time. */
+function look(left) {
+  offerVideo();
+  if (left) looking = setTimeout(() => look(left - 1), LOOK_PAUSE);
+}
+
 async function ask(mine) {
   const { run } = props.value || {};
   const told = await server.job_state({ run });
@@ -51,8 +63,9 @@ async function ask(mine) {
   offerVideo();
   const news = JSON.stringify(told.news);
   if (news !== known) {
+    if (!known && !begun) before = told.news.ended;
     known = news;
-    trigger("news");
+    trigger("news", { before });
   }
   if (told.again) timer = setTimeout(() => ask(mine), PAUSE);
 }
@@ -62,12 +75,14 @@ function receive() {
   clearTimeout(timer);
   turn += 1;
   known = "";
+  begun = working;
+  before = null;
   draw(line, working);
   if (run) ask(turn);
 }
 
 stopButton.addEventListener("click", () => { stopButton.disabled = true; trigger("stop"); });
 seeButton.addEventListener("click", () => { seeButton.hidden = true; trigger("see"); });
-document.addEventListener("click", () => setTimeout(offerVideo, 300)); // another step may be on the screen by then
+document.addEventListener("click", () => { clearTimeout(looking); looking = setTimeout(() => look(LOOKS), LOOK_PAUSE); });
 watch("value", receive);
 receive();
