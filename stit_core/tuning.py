@@ -270,19 +270,24 @@ class _Fit:
         images = self.crops(rows)
         if self.until < self.net.resolution:
             images = shrink(images, self.until)
-        missing = [position for position, row in enumerate(rows) if int(row) not in self.features]
-        fresh: dict[int, list[Tensor]] = {}
-        if missing:
-            with torch.no_grad():  # in float32, once a frame: the last evaluation reads them too
-                maps = self.perceptual.features(images[missing])
-            fresh = {int(rows[p]): [m[i : i + 1].clone() for m in maps] for i, p in enumerate(missing)}
-        for row, parts in fresh.items():
-            size = sum(part.numel() * part.element_size() for part in parts)
-            if self.features_bytes + size <= TARGET_MEMORY:
-                self.features[row] = parts
-                self.features_bytes += size
-        found = [self.features.get(int(row)) or fresh[int(row)] for row in rows]
+        found = [self.feature(int(row), images[place : place + 1]) for place, row in enumerate(rows)]
         return images, [torch.cat(parts) for parts in zip(*found, strict=True)]
+
+    def feature(self, row: int, image: Tensor) -> list[Tensor]:
+        """Features of the target (1, 3, r, r) at position `row`, from memory or computed now.
+
+        Alone, since the bits of a convolution depend on the size of its batch: a run that goes on after a stop meets
+        the frames in another order than one that was not stopped.
+        """
+        if row in self.features:
+            return self.features[row]
+        with torch.no_grad():  # in float32, once a frame: the last evaluation reads them too
+            parts = self.perceptual.features(image)
+        size = sum(part.numel() * part.element_size() for part in parts)
+        if self.features_bytes + size <= TARGET_MEMORY:
+            self.features[row] = parts
+            self.features_bytes += size
+        return parts
 
     def crops(self, rows: np.ndarray) -> Tensor:
         """Crops (B, 3, R, R) in [-1, 1] at positions `rows`."""
