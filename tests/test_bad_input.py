@@ -140,6 +140,9 @@ CASES: dict[str, tuple[Made, str, str]] = {  # case -> (input, the error says, t
     "no parser class": (options("--set", 'masks.background=["sky"]'), "classes of the background", "0 to 18"),
     "no encoder speed": (options("--set", "video.speed=sluggish"), "speed is 'sluggish'", "medium"),
     "weight nan": (options("--set", "tuning.locality_l2_weight=NaN"), "locality_l2_weight is nan", "from 0"),
+    "endless brackets": (options("--set", f"tuning.passes={'[' * 100_000}"), "TuningConfig.passes is '[[[", "numbers"),
+    "brackets for no setting": (options("--set", f"a.b={'[' * 100_000}"), "no stage 'a'", "tuning"),
+    "no truth": (options("--set", "edit.styles=maybe"), "styles is 'maybe'", "true or false"),
     "directions as a setting": (options("--set", "edit.directions=[1]"), "not set with --set", "-d"),
     "device without numbers": (options("--device", "meta"), "device 'meta'", "cpu"),
 }
