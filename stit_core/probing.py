@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -104,9 +105,18 @@ def check_length(path: Path, info: Probe, config: VideoConfig) -> None:
     seconds = min(config.end or info.seconds, info.seconds) - start
     if seconds > config.max_seconds + 0.5:
         raise too_long(path, f"{seconds:.0f} s", f"{config.max_seconds:g} s")
-    frames = seconds * (info.frames or 0) / info.seconds if info.seconds else 0
+    frames = trimmed_frames(info, config) or 0
     if frames > config.max_frames + 1:
         raise too_long(path, f"about {frames:.0f} frames", f"{config.max_frames} frames")
+
+
+def trimmed_frames(info: Probe, config: VideoConfig) -> float | None:
+    """How many frames the trimmed part has, about; None where neither the file nor the trim says how long it is."""
+    end = min(config.end or math.inf, info.seconds or math.inf)
+    if math.isinf(end):
+        return None
+    rate = info.frames / info.seconds if info.frames and info.seconds else float(info.frame_rate)
+    return max(0.0, end - (config.start or 0.0)) * rate
 
 
 def _check_file(path: Path, config: VideoConfig) -> None:
@@ -114,6 +124,8 @@ def _check_file(path: Path, config: VideoConfig) -> None:
         if path.is_dir():
             raise VideoError(f"{path} is a folder.", "Give a video file.")
         size = path.stat().st_size
+        if not path.is_file():  # to open a pipe would wait for someone who writes into it
+            raise VideoError(f"{path} is not an ordinary file.", "Give a video file.")
         with path.open("rb") as file:
             head = file.read(64)
     except OSError as error:
@@ -122,8 +134,6 @@ def _check_file(path: Path, config: VideoConfig) -> None:
         absent = isinstance(error, FileNotFoundError)
         why = "does not exist" if absent else f"cannot be opened ({error.strerror})"
         raise VideoError(f"{path} {why}.", "Check the name and the rights to read it.") from error
-    if not path.is_file():
-        raise VideoError(f"{path} is not an ordinary file.", "Give a video file.")
     if size == 0:
         raise VideoError(f"{path.name} is empty.", "The upload or copy may have failed: try again.")
     if size > config.max_megabytes * 1e6:

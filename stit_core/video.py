@@ -25,7 +25,7 @@ from stit_core import ffmpeg
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.config import VideoConfig
 from stit_core.errors import VideoError
-from stit_core.probing import DECODER_SLACK, Probe, check_length, nothing_decoded, probe, too_long
+from stit_core.probing import DECODER_SLACK, Probe, check_length, nothing_decoded, probe, too_long, trimmed_frames
 from stit_core.runtime import Runtime
 
 __all__ = ["Probe", "Written", "check_length", "check_output", "fit_rate", "open_clip", "probe", "write_video"]
@@ -209,8 +209,8 @@ def _decode(path: Path, info: Probe, config: VideoConfig, runtime: Runtime, part
         int(config.max_pixels * DECODER_SLACK),
         info.colours.matrix,
     )
-    seconds = min(config.end or math.inf, info.seconds or math.inf) - (config.start or 0.0)
-    estimate = round(seconds * float(info.frame_rate)) if math.isfinite(seconds) else config.max_frames
+    frames = trimmed_frames(info, config)
+    estimate = config.max_frames if frames is None else round(frames)
     done = 0
 
     def poll() -> None:

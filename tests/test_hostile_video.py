@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,18 @@ def test_not_a_video(content: bytes, said: str, synthetic_clip: Path) -> None:
 def test_missing_files_and_folders(tmp_path: Path) -> None:
     refuse(tmp_path / "none.mp4", "does not exist", tmp_path)
     refuse(tmp_path, "is a folder", tmp_path)
+
+
+def test_a_pipe_is_refused_without_waiting_for_who_writes_into_it(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.mp4"
+    os.mkfifo(path)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(refuse, path, "not an ordinary file", tmp_path)
+        try:
+            asked.result(timeout=30)
+        finally:
+            if not asked.done():  # let it go on, or the pool would wait for ever
+                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF"])

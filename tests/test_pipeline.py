@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from PIL import Image
 
 from stit_core import pipeline as pipelines
 from stit_core import probing
+from stit_core import report as reports
 from stit_core.artefacts import Clip
 from stit_core.config import RunConfig, VideoConfig, preset
 from stit_core.errors import ArtefactMismatchError, Cancelled, DirectionError, PackError, StoreError, VideoError
@@ -387,6 +389,24 @@ def test_a_disk_without_room_is_told_first(home: Path, face_clip: Path, monkeypa
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     hint = refused(StoreError, "1 MB free", settings(), face_clip, home / "o.mp4")
     assert "runs clean" in hint
+
+
+def test_only_the_chosen_part_needs_room(home: Path, synthetic_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty frames need more than their part of six: with room for twelve the part is let through."""
+    facts = probing.probe(synthetic_clip, VideoConfig())
+    pixels = facts.width * facts.height + reports.CROPS_PER_FRAME * 64 * 64
+    free = reports.SPARE_BYTES + int(12 * pixels * reports.PNG_BYTES_PER_PIXEL)
+    usage = shutil.disk_usage(home)._replace(free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    for trim in ({"end": 0.2}, {"start": 0.5, "end": 0.7}, {"start": 0.85}):
+        reports.check_space(facts, VideoConfig(**trim), 64, home, home / "o.mp4")
+    with pytest.raises(StoreError, match="may need") as caught:
+        reports.check_space(facts, VideoConfig(start=0.1), 64, home, home / "o.mp4")
+    assert "shorter part" in caught.value.hint
+    untold = dataclasses.replace(facts, seconds=None, frames=None)
+    reports.check_space(untold, VideoConfig(end=0.2), 64, home, home / "o.mp4")
+    with pytest.raises(StoreError, match="may need"):
+        reports.check_space(untold, VideoConfig(), 64, home, home / "o.mp4")
 
 
 def test_a_runs_folder_that_cannot_be_written_is_told(
