@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import imageio_ffmpeg
 
@@ -199,6 +200,40 @@ def command(arguments: Sequence[str]) -> list[str]:
     return [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", *arguments]
 
 
+def start(
+    arguments: Sequence[str],
+    *,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.DEVNULL,
+    folder: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a call in `folder`.
+
+    Raises
+    ------
+    VideoError: there is no ffmpeg that can be run here.
+    """
+    try:
+        return subprocess.Popen(command(arguments), cwd=folder, stdin=stdin, stdout=stdout, stderr=stderr)
+    except (OSError, RuntimeError) as error:  # imageio_ffmpeg raises the second where it finds none
+        if folder is not None and not folder.is_dir():
+            raise
+        raise VideoError(
+            f"ffmpeg cannot be run ({error}).",
+            "Install the requirements again (pip install -r requirements.txt), or name a working ffmpeg in "
+            "IMAGEIO_FFMPEG_EXE.",
+        ) from error
+
+
+def too_slow(name: str, timeout: float) -> VideoError:
+    """What is said of a look into a file that took longer than `timeout` seconds: nothing about the file."""
+    return VideoError(
+        f"Looking into {name} took over {timeout:g} s.",
+        "Try again when this machine has less to do, or convert the file to a smaller one first.",
+    )
+
+
 def ask(arguments: Sequence[str], name: str, timeout: float) -> tuple[str, str]:
     """Run a short call to its end; its stdout and stderr.
 
@@ -206,15 +241,16 @@ def ask(arguments: Sequence[str], name: str, timeout: float) -> tuple[str, str]:
     ------
     VideoError: it took longer than `timeout` seconds; `name` is the file it was about.
     """
-    try:
-        done = subprocess.run(
-            command(arguments), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise VideoError(
-            f"Looking into {name} took over {timeout:g} s.", "The file may be damaged: convert it first."
-        ) from error
-    return done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    process = start(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with process:
+        try:
+            out, log = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise too_slow(name, timeout) from error
+        finally:
+            if process.poll() is None:
+                process.kill()
+    return out.decode(errors="replace"), log.decode(errors="replace")
 
 
 def run(
@@ -227,9 +263,7 @@ def run(
     VideoError: it took longer than `timeout` seconds; `name` is the file it was about.
     """
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            command(arguments), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log
-        )
+        process = start(arguments, stderr=log, folder=folder)
         deadline = time.monotonic() + timeout
         try:
             while process.poll() is None:
@@ -250,18 +284,19 @@ def run(
 class Pictures:
     """The raw pictures of `size` bytes that a call writes to stdout, as they come; leaving the block ends the call.
 
-    The call is ended early when `cancelled` says so, or after `timeout` seconds. `damaged` tells afterwards whether it
-    ended otherwise than well.
+    The call is ended early when `cancelled` says so, or when pictures have been waited for `timeout` seconds in all;
+    what whoever takes them does meanwhile does not count. Afterwards `late` says whether the time was up, and `damaged`
+    whether the call itself ended otherwise than well.
     """
 
     def __init__(self, arguments: Sequence[str], size: int, timeout: float, cancelled: Callable[[], bool]) -> None:
         self._arguments, self._size, self._timeout, self._cancelled = arguments, size, timeout, cancelled
-        self.damaged = False
+        self._waited = 0.0  # seconds, for the pictures that came
+        self._asked: float | None = None  # since when the next one is waited for
+        self.damaged = self.late = False
 
     def __enter__(self) -> Pictures:
-        self._process = subprocess.Popen(
-            command(self._arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+        self._process = start(self._arguments, stdout=subprocess.PIPE)
         threading.Thread(target=self._guard, daemon=True).start()
         return self
 
@@ -275,15 +310,26 @@ class Pictures:
         self._process.wait()
 
     def __iter__(self) -> Iterator[bytes]:
-        assert self._process.stdout is not None
-        while len(data := self._process.stdout.read(self._size)) == self._size:
+        while len(data := self._read()) == self._size:
             yield data
-        self.damaged = self._process.wait() != 0
+        self.damaged = self._process.wait() != 0 and not self.late
+
+    def _read(self) -> bytes:
+        assert self._process.stdout is not None
+        asked = self._asked = time.monotonic()
+        try:
+            return self._process.stdout.read(self._size)
+        finally:
+            self._asked = None
+            self._waited += time.monotonic() - asked
 
     def _guard(self) -> None:
-        deadline = time.monotonic() + self._timeout
         while self._process.poll() is None:
-            if self._cancelled() or time.monotonic() > deadline:
+            asked = self._asked
+            waited = self._waited + (0.0 if asked is None else time.monotonic() - asked)
+            late = waited > self._timeout
+            if late or self._cancelled():
+                self.late = late
                 self._process.kill()
                 return
             time.sleep(_POLL_SECONDS / 2)

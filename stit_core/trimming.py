@@ -72,3 +72,8 @@ def _warnings(
         yield f"The scene changes at {told}. The face is followed best within one scene."
     if found.damaged:
         yield "The file is damaged; only what can be decoded is used."
+    if found.late and found.times[-1] + found.spacing < part[1]:
+        yield (
+            f"Only the first {found.times[-1]:.0f} s were looked through: it took too long on this machine. "
+            "What comes later may hold other faces or none."
+        )

@@ -303,10 +303,10 @@ def _encode(
                 data = np.pad(
                     picture, ((0, height - clip.height), (0, width - clip.width), (0, 0)), mode="edge"
                 ).tobytes()
-                with _patience(process, config.timeout):
+                with _patience(process, config.timeout, path):
                     pipe.write(ffmpeg.ivf_frame_header(len(data), tick) + data)
                 runtime.step("video", done, len(ticks))
-            with _patience(process, config.timeout):
+            with _patience(process, config.timeout, path):
                 pipe.close()
                 process.wait()
         process.wait()
@@ -317,7 +317,7 @@ def _encode(
 @contextlib.contextmanager
 def _encoder(arguments: list[str], log: IO[bytes]) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     # -nostdin would not harm a pipe that is named as input; the command is the same for every call.
-    process = subprocess.Popen(ffmpeg.command(arguments), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log)
+    process = ffmpeg.start(arguments, stdin=subprocess.PIPE, stderr=log)
     assert process.stdin is not None
     try:
         yield process, process.stdin
@@ -330,15 +330,34 @@ def _encoder(arguments: list[str], log: IO[bytes]) -> Iterator[tuple[subprocess.
 
 
 @contextlib.contextmanager
-def _patience(process: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
-    """Kill an encoder that takes no picture for `seconds`, so that a write to it cannot block for ever."""
-    timer = threading.Timer(seconds, process.kill)
+def _patience(process: subprocess.Popen[bytes], seconds: float, path: Path) -> Iterator[None]:
+    """Kill an encoder that takes no picture for `seconds`, so that a write to it cannot block for ever.
+
+    Raises
+    ------
+    VideoError: it was killed.
+    """
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(seconds, stop)
     timer.daemon = True
     timer.start()
     try:
         yield
+    except BrokenPipeError:
+        if not late.is_set():
+            raise
     finally:
         timer.cancel()
+    if late.is_set():
+        raise VideoError(
+            f"The encoder of {path.name} took no picture for {seconds:g} s.",
+            "Try again when this machine has less to do, or raise 'video.timeout'.",
+        )
 
 
 def _checked(pictures: Iterable[np.ndarray], clip: Clip, count: int) -> Iterator[np.ndarray]:

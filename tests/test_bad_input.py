@@ -45,6 +45,26 @@ def clip_of(path: Path, pictures: list[Image.Image]) -> Path:
     return path
 
 
+def test_a_missing_ffmpeg_is_told_as_such(
+    home: Path, face_clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(home / "gone" / "ffmpeg"))
+    assert main(["check", str(face_clip), "--pack", "tiny"]) == 1
+    told = capsys.readouterr().err
+    assert "ffmpeg cannot be run" in told
+    assert "IMAGEIO_FFMPEG_EXE" in told
+    monkeypatch.delenv("IMAGEIO_FFMPEG_EXE")
+    decode = pipelines.video.open_clip
+
+    def open_clip(*arguments: object) -> object:  # it is there when the file is looked into, and gone for the decoding
+        monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(home / "gone" / "ffmpeg"))
+        return decode(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pipelines.video, "open_clip", open_clip)
+    assert main(["check", str(face_clip), "--pack", "tiny"]) == 1
+    assert "ffmpeg cannot be run" in capsys.readouterr().err
+
+
 # --- What is wrong with the file ----------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -13,7 +14,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from stit_core import ffmpeg
+from stit_core import ffmpeg, video
 from stit_core.config import VideoConfig
 from stit_core.errors import Cancelled, VideoError
 from stit_core.runtime import CancelToken, Runtime
@@ -145,6 +146,23 @@ def test_no_room_for_the_file_leaves_the_old_one(synthetic_clip: Path, tmp_path:
         write_video(clip.frames, clip, target, CONFIG, Runtime())
     assert target.read_bytes() == b"old"
     assert {path.name for path in tmp_path.iterdir()} == {"frames", "synthetic.mp4", "out.mp4"}
+
+
+def test_an_encoder_that_takes_nothing_is_late_and_the_disk_not_full() -> None:
+    stuck = [sys.executable, "-c", "import time; time.sleep(600)"]
+    process = subprocess.Popen(stuck, stdin=subprocess.PIPE, bufsize=0)
+    assert process.stdin is not None
+    try:
+        with (
+            pytest.raises(VideoError, match=r"out\.mp4 took no picture for 0\.2 s") as caught,
+            video._patience(process, 0.2, Path("out.mp4")),
+        ):
+            process.stdin.write(bytes(1 << 22))
+    finally:
+        process.kill()
+        process.stdin.close()
+        process.wait()
+    assert "timeout" in caught.value.hint
 
 
 @pytest.mark.parametrize("count", [29, 31])
