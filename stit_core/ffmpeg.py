@@ -38,17 +38,28 @@ _MATRIX_NAMES = {  # tag of a stream -> name that the scale filter takes
     "bt2020nc": "bt2020",
     "bt2020c": "bt2020",
 }
+_RGB_FORMAT = re.compile(r"0?(rgb|bgr|gbr|argb|abgr|pal8)")
 _POLL_SECONDS = 0.1
 _PREROLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class Colours:
-    """Colour tags of a stream: matrix as the scale filter names it; primaries and transfer as tagged, or None."""
+    """Colours of a stream.
+
+    Attributes
+    ----------
+    matrix: as the scale filter names it: the one that is tagged, or the one that players take without a tag.
+    primaries, transfer: as tagged, or None.
+    space: the matrix as tagged, or None; of RGB, which leaves no doubt of its colours, the one that it is given.
+    ranged: whether the range, narrow or full, is tagged.
+    """
 
     matrix: str
     primaries: str | None = None
     transfer: str | None = None
+    space: str | None = None
+    ranged: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,13 +149,16 @@ def encode_arguments(
     timescale: int, aspect: Fraction, colours: Colours, crf: int, speed: str, target: Path
 ) -> list[str]:
     """Encode pictures from stdin (IVF with raw RGB, which carries exact timestamps) as H.264 yuv420p without sound."""
+    # What the source does not tag stays untagged: a player guesses there, and is to guess as it did.
     tags = [f"color_primaries={colours.primaries}"] if colours.primaries else []
     tags += [f"color_trc={colours.transfer}"] if colours.transfer else []
+    tags += [f"colorspace={colours.space or 'unknown'}"]
+    tags += [] if colours.ranged else ["range=unspecified"]
     filters = [
         f"scale=out_color_matrix={colours.matrix}:out_range=tv:{_SWSCALE}",
         "format=yuv420p",
         f"setsar={aspect.numerator}/{aspect.denominator}",
-        *([f"setparams={':'.join(tags)}"] if tags else []),
+        f"setparams={':'.join(tags)}",
     ]
     # ffmpeg looks at the first bytes to learn a frame's duration, which it wants for the last one: by default at 5 MB,
     # under three frames of 1080p.
@@ -375,16 +389,19 @@ def parse_colours(stream: str, width: int, height: int) -> Colours:
     An untagged stream is taken as players take it: BT.709 from 1280 x 720 up, BT.601 below.
     """
     usual = "bt709" if width >= 1280 or height >= 720 else "smpte170m"
-    inside = re.search(r", \w+\(([^()]*)\), \d+x\d+", stream)
-    for part in inside[1].split(", ") if inside else []:
+    form = re.search(r", (\w+)(?:\(([^()]*)\))?, \d+x\d+", stream)
+    parts = form[2].split(", ") if form and form[2] else []
+    rgb = form is not None and _RGB_FORMAT.match(form[1]) is not None
+    ranged = rgb or any(part in ("tv", "pc") for part in parts)
+    for part in parts:
         names = part.split("/")
-        if len(names) == 1 and part in _MATRIX_NAMES:
-            same = part if part == "bt709" else None  # one name stands for all three tags
-            return Colours(_MATRIX_NAMES[part], same or part.replace("bt2020nc", "bt2020"), same)
+        if len(names) == 1 and part in _MATRIX_NAMES:  # one name stands for all three tags
+            return Colours(_MATRIX_NAMES[part], part, part, part, ranged)
         if len(names) == 3:
             primaries, transfer = (None if name in ("unknown", "reserved") else name for name in names[1:])
-            return Colours(_MATRIX_NAMES.get(names[0], usual), primaries, transfer)
-    return Colours(usual)
+            space = names[0] if names[0] in _MATRIX_NAMES else usual if rgb else None
+            return Colours(_MATRIX_NAMES.get(names[0], usual), primaries, transfer, space, ranged)
+    return Colours(usual, space=usual if rgb else None, ranged=ranged)
 
 
 def parse_frames(text: str) -> FrameList:
