@@ -8,6 +8,7 @@ belong together when their centres are at most MAX_MOTION face sides a frame apa
 from __future__ import annotations
 
 import functools
+import importlib.util
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -433,13 +434,23 @@ class FaceSearch:
         return sorted(seen, key=lambda found: -found[1].side)
 
 
+def second_detector_at_hand() -> bool:
+    """Whether face-alignment is installed and its weights lie on disk."""
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    return all((folder / name).is_file() for name in _SECOND_WEIGHTS) and _is_installed("face_alignment")
+
+
+@functools.cache
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
 def load_second_detector(config: LandmarkConfig, device: torch.device) -> Any:
     """face-alignment's 2D network where it is wanted, installed and its weights lie on disk; else None.
 
     Nothing is downloaded: without the weights dlib works alone.
     """
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    if not config.second_detector or not all((folder / name).is_file() for name in _SECOND_WEIGHTS):
+    if not config.second_detector or not second_detector_at_hand():
         return None
     try:
         import face_alignment  # slow to import, and seldom at hand

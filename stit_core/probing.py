@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -61,12 +63,18 @@ def probe(path: Path, config: VideoConfig) -> Probe:
     ------
     VideoError: not a readable video, or over a limit.
     """
-    _check_file(path, config)
-    slack = int(config.max_pixels * DECODER_SLACK)
+    status = _check_file(path, config)
     timeout = min(config.timeout, _PROBE_SECONDS)
+    return _look_into(path.absolute(), status.st_mtime_ns, status.st_size, config.max_pixels, timeout)
+
+
+@functools.lru_cache(maxsize=64)
+def _look_into(path: Path, mtime_ns: int, size: int, max_pixels: int, timeout: float) -> Probe:  # noqa: ARG001
+    """What ffmpeg says of a file, asked once as long as its time and size stay the same."""
+    slack = int(max_pixels * DECODER_SLACK)
     _, log = ffmpeg.ask(["-max_pixels", str(slack), *ffmpeg.probe_arguments(path)], path.name, timeout)
     streams = ffmpeg.parse_streams(log)
-    _check_streams(path, streams, log, config)
+    _check_streams(path, streams, log, max_pixels)
     text, log = ffmpeg.ask(ffmpeg.first_frame_arguments(path, slack), path.name, timeout)
     try:
         first = ffmpeg.parse_frames(text)
@@ -74,7 +82,7 @@ def probe(path: Path, config: VideoConfig) -> Probe:
         raise nothing_decoded(path) from error
     if not first.ticks:
         raise nothing_decoded(path)
-    _check_pixels(path, first.width, first.height, config)
+    _check_pixels(path, first.width, first.height, max_pixels)
     rate = 1 / first.time_base  # the muxer's time base is one frame of the nominal rate
     if streams.rate is not None and not 0.5 < float(rate) / max(streams.rate, 1e-6) < 2:
         rate = Fraction(streams.rate).limit_denominator(1001)
@@ -119,11 +127,25 @@ def trimmed_frames(info: Probe, config: VideoConfig) -> float | None:
     return max(0.0, end - (config.start or 0.0)) * rate
 
 
-def _check_file(path: Path, config: VideoConfig) -> None:
+def check_frames(path: Path, count: int, seconds: float, config: VideoConfig) -> None:
+    """Refuse what was decoded where it is over the limits of frames or seconds; a file need not say how long it is.
+
+    Raises
+    ------
+    VideoError: too long.
+    """
+    if count > config.max_frames:
+        raise too_long(path, f"over {config.max_frames} frames", f"{config.max_frames} frames")
+    if seconds > config.max_seconds + 0.5:
+        raise too_long(path, f"{seconds:.0f} s", f"{config.max_seconds:g} s")
+
+
+def _check_file(path: Path, config: VideoConfig) -> os.stat_result:
     try:
         if path.is_dir():
             raise VideoError(f"{path} is a folder.", "Give a video file.")
-        size = path.stat().st_size
+        status = path.stat()
+        size = status.st_size
         if not path.is_file():  # to open a pipe would wait for someone who writes into it
             raise VideoError(f"{path} is not an ordinary file.", "Give a video file.")
         with path.open("rb") as file:
@@ -145,6 +167,7 @@ def _check_file(path: Path, config: VideoConfig) -> None:
         raise VideoError(f"{path.name} is a list that names other files, not a video.", "Give the video file itself.")
     if _is_still(path):
         raise VideoError(f"{path.name} is a single picture, not a video.", _TRY_ANOTHER)
+    return status
 
 
 def _is_still(path: Path) -> bool:
@@ -155,7 +178,7 @@ def _is_still(path: Path) -> bool:
         return False
 
 
-def _check_streams(path: Path, streams: ffmpeg.Streams, log: str, config: VideoConfig) -> None:
+def _check_streams(path: Path, streams: ffmpeg.Streams, log: str, max_pixels: int) -> None:
     if not streams.container:
         if "moov atom not found" in log and _starts_as_iso(path):
             raise VideoError(f"{path.name} is cut off: its index is missing.", "Copy or upload the whole file again.")
@@ -169,13 +192,13 @@ def _check_streams(path: Path, streams: ffmpeg.Streams, log: str, config: VideoC
     if streams.video is None:
         what = "holds sound only" if streams.audio else "holds no pictures"
         raise VideoError(f"{path.name} {what}.", "Use a file with a video stream.")
-    _check_pixels(path, streams.width, streams.height, config)
+    _check_pixels(path, streams.width, streams.height, max_pixels)
 
 
-def _check_pixels(path: Path, width: int, height: int, config: VideoConfig) -> None:
-    if width * height > config.max_pixels:
+def _check_pixels(path: Path, width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
         raise VideoError(
-            f"{path.name} is {width} x {height}; the limit is {config.max_pixels / 1e6:.1f} megapixels a frame.",
+            f"{path.name} is {width} x {height}; the limit is {max_pixels / 1e6:.1f} megapixels a frame.",
             "Scale it down first.",
         )
 

@@ -25,7 +25,7 @@ from stit_core import ffmpeg
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.config import VideoConfig
 from stit_core.errors import VideoError
-from stit_core.probing import DECODER_SLACK, Probe, check_length, nothing_decoded, probe, too_long, trimmed_frames
+from stit_core.probing import DECODER_SLACK, Probe, check_frames, check_length, nothing_decoded, probe, trimmed_frames
 from stit_core.runtime import Runtime
 
 __all__ = ["Probe", "Written", "check_length", "check_output", "fit_rate", "open_clip", "probe", "write_video"]
@@ -243,11 +243,8 @@ def _check_decoded(
         raise nothing_decoded(path)
     if outcome.status != 0 or sum(1 for _ in part.glob("*.png")) != count:
         raise VideoError(f"{path.name} could not be decoded to its end.", "It may be damaged: convert it first.")
-    if count > config.max_frames:
-        raise too_long(path, f"over {config.max_frames} frames", f"{config.max_frames} frames")
-    span = (listed.ticks[-1] - listed.ticks[0]) * listed.time_base if _usable(listed.ticks) else 0
-    if span > config.max_seconds + 0.5:
-        raise too_long(path, f"{float(span):.0f} s", f"{config.max_seconds:g} s")
+    span = (listed.ticks[-1] - listed.ticks[0]) * listed.time_base if _usable(listed.ticks) else Fraction(0)
+    check_frames(path, count, float(span), config)
     if outcome.log.strip():
         _log.warning("%s is damaged; %d frames could be read.", path.name, count)
 
