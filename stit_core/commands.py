@@ -248,6 +248,7 @@ def _edit(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
         _warn(pipeline.warnings)
         report = pipeline.run(options.clip, output)
         bars.close()
+        _warn([text for text in report.warnings if text not in pipeline.warnings])
         _tell(options, report.as_json(), [_report_text(report)])
         return
     told = range_warnings(pipeline, varied, factors)
@@ -299,6 +300,9 @@ def _check(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None
     found = pipeline.landmarks(clip)
     if not found.frame_indices:
         raise FaceError(f"No face was found in {options.clip.name}.", "Choose a clip with one large, frontal face.")
+    told_of_clip = pipeline.clip_warnings(clip)
+    record["warnings"] = list(told_of_clip)
+    _warn(told_of_clip)
     counts = Counter(int(count) for count in found.faces)
     bridged = sum(not seen for seen in found.detected)
     record["faces_per_frame"] = {str(count): frames for count, frames in sorted(counts.items())}

@@ -33,6 +33,7 @@ from stit_core import (
     stitching,
     transfer,
     tuning,
+    turning,
     video,
 )
 from stit_core import report as reports
@@ -418,7 +419,7 @@ class Pipeline:
             seconds={stage: round(self.seconds.get(stage, 0.0), 3) for stage in self.stages},
             cached=tuple(stage for stage in self.stages if stage in self.cached),
             measures=measures,
-            warnings=self.warnings,
+            warnings=(*self.warnings, *self.clip_warnings(clip)),
         )
         reports.write_manifest(report, clip, self.pack, self.directions(), self.config, self.runtime)
         return report
@@ -504,6 +505,10 @@ class Pipeline:
         """What to know of the chosen directions, in plain words, before any work. Raises: DirectionError."""
         vectors = {name: direction.vector for name, direction in self.directions().items()}
         return editing.tell_overlaps(self.config.edit.directions, vectors)
+
+    def clip_warnings(self, clip: Clip) -> tuple[str, ...]:
+        """What to know of how the clip was taken, in plain words. Raises: FaceError."""
+        return turning.tell_turn(self.landmarks(clip).turn)
 
     # --- Keys -------------------------------------------------------------------------------------------------
 

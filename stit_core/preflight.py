@@ -67,6 +67,7 @@ class Preflight:
     seconds: of the whole file, as far as it could be told.
     sound: codec of the sound, or None; megabytes: of the file.
     damaged: the decoder gave up before the end.
+    turn: quarters to the left after which the faces were found, 0 for a clip that stands upright.
     late: the time for the look was up before the end, which says nothing of the file.
     times: (N,) seconds of the samples from the clip's beginning.
     states: of each sample, never "cut"; cuts: seconds at which the scene changes.
@@ -87,6 +88,7 @@ class Preflight:
     boxes: tuple[tuple[Box, ...], ...]
     cuts: tuple[float, ...]
     thumbnails: tuple[tuple[float, np.ndarray], ...]
+    turn: int = 0
     late: bool = False
 
     @property
@@ -324,6 +326,7 @@ class _Samples:
             sound=info.audio,
             megabytes=path.stat().st_size / 1e6,
             damaged=pictures.damaged,
+            turn=self.search.turn,
             late=pictures.late,
             times=tuple(self.times),
             states=tuple(judge(faces, self.min_face) for faces in kept),

@@ -37,7 +37,7 @@ LOG = logging.getLogger(__name__)
 # Raise a stage's number when its result changes meaning: results of older versions are then made anew.
 STAGE_VERSIONS: Mapping[str, int] = {
     "clip": 1,
-    "landmarks": 2,
+    "landmarks": 3,
     "align": 1,
     "invert": 1,
     "tune": 1,

@@ -415,6 +415,30 @@ def test_directions_are_looked_for_where_it_is_told(done: Path, face_clip: Path)
     assert own.open(face_clip).hash
 
 
+def test_a_clip_that_lies_on_its_side_is_edited_as_it_lies(home: Path, ffmpeg_make: Callable[..., Path]) -> None:
+    upright = write_clip(home / "upright.mp4", sound=True)
+    lying = ffmpeg_make("lying.mp4", "-i", str(upright), "-vf", "transpose=clock", "-crf", "8", "-c:a", "copy")
+    watch = watched()
+    report = watch.pipeline.run(lying, home / "o.mp4")
+    assert report.faces == 6
+    (told,) = report.warnings
+    assert "quarter turn to the left" in told
+    clip = watch.pipeline.open(lying)
+    assert watch.pipeline.landmarks(clip).turn == 1
+    crop = watch.pipeline.align(clip).crops.read(0)
+    assert crop[40:].mean() != pytest.approx(crop[:24].mean(), abs=1)
+    straight = watched().pipeline
+    other = straight.open(upright)
+    expected = straight.align(other).crops.read(0)
+    assert np.abs(crop.astype(int) - expected).mean() < 6, "the crop stands upright"
+    result = straight.open(home / "o.mp4")
+    assert (result.width, result.height) == (clip.width, clip.height)
+    changed = np.abs(result.frames.read(2).astype(int) - clip.frames.read(2)).max(axis=2) > 24
+    centre = watch.pipeline.align(clip).quads[2].mean(axis=0)
+    ys, xs = np.nonzero(changed)
+    assert np.hypot(xs.mean() - centre[0], ys.mean() - centre[1]) < 20
+
+
 # --- Bad input ----------------------------------------------------------------------------------------------------
 
 

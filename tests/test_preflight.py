@@ -15,6 +15,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 from drawn_face import draw_face, write_clip
+from PIL import Image
 
 from stit_core import ffmpeg, preflight
 from stit_core.config import LandmarkConfig, VideoConfig
@@ -280,6 +281,16 @@ def test_a_look_that_takes_too_long_says_nothing_of_the_file(face_clip: Path, mo
     assert "less to do" in caught.value.hint
     with pytest.raises(VideoError, match="took over 0 s"):
         frame_at(face_clip, 0.2, VideoConfig())
+
+
+def test_a_clip_that_lies_on_its_head_is_told_as_such(tmp_path: Path) -> None:
+    with Image.open(Path(__file__).parent / "data" / "head_a.jpg") as head:
+        picture = np.asarray(head.convert("RGB").resize((256, 256)))
+    found = look(write(tmp_path / "head.mp4", [np.ascontiguousarray(picture[::-1, ::-1])] * 8))
+    assert set(found.states) == {"face"}
+    assert found.turn == 2
+    warnings = trim_facts(found, VideoConfig()).warnings
+    assert [text for text in warnings if "on its head" in text]
 
 
 def test_what_was_not_looked_through_in_time_is_told() -> None:
