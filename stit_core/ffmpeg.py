@@ -72,7 +72,7 @@ class Streams:
     brand: major brand of an ISO file, else "".
     seconds: duration, or None where the file does not say.
     start: seconds, the earliest timestamp.
-    video: codec name of the first moving-picture stream, or None.
+    video: codec name of a moving-picture stream, or None; videos: how many there are.
     width, height: of the coded picture, before rotation.
     rate: frames a second as far as known, a rounded number, or None.
     colours: how the stream is tagged, or would be taken to be.
@@ -89,6 +89,7 @@ class Streams:
     rate: float | None
     colours: Colours
     audio: str | None
+    videos: int = 1
 
 
 @dataclass(frozen=True)
@@ -121,14 +122,21 @@ def probe_arguments(path: Path) -> list[str]:
     return ["-loglevel", "info", *source_arguments(path)]
 
 
-def first_frame_arguments(path: Path, max_pixels: int) -> list[str]:
+def first_frame_arguments(path: Path, max_pixels: int, stream: int) -> list[str]:
     """Decode one frame and print its size in display orientation and the nominal frame rate (as a time base)."""
-    output = ["-map", "0:V:0", "-frames:v", "1", "-f", "framecrc", "pipe:1"]
+    output = ["-map", f"0:V:{stream}", "-frames:v", "1", "-f", "framecrc", "pipe:1"]
     return ["-loglevel", "error", "-max_pixels", str(max_pixels), *source_arguments(path), *output]
 
 
+def thumbnail_arguments(path: Path, max_pixels: int, stream: int, seconds: float, side: int) -> list[str]:
+    """Write the picture that a stream shows at `seconds` to stdout, as `side` x `side` pixels of raw RGB."""
+    output = ["-map", f"0:V:{stream}", "-frames:v", "1", "-vf", f"scale={side}:{side}:flags=area,format=rgb24"]
+    guard = ["-loglevel", "error", "-max_pixels", str(max_pixels), "-ss", f"{seconds:.6f}"]
+    return [*guard, *source_arguments(path), *output, "-f", "rawvideo", "pipe:1"]
+
+
 def decode_arguments(
-    path: Path, start: float | None, end: float | None, max_frames: int, max_pixels: int, matrix: str
+    path: Path, start: float | None, end: float | None, max_frames: int, max_pixels: int, matrix: str, stream: int
 ) -> list[str]:
     """Write each frame from `start` to `end` (seconds) once as a PNG, and its timestamp to timestamps.txt.
 
@@ -137,7 +145,16 @@ def decode_arguments(
     """
     trim = [] if start is None else ["-ss", f"{start:.6f}"]
     trim += [] if end is None else ["-to", f"{end:.6f}"]
-    each = ["-map", "0:V:0", "-frames:v", str(max_frames), "-fps_mode", "passthrough", "-enc_time_base", "demux"]
+    each = [
+        "-map",
+        f"0:V:{stream}",
+        "-frames:v",
+        str(max_frames),
+        "-fps_mode",
+        "passthrough",
+        "-enc_time_base",
+        "demux",
+    ]
     colour = f"scale=in_color_matrix={matrix}:out_range=pc:{_SWSCALE}+full_chroma_inp,format=rgb24"
     png = ["-c:v", "png", "-compression_level", "1", "-pred", "up", "-start_number", "0", "-f", "image2", "%06d.png"]
     times = ["-f", "framecrc", "timestamps.txt"]
@@ -356,8 +373,8 @@ def tail(log: object, size: int = 4000) -> str:
     return str(log.read().decode(errors="replace"))  # type: ignore[attr-defined]
 
 
-def parse_streams(log: str) -> Streams:
-    """Read what `ffmpeg -i` prints about a file."""
+def parse_streams(log: str, stream: int = 0) -> Streams:
+    """Read what `ffmpeg -i` prints about a file and its moving-picture stream number `stream`, from 0."""
     container = re.search(r"^Input #0, (.+), from ", log, re.MULTILINE)
     brand = re.search(r"^\s+major_brand\s*: (\S+)", log, re.MULTILINE)
     length = re.search(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)", log, re.MULTILINE)
@@ -365,7 +382,7 @@ def parse_streams(log: str) -> Streams:
     kinds = re.findall(r"^  Stream #0:\d+.*?: (Video|Audio): (\w+)(.*)$", log, re.MULTILINE)
     pictures = [(codec, rest) for kind, codec, rest in kinds if kind == "Video" and "(attached pic)" not in rest]
     sounds = [codec for kind, codec, _ in kinds if kind == "Audio"]
-    codec, rest = pictures[0] if pictures else (None, "")
+    codec, rest = pictures[stream] if stream < len(pictures) else (None, "")
     size = re.search(r", (\d+)x(\d+)\b", rest)
     width, height = (int(size[1]), int(size[2])) if size else (0, 0)
     rate = re.search(r", ([\d.]+)(k?) fps", rest)
@@ -380,6 +397,7 @@ def parse_streams(log: str) -> Streams:
         rate=float(rate[1]) * (1000 if rate[2] else 1) if rate else None,
         colours=parse_colours(rest, width, height),
         audio=sounds[0] if sounds else None,
+        videos=len(pictures),
     )
 
 

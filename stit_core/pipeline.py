@@ -507,8 +507,9 @@ class Pipeline:
         return editing.tell_overlaps(self.config.edit.directions, vectors)
 
     def clip_warnings(self, clip: Clip) -> tuple[str, ...]:
-        """What to know of how the clip was taken, in plain words. Raises: FaceError."""
-        return turning.tell_turn(self.landmarks(clip).turn)
+        """What to know of how the clip was taken, in plain words. Raises: FaceError, VideoError."""
+        facts = probing.probe(clip.source, self.config.video)
+        return (*facts.warnings, *turning.tell_turn(self.landmarks(clip).turn))
 
     # --- Keys -------------------------------------------------------------------------------------------------
 

@@ -68,6 +68,7 @@ class Preflight:
     sound: codec of the sound, or None; megabytes: of the file.
     damaged: the decoder gave up before the end.
     turn: quarters to the left after which the faces were found, 0 for a clip that stands upright.
+    notes: what to know of the file, in plain words.
     late: the time for the look was up before the end, which says nothing of the file.
     times: (N,) seconds of the samples from the clip's beginning.
     states: of each sample, never "cut"; cuts: seconds at which the scene changes.
@@ -89,6 +90,7 @@ class Preflight:
     cuts: tuple[float, ...]
     thumbnails: tuple[tuple[float, np.ndarray], ...]
     turn: int = 0
+    notes: tuple[str, ...] = ()
     late: bool = False
 
     @property
@@ -270,14 +272,34 @@ def _sample_arguments(
     long = info.seconds is not None and info.seconds > LONG_SECONDS
     quick = ["-skip_loop_filter", "all", "-skip_frame", "nokey" if long else "noref"]
     filters = f"fps={rate.numerator}/{rate.denominator}:round=near,{_scaled(info, width, height)}"
-    output = ["-map", "0:V:0", "-vf", filters, "-frames:v", str(MAX_SAMPLES + 2), "-f", "rawvideo", "pipe:1"]
+    output = [
+        "-map",
+        f"0:V:{info.stream}",
+        "-vf",
+        filters,
+        "-frames:v",
+        str(MAX_SAMPLES + 2),
+        "-f",
+        "rawvideo",
+        "pipe:1",
+    ]
     return [*_guards(config), *quick, *ffmpeg.source_arguments(path), *output]
 
 
 def _still_arguments(
     path: Path, info: Probe, config: VideoConfig, seconds: float, width: int, height: int
 ) -> list[str]:
-    output = ["-map", "0:V:0", "-vf", _scaled(info, width, height), "-frames:v", "1", "-f", "rawvideo", "pipe:1"]
+    output = [
+        "-map",
+        f"0:V:{info.stream}",
+        "-vf",
+        _scaled(info, width, height),
+        "-frames:v",
+        "1",
+        "-f",
+        "rawvideo",
+        "pipe:1",
+    ]
     return [*_guards(config), "-ss", f"{seconds:.6f}", *ffmpeg.source_arguments(path), *output]
 
 
@@ -327,6 +349,7 @@ class _Samples:
             megabytes=path.stat().st_size / 1e6,
             damaged=pictures.damaged,
             turn=self.search.turn,
+            notes=info.warnings,
             late=pictures.late,
             times=tuple(self.times),
             states=tuple(judge(faces, self.min_face) for faces in kept),

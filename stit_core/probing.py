@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from stit_core import ffmpeg
@@ -23,6 +24,10 @@ _STILL_CONTAINERS = {"gif", "apng", "webp_anim"}
 _STILL_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 _PLAYLIST_STARTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"<asx")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # a path has lost one of the two slashes
+_LOOKED_AT = (0.0, 0.25, 0.5, 0.75)  # of a file's length, in the choice of one of several streams
+_MOST_STREAMS = 8  # that are looked at
+_THUMBNAIL_SIDE = 32  # pixels
+_ONE_COLOUR = 12  # grey levels by which a picture of one colour may differ from place to place
 _TRY_ANOTHER = "Use a video file such as MP4, MOV, MKV or WebM."
 
 
@@ -41,6 +46,7 @@ class Probe:
     start: seconds, the file's earliest timestamp.
     sample_aspect: width : height of a pixel.
     colours: how the pictures are coded.
+    stream: number of the moving-picture stream that is used, from 0; streams: how many there are.
     """
 
     width: int
@@ -54,6 +60,16 @@ class Probe:
     start: Fraction
     sample_aspect: Fraction
     colours: ffmpeg.Colours
+    stream: int = 0
+    streams: int = 1
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know of the choice of a stream, in plain words."""
+        if self.stream == 0:
+            return ()
+        number = f"number {self.stream + 1} of its {self.streams} video streams"
+        return (f"The file's first pictures are of one colour throughout; {number} is used instead.",)
 
 
 def probe(path: Path, config: VideoConfig) -> Probe:
@@ -75,7 +91,11 @@ def _look_into(path: Path, mtime_ns: int, size: int, max_pixels: int, timeout: f
     _, log = ffmpeg.ask(["-max_pixels", str(slack), *ffmpeg.probe_arguments(path)], path.name, timeout)
     streams = ffmpeg.parse_streams(log)
     _check_streams(path, streams, log, max_pixels)
-    text, log = ffmpeg.ask(ffmpeg.first_frame_arguments(path, slack), path.name, timeout)
+    stream = _first_with_pictures(path, streams, slack, timeout) if streams.videos > 1 else 0
+    if stream:
+        streams = ffmpeg.parse_streams(log, stream)
+        _check_streams(path, streams, log, max_pixels)
+    text, log = ffmpeg.ask(ffmpeg.first_frame_arguments(path, slack, stream), path.name, timeout)
     try:
         first = ffmpeg.parse_frames(text)
     except ValueError as error:
@@ -92,8 +112,22 @@ def _look_into(path: Path, mtime_ns: int, size: int, max_pixels: int, timeout: f
     assert streams.video is not None
     return Probe(
         first.width, first.height, streams.seconds, rate, frames, streams.video, streams.audio,
-        streams.container, streams.start, first.sample_aspect, streams.colours,
+        streams.container, streams.start, first.sample_aspect, streams.colours, stream, streams.videos,
     )  # fmt: skip
+
+
+def _first_with_pictures(path: Path, streams: ffmpeg.Streams, slack: int, timeout: float) -> int:
+    """The first of a file's video streams that is not of one colour throughout; 0 where all are, or too many."""
+    moments = [share * (streams.seconds or 0.0) for share in _LOOKED_AT] if streams.seconds else [0.0]
+    for stream in range(min(streams.videos, _MOST_STREAMS)):
+        for moment in moments:
+            arguments = ffmpeg.thumbnail_arguments(path, slack, stream, moment, _THUMBNAIL_SIDE)
+            with ffmpeg.Pictures(arguments, 3 * _THUMBNAIL_SIDE**2, timeout, lambda: False) as pictures:
+                for data in pictures:
+                    colours = np.frombuffer(data, np.uint8).reshape(-1, 3)
+                    if np.ptp(colours.astype(int), axis=0).max() > _ONE_COLOUR:
+                        return stream
+    return 0
 
 
 def check_length(path: Path, info: Probe, config: VideoConfig) -> None:

@@ -68,6 +68,7 @@ def _warnings(
         yield f"The face is only about {found.side(*part):.0f} pixels wide; the edited face will look soft."
     if states["several"] >= 0.02:
         yield "There are several faces; the largest is edited unless you pick another one in the next step."
+    yield from found.notes
     yield from tell_turn(found.turn)
     if cuts:
         told = ", ".join(f"{cut:.1f} s" for cut in cuts[:5]) + (" ..." if len(cuts) > 5 else "")

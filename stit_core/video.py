@@ -208,6 +208,7 @@ def _decode(path: Path, info: Probe, config: VideoConfig, runtime: Runtime, part
         config.max_frames + 1,
         int(config.max_pixels * DECODER_SLACK),
         info.colours.matrix,
+        info.stream,
     )
     frames = trimmed_frames(info, config)
     estimate = config.max_frames if frames is None else round(frames)
