@@ -77,7 +77,7 @@ STAGES = (
     "measure",
     "write",
 )
-PIVOT_MEMORY = 64 * 2**20  # bytes of drawn pivots that are kept
+PIVOT_MEMORY = 16 * 2**20  # bytes of drawn pivots that are kept
 
 T = TypeVar("T")
 

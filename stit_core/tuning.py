@@ -20,6 +20,7 @@ from stit_core.fitting import (
     RowAdam,
     adam,
     adam_state,
+    add_to_digest,
     check_finite,
     check_size,
     cosine_rate,
@@ -39,7 +40,9 @@ from stit_core.runtime import Runtime
 STAGE = "tune"
 CHECKPOINT = "progress.safetensors"
 HISTORY = ("l2", "lpips", "loss", "psnr")  # of a pass
-TARGET_MEMORY = 384 * 2**20  # bytes of perceptual features that are kept; frames beyond are computed again
+# Bytes of perceptual features that are kept, reached by two seconds of a 256 px clip, so that memory does not grow with
+# a longer one; of frames beyond they are computed again, which costs little beside a step of the generator.
+TARGET_MEMORY = 128 * 2**20
 
 
 class Perceptual(Protocol):
@@ -371,7 +374,5 @@ def _fingerprint(
     """What a checkpoint must have been made from to be gone on with."""
     digest = hashlib.sha256(repr((alignment.clip_hash, alignment.frame_indices)).encode())
     digest.update(repr((dataclasses.astuple(config), str(runtime.dtype), runtime.seed)).encode())
-    digest.update(inversion.w_plus.detach().cpu().contiguous().numpy().tobytes())
-    for tensor in generator.state_dict().values():
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    add_to_digest(digest, [inversion.w_plus, *generator.state_dict().values()])
     return digest.hexdigest()
