@@ -20,7 +20,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from stit_core.config import PRESETS, EditConfig, RunConfig, preset
+from stit_core.config import PRESETS, EditConfig, RunConfig, preset, shown
 from stit_core.direction_commands import run_directions
 from stit_core.editing import factor_range
 from stit_core.errors import Cancelled, ConfigError, FaceError, StitError
@@ -186,32 +186,17 @@ def parse_settings(texts: list[str], config: RunConfig) -> RunConfig:
         name, equals, value = text.partition("=")
         stage, dot, setting = name.strip().partition(".")
         if not (equals and dot):
-            raise ConfigError(f"'{text}' is no setting.", "Write --set STAGE.SETTING=VALUE, such as tuning.passes=60.")
+            hint = "Write --set STAGE.SETTING=VALUE, such as tuning.passes=60."
+            raise ConfigError(f"{shown(text)} is no setting.", hint)
         try:
             parsed = json.loads(value)
-        except ValueError:  # not JSON, or a number of thousands of digits
+        except (ValueError, RecursionError):  # not JSON, a number of thousands of digits, or endless brackets
             parsed = value
         parsed = tuple(parsed) if isinstance(parsed, list) else parsed
         if (stage, setting) == ("edit", "directions"):
             raise ConfigError("Directions are not set with --set.", "Write -d NAME=FACTOR, such as -d smile=2.")
-        _check_type(config, stage, setting, parsed)
         changes.setdefault(stage, {})[setting] = parsed
     return config.with_changes(changes)
-
-
-def _check_type(config: RunConfig, stage: str, setting: str, value: Any) -> None:
-    part = getattr(config, stage, None)
-    if not dataclasses.is_dataclass(part):
-        return  # with_changes names the stages
-    annotations = {field.name: str(field.type) for field in dataclasses.fields(part)}
-    wanted = annotations.get(setting, "")
-    if value is None and "None" in wanted:
-        return
-    fits: dict[str, Any] = {"bool": bool, "int": int, "float": (int, float), "str": str, "Literal": str, "tuple": tuple}
-    kind: Any = next((types for word, types in fits.items() if wanted.startswith(word)), object)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool and kind is not object):
-        message = f"'{stage}.{setting}' is {value!r}, but it takes {wanted}."
-        raise ConfigError(message, "Write numbers plainly, true or false, lists as [1, 2].")
 
 
 def _seed(options: argparse.Namespace) -> int:
@@ -263,6 +248,7 @@ def _edit(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
         _warn(pipeline.warnings)
         report = pipeline.run(options.clip, output)
         bars.close()
+        _warn([text for text in report.warnings if text not in pipeline.warnings])
         _tell(options, report.as_json(), [_report_text(report)])
         return
     told = range_warnings(pipeline, varied, factors)
@@ -314,6 +300,9 @@ def _check(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None
     found = pipeline.landmarks(clip)
     if not found.frame_indices:
         raise FaceError(f"No face was found in {options.clip.name}.", "Choose a clip with one large, frontal face.")
+    told_of_clip = pipeline.clip_warnings(clip)
+    record["warnings"] = list(told_of_clip)
+    _warn(told_of_clip)
     counts = Counter(int(count) for count in found.faces)
     bridged = sum(not seen for seen in found.detected)
     record["faces_per_frame"] = {str(count): frames for count, frames in sorted(counts.items())}

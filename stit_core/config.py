@@ -23,16 +23,57 @@ PRESETS: tuple[PresetName, ...] = ("paper", "balanced", "draft")
 SPEEDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")  # of x264
 
 
-def _check(config: object, name: str, low: float, high: float) -> None:
-    """Refuse a number out of range, a part of one where whole ones are counted, None where a number is needed."""
+_KINDS: dict[str, tuple[str, tuple[type, ...]]] = {  # how an annotation begins -> what it takes
+    "bool": ("true or false", (bool,)),
+    "int": ("a whole number", (int,)),
+    "float": ("a number", (int, float)),
+    "str": ("a word", (str,)),
+    "Literal": ("a word", (str,)),
+    "Region": ("a word", (str,)),
+    "PresetName": ("a word", (str,)),
+    "Method": ("a word", (str,)),
+    "tuple": ("a list", (tuple,)),
+}
+_SHOWN = 60  # characters of a value that an error repeats
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it, shortened."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]} ..."
+
+
+class _Settings:
+    """A dataclass of settings whose fields have the types that they are annotated with, and their ranges."""
+
+    def __post_init__(self) -> None:
+        for field_ in dataclasses.fields(self):  # type: ignore[arg-type]
+            _check_kind(self, field_.name, str(field_.type))
+        self._check_ranges()
+
+    def _check_ranges(self) -> None:
+        """Raise ConfigError where a value cannot be; all are of the right type."""
+
+
+def _check_kind(config: object, name: str, annotation: str) -> None:
     value = getattr(config, name)
-    kind = str(type(config).__annotations__[name])  # as it is written: "int", "float | None"
-    if value is None and "None" in kind:
+    kind = next((word for word in _KINDS if annotation.startswith(word)), None)
+    if kind is None or (value is None and "None" in annotation):
         return
-    number, allowed = ("number", (int, float)) if "float" in kind else ("whole number", (int,))
-    if isinstance(value, bool) or not isinstance(value, allowed) or not low <= value <= high:
+    wanted, types = _KINDS[kind]
+    if not isinstance(value, types) or (isinstance(value, bool) and kind != "bool"):
+        message = f"{type(config).__name__}.{name} is {shown(value)}, but it takes {wanted}."
+        raise ConfigError(message, "Write numbers plainly, true or false, lists as [1, 2].")
+
+
+def _check(config: object, name: str, low: float, high: float) -> None:
+    """Refuse a number out of range."""
+    value = getattr(config, name)
+    if value is not None and not low <= value <= high:
+        number = "number" if "float" in str(type(config).__annotations__[name]) else "whole number"
         raise ConfigError(
-            f"{type(config).__name__}.{name} is {value!r}.", f"Choose a {number} from {low:g} to {high:g} for '{name}'."
+            f"{type(config).__name__}.{name} is {shown(value)}.",
+            f"Choose a {number} from {low:g} to {high:g} for '{name}'.",
         )
 
 
@@ -41,7 +82,7 @@ def _is_finite(value: object) -> bool:
 
 
 @dataclass(frozen=True)
-class VideoConfig:
+class VideoConfig(_Settings):
     """Reading and writing of video files."""
 
     start: float | None = None  # seconds into the source; None: its beginning
@@ -54,7 +95,7 @@ class VideoConfig:
     crf: int = 16  # x264 quality, 0 lossless ... 51 worst
     speed: str = "medium"  # x264 preset
 
-    def __post_init__(self) -> None:
+    def _check_ranges(self) -> None:
         _check(self, "start", 0.0, 1e6)
         _check(self, "end", 0.0, 1e6)
         _check(self, "max_seconds", 0.1, 1e5)
@@ -71,7 +112,7 @@ class VideoConfig:
 
 
 @dataclass(frozen=True)
-class LandmarkConfig:
+class LandmarkConfig(_Settings):
     """Finding, choosing and tracking one face."""
 
     face: int | None = None  # index of the face in the first frame that has one, largest first; None: the largest
@@ -81,7 +122,7 @@ class LandmarkConfig:
     min_face: int = 40  # pixels, side of the smallest face that is used
     second_detector: bool = True  # ask face-alignment where dlib finds nothing and its weights are at hand
 
-    def __post_init__(self) -> None:
+    def _check_ranges(self) -> None:
         _check(self, "face", 0, 100)
         _check(self, "point_frame", 0, 10_000_000)
         _check(self, "max_gap", 0, 1000)
@@ -91,31 +132,31 @@ class LandmarkConfig:
 
 
 @dataclass(frozen=True)
-class AlignmentConfig:
+class AlignmentConfig(_Settings):
     """Landmarks to smoothed quads to crops (STIT's FFHQ-style alignment)."""
 
     center_sigma: float = 1.0  # frames, Gaussian smoothing of the centre; 0 turns it off
     xy_sigma: float = 3.0  # frames, Gaussian smoothing of the two axes; 0 turns it off
     scale: float = 1.0  # of the quad; 1 is FFHQ's framing
 
-    def __post_init__(self) -> None:
+    def _check_ranges(self) -> None:
         _check(self, "center_sigma", 0.0, 100.0)
         _check(self, "xy_sigma", 0.0, 100.0)
         _check(self, "scale", 0.5, 2.0)
 
 
 @dataclass(frozen=True)
-class InversionConfig:
+class InversionConfig(_Settings):
     """Crops to pivots."""
 
     batch_size: int = 4  # frames; a stop waits for a batch, and the e4e encoder takes a second a frame on two cores
 
-    def __post_init__(self) -> None:
+    def _check_ranges(self) -> None:
         _check(self, "batch_size", 1, 256)
 
 
 @dataclass(frozen=True)
-class TuningConfig:
+class TuningConfig(_Settings):
     """Pivotal tuning (PTI): generator weights fitted to the crops with the pivots held.
 
     One pass is every frame once, with `key_frames` every key frame; an optimiser step takes `batch_size` frames.
@@ -141,7 +182,7 @@ class TuningConfig:
     locality_lpips_weight: float = 0.1
     locality_truncation: float = 0.5
 
-    def __post_init__(self) -> None:
+    def _check_ranges(self) -> None:
         _check(self, "passes", 0, 10_000)
         _check(self, "batch_size", 1, 256)
         _check(self, "pivot_lr", 0.0, 1.0)
@@ -164,22 +205,25 @@ class TuningConfig:
 
 
 @dataclass(frozen=True)
-class EditConfig:
+class EditConfig(_Settings):
     """What to change: w_edit = w + sum(factor * direction), no hidden scale."""
 
     directions: tuple[tuple[str, float], ...] = ()  # (name, factor)
     freeze_from: int | None = None  # style layers from this one on keep their mean over the clip; None: none does
     styles: bool = False  # add the directions in style space (affine outputs) rather than in W+
 
-    def __post_init__(self) -> None:
+    def _check_ranges(self) -> None:
         _check(self, "freeze_from", 0, 64)
-        for name, factor in self.directions:
-            if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not abs(factor) <= 100:
+        for pair in self.directions:
+            if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)):
+                raise ConfigError(f"{shown(pair)} is no direction.", "Give pairs of a name and a factor.")
+            name, factor = pair
+            if not _is_finite(factor) or not abs(factor) <= 100:
                 raise ConfigError(f"The factor of '{name}' is {factor!r}.", "Choose a number from -100 to 100.")
 
 
 @dataclass(frozen=True)
-class MaskConfig:
+class MaskConfig(_Settings):
     """Face parsing to content, border and full masks. Dilations are in pixels of a 1024 px crop, as in STIT."""
 
     background: tuple[int, ...] = (0, 18, 16)  # parser classes: background, hat, cloth
@@ -188,7 +232,7 @@ class MaskConfig:
     whole_image_border: bool = False  # the border reaches to the edge of the crop
     smoothing: int = 0  # frames before and after over which the face's outline is a majority; STIT: 0
 
-    def __post_init__(self) -> None:
+    def _check_ranges(self) -> None:
         if not self.background or any(type(label) is not int or not 0 <= label < 19 for label in self.background):
             message = f"The parser classes of the background are {self.background!r}."
             raise ConfigError(message, "Choose whole numbers from 0 to 18, such as [0, 18, 16].")
@@ -198,7 +242,7 @@ class MaskConfig:
 
 
 @dataclass(frozen=True)
-class StitchConfig:
+class StitchConfig(_Settings):
     """Stitching tuning: generator weights fitted to the source on the border and to the edit on the content.
 
     With window > 1 the generator is first fitted to `window` frames at once for `window_steps` steps; each frame is
@@ -221,7 +265,7 @@ class StitchConfig:
     loss: Literal["l2", "l1"] = "l2"
     threshold: float | None = None  # border loss below which a frame is finished; STIT: 0.005 easy, 0.002 exact
 
-    def __post_init__(self) -> None:
+    def _check_ranges(self) -> None:
         _check(self, "steps", 0, 10_000)
         _check(self, "lr", 0.0 if self.noise_lr > 0 else 1e-8, 1.0)
         _check(self, "window", 1, 10_000)
@@ -239,7 +283,7 @@ class StitchConfig:
 
 
 @dataclass(frozen=True)
-class TransferConfig:
+class TransferConfig(_Settings):
     """The change from tuned pivot to edit, given to the source's own pixels (method "transfer")."""
 
     region: Region = "auto"  # where: what the directions' cards say, the face, eyes, mouth, or the whole head
@@ -251,7 +295,7 @@ class TransferConfig:
     steadying: int = 2  # frames before and after over which the change is averaged along the source's motion
     anatomy: bool = False  # hue of skin, inside of mouths and jaw by what is known of them, for small generators
 
-    def __post_init__(self) -> None:
+    def _check_ranges(self) -> None:
         if self.region not in REGIONS:
             raise ConfigError(f"The region is {self.region!r}.", f"Choose one of {', '.join(REGIONS)}.")
         _check(self, "motion", 0.0, 1.0)
@@ -263,18 +307,18 @@ class TransferConfig:
 
 
 @dataclass(frozen=True)
-class CompositeConfig:
+class CompositeConfig(_Settings):
     """Pasting the crops back."""
 
     feather: float | None = None  # pixels of a 1024 px crop; None: half of the outer dilation, as in STIT; 0: none
     mark: bool = False  # a visible "AI-edited" in the corner of every frame
 
-    def __post_init__(self) -> None:
+    def _check_ranges(self) -> None:
         _check(self, "feather", 0.0, 256.0)
 
 
 @dataclass(frozen=True)
-class DirectionTrainingConfig:
+class DirectionTrainingConfig(_Settings):
     """Labelled pictures to an edit direction."""
 
     hold: tuple[str, ...] = ()  # directions whose span is taken out of the new one
@@ -283,14 +327,16 @@ class DirectionTrainingConfig:
     seed: int = 0
     batch_size: int = 8  # pictures a call of the encoder
 
-    def __post_init__(self) -> None:
+    def _check_ranges(self) -> None:
+        if not all(isinstance(name, str) for name in self.hold):
+            raise ConfigError(f"The directions to hold are {shown(self.hold)}.", "Give their names.")
         _check(self, "folds", 2, 50)
         _check(self, "seed", 0, 2**32 - 2)
         _check(self, "batch_size", 1, 256)
 
 
 @dataclass(frozen=True)
-class RunConfig:
+class RunConfig(_Settings):
     """The settings of a whole run, one part a stage."""
 
     preset: PresetName = "balanced"

@@ -25,6 +25,8 @@ NEARLY_SAME = 0.5  # cosine from which two directions noticeably add to each oth
 def factor_range(start: float, stop: float, steps: int) -> list[float]:
     """The factors of an edit series: `steps` numbers, evenly spaced, both ends included; one step gives `start`.
 
+    A factor stands there once, however many steps fall on it: a video of it is written once.
+
     Raises
     ------
     ConfigError: a bound that is no finite number, or a count outside 1 ... 1000.
@@ -33,7 +35,7 @@ def factor_range(start: float, stop: float, steps: int) -> list[float]:
         raise ConfigError(f"The range from {start} to {stop} is not finite.", "Give two numbers.")
     if not 1 <= steps <= MAX_RANGE_STEPS:
         raise ConfigError(f"A range of {steps} steps cannot be made.", f"Choose 1 to {MAX_RANGE_STEPS} steps.")
-    return [float(value) for value in np.linspace(start, stop, steps)]
+    return list(dict.fromkeys(float(value) for value in np.linspace(start, stop, steps)))
 
 
 def tell_overlaps(edits: Sequence[tuple[str, float]], vectors: Mapping[str, np.ndarray]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import imageio_ffmpeg
 
@@ -37,17 +38,28 @@ _MATRIX_NAMES = {  # tag of a stream -> name that the scale filter takes
     "bt2020nc": "bt2020",
     "bt2020c": "bt2020",
 }
+_RGB_FORMAT = re.compile(r"0?(rgb|bgr|gbr|argb|abgr|pal8)")
 _POLL_SECONDS = 0.1
 _PREROLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class Colours:
-    """Colour tags of a stream: matrix as the scale filter names it; primaries and transfer as tagged, or None."""
+    """Colours of a stream.
+
+    Attributes
+    ----------
+    matrix: as the scale filter names it: the one that is tagged, or the one that players take without a tag.
+    primaries, transfer: as tagged, or None.
+    space: the matrix as tagged, or None; of RGB, which leaves no doubt of its colours, the one that it is given.
+    ranged: whether the range, narrow or full, is tagged.
+    """
 
     matrix: str
     primaries: str | None = None
     transfer: str | None = None
+    space: str | None = None
+    ranged: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,7 @@ class Streams:
     brand: major brand of an ISO file, else "".
     seconds: duration, or None where the file does not say.
     start: seconds, the earliest timestamp.
-    video: codec name of the first moving-picture stream, or None.
+    video: codec name of a moving-picture stream, or None; videos: how many there are.
     width, height: of the coded picture, before rotation.
     rate: frames a second as far as known, a rounded number, or None.
     colours: how the stream is tagged, or would be taken to be.
@@ -77,6 +89,7 @@ class Streams:
     rate: float | None
     colours: Colours
     audio: str | None
+    videos: int = 1
 
 
 @dataclass(frozen=True)
@@ -109,14 +122,21 @@ def probe_arguments(path: Path) -> list[str]:
     return ["-loglevel", "info", *source_arguments(path)]
 
 
-def first_frame_arguments(path: Path, max_pixels: int) -> list[str]:
+def first_frame_arguments(path: Path, max_pixels: int, stream: int) -> list[str]:
     """Decode one frame and print its size in display orientation and the nominal frame rate (as a time base)."""
-    output = ["-map", "0:V:0", "-frames:v", "1", "-f", "framecrc", "pipe:1"]
+    output = ["-map", f"0:V:{stream}", "-frames:v", "1", "-f", "framecrc", "pipe:1"]
     return ["-loglevel", "error", "-max_pixels", str(max_pixels), *source_arguments(path), *output]
 
 
+def thumbnail_arguments(path: Path, max_pixels: int, stream: int, seconds: float, side: int) -> list[str]:
+    """Write the picture that a stream shows at `seconds` to stdout, as `side` x `side` pixels of raw RGB."""
+    output = ["-map", f"0:V:{stream}", "-frames:v", "1", "-vf", f"scale={side}:{side}:flags=area,format=rgb24"]
+    guard = ["-loglevel", "error", "-max_pixels", str(max_pixels), "-ss", f"{seconds:.6f}"]
+    return [*guard, *source_arguments(path), *output, "-f", "rawvideo", "pipe:1"]
+
+
 def decode_arguments(
-    path: Path, start: float | None, end: float | None, max_frames: int, max_pixels: int, matrix: str
+    path: Path, start: float | None, end: float | None, max_frames: int, max_pixels: int, matrix: str, stream: int
 ) -> list[str]:
     """Write each frame from `start` to `end` (seconds) once as a PNG, and its timestamp to timestamps.txt.
 
@@ -125,7 +145,16 @@ def decode_arguments(
     """
     trim = [] if start is None else ["-ss", f"{start:.6f}"]
     trim += [] if end is None else ["-to", f"{end:.6f}"]
-    each = ["-map", "0:V:0", "-frames:v", str(max_frames), "-fps_mode", "passthrough", "-enc_time_base", "demux"]
+    each = [
+        "-map",
+        f"0:V:{stream}",
+        "-frames:v",
+        str(max_frames),
+        "-fps_mode",
+        "passthrough",
+        "-enc_time_base",
+        "demux",
+    ]
     colour = f"scale=in_color_matrix={matrix}:out_range=pc:{_SWSCALE}+full_chroma_inp,format=rgb24"
     png = ["-c:v", "png", "-compression_level", "1", "-pred", "up", "-start_number", "0", "-f", "image2", "%06d.png"]
     times = ["-f", "framecrc", "timestamps.txt"]
@@ -137,13 +166,16 @@ def encode_arguments(
     timescale: int, aspect: Fraction, colours: Colours, crf: int, speed: str, target: Path
 ) -> list[str]:
     """Encode pictures from stdin (IVF with raw RGB, which carries exact timestamps) as H.264 yuv420p without sound."""
+    # What the source does not tag stays untagged: a player guesses there, and is to guess as it did.
     tags = [f"color_primaries={colours.primaries}"] if colours.primaries else []
     tags += [f"color_trc={colours.transfer}"] if colours.transfer else []
+    tags += [f"colorspace={colours.space or 'unknown'}"]
+    tags += [] if colours.ranged else ["range=unspecified"]
     filters = [
         f"scale=out_color_matrix={colours.matrix}:out_range=tv:{_SWSCALE}",
         "format=yuv420p",
         f"setsar={aspect.numerator}/{aspect.denominator}",
-        *([f"setparams={':'.join(tags)}"] if tags else []),
+        f"setparams={':'.join(tags)}",
     ]
     # ffmpeg looks at the first bytes to learn a frame's duration, which it wants for the last one: by default at 5 MB,
     # under three frames of 1080p.
@@ -199,6 +231,40 @@ def command(arguments: Sequence[str]) -> list[str]:
     return [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", *arguments]
 
 
+def start(
+    arguments: Sequence[str],
+    *,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.DEVNULL,
+    folder: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a call in `folder`.
+
+    Raises
+    ------
+    VideoError: there is no ffmpeg that can be run here.
+    """
+    try:
+        return subprocess.Popen(command(arguments), cwd=folder, stdin=stdin, stdout=stdout, stderr=stderr)
+    except (OSError, RuntimeError) as error:  # imageio_ffmpeg raises the second where it finds none
+        if folder is not None and not folder.is_dir():
+            raise
+        raise VideoError(
+            f"ffmpeg cannot be run ({error}).",
+            "Install the requirements again (pip install -r requirements.txt), or name a working ffmpeg in "
+            "IMAGEIO_FFMPEG_EXE.",
+        ) from error
+
+
+def too_slow(name: str, timeout: float) -> VideoError:
+    """What is said of a look into a file that took longer than `timeout` seconds: nothing about the file."""
+    return VideoError(
+        f"Looking into {name} took over {timeout:g} s.",
+        "Try again when this machine has less to do, or convert the file to a smaller one first.",
+    )
+
+
 def ask(arguments: Sequence[str], name: str, timeout: float) -> tuple[str, str]:
     """Run a short call to its end; its stdout and stderr.
 
@@ -206,15 +272,16 @@ def ask(arguments: Sequence[str], name: str, timeout: float) -> tuple[str, str]:
     ------
     VideoError: it took longer than `timeout` seconds; `name` is the file it was about.
     """
-    try:
-        done = subprocess.run(
-            command(arguments), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise VideoError(
-            f"Looking into {name} took over {timeout:g} s.", "The file may be damaged: convert it first."
-        ) from error
-    return done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    process = start(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with process:
+        try:
+            out, log = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise too_slow(name, timeout) from error
+        finally:
+            if process.poll() is None:
+                process.kill()
+    return out.decode(errors="replace"), log.decode(errors="replace")
 
 
 def run(
@@ -227,9 +294,7 @@ def run(
     VideoError: it took longer than `timeout` seconds; `name` is the file it was about.
     """
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            command(arguments), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log
-        )
+        process = start(arguments, stderr=log, folder=folder)
         deadline = time.monotonic() + timeout
         try:
             while process.poll() is None:
@@ -250,18 +315,19 @@ def run(
 class Pictures:
     """The raw pictures of `size` bytes that a call writes to stdout, as they come; leaving the block ends the call.
 
-    The call is ended early when `cancelled` says so, or after `timeout` seconds. `damaged` tells afterwards whether it
-    ended otherwise than well.
+    The call is ended early when `cancelled` says so, or when pictures have been waited for `timeout` seconds in all;
+    what whoever takes them does meanwhile does not count. Afterwards `late` says whether the time was up, and `damaged`
+    whether the call itself ended otherwise than well.
     """
 
     def __init__(self, arguments: Sequence[str], size: int, timeout: float, cancelled: Callable[[], bool]) -> None:
         self._arguments, self._size, self._timeout, self._cancelled = arguments, size, timeout, cancelled
-        self.damaged = False
+        self._waited = 0.0  # seconds, for the pictures that came
+        self._asked: float | None = None  # since when the next one is waited for
+        self.damaged = self.late = False
 
     def __enter__(self) -> Pictures:
-        self._process = subprocess.Popen(
-            command(self._arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+        self._process = start(self._arguments, stdout=subprocess.PIPE)
         threading.Thread(target=self._guard, daemon=True).start()
         return self
 
@@ -275,15 +341,26 @@ class Pictures:
         self._process.wait()
 
     def __iter__(self) -> Iterator[bytes]:
-        assert self._process.stdout is not None
-        while len(data := self._process.stdout.read(self._size)) == self._size:
+        while len(data := self._read()) == self._size:
             yield data
-        self.damaged = self._process.wait() != 0
+        self.damaged = self._process.wait() != 0 and not self.late
+
+    def _read(self) -> bytes:
+        assert self._process.stdout is not None
+        asked = self._asked = time.monotonic()
+        try:
+            return self._process.stdout.read(self._size)
+        finally:
+            self._asked = None
+            self._waited += time.monotonic() - asked
 
     def _guard(self) -> None:
-        deadline = time.monotonic() + self._timeout
         while self._process.poll() is None:
-            if self._cancelled() or time.monotonic() > deadline:
+            asked = self._asked
+            waited = self._waited + (0.0 if asked is None else time.monotonic() - asked)
+            late = waited > self._timeout
+            if late or self._cancelled():
+                self.late = late
                 self._process.kill()
                 return
             time.sleep(_POLL_SECONDS / 2)
@@ -296,8 +373,8 @@ def tail(log: object, size: int = 4000) -> str:
     return str(log.read().decode(errors="replace"))  # type: ignore[attr-defined]
 
 
-def parse_streams(log: str) -> Streams:
-    """Read what `ffmpeg -i` prints about a file."""
+def parse_streams(log: str, stream: int = 0) -> Streams:
+    """Read what `ffmpeg -i` prints about a file and its moving-picture stream number `stream`, from 0."""
     container = re.search(r"^Input #0, (.+), from ", log, re.MULTILINE)
     brand = re.search(r"^\s+major_brand\s*: (\S+)", log, re.MULTILINE)
     length = re.search(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)", log, re.MULTILINE)
@@ -305,7 +382,7 @@ def parse_streams(log: str) -> Streams:
     kinds = re.findall(r"^  Stream #0:\d+.*?: (Video|Audio): (\w+)(.*)$", log, re.MULTILINE)
     pictures = [(codec, rest) for kind, codec, rest in kinds if kind == "Video" and "(attached pic)" not in rest]
     sounds = [codec for kind, codec, _ in kinds if kind == "Audio"]
-    codec, rest = pictures[0] if pictures else (None, "")
+    codec, rest = pictures[stream] if stream < len(pictures) else (None, "")
     size = re.search(r", (\d+)x(\d+)\b", rest)
     width, height = (int(size[1]), int(size[2])) if size else (0, 0)
     rate = re.search(r", ([\d.]+)(k?) fps", rest)
@@ -320,6 +397,7 @@ def parse_streams(log: str) -> Streams:
         rate=float(rate[1]) * (1000 if rate[2] else 1) if rate else None,
         colours=parse_colours(rest, width, height),
         audio=sounds[0] if sounds else None,
+        videos=len(pictures),
     )
 
 
@@ -329,16 +407,19 @@ def parse_colours(stream: str, width: int, height: int) -> Colours:
     An untagged stream is taken as players take it: BT.709 from 1280 x 720 up, BT.601 below.
     """
     usual = "bt709" if width >= 1280 or height >= 720 else "smpte170m"
-    inside = re.search(r", \w+\(([^()]*)\), \d+x\d+", stream)
-    for part in inside[1].split(", ") if inside else []:
+    form = re.search(r", (\w+)(?:\(([^()]*)\))?, \d+x\d+", stream)
+    parts = form[2].split(", ") if form and form[2] else []
+    rgb = form is not None and _RGB_FORMAT.match(form[1]) is not None
+    ranged = rgb or any(part in ("tv", "pc") for part in parts)
+    for part in parts:
         names = part.split("/")
-        if len(names) == 1 and part in _MATRIX_NAMES:
-            same = part if part == "bt709" else None  # one name stands for all three tags
-            return Colours(_MATRIX_NAMES[part], same or part.replace("bt2020nc", "bt2020"), same)
+        if len(names) == 1 and part in _MATRIX_NAMES:  # one name stands for all three tags
+            return Colours(_MATRIX_NAMES[part], part, part, part, ranged)
         if len(names) == 3:
             primaries, transfer = (None if name in ("unknown", "reserved") else name for name in names[1:])
-            return Colours(_MATRIX_NAMES.get(names[0], usual), primaries, transfer)
-    return Colours(usual)
+            space = names[0] if names[0] in _MATRIX_NAMES else usual if rgb else None
+            return Colours(_MATRIX_NAMES.get(names[0], usual), primaries, transfer, space, ranged)
+    return Colours(usual, space=usual if rgb else None, ranged=ranged)
 
 
 def parse_frames(text: str) -> FrameList:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -162,6 +164,12 @@ def load_checkpoint(file: Path) -> tuple[dict[str, Tensor], dict[str, object]] |
     except (OSError, SafetensorError, ValueError):
         return None
     return (tensors, facts) if isinstance(facts, dict) else None
+
+
+def add_to_digest(digest: hashlib._Hash, tensors: Iterable[Tensor]) -> None:
+    """Feed the bytes of tensors to a digest, without a copy of those that lie on the CPU in one piece."""
+    for tensor in tensors:
+        digest.update(tensor.detach().cpu().contiguous().numpy().reshape(-1).view(np.uint8).data)
 
 
 def check_finite(value: float, what: str, step: int) -> None:

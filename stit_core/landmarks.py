@@ -7,7 +7,9 @@ belong together when their centres are at most MAX_MOTION face sides a frame apa
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import importlib.util
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -24,6 +26,7 @@ from stit_core.config import LandmarkConfig
 from stit_core.errors import FaceError
 from stit_core.faces import predictor_file
 from stit_core.runtime import Runtime
+from stit_core.turning import OTHER_TURNS, TurnedFrames, turn_box, turn_picture, turn_points
 
 MAX_MOTION = 0.5  # face sides a frame
 _MAX_JUMP = 2.0  # face sides, after any number of frames
@@ -39,6 +42,10 @@ _POINT_SIDES = (200.0, 600.0)  # pixels of the face when landmarks are placed fi
 _POINT_REACH = 1.5  # sides of the square in which they are placed
 _PASSING = 3  # frames; what is seen in fewer is not counted among the people
 _ROUNDING = 0.85  # the sides of dlib's boxes come in steps of 6/5
+_SURE = 0.7  # of the detector's score, which faces that stand upright reach somewhere in a clip
+_TURN_LOOKS = 8  # frames that are looked at turned, in a clip in which no face was surely found
+_TURN_MARGIN = 0.5  # of the score, by which a face in a turned picture has to be surer
+_TURN_LEAST = 0.2  # of the score in a turned picture of a clip that shows none as it is
 _SECOND_WEIGHTS = ("2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth")
 
 
@@ -184,8 +191,10 @@ def find_landmarks(clip: Clip, config: LandmarkConfig, runtime: Runtime) -> Land
 
     Without a choice it is the face that is largest over all its frames. `config.face` counts the faces of the first
     frame that has any, largest first; `config.point` takes the first face that holds the point. The face is followed
-    forwards and backwards. Stretches of at most `max_gap` frames without it are bridged linearly; at the beginning and
-    the end at most `max_gap // 2` frames keep the nearest landmarks; longer stretches are gaps.
+    forwards and backwards. A clip in which no face is surely found is looked at turned by quarters as well; what is
+    found then is told in the pixels of the clip as it is. Stretches of at most `max_gap` frames without the face are
+    bridged linearly; at the beginning and the end at most `max_gap // 2` frames keep the nearest landmarks; longer
+    stretches are gaps.
 
     Parameters
     ----------
@@ -203,12 +212,19 @@ def find_landmarks(clip: Clip, config: LandmarkConfig, runtime: Runtime) -> Land
     finder = _Finder(config)
     second = load_second_detector(config, runtime.device)
     tracks, counts = _follow(clip, finder, second, runtime)
+    turn = _find_turn(clip, tracks, finder, runtime)
+    source, size = clip, (clip.width, clip.height)
+    point = config.point
+    if turn:
+        clip = _turned(source, turn)
+        point = point and _turned_point(point, turn, size)
+        tracks, counts = _follow(clip, finder, second, runtime)
     if not tracks:
         raise FaceError(
-            f"No face was found in any of the {len(clip.frames)} frames of {clip.source.name}.",
+            f"No face was found in any of the {len(clip.frames)} frames of {clip.source.name}, nor after turning them.",
             "Use a clip in which a face looks towards the camera, well lit and not too small.",
         )
-    track = choose_track(tracks, config)
+    track = choose_track(tracks, config, point)
     people = _people(tracks, track)
     if track.side < config.min_face * _ROUNDING:
         raise FaceError(
@@ -220,7 +236,49 @@ def find_landmarks(clip: Clip, config: LandmarkConfig, runtime: Runtime) -> Land
     if second is not None:
         _ask_second(clip, track, second, runtime)
     indices, points, detected, gaps = bridge(track.points, len(clip.frames), config.max_gap)
-    return Landmarks(clip.hash, indices, points, detected, counts, gaps, people)
+    if turn:
+        points = turn_points(points, -turn, clip.width, clip.height)
+        for row in people:
+            row[2:6] = turn_box(tuple(row[2:6]), -turn, clip.width, clip.height)
+    return Landmarks(clip.hash, indices, points, detected, counts, gaps, people, turn)
+
+
+def _find_turn(clip: Clip, tracks: list[_Track], finder: _Finder, runtime: Runtime) -> int:
+    """The quarters to the left after which the clip's face is found, 0 where it stands upright or there is none.
+
+    A face on its head is often taken for one that stands, with a low score and somewhere beside it. So a clip in which
+    no face was surely found is looked at turned as well; a turn in which one is far surer is taken. A single frame may
+    show a face by mistake, so that it takes a quarter of those that are looked at.
+    """
+    if _best_score(face for track in tracks for face in track.faces.values()) >= _SURE:
+        return 0
+    frames = clip.frames.indices[:: max(1, len(clip.frames) // _TURN_LOOKS)][:_TURN_LOOKS]
+    scores = np.zeros((len(frames), 4))
+    for row, frame in enumerate(frames):
+        picture = clip.frames.read(frame)
+        for turn in range(4):
+            runtime.step("landmarks", len(clip.frames), 2 * len(clip.frames))
+            scores[row, turn] = _best_score(finder.thorough(turn_picture(picture, turn)))
+    best = max(OTHER_TURNS, key=lambda turn: float(scores[:, turn].sum()))
+    often = 4 * np.count_nonzero(scores[:, best]) >= len(frames)
+    surer = not tracks or scores[:, best].mean() > scores[:, 0].mean() + _TURN_MARGIN
+    return best if often and surer else 0
+
+
+def _best_score(faces: Iterable[Face]) -> float:
+    return max((face.score for face in faces), default=0.0)
+
+
+def _turned(clip: Clip, turn: int) -> Clip:
+    """The clip as it looks after `turn` quarters to the left."""
+    frames = TurnedFrames(clip.frames.path, clip.frames.indices, turn)
+    width, height = (clip.height, clip.width) if turn % 2 else (clip.width, clip.height)
+    return dataclasses.replace(clip, frames=frames, width=width, height=height)
+
+
+def _turned_point(point: tuple[float, float], turn: int, size: tuple[int, int]) -> tuple[float, float]:
+    x, y = turn_points(np.array(point, dtype=np.float64), turn, *size)
+    return float(x), float(y)
 
 
 def _people(tracks: list[_Track], chosen: _Track) -> np.ndarray:
@@ -288,19 +346,19 @@ def _find_again(track: _Track, tracks: list[_Track], frame: int, picture: np.nda
         track.add(frame, face, finder.points(picture, face))
 
 
-def choose_track(tracks: list[_Track], config: LandmarkConfig) -> _Track:
-    """The face that was asked for, see `find_landmarks`.
+def choose_track(tracks: list[_Track], config: LandmarkConfig, point: tuple[float, float] | None = None) -> _Track:
+    """The face that was asked for, see `find_landmarks`; `point` is config.point in the pictures that were searched.
 
     Raises
     ------
     FaceError: there is none at the index or point.
     """
     if config.point is not None:
-        wanted = config.point_frame
+        point, wanted = point or config.point, config.point_frame
         holding = [
             (min(sightings), i)
             for i, track in enumerate(tracks)
-            if (sightings := [f for f, face in track.faces.items() if face.holds(config.point) and wanted in (None, f)])
+            if (sightings := [f for f, face in track.faces.items() if face.holds(point) and wanted in (None, f)])
         ]
         if not holding:
             x, y = config.point
@@ -408,29 +466,74 @@ class FaceSearch:
     """Looks for faces in pictures of a clip that lie some frames apart, as `find_landmarks` does in all frames.
 
     Built once a clip, not shared between threads.
+
+    Attributes
+    ----------
+    turn: quarters to the left after which faces are found, 0 where the clip stands upright or none was found.
     """
 
     def __init__(self, config: LandmarkConfig) -> None:
         self._finder = _Finder(config)
         self._tracks: list[_Track] = []
         self._calls = 0
+        self._best = 0.0  # score so far
+        self.turn = 0
 
     def faces(self, frame: int, picture: np.ndarray) -> list[tuple[int, Face]]:
         """Number of the track and place of each face in the picture (H, W, 3) uint8 of a frame, the largest first."""
         live = [track for track in self._tracks if frame - track.last <= max(1, self._finder.config.max_gap)]
-        faces = self._finder.usual(picture)
-        if not faces and not live and self._calls % _THOROUGH_EVERY == 0:
+        faces, due = self._usual(picture, self.turn), self._calls % _THOROUGH_EVERY == 0
+        if not faces and not live and due:
             faces = self._finder.thorough(picture)
+            self.turn = 0 if faces else self.turn
+        if self._best < _SURE and (due or self.turn):
+            faces = self._surest(picture, faces)
+        self._best = max(self._best, _best_score(faces))
         self._calls += 1
         nothing = np.empty((0, 2))
         for track, face in link(self._tracks, frame, faces):
             track.add(frame, face, nothing)
         for track in live if not faces else ():
-            face_again = self._finder.near(picture, track.faces[track.last])
+            face_again = self._near(picture, track.faces[track.last])
             if face_again is not None and track.distance(frame, face_again) is not None:
                 track.add(frame, face_again, nothing)
         seen = [(i, track.faces[frame]) for i, track in enumerate(self._tracks) if frame in track.faces]
         return sorted(seen, key=lambda found: -found[1].side)
+
+    def _surest(self, picture: np.ndarray, faces: list[Face]) -> list[Face]:
+        """These faces, or those after another turn where they are far surer, which is then the clip's."""
+        tried = {turn: self._usual(picture, turn) for turn in (0, *OTHER_TURNS) if turn != self.turn}
+        best = max(tried, key=lambda turn: _best_score(tried[turn]))
+        if _best_score(tried[best]) <= (_best_score(faces) + _TURN_MARGIN if faces else _TURN_LEAST):
+            return faces
+        self.turn = best
+        return tried[best]
+
+    def _usual(self, picture: np.ndarray, turn: int) -> list[Face]:
+        """Faces of a picture after it was turned, where they lie in it as it is."""
+        height, width = picture.shape[:2]
+        size = (height, width) if turn % 2 else (width, height)
+        faces = self._finder.usual(turn_picture(picture, turn))
+        return [Face(turn_box(face.box, -turn, *size), face.score) for face in faces]
+
+    def _near(self, picture: np.ndarray, known: Face) -> Face | None:
+        """The face where one was seen before, in the picture as it is, or None."""
+        height, width = picture.shape[:2]
+        size = (height, width) if self.turn % 2 else (width, height)
+        place = Face(turn_box(known.box, self.turn, width, height), known.score)
+        found = self._finder.near(turn_picture(picture, self.turn), place)
+        return None if found is None else Face(turn_box(found.box, -self.turn, *size), found.score)
+
+
+def second_detector_at_hand() -> bool:
+    """Whether face-alignment is installed and its weights lie on disk."""
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    return all((folder / name).is_file() for name in _SECOND_WEIGHTS) and _is_installed("face_alignment")
+
+
+@functools.cache
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def load_second_detector(config: LandmarkConfig, device: torch.device) -> Any:
@@ -438,8 +541,7 @@ def load_second_detector(config: LandmarkConfig, device: torch.device) -> Any:
 
     Nothing is downloaded: without the weights dlib works alone.
     """
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    if not config.second_detector or not all((folder / name).is_file() for name in _SECOND_WEIGHTS):
+    if not config.second_detector or not second_detector_at_hand():
         return None
     try:
         import face_alignment  # slow to import, and seldom at hand

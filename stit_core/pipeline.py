@@ -33,6 +33,7 @@ from stit_core import (
     stitching,
     transfer,
     tuning,
+    turning,
     video,
 )
 from stit_core import report as reports
@@ -76,7 +77,7 @@ STAGES = (
     "measure",
     "write",
 )
-PIVOT_MEMORY = 64 * 2**20  # bytes of drawn pivots that are kept
+PIVOT_MEMORY = 16 * 2**20  # bytes of drawn pivots that are kept
 
 T = TypeVar("T")
 
@@ -119,7 +120,8 @@ class Pipeline:
     def open(self, path: Path) -> Clip:
         """Decode the clip. Raises: VideoError for what is no usable video, StoreError."""
         path = Path(path)
-        probing.probe(path, self.config.video)  # says what is wrong with the file before it is hashed or copied
+        facts = probing.probe(path, self.config.video)  # says what is wrong before the file is hashed or copied
+        probing.check_length(path, facts, self.config.video)
         source = _digest(path)
         run = self.store.run(source, path.name)
         clip = self._make(
@@ -129,6 +131,8 @@ class Pipeline:
             Clip,
             lambda f: self._decoded(path, source, f / "frames"),
         )
+        seconds = float(clip.timestamps[-1])
+        probing.check_frames(path, len(clip.frames), seconds, self.config.video)  # it may have been stored under others
         clip = dataclasses.replace(clip, source=path)
         self._runs[clip.hash] = run
         return clip
@@ -229,21 +233,26 @@ class Pipeline:
         """Fit the edited crops' borders to the source, or give the edit's change to the source."""
         if self.transfers:
             return self._transfer(clip)
-        crops, tuned, edited, regions = self.align(clip), self.tune(clip), self.edit(clip), self.masks(clip)
+        crops, tuned, regions = self.align(clip), self.tune(clip), self.masks(clip)
         return self._stage(
             clip,
             "stitch",
             self._stitch_key(clip),
             Stitched,
             lambda f: stitching.stitch(
-                crops, edited, regions, tuned, self.models.generator, self.config.stitching, self.runtime, f
+                crops, self.edit(clip), regions, tuned, self.models.generator, self.config.stitching, self.runtime, f
             ),
         )
 
     def _transfer(self, clip: Clip) -> Stitched:
-        regions, work = self.masks(clip), self.transfer_of(clip)
+        regions = self.masks(clip)
+        self.register(clip)
         return self._stage(
-            clip, "stitch", self._stitch_key(clip), Stitched, lambda f: transfer.transfer(work, regions, f)
+            clip,
+            "stitch",
+            self._stitch_key(clip),
+            Stitched,
+            lambda f: transfer.transfer(self.transfer_of(clip), regions, f),
         )
 
     def transfer_of(self, clip: Clip) -> transfer.Transfer:
@@ -308,8 +317,7 @@ class Pipeline:
     def write(self, clip: Clip, output: Path) -> video.Written:
         """Paste the stitched crops and write the video. Raises: VideoError."""
         crops, stitched = self.align(clip), self.stitch(clip)
-        if not self._run(clip).is_of(_digest(clip.source)):  # its sound would not belong to the pictures
-            raise _changed(clip.source)
+        self._check_source(clip)
         started = time.perf_counter()
         pictures = self._composited(clip, crops, stitched)
         told = self.container_comment(_edit_text(self.config))
@@ -328,6 +336,7 @@ class Pipeline:
         stitched = self.stitched_so_far(clip)
         if stitched is None:
             return None
+        self._check_source(clip)
         crops, frames = self.align(clip), stitched.frame_indices
         count = clip.frames.indices.index(frames[-1]) + 1
         crops = dataclasses.replace(crops, frame_indices=frames, quads=crops.quads[: len(frames)])
@@ -338,6 +347,11 @@ class Pipeline:
         told = self.container_comment(f"{_edit_text(self.config)}, stopped half-way")
         pictures = self._composited(part, crops, stitched)
         return video.write_video(pictures, part, output, config, self.runtime, told)
+
+    def _check_source(self, clip: Clip) -> None:
+        """Raise VideoError where the source was changed since: its sound would not belong to the pictures."""
+        if not self._run(clip).is_of(_digest(clip.source)):
+            raise _changed(clip.source)
 
     def _composited(self, clip: Clip, crops: Alignment, stitched: Stitched) -> Iterator[np.ndarray]:
         def paste(frame: int, picture: np.ndarray, face: np.ndarray) -> np.ndarray:
@@ -378,7 +392,7 @@ class Pipeline:
             reports.check_output(path, output)
         self.models.verify()
         facts = probing.probe(path, self.config.video)
-        probing.check_length(path, facts, self.config.video)
+        probing.check_length(path, facts, self.config.video)  # before the room for all of it is asked for
         reports.check_space(facts, self.config.video, self.pack.resolution, self.store.root, outputs[0])
         return self.open(path)
 
@@ -405,7 +419,7 @@ class Pipeline:
             seconds={stage: round(self.seconds.get(stage, 0.0), 3) for stage in self.stages},
             cached=tuple(stage for stage in self.stages if stage in self.cached),
             measures=measures,
-            warnings=self.warnings,
+            warnings=(*self.warnings, *self.clip_warnings(clip)),
         )
         reports.write_manifest(report, clip, self.pack, self.directions(), self.config, self.runtime)
         return report
@@ -492,14 +506,19 @@ class Pipeline:
         vectors = {name: direction.vector for name, direction in self.directions().items()}
         return editing.tell_overlaps(self.config.edit.directions, vectors)
 
+    def clip_warnings(self, clip: Clip) -> tuple[str, ...]:
+        """What to know of how the clip was taken, in plain words. Raises: FaceError, VideoError."""
+        facts = probing.probe(clip.source, self.config.video)
+        return (*facts.warnings, *turning.tell_turn(self.landmarks(clip).turn))
+
     # --- Keys -------------------------------------------------------------------------------------------------
 
     def _clip_key(self, source: str) -> str:
-        # What does not change the frames is not part of the key.
-        return key("clip", source, dataclasses.replace(self.config.video, crf=0, speed="medium", timeout=1.0))
+        return key("clip", source, self.config.video.start, self.config.video.end)  # limits change no frames
 
     def _landmarks_key(self, clip: Clip) -> str:
-        return key("landmarks", clip.hash, self.config.landmarks)
+        asked = self.config.landmarks.second_detector and landmarks.second_detector_at_hand()
+        return key("landmarks", clip.hash, dataclasses.replace(self.config.landmarks, second_detector=asked))
 
     def _align_key(self, clip: Clip) -> str:
         return key("align", self._landmarks_key(clip), self.config.alignment, self.pack.resolution)

@@ -67,6 +67,9 @@ class Preflight:
     seconds: of the whole file, as far as it could be told.
     sound: codec of the sound, or None; megabytes: of the file.
     damaged: the decoder gave up before the end.
+    turn: quarters to the left after which the faces were found, 0 for a clip that stands upright.
+    notes: what to know of the file, in plain words.
+    late: the time for the look was up before the end, which says nothing of the file.
     times: (N,) seconds of the samples from the clip's beginning.
     states: of each sample, never "cut"; cuts: seconds at which the scene changes.
     boxes: (left, top, right, bottom) in source pixels of each face of each sample, the largest first.
@@ -86,6 +89,9 @@ class Preflight:
     boxes: tuple[tuple[Box, ...], ...]
     cuts: tuple[float, ...]
     thumbnails: tuple[tuple[float, np.ndarray], ...]
+    turn: int = 0
+    notes: tuple[str, ...] = ()
+    late: bool = False
 
     @property
     def spacing(self) -> float:
@@ -202,8 +208,8 @@ def look_into(path: Path, config: VideoConfig, landmarks: LandmarkConfig, runtim
             runtime.step(STAGE, min(done + 1, expected), expected)
     runtime.step(STAGE, expected, expected)
     if not looked.times:
-        raise nothing_decoded(path)
-    return looked.result(path, info, float(1 / rate), pictures.damaged)
+        raise ffmpeg.too_slow(path.name, TIMEOUT) if pictures.late else nothing_decoded(path)
+    return looked.result(path, info, float(1 / rate), pictures)
 
 
 def frame_at(path: Path, seconds: float, config: VideoConfig, height: int = 360) -> np.ndarray:
@@ -231,6 +237,8 @@ def still(path: Path, info: Probe, seconds: float, config: VideoConfig, height: 
             found = next(iter(pictures), None)
         if found is not None:
             return np.frombuffer(found, np.uint8).reshape(high, wide, 3)
+        if pictures.late:
+            raise ffmpeg.too_slow(path.name, TIMEOUT)
     raise nothing_decoded(path)
 
 
@@ -264,14 +272,34 @@ def _sample_arguments(
     long = info.seconds is not None and info.seconds > LONG_SECONDS
     quick = ["-skip_loop_filter", "all", "-skip_frame", "nokey" if long else "noref"]
     filters = f"fps={rate.numerator}/{rate.denominator}:round=near,{_scaled(info, width, height)}"
-    output = ["-map", "0:V:0", "-vf", filters, "-frames:v", str(MAX_SAMPLES + 2), "-f", "rawvideo", "pipe:1"]
+    output = [
+        "-map",
+        f"0:V:{info.stream}",
+        "-vf",
+        filters,
+        "-frames:v",
+        str(MAX_SAMPLES + 2),
+        "-f",
+        "rawvideo",
+        "pipe:1",
+    ]
     return [*_guards(config), *quick, *ffmpeg.source_arguments(path), *output]
 
 
 def _still_arguments(
     path: Path, info: Probe, config: VideoConfig, seconds: float, width: int, height: int
 ) -> list[str]:
-    output = ["-map", "0:V:0", "-vf", _scaled(info, width, height), "-frames:v", "1", "-f", "rawvideo", "pipe:1"]
+    output = [
+        "-map",
+        f"0:V:{info.stream}",
+        "-vf",
+        _scaled(info, width, height),
+        "-frames:v",
+        "1",
+        "-f",
+        "rawvideo",
+        "pipe:1",
+    ]
     return [*_guards(config), "-ss", f"{seconds:.6f}", *ffmpeg.source_arguments(path), *output]
 
 
@@ -304,7 +332,7 @@ class _Samples:
             size = max(1, round(width * THUMBNAIL_HEIGHT / height)), THUMBNAIL_HEIGHT
             self.thumbnails.append((seconds, np.array(Image.fromarray(picture).resize(size))))
 
-    def result(self, path: Path, info: Probe, spacing: float, damaged: bool) -> Preflight:
+    def result(self, path: Path, info: Probe, spacing: float, pictures: ffmpeg.Pictures) -> Preflight:
         seen: dict[int, int] = {}
         for faces in self.found:
             for track, _ in faces:
@@ -319,7 +347,10 @@ class _Samples:
             seconds=seconds,
             sound=info.audio,
             megabytes=path.stat().st_size / 1e6,
-            damaged=damaged,
+            damaged=pictures.damaged,
+            turn=self.search.turn,
+            notes=info.warnings,
+            late=pictures.late,
             times=tuple(self.times),
             states=tuple(judge(faces, self.min_face) for faces in kept),
             boxes=tuple(tuple(face.box for face in faces) for faces in kept),

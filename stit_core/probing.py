@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import math
+import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from stit_core import ffmpeg
@@ -20,6 +24,10 @@ _STILL_CONTAINERS = {"gif", "apng", "webp_anim"}
 _STILL_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 _PLAYLIST_STARTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"<asx")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # a path has lost one of the two slashes
+_LOOKED_AT = (0.0, 0.25, 0.5, 0.75)  # of a file's length, in the choice of one of several streams
+_MOST_STREAMS = 8  # that are looked at
+_THUMBNAIL_SIDE = 32  # pixels
+_ONE_COLOUR = 12  # grey levels by which a picture of one colour may differ from place to place
 _TRY_ANOTHER = "Use a video file such as MP4, MOV, MKV or WebM."
 
 
@@ -38,6 +46,7 @@ class Probe:
     start: seconds, the file's earliest timestamp.
     sample_aspect: width : height of a pixel.
     colours: how the pictures are coded.
+    stream: number of the moving-picture stream that is used, from 0; streams: how many there are.
     """
 
     width: int
@@ -51,6 +60,16 @@ class Probe:
     start: Fraction
     sample_aspect: Fraction
     colours: ffmpeg.Colours
+    stream: int = 0
+    streams: int = 1
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know of the choice of a stream, in plain words."""
+        if self.stream == 0:
+            return ()
+        number = f"number {self.stream + 1} of its {self.streams} video streams"
+        return (f"The file's first pictures are of one colour throughout; {number} is used instead.",)
 
 
 def probe(path: Path, config: VideoConfig) -> Probe:
@@ -60,20 +79,30 @@ def probe(path: Path, config: VideoConfig) -> Probe:
     ------
     VideoError: not a readable video, or over a limit.
     """
-    _check_file(path, config)
-    slack = int(config.max_pixels * DECODER_SLACK)
+    status = _check_file(path, config)
     timeout = min(config.timeout, _PROBE_SECONDS)
+    return _look_into(path.absolute(), status.st_mtime_ns, status.st_size, config.max_pixels, timeout)
+
+
+@functools.lru_cache(maxsize=64)
+def _look_into(path: Path, mtime_ns: int, size: int, max_pixels: int, timeout: float) -> Probe:  # noqa: ARG001
+    """What ffmpeg says of a file, asked once as long as its time and size stay the same."""
+    slack = int(max_pixels * DECODER_SLACK)
     _, log = ffmpeg.ask(["-max_pixels", str(slack), *ffmpeg.probe_arguments(path)], path.name, timeout)
     streams = ffmpeg.parse_streams(log)
-    _check_streams(path, streams, log, config)
-    text, log = ffmpeg.ask(ffmpeg.first_frame_arguments(path, slack), path.name, timeout)
+    _check_streams(path, streams, log, max_pixels)
+    stream = _first_with_pictures(path, streams, slack, timeout) if streams.videos > 1 else 0
+    if stream:
+        streams = ffmpeg.parse_streams(log, stream)
+        _check_streams(path, streams, log, max_pixels)
+    text, log = ffmpeg.ask(ffmpeg.first_frame_arguments(path, slack, stream), path.name, timeout)
     try:
         first = ffmpeg.parse_frames(text)
     except ValueError as error:
         raise nothing_decoded(path) from error
     if not first.ticks:
         raise nothing_decoded(path)
-    _check_pixels(path, first.width, first.height, config)
+    _check_pixels(path, first.width, first.height, max_pixels)
     rate = 1 / first.time_base  # the muxer's time base is one frame of the nominal rate
     if streams.rate is not None and not 0.5 < float(rate) / max(streams.rate, 1e-6) < 2:
         rate = Fraction(streams.rate).limit_denominator(1001)
@@ -83,8 +112,22 @@ def probe(path: Path, config: VideoConfig) -> Probe:
     assert streams.video is not None
     return Probe(
         first.width, first.height, streams.seconds, rate, frames, streams.video, streams.audio,
-        streams.container, streams.start, first.sample_aspect, streams.colours,
+        streams.container, streams.start, first.sample_aspect, streams.colours, stream, streams.videos,
     )  # fmt: skip
+
+
+def _first_with_pictures(path: Path, streams: ffmpeg.Streams, slack: int, timeout: float) -> int:
+    """The first of a file's video streams that is not of one colour throughout; 0 where all are, or too many."""
+    moments = [share * (streams.seconds or 0.0) for share in _LOOKED_AT] if streams.seconds else [0.0]
+    for stream in range(min(streams.videos, _MOST_STREAMS)):
+        for moment in moments:
+            arguments = ffmpeg.thumbnail_arguments(path, slack, stream, moment, _THUMBNAIL_SIDE)
+            with ffmpeg.Pictures(arguments, 3 * _THUMBNAIL_SIDE**2, timeout, lambda: False) as pictures:
+                for data in pictures:
+                    colours = np.frombuffer(data, np.uint8).reshape(-1, 3)
+                    if np.ptp(colours.astype(int), axis=0).max() > _ONE_COLOUR:
+                        return stream
+    return 0
 
 
 def check_length(path: Path, info: Probe, config: VideoConfig) -> None:
@@ -104,16 +147,41 @@ def check_length(path: Path, info: Probe, config: VideoConfig) -> None:
     seconds = min(config.end or info.seconds, info.seconds) - start
     if seconds > config.max_seconds + 0.5:
         raise too_long(path, f"{seconds:.0f} s", f"{config.max_seconds:g} s")
-    frames = seconds * (info.frames or 0) / info.seconds if info.seconds else 0
+    frames = trimmed_frames(info, config) or 0
     if frames > config.max_frames + 1:
         raise too_long(path, f"about {frames:.0f} frames", f"{config.max_frames} frames")
 
 
-def _check_file(path: Path, config: VideoConfig) -> None:
+def trimmed_frames(info: Probe, config: VideoConfig) -> float | None:
+    """How many frames the trimmed part has, about; None where neither the file nor the trim says how long it is."""
+    end = min(config.end or math.inf, info.seconds or math.inf)
+    if math.isinf(end):
+        return None
+    rate = info.frames / info.seconds if info.frames and info.seconds else float(info.frame_rate)
+    return max(0.0, end - (config.start or 0.0)) * rate
+
+
+def check_frames(path: Path, count: int, seconds: float, config: VideoConfig) -> None:
+    """Refuse what was decoded where it is over the limits of frames or seconds; a file need not say how long it is.
+
+    Raises
+    ------
+    VideoError: too long.
+    """
+    if count > config.max_frames:
+        raise too_long(path, f"over {config.max_frames} frames", f"{config.max_frames} frames")
+    if seconds > config.max_seconds + 0.5:
+        raise too_long(path, f"{seconds:.0f} s", f"{config.max_seconds:g} s")
+
+
+def _check_file(path: Path, config: VideoConfig) -> os.stat_result:
     try:
         if path.is_dir():
             raise VideoError(f"{path} is a folder.", "Give a video file.")
-        size = path.stat().st_size
+        status = path.stat()
+        size = status.st_size
+        if not path.is_file():  # to open a pipe would wait for someone who writes into it
+            raise VideoError(f"{path} is not an ordinary file.", "Give a video file.")
         with path.open("rb") as file:
             head = file.read(64)
     except OSError as error:
@@ -122,8 +190,6 @@ def _check_file(path: Path, config: VideoConfig) -> None:
         absent = isinstance(error, FileNotFoundError)
         why = "does not exist" if absent else f"cannot be opened ({error.strerror})"
         raise VideoError(f"{path} {why}.", "Check the name and the rights to read it.") from error
-    if not path.is_file():
-        raise VideoError(f"{path} is not an ordinary file.", "Give a video file.")
     if size == 0:
         raise VideoError(f"{path.name} is empty.", "The upload or copy may have failed: try again.")
     if size > config.max_megabytes * 1e6:
@@ -135,6 +201,7 @@ def _check_file(path: Path, config: VideoConfig) -> None:
         raise VideoError(f"{path.name} is a list that names other files, not a video.", "Give the video file itself.")
     if _is_still(path):
         raise VideoError(f"{path.name} is a single picture, not a video.", _TRY_ANOTHER)
+    return status
 
 
 def _is_still(path: Path) -> bool:
@@ -145,7 +212,7 @@ def _is_still(path: Path) -> bool:
         return False
 
 
-def _check_streams(path: Path, streams: ffmpeg.Streams, log: str, config: VideoConfig) -> None:
+def _check_streams(path: Path, streams: ffmpeg.Streams, log: str, max_pixels: int) -> None:
     if not streams.container:
         if "moov atom not found" in log and _starts_as_iso(path):
             raise VideoError(f"{path.name} is cut off: its index is missing.", "Copy or upload the whole file again.")
@@ -159,13 +226,13 @@ def _check_streams(path: Path, streams: ffmpeg.Streams, log: str, config: VideoC
     if streams.video is None:
         what = "holds sound only" if streams.audio else "holds no pictures"
         raise VideoError(f"{path.name} {what}.", "Use a file with a video stream.")
-    _check_pixels(path, streams.width, streams.height, config)
+    _check_pixels(path, streams.width, streams.height, max_pixels)
 
 
-def _check_pixels(path: Path, width: int, height: int, config: VideoConfig) -> None:
-    if width * height > config.max_pixels:
+def _check_pixels(path: Path, width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
         raise VideoError(
-            f"{path.name} is {width} x {height}; the limit is {config.max_pixels / 1e6:.1f} megapixels a frame.",
+            f"{path.name} is {width} x {height}; the limit is {max_pixels / 1e6:.1f} megapixels a frame.",
             "Scale it down first.",
         )
 

@@ -67,6 +67,7 @@ def run_range(pipeline: Pipeline, path: Path, output: Path, name: str, factors: 
     parts = [_at(pipeline, name, factor) for factor in factors]
     clip = parts[0].prepare(path, [*targets, grid_path])
     reports = tuple(part.finish(clip, target) for part, target in zip(parts, targets, strict=True))
+    told = (*told, *pipeline.clip_warnings(clip))
     try:
         grid = range_grid.plan_grid(1 + len(factors), clip.width, clip.height)
     except ConfigError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import shutil
@@ -20,7 +21,7 @@ from stit_core.config import RunConfig, VideoConfig
 from stit_core.directions import Direction
 from stit_core.errors import StoreError, VideoError
 from stit_core.pack_manifest import Pack
-from stit_core.probing import Probe
+from stit_core.probing import Probe, trimmed_frames
 from stit_core.runtime import Runtime
 from stit_core.store import disk_errors, write_json
 
@@ -138,8 +139,9 @@ def check_output(source: Path, output: Path) -> None:
 
 
 def check_space(facts: Probe, config: VideoConfig, size: int, root: Path, output: Path) -> None:
-    """See that the disk has room for the run's pictures. Raises: StoreError."""
-    frames = min(facts.frames or config.max_frames, config.max_frames)
+    """See that the disk has room for the pictures of the trimmed part. Raises: StoreError."""
+    part = trimmed_frames(facts, config)
+    frames = config.max_frames if part is None else min(math.ceil(part), config.max_frames)
     pixels = facts.width * facts.height + CROPS_PER_FRAME * size * size
     needed = int(frames * pixels * PNG_BYTES_PER_PIXEL) + SPARE_BYTES
     for folder in (root, output.parent):
@@ -147,5 +149,5 @@ def check_space(facts: Probe, config: VideoConfig, size: int, root: Path, output
         free = shutil.disk_usage(existing).free
         if free < needed:
             message = f"The disk of {existing} has {free >> 20:,} MB free; this run may need {needed >> 20:,} MB."
-            raise StoreError(message, "Free some space, delete old runs with `runs clean`, or trim the clip.")
+            raise StoreError(message, "Free some space, delete old runs with `runs clean`, or choose a shorter part.")
         needed = SPARE_BYTES

@@ -19,6 +19,7 @@ from stit_core.errors import ArtefactMismatchError
 from stit_core.fitting import (
     adam,
     adam_on,
+    add_to_digest,
     check_finite,
     check_size,
     cosine_rate,
@@ -358,6 +359,5 @@ def _fingerprint(
     """What unfinished work must have been made from to be gone on with."""
     digest = hashlib.sha256(repr((alignment.clip_hash, alignment.frame_indices, alignment.size)).encode())
     digest.update(repr((dataclasses.astuple(config), str(runtime.dtype), runtime.seed, masks.size)).encode())
-    for tensor in (edit.w_plus, *(edit.styles or ()), tuned.w_plus, *tuned.state.values()):
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    add_to_digest(digest, [edit.w_plus, *(edit.styles or ()), tuned.w_plus, *tuned.state.values()])
     return digest.hexdigest()

@@ -37,7 +37,7 @@ LOG = logging.getLogger(__name__)
 # Raise a stage's number when its result changes meaning: results of older versions are then made anew.
 STAGE_VERSIONS: Mapping[str, int] = {
     "clip": 1,
-    "landmarks": 2,
+    "landmarks": 3,
     "align": 1,
     "invert": 1,
     "tune": 1,
@@ -277,11 +277,16 @@ class RunInfo:
 
 
 @contextlib.contextmanager
-def disk_errors(what: str, writing: bool = True) -> Iterator[None]:
-    """Turn a full, unwritable or vanished place on disk into a StoreError that says so; other errors pass."""
+def disk_errors(what: str, writing: bool = True, inside: Path | None = None) -> Iterator[None]:
+    """Turn a full, unwritable or vanished place on disk into a StoreError that says so; other errors pass.
+
+    inside: a folder; errors that name a file elsewhere, such as a program that cannot be found, pass too.
+    """
     try:
         yield
     except OSError as error:
+        if inside is not None and not _speaks_of(error, inside):
+            raise
         subject = what[:1].upper() + what[1:]
         if error.errno in _NO_ROOM:
             hint = "Free some space or delete old runs with `runs clean`; finished work is kept, start again then."
@@ -293,6 +298,14 @@ def disk_errors(what: str, writing: bool = True) -> Iterator[None]:
             hint = "Start again: what was deleted is made again. If that does not help, choose another folder."
             raise StoreError(f"{subject} cannot be written: its folder is gone or cannot be made.", hint) from error
         raise
+
+
+def _speaks_of(error: OSError, folder: Path) -> bool:
+    """Whether an error is about a file in `folder`, or names none: that of a write to an open file does not."""
+    if error.filename is None:
+        return True
+    named = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+    return Path(named).absolute().is_relative_to(folder.absolute())
 
 
 class Run:
@@ -322,10 +335,12 @@ class Run:
     def make(self, stage: str, key: str) -> Iterator[Path]:
         """A folder to make a result in. It outlives a stop or crash; on success it takes its final name.
 
-        Raises: StoreError when another process is making the same result, or the disk is full or not writable.
+        Raises: StoreError when another process is making the same result, or the disk is full or not writable. What
+        goes wrong elsewhere while the result is made is raised as it is.
         """
         final, part = self.folder / f"{stage}-{key}", self.part(stage, key)
-        with disk_errors(f"the result of '{stage}'"), _locked(self.folder / f".{stage}-{key}.lock", stage):
+        told = disk_errors(f"the result of '{stage}'", inside=self.folder)
+        with told, _locked(self.folder / f".{stage}-{key}.lock", stage):
             part.mkdir(parents=True, exist_ok=True)
             try:
                 yield part

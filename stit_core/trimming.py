@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from stit_core.config import VideoConfig
 from stit_core.preflight import SMALL_FACE, Preflight, State
+from stit_core.turning import tell_turn
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,15 @@ def _warnings(
         yield f"The face is only about {found.side(*part):.0f} pixels wide; the edited face will look soft."
     if states["several"] >= 0.02:
         yield "There are several faces; the largest is edited unless you pick another one in the next step."
+    yield from found.notes
+    yield from tell_turn(found.turn)
     if cuts:
         told = ", ".join(f"{cut:.1f} s" for cut in cuts[:5]) + (" ..." if len(cuts) > 5 else "")
         yield f"The scene changes at {told}. The face is followed best within one scene."
     if found.damaged:
         yield "The file is damaged; only what can be decoded is used."
+    if found.late and found.times[-1] + found.spacing < part[1]:
+        yield (
+            f"Only the first {found.times[-1]:.0f} s were looked through: it took too long on this machine. "
+            "What comes later may hold other faces or none."
+        )

@@ -20,6 +20,7 @@ from stit_core.fitting import (
     RowAdam,
     adam,
     adam_state,
+    add_to_digest,
     check_finite,
     check_size,
     cosine_rate,
@@ -39,7 +40,9 @@ from stit_core.runtime import Runtime
 STAGE = "tune"
 CHECKPOINT = "progress.safetensors"
 HISTORY = ("l2", "lpips", "loss", "psnr")  # of a pass
-TARGET_MEMORY = 384 * 2**20  # bytes of perceptual features that are kept; frames beyond are computed again
+# Bytes of perceptual features that are kept, reached by two seconds of a 256 px clip, so that memory does not grow with
+# a longer one; of frames beyond they are computed again, which costs little beside a step of the generator.
+TARGET_MEMORY = 128 * 2**20
 
 
 class Perceptual(Protocol):
@@ -270,19 +273,24 @@ class _Fit:
         images = self.crops(rows)
         if self.until < self.net.resolution:
             images = shrink(images, self.until)
-        missing = [position for position, row in enumerate(rows) if int(row) not in self.features]
-        fresh: dict[int, list[Tensor]] = {}
-        if missing:
-            with torch.no_grad():  # in float32, once a frame: the last evaluation reads them too
-                maps = self.perceptual.features(images[missing])
-            fresh = {int(rows[p]): [m[i : i + 1].clone() for m in maps] for i, p in enumerate(missing)}
-        for row, parts in fresh.items():
-            size = sum(part.numel() * part.element_size() for part in parts)
-            if self.features_bytes + size <= TARGET_MEMORY:
-                self.features[row] = parts
-                self.features_bytes += size
-        found = [self.features.get(int(row)) or fresh[int(row)] for row in rows]
+        found = [self.feature(int(row), images[place : place + 1]) for place, row in enumerate(rows)]
         return images, [torch.cat(parts) for parts in zip(*found, strict=True)]
+
+    def feature(self, row: int, image: Tensor) -> list[Tensor]:
+        """Features of the target (1, 3, r, r) at position `row`, from memory or computed now.
+
+        Alone, since the bits of a convolution depend on the size of its batch: a run that goes on after a stop meets
+        the frames in another order than one that was not stopped.
+        """
+        if row in self.features:
+            return self.features[row]
+        with torch.no_grad():  # in float32, once a frame: the last evaluation reads them too
+            parts = self.perceptual.features(image)
+        size = sum(part.numel() * part.element_size() for part in parts)
+        if self.features_bytes + size <= TARGET_MEMORY:
+            self.features[row] = parts
+            self.features_bytes += size
+        return parts
 
     def crops(self, rows: np.ndarray) -> Tensor:
         """Crops (B, 3, R, R) in [-1, 1] at positions `rows`."""
@@ -366,7 +374,5 @@ def _fingerprint(
     """What a checkpoint must have been made from to be gone on with."""
     digest = hashlib.sha256(repr((alignment.clip_hash, alignment.frame_indices)).encode())
     digest.update(repr((dataclasses.astuple(config), str(runtime.dtype), runtime.seed)).encode())
-    digest.update(inversion.w_plus.detach().cpu().contiguous().numpy().tobytes())
-    for tensor in generator.state_dict().values():
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    add_to_digest(digest, [inversion.w_plus, *generator.state_dict().values()])
     return digest.hexdigest()

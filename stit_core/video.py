@@ -25,7 +25,7 @@ from stit_core import ffmpeg
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.config import VideoConfig
 from stit_core.errors import VideoError
-from stit_core.probing import DECODER_SLACK, Probe, check_length, nothing_decoded, probe, too_long
+from stit_core.probing import DECODER_SLACK, Probe, check_frames, check_length, nothing_decoded, probe, trimmed_frames
 from stit_core.runtime import Runtime
 
 __all__ = ["Probe", "Written", "check_length", "check_output", "fit_rate", "open_clip", "probe", "write_video"]
@@ -208,9 +208,10 @@ def _decode(path: Path, info: Probe, config: VideoConfig, runtime: Runtime, part
         config.max_frames + 1,
         int(config.max_pixels * DECODER_SLACK),
         info.colours.matrix,
+        info.stream,
     )
-    seconds = min(config.end or math.inf, info.seconds or math.inf) - (config.start or 0.0)
-    estimate = round(seconds * float(info.frame_rate)) if math.isfinite(seconds) else config.max_frames
+    frames = trimmed_frames(info, config)
+    estimate = config.max_frames if frames is None else round(frames)
     done = 0
 
     def poll() -> None:
@@ -243,11 +244,8 @@ def _check_decoded(
         raise nothing_decoded(path)
     if outcome.status != 0 or sum(1 for _ in part.glob("*.png")) != count:
         raise VideoError(f"{path.name} could not be decoded to its end.", "It may be damaged: convert it first.")
-    if count > config.max_frames:
-        raise too_long(path, f"over {config.max_frames} frames", f"{config.max_frames} frames")
-    span = (listed.ticks[-1] - listed.ticks[0]) * listed.time_base if _usable(listed.ticks) else 0
-    if span > config.max_seconds + 0.5:
-        raise too_long(path, f"{float(span):.0f} s", f"{config.max_seconds:g} s")
+    span = (listed.ticks[-1] - listed.ticks[0]) * listed.time_base if _usable(listed.ticks) else Fraction(0)
+    check_frames(path, count, float(span), config)
     if outcome.log.strip():
         _log.warning("%s is damaged; %d frames could be read.", path.name, count)
 
@@ -303,10 +301,10 @@ def _encode(
                 data = np.pad(
                     picture, ((0, height - clip.height), (0, width - clip.width), (0, 0)), mode="edge"
                 ).tobytes()
-                with _patience(process, config.timeout):
+                with _patience(process, config.timeout, path):
                     pipe.write(ffmpeg.ivf_frame_header(len(data), tick) + data)
                 runtime.step("video", done, len(ticks))
-            with _patience(process, config.timeout):
+            with _patience(process, config.timeout, path):
                 pipe.close()
                 process.wait()
         process.wait()
@@ -317,7 +315,7 @@ def _encode(
 @contextlib.contextmanager
 def _encoder(arguments: list[str], log: IO[bytes]) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     # -nostdin would not harm a pipe that is named as input; the command is the same for every call.
-    process = subprocess.Popen(ffmpeg.command(arguments), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log)
+    process = ffmpeg.start(arguments, stdin=subprocess.PIPE, stderr=log)
     assert process.stdin is not None
     try:
         yield process, process.stdin
@@ -330,15 +328,34 @@ def _encoder(arguments: list[str], log: IO[bytes]) -> Iterator[tuple[subprocess.
 
 
 @contextlib.contextmanager
-def _patience(process: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
-    """Kill an encoder that takes no picture for `seconds`, so that a write to it cannot block for ever."""
-    timer = threading.Timer(seconds, process.kill)
+def _patience(process: subprocess.Popen[bytes], seconds: float, path: Path) -> Iterator[None]:
+    """Kill an encoder that takes no picture for `seconds`, so that a write to it cannot block for ever.
+
+    Raises
+    ------
+    VideoError: it was killed.
+    """
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(seconds, stop)
     timer.daemon = True
     timer.start()
     try:
         yield
+    except BrokenPipeError:
+        if not late.is_set():
+            raise
     finally:
         timer.cancel()
+    if late.is_set():
+        raise VideoError(
+            f"The encoder of {path.name} took no picture for {seconds:g} s.",
+            "Try again when this machine has less to do, or raise 'video.timeout'.",
+        )
 
 
 def _checked(pictures: Iterable[np.ndarray], clip: Clip, count: int) -> Iterator[np.ndarray]:

@@ -45,6 +45,26 @@ def clip_of(path: Path, pictures: list[Image.Image]) -> Path:
     return path
 
 
+def test_a_missing_ffmpeg_is_told_as_such(
+    home: Path, face_clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(home / "gone" / "ffmpeg"))
+    assert main(["check", str(face_clip), "--pack", "tiny"]) == 1
+    told = capsys.readouterr().err
+    assert "ffmpeg cannot be run" in told
+    assert "IMAGEIO_FFMPEG_EXE" in told
+    monkeypatch.delenv("IMAGEIO_FFMPEG_EXE")
+    decode = pipelines.video.open_clip
+
+    def open_clip(*arguments: object) -> object:  # it is there when the file is looked into, and gone for the decoding
+        monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(home / "gone" / "ffmpeg"))
+        return decode(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pipelines.video, "open_clip", open_clip)
+    assert main(["check", str(face_clip), "--pack", "tiny"]) == 1
+    assert "ffmpeg cannot be run" in capsys.readouterr().err
+
+
 # --- What is wrong with the file ----------------------------------------------------------------------------------
 
 
@@ -140,6 +160,9 @@ CASES: dict[str, tuple[Made, str, str]] = {  # case -> (input, the error says, t
     "no parser class": (options("--set", 'masks.background=["sky"]'), "classes of the background", "0 to 18"),
     "no encoder speed": (options("--set", "video.speed=sluggish"), "speed is 'sluggish'", "medium"),
     "weight nan": (options("--set", "tuning.locality_l2_weight=NaN"), "locality_l2_weight is nan", "from 0"),
+    "endless brackets": (options("--set", f"tuning.passes={'[' * 100_000}"), "TuningConfig.passes is '[[[", "numbers"),
+    "brackets for no setting": (options("--set", f"a.b={'[' * 100_000}"), "no stage 'a'", "tuning"),
+    "no truth": (options("--set", "edit.styles=maybe"), "styles is 'maybe'", "true or false"),
     "directions as a setting": (options("--set", "edit.directions=[1]"), "not set with --set", "-d"),
     "device without numbers": (options("--device", "meta"), "device 'meta'", "cpu"),
 }

@@ -8,10 +8,15 @@ import pytest
 
 from stit_core.config import (
     PRESETS,
+    CompositeConfig,
+    DirectionTrainingConfig,
     EditConfig,
     InversionConfig,
+    LandmarkConfig,
+    MaskConfig,
     RunConfig,
     StitchConfig,
+    TransferConfig,
     TuningConfig,
     VideoConfig,
     preset,
@@ -122,11 +127,37 @@ def test_changes_leave_the_rest_and_the_original_as_they_are():
         (StitchConfig, "loss", "huber"),
         (VideoConfig, "start", float("inf")),
         (EditConfig, "freeze_from", 1.5),
+        (EditConfig, "styles", "false"),
+        (EditConfig, "styles", 0),
+        (EditConfig, "styles", None),
+        (EditConfig, "directions", "smile"),
+        (MaskConfig, "whole_image_border", "false"),
+        (MaskConfig, "background", [0, 18]),
+        (CompositeConfig, "mark", 1),
+        (LandmarkConfig, "second_detector", "no"),
+        (LandmarkConfig, "point", 12.0),
+        (VideoConfig, "speed", ["medium"]),
+        (TransferConfig, "region", ("face",)),
+        (DirectionTrainingConfig, "aligned", "false"),
+        (DirectionTrainingConfig, "hold", "age"),
+        (RunConfig, "method", None),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_by_name(kind, name, value):
     with pytest.raises(ConfigError, match=name if name != "loss" else "huber"):
         kind(**{name: value})
+
+
+@pytest.mark.parametrize("pairs", [(("smile",),), (("smile", "2"),), (("smile", True),), ((2, "smile"),), ("smile",)])
+def test_directions_that_are_no_pairs_of_name_and_factor_are_refused(pairs):
+    with pytest.raises(ConfigError, match="smile"):
+        EditConfig(directions=pairs)
+
+
+def test_an_endless_value_is_not_repeated_in_full():
+    with pytest.raises(ConfigError) as caught:
+        TuningConfig(passes="9" * 100_000)
+    assert len(caught.value.message) < 200
 
 
 def test_none_and_whole_numbers_stand_where_they_may():

@@ -103,6 +103,7 @@ def test_a_direction_that_does_not_fit_is_refused_by_name(tuned, generator, brok
 def test_factor_range_counts_both_ends():
     assert factor_range(-3, 3, 4) == [-3.0, -1.0, 1.0, 3.0]
     assert factor_range(2.5, 9, 1) == [2.5]
+    assert factor_range(2, 2, 3) == [2.0], "a factor's video is written once"
     for bad in ((0.0, 1.0, 0), (0.0, 1.0, 1001), (float("nan"), 1.0, 3), (0.0, float("inf"), 3)):
         with pytest.raises(ConfigError):
             factor_range(*bad)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from stit_core.config import VideoConfig
 from stit_core.errors import VideoError
+from stit_core.preflight import frame_at
 from stit_core.runtime import Runtime
-from stit_core.video import open_clip
+from stit_core.video import open_clip, probe, write_video
 
 
 def refuse(path: Path, said: str, folder: Path, **limits: float) -> None:
@@ -40,6 +44,18 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
     refuse(tmp_path, "is a folder", tmp_path)
 
 
+def test_a_pipe_is_refused_without_waiting_for_who_writes_into_it(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.mp4"
+    os.mkfifo(path)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(refuse, path, "not an ordinary file", tmp_path)
+        try:
+            asked.result(timeout=30)
+        finally:
+            if not asked.done():  # let it go on, or the pool would wait for ever
+                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF"])
 def test_a_picture_that_is_called_a_video(kind: str, tmp_path: Path) -> None:
     Image.new("RGB", (32, 32), (200, 10, 10)).save(tmp_path / "picture.mp4", format=kind)
@@ -62,6 +78,35 @@ def test_a_cut_off_stream_gives_the_frames_it_has(ffmpeg_make, synthetic_clip: P
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     clip = open_clip(cut, VideoConfig(), Runtime(), tmp_path / "frames")
     assert 0 < len(clip.frames) < 30
+
+
+def two_streams(ffmpeg_make, first: str, second: str) -> Path:
+    """A file of two streams of pictures, the second smaller, with sound."""
+    sources = [f"{first}:s=128x96:r=10", f"{second}:s=64x48:r=10"]
+    inputs = [part for source in sources for part in ("-f", "lavfi", "-i", source)]
+    maps = ["-map", "0", "-map", "1", "-map", "2", "-t", "1", "-pix_fmt", "yuv420p"]
+    return ffmpeg_make("two.mkv", *inputs, "-f", "lavfi", "-i", "sine", *maps)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "chosen"),
+    [("color=gray", "testsrc2", 1), ("testsrc2", "testsrc", 0), ("color=gray", "color=red", 0)],
+)
+def test_of_two_streams_one_that_shows_something_is_taken(
+    ffmpeg_make, tmp_path: Path, first: str, second: str, chosen: int
+) -> None:
+    first, second = (text if text.startswith("color") else f"{text}=d=1" for text in (first, second))
+    path = two_streams(ffmpeg_make, first, second)
+    info = probe(path, VideoConfig())
+    assert (info.stream, info.streams, info.audio is None) == (chosen, 2, False)
+    assert len(info.warnings) == chosen
+    assert "number 2 of its 2 video streams" in "".join(info.warnings) or not chosen
+    clip = open_clip(path, VideoConfig(), Runtime(), tmp_path / "frames")
+    assert (clip.width, clip.height) == (info.width, info.height) == ((64, 48) if chosen else (128, 96))
+    assert (np.ptp(clip.frames[4]) > 100) == (chosen == 1 or first.startswith("testsrc"))
+    assert np.ptp(frame_at(path, 0.5, VideoConfig())) == pytest.approx(int(np.ptp(clip.frames[4])), abs=60)
+    written = write_video(clip.frames, clip, tmp_path / "out.mp4", VideoConfig(), Runtime())
+    assert (written.frames, written.audio) == (10, "encoded")
 
 
 def test_limits(synthetic_clip: Path) -> None:

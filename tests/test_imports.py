@@ -34,6 +34,7 @@ PURE = {
     "labelled_pictures",
     "regions",
     "framing",
+    "turning",
     "changed_parts",
 }
 STAGES = {

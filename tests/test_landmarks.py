@@ -15,6 +15,7 @@ from stit_core.config import LandmarkConfig
 from stit_core.errors import FaceError, StitError
 from stit_core.landmarks import FaceSearch, bridge, find_faces, find_landmarks
 from stit_core.runtime import Runtime
+from stit_core.turning import turn_box, turn_picture, turn_points
 
 DATA = Path(__file__).parent / "data"
 BACKGROUND = (90, 110, 130)
@@ -97,6 +98,44 @@ def test_a_face_of_40_pixels_is_found_and_smaller_limits_are_kept(tmp_path: Path
 def test_a_face_that_leaves_the_frame_partly_is_kept(tmp_path: Path) -> None:
     clip = clip_of([scene(("a", 240, (left, 8))) for left in (0, -25, -50)], tmp_path)
     assert find_landmarks(clip, LandmarkConfig(), Runtime()).detected.all()
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_a_face_in_a_clip_that_lies_on_its_side_or_head_is_found(tmp_path: Path, turn: int) -> None:
+    """Frames turned to the right by `turn` quarters: the landmarks are those of the upright frames, turned along."""
+    upright = [scene(("a", 240, (left, 8))) for left in (20, 30, 40)]
+    expected = find_landmarks(clip_of(upright, tmp_path / "upright"), LandmarkConfig(), Runtime())
+    lying = clip_of([turn_picture(picture, -turn) for picture in upright], tmp_path / "lying")
+    found = find_landmarks(lying, LandmarkConfig(), Runtime())
+    assert (found.turn, expected.turn) == (turn, 0)
+    assert found.frame_indices == expected.frame_indices
+    size = upright[0].shape[1], upright[0].shape[0]
+    np.testing.assert_allclose(found.points, turn_points(expected.points, -turn, *size), atol=0.5)
+    np.testing.assert_allclose(found.people[0, 2:6], turn_box(tuple(expected.people[0, 2:6]), -turn, *size), atol=0.5)
+    centre = tuple(found.points[0].mean(axis=0))
+    chosen = find_landmarks(lying, LandmarkConfig(point=centre), Runtime())
+    np.testing.assert_array_equal(chosen.points, found.points)
+    with pytest.raises(FaceError, match=r"no face at the point \(3, 5\)"):
+        find_landmarks(lying, LandmarkConfig(point=(3.0, 5.0)), Runtime())
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_a_search_for_faces_finds_out_how_the_clip_lies(turn: int) -> None:
+    search = FaceSearch(LandmarkConfig())
+    upright = [scene(("a", 200, (left, 20))) for left in (20, 40, 60)]
+    for frame, picture in enumerate(upright):
+        height, width = picture.shape[:2]
+        (track, face), *others = search.faces(frame, turn_picture(picture, -turn))
+        assert (track, others, search.turn) == (0, [], turn)
+        (expected,) = find_faces(picture, LandmarkConfig())
+        np.testing.assert_allclose(face.box, turn_box(expected.box, -turn, width, height), atol=45)
+
+
+def test_a_search_that_is_not_sure_how_the_clip_lies_looks_again() -> None:
+    search = FaceSearch(LandmarkConfig())
+    search.turn = 3  # as after something that looked a little like a face in a turned picture
+    assert search.faces(1, scene(("a", 200, (20, 20))))
+    assert search.turn == 0
 
 
 def test_no_face_at_all(tmp_path: Path) -> None:

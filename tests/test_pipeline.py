@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +17,9 @@ import torch
 from drawn_face import write_clip
 from PIL import Image
 
+from stit_core import ffmpeg, probing
 from stit_core import pipeline as pipelines
-from stit_core import probing
+from stit_core import report as reports
 from stit_core.artefacts import Clip
 from stit_core.config import RunConfig, VideoConfig, preset
 from stit_core.errors import ArtefactMismatchError, Cancelled, DirectionError, PackError, StoreError, VideoError
@@ -148,6 +151,7 @@ def test_another_factor_repeats_neither_alignment_inversion_tuning_nor_masks(don
         ({"landmarks": {"max_gap": 3}}, ("clip",)),
         ({"video": {"end": 0.4}}, ()),
         ({"video": {"crf": 30}, "compositing": {"feather": 1.0}}, (*HEAVY, "stitch", "measure")),
+        ({"video": {"max_seconds": 30.0, "max_frames": 90, "max_megabytes": 5.0}}, (*HEAVY, "stitch", "measure")),
         ({"stitching": {"steps": 1}}, HEAVY),
     ],
 )
@@ -156,6 +160,74 @@ def test_a_stage_is_made_again_only_when_something_before_it_changed(
 ) -> None:
     report = watched(settings(**change)).pipeline.run(face_clip, done / "b.mp4")
     assert set(report.cached) == set(kept)
+
+
+@pytest.mark.parametrize("method", ["stitch", "transfer"])
+def test_what_was_stitched_before_is_not_edited_again(
+    home: Path, face_clip: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = preset("draft", find_pack("tiny").schedules, method)
+    config = config.with_changes({"tuning": {"passes": 0}, "edit": {"directions": (("smile", 1.0),)}})
+    watched(config).pipeline.run(face_clip, home / "a.mp4")
+    monkeypatch.setattr(pipelines.editing, "edit", None)
+    report = watched(config).pipeline.run(face_clip, home / "b.mp4")
+    assert "stitch" in report.cached
+    assert report.seconds["edit"] == 0.0
+    assert (home / "b.mp4").read_bytes() == (home / "a.mp4").read_bytes()
+
+
+def test_one_edit_looks_into_its_file_once(home: Path, face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = home / "own.mp4"
+    shutil.copyfile(face_clip, own)
+    asked = []
+    ask = ffmpeg.ask
+    monkeypatch.setattr(ffmpeg, "ask", lambda *arguments: asked.append(1) or ask(*arguments))
+    watched().pipeline.run(own, home / "o.mp4")
+    assert len(asked) == 2, "its streams and its first frame"
+    shutil.copyfile(write_clip(home / "other.mp4", frames=3), own)
+    assert probing.probe(own, VideoConfig()).frames == 3, "another file of this name is looked into anew"
+
+
+@pytest.mark.usefixtures("done")
+def test_landmarks_depend_on_whether_the_second_detector_was_there(
+    face_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch, clip = open_done(face_clip)
+    alone = watch.pipeline.with_config(settings(landmarks={"second_detector": False}))
+    monkeypatch.setattr(pipelines.landmarks, "second_detector_at_hand", lambda: False)
+    assert watch.pipeline.has(clip, "landmarks")
+    assert alone.has(clip, "landmarks"), "asking for one that is not there changes nothing"
+    monkeypatch.setattr(pipelines.landmarks, "second_detector_at_hand", lambda: True)
+    assert not watch.pipeline.has(clip, "landmarks")
+    assert alone.has(clip, "landmarks")
+
+
+def test_a_part_is_not_written_with_the_sound_of_another_file(home: Path, face_clip: Path) -> None:
+    own = home / "own.mp4"
+    shutil.copyfile(face_clip, own)
+    with pytest.raises(Cancelled):
+        watched(stop_at=("stitch", 20)).pipeline.run(own, home / "o.mp4")
+    pipeline = watched().pipeline
+    clip = pipeline.open(own)
+    written = pipeline.write_part(clip, home / "part.mp4")
+    assert written is not None
+    assert 0 < written.frames < 6
+    shutil.copyfile(write_clip(home / "other.mp4", frames=3), own)
+    with pytest.raises(VideoError, match=r"own\.mp4 was changed"):
+        pipeline.write_part(clip, home / "late.mp4")
+    assert not (home / "late.mp4").exists()
+
+
+def test_a_stored_clip_is_held_to_the_limits_of_today(
+    home: Path, face_clip: Path, ffmpeg_make: Callable[..., Path]
+) -> None:
+    endless = home / "endless.mkv"
+    whole = ffmpeg_make("whole.mkv", "-i", str(face_clip), "-c", "copy", "-live", "1")
+    whole.rename(endless)
+    assert probing.probe(endless, VideoConfig()).seconds is None, "it does not tell its length"
+    watched().pipeline.open(endless)
+    with pytest.raises(VideoError, match="over 4 frames"):
+        watched(settings(video={"max_frames": 4})).pipeline.open(endless)
 
 
 def test_a_changed_direction_under_the_same_name_is_stitched_again(
@@ -343,6 +415,30 @@ def test_directions_are_looked_for_where_it_is_told(done: Path, face_clip: Path)
     assert own.open(face_clip).hash
 
 
+def test_a_clip_that_lies_on_its_side_is_edited_as_it_lies(home: Path, ffmpeg_make: Callable[..., Path]) -> None:
+    upright = write_clip(home / "upright.mp4", sound=True)
+    lying = ffmpeg_make("lying.mp4", "-i", str(upright), "-vf", "transpose=clock", "-crf", "8", "-c:a", "copy")
+    watch = watched()
+    report = watch.pipeline.run(lying, home / "o.mp4")
+    assert report.faces == 6
+    (told,) = report.warnings
+    assert "quarter turn to the left" in told
+    clip = watch.pipeline.open(lying)
+    assert watch.pipeline.landmarks(clip).turn == 1
+    crop = watch.pipeline.align(clip).crops.read(0)
+    assert crop[40:].mean() != pytest.approx(crop[:24].mean(), abs=1)
+    straight = watched().pipeline
+    other = straight.open(upright)
+    expected = straight.align(other).crops.read(0)
+    assert np.abs(crop.astype(int) - expected).mean() < 6, "the crop stands upright"
+    result = straight.open(home / "o.mp4")
+    assert (result.width, result.height) == (clip.width, clip.height)
+    changed = np.abs(result.frames.read(2).astype(int) - clip.frames.read(2)).max(axis=2) > 24
+    centre = watch.pipeline.align(clip).quads[2].mean(axis=0)
+    ys, xs = np.nonzero(changed)
+    assert np.hypot(xs.mean() - centre[0], ys.mean() - centre[1]) < 20
+
+
 # --- Bad input ----------------------------------------------------------------------------------------------------
 
 
@@ -387,6 +483,24 @@ def test_a_disk_without_room_is_told_first(home: Path, face_clip: Path, monkeypa
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     hint = refused(StoreError, "1 MB free", settings(), face_clip, home / "o.mp4")
     assert "runs clean" in hint
+
+
+def test_only_the_chosen_part_needs_room(home: Path, synthetic_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty frames need more than their part of six: with room for twelve the part is let through."""
+    facts = probing.probe(synthetic_clip, VideoConfig())
+    pixels = facts.width * facts.height + reports.CROPS_PER_FRAME * 64 * 64
+    free = reports.SPARE_BYTES + int(12 * pixels * reports.PNG_BYTES_PER_PIXEL)
+    usage = shutil.disk_usage(home)._replace(free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    for trim in ({"end": 0.2}, {"start": 0.5, "end": 0.7}, {"start": 0.85}):
+        reports.check_space(facts, VideoConfig(**trim), 64, home, home / "o.mp4")
+    with pytest.raises(StoreError, match="may need") as caught:
+        reports.check_space(facts, VideoConfig(start=0.1), 64, home, home / "o.mp4")
+    assert "shorter part" in caught.value.hint
+    untold = dataclasses.replace(facts, seconds=None, frames=None)
+    reports.check_space(untold, VideoConfig(end=0.2), 64, home, home / "o.mp4")
+    with pytest.raises(StoreError, match="may need"):
+        reports.check_space(untold, VideoConfig(), 64, home, home / "o.mp4")
 
 
 def test_a_runs_folder_that_cannot_be_written_is_told(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import subprocess
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 from drawn_face import draw_face, write_clip
+from PIL import Image
 
 from stit_core import ffmpeg, preflight
 from stit_core.config import LandmarkConfig, VideoConfig
@@ -217,6 +221,83 @@ def test_a_file_that_is_cut_off_is_called_damaged(tmp_path: Path, ffmpeg_make: C
     found = look(cut)
     assert 1 <= len(found.times) < 15
     assert found.seconds == pytest.approx(4, abs=0.2)
+
+
+class Clock:
+    """The real clock, which can be put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+        self.sleep = time.sleep
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+ENDLESS = ["-loglevel", "error", "-f", "lavfi", "-i", "color=s=320x240:r=25,format=rgb24", "-f", "rawvideo", "pipe:1"]
+
+
+def test_the_time_of_whoever_takes_the_pictures_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(ffmpeg, "time", clock)
+    asked = threading.Semaphore(0)
+
+    def looked_at() -> bool:
+        asked.release()
+        return False
+
+    arguments = [*ENDLESS[:-3], "-frames:v", "20", *ENDLESS[-3:]]
+    with ffmpeg.Pictures(arguments, 320 * 240 * 3, 60.0, looked_at) as pictures:
+        stream = iter(pictures)
+        next(stream)
+        clock.ahead += 1000.0  # seconds, with the picture
+        for _ in range(3):
+            asked.acquire(timeout=10)  # the guard has looked at the clock meanwhile
+        assert 1 + sum(1 for _ in stream) == 20
+    assert not pictures.damaged
+    assert not pictures.late
+
+
+def test_a_call_that_takes_too_long_is_late_and_not_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(ffmpeg, "time", clock)
+
+    def put_forward() -> bool:
+        clock.ahead += 100.0
+        return False
+
+    waiting = ["-re", *ENDLESS[2:5], "color=s=320x240:r=1/60,format=rgb24", *ENDLESS[-3:]]
+    with ffmpeg.Pictures(waiting, 2 * 320 * 240 * 3, 60.0, put_forward) as pictures:
+        assert list(pictures) == []
+    assert pictures.late
+    assert not pictures.damaged
+
+
+def test_a_look_that_takes_too_long_says_nothing_of_the_file(face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "TIMEOUT", 0.0)
+    monkeypatch.setattr(ffmpeg, "_POLL_SECONDS", 0.0)
+    with pytest.raises(VideoError, match="took over 0 s") as caught:
+        look(face_clip)
+    assert "less to do" in caught.value.hint
+    with pytest.raises(VideoError, match="took over 0 s"):
+        frame_at(face_clip, 0.2, VideoConfig())
+
+
+def test_a_clip_that_lies_on_its_head_is_told_as_such(tmp_path: Path) -> None:
+    with Image.open(Path(__file__).parent / "data" / "head_a.jpg") as head:
+        picture = np.asarray(head.convert("RGB").resize((256, 256)))
+    found = look(write(tmp_path / "head.mp4", [np.ascontiguousarray(picture[::-1, ::-1])] * 8))
+    assert set(found.states) == {"face"}
+    assert found.turn == 2
+    warnings = trim_facts(found, VideoConfig()).warnings
+    assert [text for text in warnings if "on its head" in text]
+
+
+def test_what_was_not_looked_through_in_time_is_told() -> None:
+    found = dataclasses.replace(made("ffff"), seconds=20.0, late=True)
+    assert any("Only the first 3 s were looked through" in text for text in trim_facts(found, VideoConfig()).warnings)
+    early = trim_facts(found, VideoConfig(end=2.0)).warnings
+    assert not any("looked through" in text or "damaged" in text for text in early)
 
 
 @pytest.mark.parametrize("at", [1, 3])

@@ -139,6 +139,19 @@ def test_a_stopped_stage_goes_on_in_the_same_folder(run: Run) -> None:
     assert not list(run.folder.glob("*.part"))
 
 
+@pytest.mark.parametrize("kind", [FileNotFoundError, PermissionError])
+def test_what_a_stage_itself_raises_is_no_fault_of_the_disk(run: Run, tmp_path: Path, kind: type[OSError]) -> None:
+    program = tmp_path / "no" / "ffmpeg"
+    number = errno.ENOENT if kind is FileNotFoundError else errno.EACCES
+    with pytest.raises(kind) as caught, run.make("tune", "k"):
+        raise kind(number, os.strerror(number), str(program))
+    assert caught.value.filename == str(program)
+    with pytest.raises(StoreError, match="'tune' cannot be written"), run.make("tune", "k") as folder:
+        raise kind(number, os.strerror(number), str(folder / "gone" / "part"))
+    with pytest.raises(StoreError, match="The disk is full"), run.make("tune", "k"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "json", "gone"])
 def test_a_damaged_result_is_thrown_away_with_a_warning(
     run: Run, damage: str, caplog: pytest.LogCaptureFixture

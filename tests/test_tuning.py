@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from stit_core.errors import ArtefactMismatchError, Cancelled, ConfigError, Stit
 from stit_core.fitting import RowAdam, cosine_rate
 from stit_core.key_frames import key_rows, steady
 from stit_core.models.perceptual import Lpips
+from stit_core.packs import find_pack, load_models
 from stit_core.runtime import Runtime
 from stit_core.tuning import tune
 from tests.stage_cases import (
@@ -221,6 +223,22 @@ def test_features_of_the_targets_are_computed_once_and_only_while_memory_allows(
         counts.append(perceptual.targets - FRAMES)  # less the evaluation's own pictures
     assert counts == [FRAMES, 4 * FRAMES]
     assert same_state(*states)
+
+
+def test_memory_does_not_grow_with_the_clip(case):
+    """What is kept of the targets of heads-256 has reached its bound after 60 frames, and no bytes are copied."""
+    perceptual = load_models(find_pack("heads-256"), torch.device("cpu")).perceptual
+    with torch.no_grad():
+        maps = perceptual.features(torch.zeros(1, 3, 256, 256))
+    assert 60 * sum(part.numel() * part.element_size() for part in maps) > tuning.TARGET_MEMORY
+    latents = torch.zeros(100, 14, 512)
+    inversion = dataclasses.replace(case[1], w_plus=latents)
+    tracemalloc.start()
+    try:
+        tuning._fingerprint(case[0], inversion, tiny_generator(), TuningConfig(), Runtime())
+        assert tracemalloc.get_traced_memory()[1] < latents.numel()
+    finally:
+        tracemalloc.stop()
 
 
 def test_locality_holds_other_faces_still(case, generator, tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -13,7 +15,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from stit_core import ffmpeg
+from stit_core import ffmpeg, video
 from stit_core.config import VideoConfig
 from stit_core.errors import Cancelled, VideoError
 from stit_core.runtime import CancelToken, Runtime
@@ -147,6 +149,23 @@ def test_no_room_for_the_file_leaves_the_old_one(synthetic_clip: Path, tmp_path:
     assert {path.name for path in tmp_path.iterdir()} == {"frames", "synthetic.mp4", "out.mp4"}
 
 
+def test_an_encoder_that_takes_nothing_is_late_and_the_disk_not_full() -> None:
+    stuck = [sys.executable, "-c", "import time; time.sleep(600)"]
+    process = subprocess.Popen(stuck, stdin=subprocess.PIPE, bufsize=0)
+    assert process.stdin is not None
+    try:
+        with (
+            pytest.raises(VideoError, match=r"out\.mp4 took no picture for 0\.2 s") as caught,
+            video._patience(process, 0.2, Path("out.mp4")),
+        ):
+            process.stdin.write(bytes(1 << 22))
+    finally:
+        process.kill()
+        process.stdin.close()
+        process.wait()
+    assert "timeout" in caught.value.hint
+
+
 @pytest.mark.parametrize("count", [29, 31])
 def test_another_number_of_pictures_is_refused(synthetic_clip: Path, tmp_path: Path, count: int) -> None:
     clip = open_clip(synthetic_clip, CONFIG, Runtime(), tmp_path / "frames")
@@ -177,6 +196,51 @@ def test_ten_bits_are_read_as_eight(ffmpeg_make, tmp_path: Path) -> None:
     write_video(clip.frames, clip, tmp_path / "out.mp4", CONFIG, Runtime())
     again = open_clip(tmp_path / "out.mp4", CONFIG, Runtime(), tmp_path / "again")
     np.testing.assert_allclose(again.frames[2][20, 20], (0x20, 0x80, 0xC0), atol=3)
+
+
+def colour_tags(path: Path) -> str:
+    """What a file says of its colours: range, matrix, primaries and transfer."""
+    log = ffmpeg.ask(ffmpeg.probe_arguments(path), path.name, 30)[1]
+    form = re.search(r"Video: .*?, yuv\w+\((.*?)\), \d+x\d+", log)
+    assert form is not None
+    return ", ".join(part for part in form[1].split(", ") if part != "progressive")
+
+
+@pytest.mark.parametrize(
+    ("size", "tags", "expected"),
+    [
+        ("320x240", "", ""),
+        ("1280x720", "", ""),
+        ("1280x720", "range=tv", ""),  # H.264 tags a narrow range along with a matrix only
+        ("320x240", "range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709", "tv, bt709"),
+        ("1280x720", "range=tv:color_primaries=smpte170m:color_trc=smpte170m:colorspace=smpte170m", "tv, smpte170m"),
+        ("320x240", "color_primaries=bt709", "tv, unknown/bt709/unknown"),
+        ("320x240", "colorspace=bt470bg:color_trc=iec61966-2-1", "tv, bt470bg/unknown/iec61966-2-1"),
+    ],
+)
+def test_what_the_source_tags_is_tagged_and_nothing_else(
+    ffmpeg_make, tmp_path: Path, size: str, tags: str, expected: str
+) -> None:
+    form = "format=yuv420p" + (f",setparams={tags}" if tags else "")
+    source = ffmpeg_make("tags.mp4", "-f", "lavfi", "-i", f"testsrc2=s={size}:r=5", "-vf", form, "-frames:v", "2")
+    assert colour_tags(source) == expected
+    clip = open_clip(source, CONFIG, Runtime(), tmp_path / "frames")
+    written = write_video(clip.frames, clip, tmp_path / "out.mp4", CONFIG, Runtime())
+    assert colour_tags(written.path) == expected
+    again = open_clip(written.path, CONFIG, Runtime(), tmp_path / "again")
+    difference = np.stack(list(again.frames)).astype(float) - np.stack(list(clip.frames))
+    assert np.abs(difference.mean(axis=(0, 1, 2))).max() < 1
+
+
+def test_colours_that_were_certain_stay_so(ffmpeg_make, tmp_path: Path) -> None:
+    """RGB knows no matrix; what it is turned into says which one it has."""
+    source = ffmpeg_make("rgb.mkv", "-f", "lavfi", "-i", "color=0x2080c0:s=64x48:r=5,format=gbrp", "-c:v", "ffv1",
+        "-frames:v", "2")  # fmt: skip
+    clip = open_clip(source, CONFIG, Runtime(), tmp_path / "frames")
+    written = write_video(clip.frames, clip, tmp_path / "out.mp4", CONFIG, Runtime())
+    assert colour_tags(written.path) == "tv, smpte170m/unknown/unknown"
+    again = open_clip(written.path, CONFIG, Runtime(), tmp_path / "again")
+    np.testing.assert_allclose(again.frames[1][20, 20], (0x20, 0x80, 0xC0), atol=3)
 
 
 def test_transparency_is_dropped(ffmpeg_make, tmp_path: Path) -> None:
