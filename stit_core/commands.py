@@ -21,7 +21,6 @@ from typing import Any
 from tqdm import tqdm
 
 from stit_core.config import PRESETS, EditConfig, RunConfig, preset, shown
-from stit_core.direction_commands import run_directions
 from stit_core.editing import factor_range
 from stit_core.errors import Cancelled, ConfigError, FaceError, StitError
 from stit_core.estimates import estimate, time_steps
@@ -387,4 +386,10 @@ def _tell(options: argparse.Namespace, record: Mapping[str, Any], lines: list[st
     print(json.dumps(record) if options.json else "\n".join(lines))
 
 
-_ACTIONS = {"edit": _edit, "check": _check, "packs": _packs, "directions": run_directions, "runs": _runs}
+def _directions(options: argparse.Namespace) -> None:
+    from stit_core.direction_commands import run_directions  # its statistics take a second to load
+
+    run_directions(options)
+
+
+_ACTIONS = {"edit": _edit, "check": _check, "packs": _packs, "directions": _directions, "runs": _runs}

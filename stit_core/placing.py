@@ -223,7 +223,7 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     believed = warp((1 - strong) * weights.shade + strong * weights.spill, motion)[..., None]
     shade = (skin * change.skin + (1 - skin) * change.features) * believed
     novelty = change.novelty * warp(weights.fresh, motion)
-    way = over_frame(motion) @ np.linalg.inv(matrix).T.astype(np.float32)
+    way = cv2.transform(over_frame(motion), np.linalg.inv(matrix).astype(np.float32))
     moved = cv2.remap(
         frame, columns + way[..., 0], rows + way[..., 1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
     ).astype(np.float32)

@@ -61,7 +61,8 @@ def transfer(work: Transfer, masks: Masks, folder: Path) -> Stitched:
     check_same_frames(alignment, masks)
     record = FrameRecord(folder, alignment, work.fingerprint)
     runtime.step(STAGE, len(record), len(alignment.frame_indices))
-    with ThreadPoolExecutor(max_workers=1) as reader:
+    # Two threads that each use a core; torch's own would only wait for each other.
+    with ThreadPoolExecutor(max_workers=2) as reader, torch_threads(1):
         for position, frame in enumerate(alignment.frame_indices):
             if position in record.rows:
                 continue
