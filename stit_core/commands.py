@@ -386,10 +386,10 @@ def _tell(options: argparse.Namespace, record: Mapping[str, Any], lines: list[st
     print(json.dumps(record) if options.json else "\n".join(lines))
 
 
-def _directions(options: argparse.Namespace) -> None:
+def _directions(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
     from stit_core.direction_commands import run_directions  # its statistics take a second to load
 
-    run_directions(options)
+    run_directions(options, cancel, bars)
 
 
 _ACTIONS = {"edit": _edit, "check": _check, "packs": _packs, "directions": _directions, "runs": _runs}
