@@ -30,6 +30,7 @@ from stit_core.geometry import frame_to_crop, quad_bounds
 from stit_core.warps import warp
 
 FADE = 9.0  # pixels of the crop beyond the head's outline over which motion fades out
+NECK_FADE = 24.0  # the same below the chin, where a neck has to close up or stretch
 EDGE_WIDTH = 1.2  # pixels, deviation of the Gaussian over the edge between what changes and what does not
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
 RELIEF_POWER = 0.1  # of the ratio by which light is shaded: the one for relief
@@ -94,8 +95,10 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     # Ears are drawn elsewhere than they are more often than not: they move with the whole head only, as the neck does.
     still = blocked if whole else np.maximum(blocked, is_one_of(labels, EARS))
     moving = allowed * (1 - still) if whole else allowed * (1 - still) * (labels != NECK)
-    near = cv2.GaussianBlur(cv2.dilate(moving, np.ones((5, 5), np.uint8)), (0, 0), FADE / 2)
-    motion = np.clip(2 * near, 0, 1)
+    chin, around = _chin(source), cv2.dilate(moving, np.ones((5, 5), np.uint8))
+    near, farther = (np.clip(2 * cv2.GaussianBlur(around, (0, 0), fade / 2), 0, 1) for fade in (FADE, NECK_FADE))
+    motion = np.maximum(near, chin * farther) * _up_to(still, FADE / 2)
+    room = chin * np.maximum(_up_to(still, FADE / 2), _up_to(still * (labels != HAIR), FADE / 2))
     skin = cv2.GaussianBlur(is_one_of(labels, (*SKIN_LIKE, *BROWS)), (0, 0), EDGE_WIDTH)
     chin = _chin(source)
     room = chin * np.maximum(_up_to(still, FADE / 2), _up_to(still * (labels != HAIR), FADE / 2))
