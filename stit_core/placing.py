@@ -38,7 +38,7 @@ MEAN = np.full((1, 3), 1 / 3, np.float32)  # of the channels
 SHOULDER = 190.0  # grey levels, from where on what gets brighter is bent towards white
 MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
 GUIDED_WINDOW = 17  # pixels of the crop within which an edge of the picture is looked for
-SPILL = 13  # pixels of the crop, twice the reach beyond the parser's edge: hair shaded further in looks hazy
+SPILL = 9  # pixels of the crop, twice the reach beyond the parser's edge: hair shaded further in looks hazy
 GUIDED_FLAT = 2e-4  # variance of a colour, of 1, under which there is none
 GUIDED_CONTRAST = 1.6  # by which the mask it finds is made clearer: the little that it finds beyond an edge shows
 STRONG = (0.05, 0.2)  # of the logarithm of a ratio: from where a shade spills to that edge, and where all of it does
@@ -88,7 +88,8 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     unshaded = [MOUTH, *(label for label in (*EYES, *LIPS) if label not in classes)]  # teeth have a colour of their own
     unshaded_place = cv2.GaussianBlur(is_one_of(labels, unshaded), (0, 0), EDGE_WIDTH)
     shade = cv2.GaussianBlur(allowed, (0, 0), EDGE_WIDTH) * inwards * (1 - unshaded_place)
-    tinted = np.maximum(allowed, _ears(source)) if {SKIN, *EARS} <= set(classes) else allowed
+    ears = _ears(source) if {SKIN, *EARS} <= set(classes) else np.zeros_like(allowed)
+    tinted = np.maximum(allowed, ears)
     near_skin = cv2.GaussianBlur(cv2.dilate(tinted, np.ones((SPILL, SPILL), np.uint8)), (0, 0), EDGE_WIDTH)
     spill = _guided(tinted, source.picture) * near_skin * (1 - is_one_of(labels, COVERS)) * (1 - unshaded_place)
     whole = HAIR in classes
@@ -99,7 +100,7 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     near, farther = (np.clip(2 * cv2.GaussianBlur(around, (0, 0), fade / 2), 0, 1) for fade in (FADE, NECK_FADE))
     motion = np.maximum(near, chin * farther) * _up_to(still, FADE / 2)
     room = chin * np.maximum(_up_to(still, FADE / 2), _up_to(still * (labels != HAIR), FADE / 2))
-    skin = cv2.GaussianBlur(is_one_of(labels, (*SKIN_LIKE, *BROWS)), (0, 0), EDGE_WIDTH)
+    skin = cv2.GaussianBlur(np.maximum(is_one_of(labels, (*SKIN_LIKE, *BROWS)), ears), (0, 0), EDGE_WIDTH)
     chin = _chin(source)
     room = chin * np.maximum(_up_to(still, FADE / 2), _up_to(still * (labels != HAIR), FADE / 2))
     return Weights(
