@@ -21,10 +21,10 @@ from PIL import Image
 
 from stit_core.config import METHODS, RunConfig, preset
 from stit_core.memory import keep_freed_memory
-from stit_core.packs import find_pack, load_models
+from stit_core.packs.loading import find_pack, load_models
 from stit_core.pipeline import Pipeline
 from stit_core.runtime import Runtime, pick_device, pick_dtype
-from stit_core.store import Store
+from stit_core.store.runs import Store
 
 SHEET_ROWS = 4
 

@@ -19,7 +19,7 @@ from benchmarks.efficacy import (
 )
 from benchmarks.landmark_figures import DEFINITIONS
 from benchmarks.leakage import LEAST_OWN, REASONS, SAME_THING, Leaks
-from stit_core.directions import Card
+from stit_core.directions.library import Card
 
 LARGE_LEAK = 0.3  # of the own effect, from which a cell of the matrix is set in bold
 SHORT_NAMES = {"hair_grey": "grey hair", "hair_light": "light hair", "brow_thickness": "thick brows"}

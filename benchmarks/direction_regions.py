@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stit_core.changed_parts import CLEAR, ENOUGH, LEAST, SHARE, SIDE, WIDE
-from stit_core.directions import Card
-from stit_core.regions import PARTS
+from stit_core.directions.library import Card
+from stit_core.faces.changed_parts import CLEAR, ENOUGH, LEAST, SHARE, SIDE, WIDE
+from stit_core.faces.regions import PARTS
 
 
 def where(cards: Sequence[Card]) -> str:

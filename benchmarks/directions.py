@@ -28,10 +28,10 @@ from benchmarks.leakage import OTHERS, leaks, orthogonalised
 from benchmarks.moved_heads import Instruments, Moved, Reading, choose_heads, encode_heads, move_heads, read_renders
 from benchmarks.pack import attribute_names
 from recipes.training.data import Shards
-from stit_core.directions import SHIPPED, direction_roots, list_directions, load_direction
+from stit_core.directions.library import SHIPPED, direction_roots, list_directions, load_direction
 from stit_core.memory import keep_freed_memory
-from stit_core.pack_manifest import Pack
-from stit_core.packs import find_pack, load_models
+from stit_core.packs.loading import find_pack, load_models
+from stit_core.packs.manifest import Pack
 from stit_core.runtime import pick_device
 
 PARTS = ("generator", "encoder", "parser", "identity", "attributes")

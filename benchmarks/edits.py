@@ -23,10 +23,10 @@ from stit_core.artefacts import Clip
 from stit_core.config import METHODS, preset
 from stit_core.geometry import warp_quad_to_square
 from stit_core.memory import keep_freed_memory
-from stit_core.packs import find_pack, load_models
+from stit_core.packs.loading import find_pack, load_models
 from stit_core.pipeline import Pipeline
 from stit_core.runtime import Runtime, pick_device, pick_dtype
-from stit_core.store import Store
+from stit_core.store.runs import Store
 
 EDITS = (
     ("smile", 2.0),

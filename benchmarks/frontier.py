@@ -33,18 +33,18 @@ from benchmarks.frontier_measures import ChangeMeter, PlaceMeter, jitter, spread
 from benchmarks.frontier_plot import draw_frontier
 from stit_core.artefacts import Alignment, Inversion
 from stit_core.config import PresetName, TuningConfig, preset
-from stit_core.directions import SHIPPED, list_directions, load_direction
-from stit_core.expression import DIRECTIONS as EXPRESSIONS
-from stit_core.fitting import own_copy
+from stit_core.directions.library import SHIPPED, list_directions, load_direction
+from stit_core.fitting.expression import DIRECTIONS as EXPRESSIONS
+from stit_core.fitting.optimising import own_copy
 from stit_core.images import to_picture
 from stit_core.memory import keep_freed_memory
 from stit_core.models.generator import Generator
-from stit_core.pack_manifest import Pack
-from stit_core.packs import Models, find_pack, load_models
+from stit_core.packs.loading import Models, find_pack, load_models
+from stit_core.packs.manifest import Pack
 from stit_core.pipeline import Pipeline
 from stit_core.runtime import Runtime, pick_device, pick_dtype
-from stit_core.store import Store
-from stit_core.tuning import tune
+from stit_core.stages.tuning import tune
+from stit_core.store.runs import Store
 
 FRAMES_LOOKED = 10  # of a clip, whose pivots are compared with the source
 JITTER_REACH = 4  # frames around the middle one whose pivots' jitter is measured

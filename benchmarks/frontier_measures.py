@@ -14,7 +14,7 @@ from torch import Tensor
 from benchmarks.landmark_figures import LEFT_EYE, RIGHT_EYE, PointReader
 from stit_core.images import to_model, to_picture
 from stit_core.models.generator import Generator
-from stit_core.packs import Models
+from stit_core.packs.loading import Models
 
 BATCH = 4
 FACTOR = 2.0

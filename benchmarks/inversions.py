@@ -12,12 +12,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from stit_core.artefacts import Alignment, FrameFolder
 from stit_core.config import RunConfig
-from stit_core.fitting import own_copy
+from stit_core.fitting.optimising import own_copy
 from stit_core.images import to_picture
-from stit_core.inversion import invert
-from stit_core.packs import Models
+from stit_core.packs.loading import Models
 from stit_core.runtime import Runtime
-from stit_core.tuning import tune
+from stit_core.stages.inversion import invert
+from stit_core.stages.tuning import tune
 
 PARTS = ("source", "encoder", "tuned")
 TRIPLES_A_ROW = 2

@@ -11,7 +11,7 @@ import numpy as np
 
 from recipes.heads.parameters import MEASURES, measure
 from stit_core.config import LandmarkConfig
-from stit_core.landmarks import Face, _Finder
+from stit_core.stages.landmarks import Face, _Finder
 
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)  # the person's; the right one is on the picture's left
 # Where the detector's boxes lie about the points: centre and side in units of the points' root mean square distance

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.efficacy import is_ethnicity_pair
-from stit_core.logistic import project_out
+from stit_core.directions.logistic import project_out
 
 # Attributes beside those of the directions that an edit should leave alone.
 OTHERS = ("beard", "hair_grey", "hair_light", "makeup", "brow_thickness")

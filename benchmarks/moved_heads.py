@@ -14,7 +14,7 @@ from benchmarks.groups import choose_evenly, group_indices
 from benchmarks.landmark_figures import BY_PARSER, DEFINITIONS, PointReader, landmark_figures, shoulder_tilt
 from recipes.training.data import Shards
 from stit_core.images import to_picture
-from stit_core.packs import Models
+from stit_core.packs.loading import Models
 
 BATCH = 8
 BALANCED_OVER = ("ethnicity shape", "gender", "age")

@@ -30,11 +30,11 @@ from benchmarks.inversions import caption, draw_sheet, invert_and_tune
 from recipes.heads.parameters import ATTRIBUTE_NAMES
 from recipes.training.data import FACE_CLASSES, Batch, Shards, class_mask, face_psnr
 from stit_core.config import RunConfig, preset
-from stit_core.faces import predictor_file
+from stit_core.faces.reading import predictor_file
 from stit_core.images import to_picture
 from stit_core.memory import keep_freed_memory
-from stit_core.pack_manifest import Pack
-from stit_core.packs import Models, find_pack, load_models
+from stit_core.packs.loading import Models, find_pack, load_models
+from stit_core.packs.manifest import Pack
 from stit_core.runtime import Runtime, pick_device, pick_dtype
 
 BATCH = 16

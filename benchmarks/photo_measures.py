@@ -17,7 +17,7 @@ import cv2
 import dlib
 import numpy as np
 
-from stit_core.faces import predictor_file
+from stit_core.faces.reading import predictor_file
 
 
 @dataclass(frozen=True)

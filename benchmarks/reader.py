@@ -33,9 +33,9 @@ from recipes.labels import fixed
 from recipes.render_dataset import latent_of
 from recipes.render_pairs import PAIRED_SETS, RECEDING
 from recipes.training.reader import NUM_CLASSES, PairShards, class_ious
-from stit_core.correspondence import Motion, head_weight, read_motion
+from stit_core.faces.correspondence import Motion, head_weight, read_motion
 from stit_core.images import to_model
-from stit_core.packs import find_pack, load_models
+from stit_core.packs.loading import find_pack, load_models
 
 BATCH = 8
 HIDDEN_SEED = 10_000

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from stit_core.config import VideoConfig
-from stit_core.probing import probe
+from stit_core.media.probing import probe
 
 
 @dataclass(frozen=True)

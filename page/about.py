@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from stit_core.pack_manifest import Pack
+from stit_core.packs.manifest import Pack
 
 TEXT = """
 ## What it does

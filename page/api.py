@@ -21,7 +21,7 @@ from page.runs import Output
 from page.studio import Studio
 from page.words import without_folders
 from stit_core import config
-from stit_core.commands import parse_edits
+from stit_core.cli.commands import parse_edits
 from stit_core.errors import StitError
 
 POLL_SECONDS = 0.5  # until gradio is asked again whether the caller is still there

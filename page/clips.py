@@ -21,12 +21,12 @@ from page.recent import Recent
 from page.runs import Runs, RunState
 from page.settings import PageSettings
 from page.visits import Visits
-from stit_core import preflight, probing, trimming
 from stit_core.config import PRESETS, LandmarkConfig, VideoConfig
 from stit_core.errors import StitError
-from stit_core.preflight import Preflight
+from stit_core.media import preflight, probing, trimming
+from stit_core.media.preflight import Preflight
 from stit_core.runtime import CancelToken, Progress, Runtime
-from stit_core.store import file_digest
+from stit_core.store.runs import file_digest
 
 PREFLIGHTS = 32  # clips whose pre-flight is remembered
 POSTERS = 16  # samples whose picture is remembered

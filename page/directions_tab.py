@@ -12,7 +12,7 @@ from page.parts import build_html, read_uploads
 from page.shell import LIGHT, PREVIEWS, Shell, Update, told
 from page.step_parts import thumbnail
 from page.training import Lesson, start_training
-from stit_core.directions import Card
+from stit_core.directions.library import Card
 
 HOW = """
 A direction is learned from pictures of faces in two groups, such as *without glasses* and *with glasses*. Upload a

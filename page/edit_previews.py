@@ -18,16 +18,16 @@ import torch
 
 from page.cuts import region, shrunk
 from page.threads import compute_lightly
-from stit_core import compositing, editing, masks
 from stit_core.artefacts import Clip, Tuned
 from stit_core.config import EditConfig, RunConfig, TransferConfig
-from stit_core.faces import draw_faces
+from stit_core.faces.reading import draw_faces
 from stit_core.images import to_model
 from stit_core.models.generator import Generator
 from stit_core.pipeline import Pipeline
-from stit_core.registration import register
-from stit_core.store import disk_errors
-from stit_core.transfer import Transfer
+from stit_core.stages import compositing, editing, masks
+from stit_core.stages.registration import register
+from stit_core.stages.transfer import Transfer
+from stit_core.store.runs import disk_errors
 
 SCRATCH = "previews"  # folder in that of the run's results
 REGION_SIDE = 512  # pixels, longer side of what is shown of a frame

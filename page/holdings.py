@@ -19,7 +19,7 @@ from pathlib import Path
 from page.runs import RunState
 from page.visits import Visits
 from stit_core.errors import StoreError
-from stit_core.store import RUN_DIGITS, disk_errors, file_digest, write_json
+from stit_core.store.runs import RUN_DIGITS, disk_errors, file_digest, write_json
 
 LOG = logging.getLogger(__name__)
 

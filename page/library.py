@@ -14,14 +14,14 @@ from page.recent import Recent
 from page.shelves import own_root, roots_of
 from page.threads import compute_lightly
 from page.visits import Visits
-from stit_core.direction_preview import preview_sheet
-from stit_core.directions import Card, direction_file, is_direction_name, list_directions, load_direction
-from stit_core.editing import tell_overlaps
+from stit_core.directions.library import Card, direction_file, is_direction_name, list_directions, load_direction
+from stit_core.directions.preview import preview_sheet
 from stit_core.errors import DirectionError
-from stit_core.pack_manifest import Pack
-from stit_core.packs import Models
+from stit_core.packs.loading import Models
+from stit_core.packs.manifest import Pack
 from stit_core.runtime import Runtime
-from stit_core.store import disk_errors
+from stit_core.stages.editing import tell_overlaps
+from stit_core.store.runs import disk_errors
 
 SHEETS = 64  # directions whose preview is remembered
 SUGGESTIONS = (

@@ -9,7 +9,7 @@ import torch
 from page.jobs import Kind
 from stit_core.config import PRESETS, RunConfig
 from stit_core.estimates import FIXED_SECONDS, StepTimes, estimate, registering, time_fit, time_steps
-from stit_core.packs import Models
+from stit_core.packs.loading import Models
 from stit_core.runtime import Runtime, pick_dtype
 
 # Shares of FIXED_SECONDS, in the order of the work; the stages that the schedule changes stand between them.

@@ -20,13 +20,13 @@ from PIL import Image
 from page.cuts import bounds, mouth_openness, shrunk, spread, thumbnail
 from page.edit_previews import KeyFrame, PastedFrames, TransferredFrames, pivot_of
 from page.threads import compute_lightly
-from stit_core import alignment
 from stit_core.artefacts import Alignment, Clip, Landmarks
 from stit_core.config import AlignmentConfig, CompositeConfig, EditConfig, RunConfig, TransferConfig
 from stit_core.errors import Cancelled, StitError
-from stit_core.faces import draw_faces
+from stit_core.faces.reading import draw_faces
 from stit_core.geometry import warp_quad_to_square
 from stit_core.pipeline import Pipeline
+from stit_core.stages import alignment
 
 CUT_REACH = 1.6  # of the quad's side, kept around a face for other quads of the same frame
 DETAILED = 1.0  # pixels of a kept picture to a pixel of the crop that is cut from it

@@ -16,7 +16,7 @@ from page.jobs import INTERRUPTED, INTERRUPTED_HINT, Status
 from page.visits import Visits, new_id
 from stit_core.config import METHODS, AlignmentConfig, RunConfig, TransferConfig, preset
 from stit_core.errors import ConfigError, StitError
-from stit_core.store import disk_errors, write_json
+from stit_core.store.runs import disk_errors, write_json
 
 LOG = logging.getLogger(__name__)
 

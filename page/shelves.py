@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from page.visits import Visits
-from stit_core.directions import direction_roots
+from stit_core.directions.library import direction_roots
 
 OWN = "directions"  # folder of a run's own directions, in its private folder
 

@@ -11,7 +11,7 @@ from page.parts import build_html, build_part, data_url, read_number, read_trim
 from page.runs import RunState
 from page.shell import LIGHT, LOOKS, Shell, Update, told
 from stit_core.errors import StitError
-from stit_core.preflight import Preflight
+from stit_core.media.preflight import Preflight
 
 FRAME_HEIGHT = 360  # pixels of a frame that the browser cannot show itself
 NO_CLIP = {"clip": None}  # of the trim, which then hides itself

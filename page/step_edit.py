@@ -12,7 +12,7 @@ from page.parts import build_html, build_part, data_url, read_factors, read_sett
 from page.runs import RunState
 from page.shell import LIGHT, PREVIEWS, WATCH, Shell, Update, told
 from page.step_parts import thumbnail
-from stit_core.directions import Card
+from stit_core.directions.library import Card
 
 FACTOR_LIMIT = 3.0  # of a slider, where heads-256 looks right; what is typed may lie beyond
 FIRST_FACTOR = 1.5  # of a direction that was just chosen

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from page.parts import data_url
-from stit_core.direction_preview import FACTORS, LABEL_HEIGHT, SIDE
+from stit_core.directions.preview import FACTORS, LABEL_HEIGHT, SIDE
 
 THUMBNAIL_SIDE = 128  # pixels of a head on a card
 ENDS = (-1.5, 1.5)  # of FACTORS; the two ends that a card names

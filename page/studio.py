@@ -26,12 +26,12 @@ from page.settings import PageSettings
 from page.shelves import roots_of
 from page.threads import compute_heavily
 from page.works import Task, check_edit
-from stit_core import probing
 from stit_core.config import AlignmentConfig, RunConfig
-from stit_core.directions import load_direction
+from stit_core.directions.library import load_direction
 from stit_core.errors import StitError
+from stit_core.media import probing
 from stit_core.memory import give_back_memory
-from stit_core.packs import Models, find_pack, load_models
+from stit_core.packs.loading import Models, find_pack, load_models
 from stit_core.pipeline import Pipeline
 from stit_core.runtime import Runtime, pick_device, pick_dtype
 

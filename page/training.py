@@ -14,12 +14,12 @@ from page.shelves import own_root
 from page.studio import Studio
 from page.visits import link_or_copy, new_id, safe_name
 from stit_core.config import DirectionTrainingConfig
-from stit_core.direction_training import Texts, train_directions
-from stit_core.directions import check_name
+from stit_core.directions.labelled_pictures import SUFFIXES, open_pictures
+from stit_core.directions.library import check_name
+from stit_core.directions.training import Texts, train_directions
 from stit_core.errors import DirectionError
-from stit_core.labelled_pictures import SUFFIXES, open_pictures
 from stit_core.runtime import Runtime
-from stit_core.store import disk_errors
+from stit_core.store.runs import disk_errors
 
 SECONDS_A_PICTURE = 0.3  # to find the face and encode it, on one core
 FIT_SECONDS = 20.0

@@ -17,7 +17,7 @@ from pathlib import Path
 from page.disk import make_private, remove_strays
 from page.settings import PageSettings
 from stit_core.errors import StitError
-from stit_core.store import Store, disk_errors
+from stit_core.store.runs import Store, disk_errors
 
 LOG = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from stit_core.directions import Card
+from stit_core.directions.library import Card
 from stit_core.errors import StitError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from page.jobs import Status
     from page.runs import Output
     from page.studio import Limits
-    from stit_core.preflight import Preflight
+    from stit_core.media.preflight import Preflight
 
 STAGE_WORDS = {
     "clip": "Reading the clip",

@@ -20,7 +20,7 @@ from page.visits import Visits, new_id
 from stit_core.artefacts import Clip
 from stit_core.config import RunConfig
 from stit_core.errors import Cancelled, ConfigError, StitError
-from stit_core.packs import Models
+from stit_core.packs.loading import Models
 from stit_core.pipeline import Pipeline
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_dtype

@@ -22,17 +22,17 @@ import torch
 
 from recipes.labels import ETHNICITY, SETS, LabelledSet
 from recipes.render_labelled import ALL_SETS, render_labelled
-from stit_core.changed_parts import changed_parts
 from stit_core.config import DirectionTrainingConfig
-from stit_core.direction_figures import relations, warnings_of
-from stit_core.direction_parts import PAIRS, pair_entries, pictured_changes
-from stit_core.direction_training import Texts, name_pairs, train_directions
-from stit_core.directions import Direction, direction_file, list_directions, load_direction, save_direction
-from stit_core.labelled_pictures import open_pictures
+from stit_core.directions.figures import relations, warnings_of
+from stit_core.directions.labelled_pictures import open_pictures
+from stit_core.directions.library import Direction, direction_file, list_directions, load_direction, save_direction
+from stit_core.directions.parts import PAIRS, pair_entries, pictured_changes
+from stit_core.directions.training import Texts, name_pairs, train_directions
+from stit_core.faces.changed_parts import changed_parts
+from stit_core.faces.regions import PARTS
 from stit_core.memory import keep_freed_memory
-from stit_core.pack_manifest import Pack
-from stit_core.packs import Models, find_pack, load_models
-from stit_core.regions import PARTS
+from stit_core.packs.loading import Models, find_pack, load_models
+from stit_core.packs.manifest import Pack
 from stit_core.runtime import Runtime
 
 HEADS = 200  # a set, each once in every class

@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = [bool(options.names), options.older_than is not None, options.all]
         if sum(chosen) != 1:
             parser.error("say what to delete: names, --older-than DAYS or --all")
-    from stit_core import commands  # heavy, so that --help and wrong usage answer at once
+    from stit_core.cli import commands  # heavy, so that --help and wrong usage answer at once
 
     return commands.execute(options)
 

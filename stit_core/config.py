@@ -249,7 +249,7 @@ class StitchConfig(_Settings):
     then polished for up to `steps` steps, from between the fits around it. window = 1 is STIT: a fresh start for each
     frame. With noise_lr > 0 the polish moves the frame's noise planes too, or, with lr = 0, them alone.
     With target "pivot" the border meets the tuned pivot instead of the source, which the generator can draw, and what
-    the pivot lacks of the source is added when the crop is pasted (stit_core/detail.py).
+    the pivot lacks of the source is added when the crop is pasted (stit_core/change/detail.py).
     """
 
     steps: int = 100  # per frame

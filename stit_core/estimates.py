@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from stit_core.config import RunConfig, StitchConfig
-from stit_core.fitting import own_copy
+from stit_core.fitting.optimising import own_copy
 from stit_core.models.generator import Generator
-from stit_core.packs import Models
+from stit_core.packs.loading import Models
 from stit_core.runtime import Runtime
-from stit_core.stitching import NOISE_FROM
+from stit_core.stages.stitching import NOISE_FROM
 
 TIMED_STEPS, MOST_STEPS = 2, 5  # of each kind; more than the first number only while they are short
 SHORT_SECONDS = 0.5  # in which a kind's steps are repeated

@@ -16,27 +16,8 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from stit_core import (
-    alignment,
-    compositing,
-    directions,
-    editing,
-    expression,
-    frame_record,
-    inversion,
-    landmarks,
-    masks,
-    measuring,
-    probing,
-    regions,
-    registration,
-    stitching,
-    transfer,
-    tuning,
-    turning,
-    video,
-)
 from stit_core import report as reports
+from stit_core import turning
 from stit_core.artefacts import (
     Alignment,
     Clip,
@@ -50,18 +31,35 @@ from stit_core.artefacts import (
     Stitched,
     Tuned,
 )
+from stit_core.change.detail import transfer_detail
 from stit_core.config import RunConfig
-from stit_core.detail import transfer_detail
-from stit_core.directions import Direction
+from stit_core.directions import library as directions
+from stit_core.directions.library import Direction
 from stit_core.errors import ArtefactMismatchError, ConfigError, StoreError, VideoError
-from stit_core.fitting import own_copy
+from stit_core.faces import regions
+from stit_core.fitting import expression, frame_record
+from stit_core.fitting.optimising import own_copy
 from stit_core.geometry import warp_quad_to_square
 from stit_core.images import to_picture
+from stit_core.media import probing, video
 from stit_core.models.generator import Generator
-from stit_core.packs import Models
+from stit_core.packs.loading import Models
 from stit_core.report import Report
 from stit_core.runtime import Runtime
-from stit_core.store import Run, Store, file_digest, key, save_artefact
+from stit_core.stages import (
+    alignment,
+    compositing,
+    editing,
+    inversion,
+    landmarks,
+    masks,
+    measuring,
+    registration,
+    stitching,
+    transfer,
+    tuning,
+)
+from stit_core.store.runs import Run, Store, file_digest, key, save_artefact
 
 STAGES = (
     "clip",

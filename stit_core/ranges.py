@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from stit_core import compositing, range_grid, video
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.errors import ConfigError
+from stit_core.media import grids as range_grid
+from stit_core.media import video
+from stit_core.media.grids import Grid
 from stit_core.pipeline import Pipeline
-from stit_core.range_grid import Grid
 from stit_core.report import Report
 from stit_core.runtime import Runtime
+from stit_core.stages import compositing
 
 GRID_STAGE = "grid"
 

@@ -18,12 +18,12 @@ import torch
 
 from stit_core.artefacts import Clip, Measures
 from stit_core.config import RunConfig, VideoConfig
-from stit_core.directions import Direction
+from stit_core.directions.library import Direction
 from stit_core.errors import StoreError, VideoError
-from stit_core.pack_manifest import Pack
-from stit_core.probing import Probe, trimmed_frames
+from stit_core.media.probing import Probe, trimmed_frames
+from stit_core.packs.manifest import Pack
 from stit_core.runtime import Runtime
-from stit_core.store import disk_errors, write_json
+from stit_core.store.runs import disk_errors, write_json
 
 MANIFEST_FORMAT = 1
 PNG_BYTES_PER_PIXEL = 2.0  # of a stored frame, generously

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from geometry_cases import REFERENCE, clip_of, landmarks_of, levels_apart, reference_frame, stopping_at
 
-from stit_core.alignment import align, fit_quads, jitter, jitter_by_frame, stretches
 from stit_core.config import AlignmentConfig
 from stit_core.errors import ArtefactMismatchError, Cancelled, FaceError
 from stit_core.runtime import Runtime
+from stit_core.stages.alignment import align, fit_quads, jitter, jitter_by_frame, stretches
 
 POINTS = REFERENCE["landmarks"]
 ALL = tuple(range(12))

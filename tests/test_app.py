@@ -20,7 +20,7 @@ from page.jobs import Status
 from page.parts import read_factors, read_index, read_number, read_settings_part, read_trim
 from page.runs import Output, RunState
 from stit_core.config import METHODS, PRESETS, REGIONS, RunConfig, preset
-from stit_core.directions import Card
+from stit_core.directions.library import Card
 from stit_core.errors import Cancelled, StitError, VideoError
 
 MEASURES = {"psnr": 31.0, "lpips": 0.1, "border_loss": 0.002, "id_cosine": 0.9, "tl_id": 0.995, "tg_id": 0.95}

@@ -31,9 +31,9 @@ from benchmarks.moved_heads import Instruments, Moved, Reading, choose_heads, mo
 from recipes.heads.landmarks import NEUTRAL
 from recipes.heads.parameters import MEASURES, measure
 from recipes.heads.shape import head_rotation
-from stit_core.directions import Card
+from stit_core.directions.library import Card
 from stit_core.images import to_picture
-from stit_core.packs import find_pack, load_models
+from stit_core.packs.loading import find_pack, load_models
 
 FACTORS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
 NAN = float("nan")

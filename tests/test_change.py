@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from transfer_cases import HAIR, SIZE, SKIN, WHOLE_FACE, drawn, head_labels, painted
 
-from stit_core.change import Change, read_change
-from stit_core.drawn import fill
+from stit_core.change.drawn import fill
+from stit_core.change.reading import Change, read_change
 
 STILL = np.zeros((SIZE, SIZE, 2), np.float32)
 LABELS = head_labels()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from labelled_heads import draw_head, tinted, with_noise
 
-from stit_core.changed_parts import ENOUGH, LEAST, ORDER, SHARE, changed_parts, part_changes, typical_changes
-from stit_core.regions import PARTS
+from stit_core.faces.changed_parts import ENOUGH, LEAST, ORDER, SHARE, changed_parts, part_changes, typical_changes
+from stit_core.faces.regions import PARTS
 
 
 def changes_of(first: np.ndarray, second: np.ndarray, labels: np.ndarray, others: np.ndarray) -> dict[str, float]:

@@ -16,11 +16,11 @@ import torch
 from rule_weights import weights_by_rule
 from torch import Tensor, nn
 
-from stit_core import checkpoints
 from stit_core.errors import CheckpointError
 from stit_core.models.generator import Generator
 from stit_core.models.perceptual import Lpips
-from stit_core.official_names import nvidia_slots, rosinality_slots
+from stit_core.packs import checkpoints
+from stit_core.packs.official_names import nvidia_slots, rosinality_slots
 
 W_DIM = 12
 PLAN = {4: 6, 8: 6, 16: 4}

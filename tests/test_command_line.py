@@ -16,9 +16,9 @@ import pytest
 from drawn_face import write_clip
 from tiny_pack import make_direction
 
-from stit_core import commands
 from stit_core.__main__ import main
-from stit_core.commands import parse_edits, parse_settings
+from stit_core.cli import commands
+from stit_core.cli.commands import parse_edits, parse_settings
 from stit_core.config import RunConfig
 from stit_core.errors import ConfigError
 

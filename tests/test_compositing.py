@@ -9,10 +9,10 @@ import pytest
 from geometry_cases import CLIP_HASH, KEPT_EVERY, REFERENCE, clip_of, levels_apart, reference_frame
 
 from stit_core.artefacts import Alignment, Clip, FrameFolder, Stitched
-from stit_core.compositing import add_mark, composite, feather_mask, feather_radius, paste
 from stit_core.config import CompositeConfig
 from stit_core.errors import ArtefactMismatchError, Cancelled
 from stit_core.runtime import CancelToken, Runtime
+from stit_core.stages.compositing import add_mark, composite, feather_mask, feather_radius, paste
 
 FRAME, QUAD, CROP = reference_frame(7), REFERENCE["quads_default"][7], 255 - REFERENCE["crop_7"]
 MASK = REFERENCE["paste_mask_in"]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stit_core.correspondence import HEAD_CLASSES, Motion, head_weight, read_motion
+from stit_core.faces.correspondence import HEAD_CLASSES, Motion, head_weight, read_motion
 
 SIZE = 64
 Warp = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from stit_core.detail import transfer_detail, zoom_of
+from stit_core.change.detail import transfer_detail, zoom_of
 
 SIZE = 128
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stit_core import directions
 from stit_core.__main__ import main
-from stit_core.direction_import import STIT_TEXTS, import_directions
-from stit_core.directions import Card, list_directions, load_direction, save_direction
+from stit_core.directions import library as directions
+from stit_core.directions.importing import STIT_TEXTS, import_directions
+from stit_core.directions.library import Card, list_directions, load_direction, save_direction
 from stit_core.errors import DirectionError
-from stit_core.pack_manifest import Pack
-from stit_core.packs import find_pack
+from stit_core.packs.loading import find_pack
+from stit_core.packs.manifest import Pack
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = sorted(STIT_TEXTS)

@@ -11,8 +11,8 @@ from labelled_heads import draw_head, tinted
 from PIL import Image
 from tiny_pack import RESOLUTION, make_direction
 
-from stit_core.changed_parts import changed_parts
-from stit_core.direction_parts import (
+from stit_core.directions.labelled_pictures import PictureEntry, open_pictures
+from stit_core.directions.parts import (
     HEADS,
     PAIRS,
     STAGE,
@@ -23,9 +23,9 @@ from stit_core.direction_parts import (
     pictured_changes,
 )
 from stit_core.errors import Cancelled
-from stit_core.labelled_pictures import PictureEntry, open_pictures
-from stit_core.packs import Models, find_pack, load_models
-from stit_core.regions import PARTS
+from stit_core.faces.changed_parts import changed_parts
+from stit_core.faces.regions import PARTS
+from stit_core.packs.loading import Models, find_pack, load_models
 from stit_core.runtime import CancelToken, Runtime
 
 pytest_plugins = ["fixtures_pack"]

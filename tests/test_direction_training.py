@@ -24,20 +24,23 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from tiny_pack import NUM_WS, RESOLUTION, make_direction
 
-from stit_core import direction_parts, direction_training, directions, logistic
 from stit_core.__main__ import main
-from stit_core.commands import Bars
+from stit_core.cli.commands import Bars
 from stit_core.config import DirectionTrainingConfig
-from stit_core.direction_figures import warnings_of
-from stit_core.direction_preview import FACTORS, LABEL_HEIGHT, preview_sheet
-from stit_core.direction_preview import SIDE as HEAD
-from stit_core.direction_training import Texts, name_pairs, train_directions
-from stit_core.directions import Card, list_directions, load_direction, save_direction
+from stit_core.directions import library as directions
+from stit_core.directions import logistic
+from stit_core.directions import parts as direction_parts
+from stit_core.directions import training as direction_training
+from stit_core.directions.figures import warnings_of
+from stit_core.directions.labelled_pictures import PictureSet, UnusablePicture, open_pictures
+from stit_core.directions.library import Card, list_directions, load_direction, save_direction
+from stit_core.directions.picture_latents import LatentCache, encode_pictures, make_crop
+from stit_core.directions.preview import FACTORS, LABEL_HEIGHT, preview_sheet
+from stit_core.directions.preview import SIDE as HEAD
+from stit_core.directions.training import Texts, name_pairs, train_directions
 from stit_core.errors import Cancelled, DirectionError
 from stit_core.images import to_model
-from stit_core.labelled_pictures import PictureSet, UnusablePicture, open_pictures
-from stit_core.packs import Models, find_pack, load_models
-from stit_core.picture_latents import LatentCache, encode_pictures, make_crop
+from stit_core.packs.loading import Models, find_pack, load_models
 from stit_core.runtime import CancelToken, Runtime
 
 pytest_plugins = ["fixtures_pack"]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from tiny_pack import NUM_WS, make_direction
 
-from stit_core.direction_commands import card_lines
-from stit_core.directions import Card, delete_direction, list_directions, load_direction, save_direction
+from stit_core.cli.directions import card_lines
+from stit_core.directions.library import Card, delete_direction, list_directions, load_direction, save_direction
 from stit_core.errors import DirectionError, StoreError
-from stit_core.pack_manifest import Pack
-from stit_core.packs import find_pack
+from stit_core.packs.loading import find_pack
+from stit_core.packs.manifest import Pack
 
 pytest_plugins = ["fixtures_pack"]
 

@@ -8,10 +8,10 @@ import torch
 
 from stit_core.artefacts import Tuned
 from stit_core.config import EditConfig
-from stit_core.editing import edit, factor_range, tell_overlaps
+from stit_core.directions.logistic import cosine
 from stit_core.errors import ConfigError, DirectionError
-from stit_core.logistic import cosine
 from stit_core.runtime import Runtime
+from stit_core.stages.editing import edit, factor_range, tell_overlaps
 from tests.stage_cases import CLIP_HASH, tiny_generator
 
 FRAMES = 5

@@ -11,9 +11,9 @@ from tiny_pack import make_networks
 from stit_core import estimates
 from stit_core.config import RunConfig, StitchConfig, TuningConfig
 from stit_core.estimates import FIXED_SECONDS, REGISTER_SECONDS, TRANSFER_SECONDS, StepTimes, estimate, time_steps
-from stit_core.fitting import own_copy
+from stit_core.fitting.optimising import own_copy
 from stit_core.models.generator import Generator
-from stit_core.packs import Models, find_pack
+from stit_core.packs.loading import Models, find_pack
 from stit_core.runtime import Runtime
 
 pytest_plugins = ["fixtures_pack"]

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from stit_core import expression
 from stit_core.config import TuningConfig
 from stit_core.errors import Cancelled
-from stit_core.expression import expression_figures, fit_expression, predict
-from stit_core.key_frames import key_rows, steady
+from stit_core.fitting import expression
+from stit_core.fitting.expression import expression_figures, fit_expression, predict
+from stit_core.fitting.key_frames import key_rows, steady
 from stit_core.runtime import Runtime
-from stit_core.tuning import tune
+from stit_core.stages.tuning import tune
 from tests.stage_cases import alignment_of, pivots_of, tiny_generator
 
 FRAMES = 9
@@ -118,7 +118,7 @@ def test_tuning_begins_with_the_expression_where_settings_and_directions_ask_for
         asked.append((crops, rows.tolist(), generator, reach, runtime.seed))
         return pivots + vectors.sum(dim=0)
 
-    monkeypatch.setattr("stit_core.tuning.fit_expression", fit)
+    monkeypatch.setattr("stit_core.stages.tuning.fit_expression", fit)
     vectors = torch.ones(2, net.num_ws, 512)
     for name, reach, given, shift in (("off", 0.0, vectors, 0.0), ("none", 0.5, None, 0.0), ("on", 0.5, vectors, 2.0)):
         (tmp_path / name).mkdir()

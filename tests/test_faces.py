@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stit_core.faces import draw_faces, landmark_finder, read_faces
+from stit_core.faces.reading import draw_faces, landmark_finder, read_faces
 from stit_core.models.reader import CompactReader
 from stit_core.runtime import Runtime
 from tests.stage_cases import tiny_generator

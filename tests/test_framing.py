@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from labelled_heads import draw_head, tinted, with_noise
 
-from stit_core.framing import framing
+from stit_core.faces.framing import framing
 
 
 def corner_error(found: np.ndarray, zoom: float, shift: tuple[float, float]) -> float:

@@ -12,9 +12,9 @@ from PIL import Image
 
 from stit_core.config import VideoConfig
 from stit_core.errors import VideoError
-from stit_core.preflight import frame_at
+from stit_core.media.preflight import frame_at
+from stit_core.media.video import open_clip, probe, write_video
 from stit_core.runtime import Runtime
-from stit_core.video import open_clip, probe, write_video
 
 
 def refuse(path: Path, said: str, folder: Path, **limits: float) -> None:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from stit_core.config import InversionConfig
 from stit_core.errors import Cancelled, StitError
-from stit_core.inversion import invert
 from stit_core.runtime import Runtime
+from stit_core.stages.inversion import invert
 from tests.stage_cases import alignment_of
 
 LAYERS = 4

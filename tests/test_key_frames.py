@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from stit_core.key_frames import between, key_rows, steady
+from stit_core.fitting.key_frames import between, key_rows, steady
 
 
 def test_key_frames_are_the_middles_of_equal_stretches_and_hold_the_middle_frame():

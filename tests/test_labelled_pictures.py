@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stit_core import labelled_pictures as lp
+from stit_core.directions import labelled_pictures as lp
 from stit_core.errors import DirectionError
 
 

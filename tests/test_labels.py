@@ -13,8 +13,8 @@ from recipes.labels import BEARD, ETHNICITY, EXTREME, SETS, LabelledSet, fixed
 from recipes.make_directions import texts_of
 from recipes.render_dataset import latent_of
 from recipes.render_labelled import ALL_SETS, SEED, head_of, picture_file
-from stit_core.direction_training import name_pairs
-from stit_core.labelled_pictures import person_of
+from stit_core.directions.labelled_pictures import person_of
+from stit_core.directions.training import name_pairs
 
 STIT = {
     "age eye_distance eye_eyebrow_distance eye_ratio eyes_open gender lip_ratio mouth_open mouth_ratio",

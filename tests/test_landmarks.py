@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stit_core import faces, landmarks
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.config import LandmarkConfig
 from stit_core.errors import FaceError, StitError
-from stit_core.landmarks import FaceSearch, bridge, find_faces, find_landmarks
+from stit_core.faces import reading as faces
 from stit_core.runtime import Runtime
+from stit_core.stages import landmarks
+from stit_core.stages.landmarks import FaceSearch, bridge, find_faces, find_landmarks
 from stit_core.turning import turn_box, turn_picture, turn_points
 
 DATA = Path(__file__).parent / "data"

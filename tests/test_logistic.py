@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from stit_core import logistic
+from stit_core.directions import logistic
 
 PEOPLE, EACH, WIDTH = 60, 3, 400
 

@@ -12,8 +12,8 @@ from stit_core.artefacts import Alignment, FrameFolder
 from stit_core.config import MaskConfig
 from stit_core.errors import Cancelled, FaceError, StoreError
 from stit_core.geometry import to_crop_pixels
-from stit_core.masks import full_masks, keep_face, make_masks, mask_regions, steady
 from stit_core.runtime import Runtime
+from stit_core.stages.masks import full_masks, keep_face, make_masks, mask_regions, steady
 
 SKIN, HAT = 1, 18
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stit_core.measuring import MOST_FRAMES, measured_positions
 from stit_core.metrics import temporal_identity
+from stit_core.stages.measuring import MOST_FRAMES, measured_positions
 
 
 @pytest.mark.parametrize("count", [1, 2, MOST_FRAMES, MOST_FRAMES + 1, 88, 1800])

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from rule_weights import REFERENCE, deviation, drawn_input, layout_digest, weights_by_rule
 from torch import Tensor
 
-from stit_core.checkpoints import generator_from_state
 from stit_core.models.generator import Generator, channel_plan
 from stit_core.models.ops import StyledConv, ToRGB, scale_shift_leak, upsample_2x
-from stit_core.official_names import nvidia_slots, rosinality_slots
+from stit_core.packs.checkpoints import generator_from_state
+from stit_core.packs.official_names import nvidia_slots, rosinality_slots
 
 TOLERANCE = 1e-4
 SMALL = {4: 12, 8: 12, 16: 8, 32: 6}

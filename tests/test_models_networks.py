@@ -12,17 +12,17 @@ from PIL import Image
 from rule_weights import REFERENCE, deviation, drawn_input, layout_digest, weights_by_rule
 from torch import Tensor, nn
 
-from stit_core.checkpoints import (
+from stit_core.models.encoders import E4eEncoder, resize_to
+from stit_core.models.identity import ArcFace
+from stit_core.models.parsing import BiSeNet
+from stit_core.models.perceptual import Lpips, alexnet_trunk, unit_channels
+from stit_core.packs.checkpoints import (
     encoder_from_state,
     identity_from_state,
     parser_from_state,
     perceptual_from_state,
     read_torch,
 )
-from stit_core.models.encoders import E4eEncoder, resize_to
-from stit_core.models.identity import ArcFace
-from stit_core.models.parsing import BiSeNet
-from stit_core.models.perceptual import Lpips, alexnet_trunk, unit_channels
 
 TOLERANCE = 1e-4
 

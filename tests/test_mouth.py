@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from transfer_cases import MOUTH, SIZE, WHOLE_FACE, drawn, head_labels, landmarks
 
-from stit_core.change import read_change
-from stit_core.drawn import Drawn
-from stit_core.mouth import Opening, draw_mouth, drop_jaw, find_opening
+from stit_core.change.drawn import Drawn
+from stit_core.change.mouth import Opening, draw_mouth, drop_jaw, find_opening
+from stit_core.change.reading import read_change
 
 STILL = np.zeros((SIZE, SIZE, 2), np.float32)
 LEFT, RIGHT, LIPS_MEET, CHIN = 50.0, 78.0, 92.0, 114

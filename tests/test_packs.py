@@ -18,11 +18,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_pack import NUM_WS, RESOLUTION, file_entry, make_networks
 
-from stit_core import downloads
-from stit_core.downloads import DownloadLimits, download
 from stit_core.errors import Cancelled, CheckpointError, PackError
-from stit_core.pack_manifest import read_manifest, verify_pack
-from stit_core.packs import fetch_pack, find_pack, list_packs, load_models
+from stit_core.packs import downloads
+from stit_core.packs.downloads import DownloadLimits, download
+from stit_core.packs.loading import fetch_pack, find_pack, list_packs, load_models
+from stit_core.packs.manifest import read_manifest, verify_pack
 from stit_core.runtime import CancelToken, Runtime
 
 pytest_plugins = ["fixtures_pack"]

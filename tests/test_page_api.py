@@ -16,8 +16,8 @@ from page_cases import PATIENCE, begin, finish, make_studio, wait_for
 
 from page.api import endpoints
 from page.studio import Studio
-from stit_core import probing
 from stit_core.config import VideoConfig
+from stit_core.media import probing
 
 pytest_plugins = ["fixtures_pack"]
 

@@ -15,8 +15,8 @@ import imageio_ffmpeg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from stit_core.directions import Card, save_direction
-from stit_core.packs import find_pack
+from stit_core.directions.library import Card, save_direction
+from stit_core.packs.loading import find_pack
 from tests.drawn_face import write_clip
 from tests.labelled_sets import apart, write_set
 from tests.page_server import (

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from page_server import Server, serve
 
-from stit_core.directions import Card, save_direction
-from stit_core.packs import find_pack
+from stit_core.directions.library import Card, save_direction
+from stit_core.packs.loading import find_pack
 from tests.drawn_face import write_clip
 from tests.tiny_pack import make_direction, write_pack
 

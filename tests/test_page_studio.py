@@ -20,13 +20,13 @@ from page.runs import Output
 from page.shelves import own_root
 from page.studio import Studio
 from page.visits import new_id
-from stit_core import probing
 from stit_core.__main__ import main
 from stit_core.config import VideoConfig
-from stit_core.directions import Card, save_direction
+from stit_core.directions.library import Card, save_direction
 from stit_core.errors import ConfigError, DirectionError, StitError, VideoError
+from stit_core.media import probing
+from stit_core.media.video import open_clip
 from stit_core.runtime import CancelToken, Runtime
-from stit_core.video import open_clip
 
 pytest_plugins = ["fixtures_pack"]
 

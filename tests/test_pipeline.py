@@ -17,19 +17,19 @@ import torch
 from drawn_face import write_clip
 from PIL import Image
 
-from stit_core import ffmpeg, probing
 from stit_core import pipeline as pipelines
 from stit_core import report as reports
 from stit_core.artefacts import Clip
 from stit_core.config import RunConfig, VideoConfig, preset
 from stit_core.errors import ArtefactMismatchError, Cancelled, DirectionError, PackError, StoreError, VideoError
+from stit_core.media import ffmpeg, probing
 from stit_core.models.generator import Generator
-from stit_core.packs import Models, find_pack
+from stit_core.packs.loading import Models, find_pack
 from stit_core.pipeline import Pipeline
 from stit_core.ranges import run_range
 from stit_core.report import manifest_path
 from stit_core.runtime import CancelToken, Runtime
-from stit_core.store import Store
+from stit_core.store.runs import Store
 
 pytest_plugins = ["fixtures_pack"]
 

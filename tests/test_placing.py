@@ -5,11 +5,8 @@ import numpy as np
 import pytest
 from transfer_cases import EAR, GLASSES, HAIR, SIZE, SKIN, WHOLE_FACE, drawn, head_labels, landmarks, painted
 
-from stit_core.change import Change
-from stit_core.config import TransferConfig
-from stit_core.drawn import Drawn
-from stit_core.geometry import quad_bounds
-from stit_core.placing import (
+from stit_core.change.drawn import Drawn
+from stit_core.change.placing import (
     GUIDED_CONTRAST,
     GUIDED_FLAT,
     GUIDED_WINDOW,
@@ -18,6 +15,9 @@ from stit_core.placing import (
     apply_change,
     place_weights,
 )
+from stit_core.change.reading import Change
+from stit_core.config import TransferConfig
+from stit_core.geometry import quad_bounds
 
 LABELS, EARRING = head_labels(), 9
 

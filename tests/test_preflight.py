@@ -17,14 +17,14 @@ import pytest
 from drawn_face import draw_face, write_clip
 from PIL import Image
 
-from stit_core import ffmpeg, preflight
 from stit_core.config import LandmarkConfig, VideoConfig
 from stit_core.errors import Cancelled, VideoError
-from stit_core.landmarks import Face
-from stit_core.preflight import Preflight, Stretch, frame_at, judge, look_into
-from stit_core.probing import probe
+from stit_core.media import ffmpeg, preflight
+from stit_core.media.preflight import Preflight, Stretch, frame_at, judge, look_into
+from stit_core.media.probing import probe
+from stit_core.media.trimming import trim_facts
 from stit_core.runtime import CancelToken, Runtime
-from stit_core.trimming import trim_facts
+from stit_core.stages.landmarks import Face
 
 pytest_plugins = ["fixtures_pack"]
 

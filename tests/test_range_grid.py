@@ -16,15 +16,15 @@ import torch
 from drawn_face import draw_face, write_clip
 from PIL import Image
 
-from stit_core import probing
 from stit_core.config import VideoConfig, preset
 from stit_core.errors import Cancelled, ConfigError, DirectionError, VideoError
-from stit_core.packs import Models, find_pack
+from stit_core.media import probing
+from stit_core.media.grids import DARK, Grid, draw_labels, fill, plan_grid
+from stit_core.packs.loading import Models, find_pack
 from stit_core.pipeline import Pipeline
-from stit_core.range_grid import DARK, Grid, draw_labels, fill, plan_grid
 from stit_core.ranges import range_warnings, run_range
 from stit_core.runtime import CancelToken, Runtime
-from stit_core.store import Store
+from stit_core.store.runs import Store
 
 pytest_plugins = ["fixtures_pack"]
 
@@ -281,7 +281,7 @@ def test_a_grid_too_fine_to_see_is_left_out_with_a_warning(home: Path) -> None:
     made = run_range(whole, clip, home / "r.mp4", "smile", [1.0] * 2)
     assert made.grid is not None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stit_core.range_grid.SMALLEST_CELL", 241)
+        patch.setattr("stit_core.media.grids.SMALLEST_CELL", 241)
         told = run_range(whole, clip, home / "s.mp4", "smile", [1.0, 2.0])
     assert told.grid is None
     assert [report.output.exists() for report in told.reports] == [True, True]

@@ -23,8 +23,8 @@ from recipes.make_pack import missing_pictures
 from recipes.render_dataset import SHARD, latent_of
 from recipes.render_labelled import ALL_SETS, head_of, picture_file
 from recipes.training.plan import phase_table, render_words, scaled_phases, section_name
-from stit_core.directions import list_directions, load_direction
-from stit_core.packs import find_pack, load_models
+from stit_core.directions.library import list_directions, load_direction
+from stit_core.packs.loading import find_pack, load_models
 
 ROOT = Path(__file__).parents[1]
 SIZE = 256  # pixels of a picture, which parser and attribute network look at; the generator makes smaller ones

@@ -9,9 +9,9 @@ import torch
 
 from stit_core.config import TransferConfig
 from stit_core.errors import ArtefactMismatchError, Cancelled
-from stit_core.faces import draw_faces
-from stit_core.registration import register
+from stit_core.faces.reading import draw_faces
 from stit_core.runtime import CancelToken, Runtime
+from stit_core.stages.registration import register
 from tests.stage_cases import alignment_of, tiny_generator, untuned
 from tests.test_faces import LeftRight
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from stit_core import tuning
 from stit_core.artefacts import Tuned
 from stit_core.config import preset
-from stit_core.packs import find_pack, load_models
+from stit_core.packs.loading import find_pack, load_models
 from stit_core.pipeline import Pipeline
 from stit_core.runtime import Runtime, pick_dtype
-from stit_core.store import Store
+from stit_core.stages import tuning
+from stit_core.store.runs import Store
 
 ROOT = Path(__file__).parents[1]
 CLIP = ROOT / "assets" / "clips" / "old-man-talking-sound.mp4"

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from stit_core import frame_record, stitching
 from stit_core.artefacts import Edit
 from stit_core.config import StitchConfig
 from stit_core.errors import ArtefactMismatchError, Cancelled, ConfigError, StitError, StoreError
+from stit_core.fitting import frame_record
 from stit_core.images import to_picture
 from stit_core.runtime import Runtime
-from stit_core.stitching import stitch
+from stit_core.stages import stitching
+from stit_core.stages.stitching import stitch
 from tests.stage_cases import (
     REFERENCE,
     alignment_of,

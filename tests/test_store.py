@@ -19,7 +19,7 @@ import torch
 from stit_core.artefacts import Alignment, Clip, FrameFolder, Tuned
 from stit_core.config import TuningConfig
 from stit_core.errors import Cancelled, StoreError
-from stit_core.store import Run, Store, file_digest, key, load_artefact, save_artefact
+from stit_core.store.runs import Run, Store, file_digest, key, load_artefact, save_artefact
 
 HASH = "ab" * 32
 
@@ -64,9 +64,8 @@ def test_keys_follow_from_content_alone() -> None:
 
 
 def test_a_key_is_the_same_in_another_process() -> None:
-    code = (
-        "from stit_core.store import key; from stit_core.config import TuningConfig; print(key('tune', TuningConfig()))"
-    )
+    code = "from stit_core.store.runs import key\nfrom stit_core.config import TuningConfig\n"
+    code += "print(key('tune', TuningConfig()))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == key("tune", TuningConfig())
 
@@ -189,7 +188,7 @@ def test_a_result_of_another_kind_is_refused(run: Run) -> None:
 
 def test_a_second_process_is_kept_out(run: Run) -> None:
     code = (
-        "import sys; from pathlib import Path; from stit_core.store import Run\n"
+        "import sys; from pathlib import Path; from stit_core.store.runs import Run\n"
         f"with Run(Path({str(run.folder)!r})).make('tune', 'k') as f: print('in', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(

@@ -13,11 +13,11 @@ from stit_core.artefacts import Clip
 from stit_core.config import RunConfig, preset
 from stit_core.errors import ArtefactMismatchError, Cancelled, ConfigError
 from stit_core.geometry import quad_bounds
-from stit_core.packs import Models, find_pack
+from stit_core.packs.loading import Models, find_pack
 from stit_core.pipeline import Pipeline
 from stit_core.runtime import CancelToken, Runtime
-from stit_core.store import Store
-from stit_core.transfer import Transfer, lay_patch, transfer
+from stit_core.stages.transfer import Transfer, lay_patch, transfer
+from stit_core.store.runs import Store
 
 pytest_plugins = ["fixtures_pack"]
 

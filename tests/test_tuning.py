@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from stit_core import tuning
 from stit_core.config import TuningConfig
 from stit_core.errors import ArtefactMismatchError, Cancelled, ConfigError, StitError
-from stit_core.fitting import RowAdam, cosine_rate
-from stit_core.key_frames import key_rows, steady
+from stit_core.fitting.key_frames import key_rows, steady
+from stit_core.fitting.optimising import RowAdam, cosine_rate
 from stit_core.models.perceptual import Lpips
-from stit_core.packs import find_pack, load_models
+from stit_core.packs.loading import find_pack, load_models
 from stit_core.runtime import Runtime
-from stit_core.tuning import tune
+from stit_core.stages import tuning
+from stit_core.stages.tuning import tune
 from tests.stage_cases import (
     REFERENCE,
     alignment_of,

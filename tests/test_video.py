@@ -15,11 +15,11 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from stit_core import ffmpeg, video
 from stit_core.config import VideoConfig
 from stit_core.errors import Cancelled, VideoError
+from stit_core.media import ffmpeg, video
+from stit_core.media.video import check_output, fit_rate, open_clip, probe, write_video
 from stit_core.runtime import CancelToken, Runtime
-from stit_core.video import check_output, fit_rate, open_clip, probe, write_video
 
 CONFIG = VideoConfig(crf=10, speed="ultrafast")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from stit_core import zip_checks
+from stit_core.directions import zip_checks
+from stit_core.directions.zip_checks import list_zip
 from stit_core.errors import DirectionError
-from stit_core.zip_checks import list_zip
 
 CENTRAL, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from stit_core.drawn import Drawn
+from stit_core.change.drawn import Drawn
 
 SIZE = 128
 SKIN, EYE, MOUTH, UPPER, LOWER, HAIR, EAR, GLASSES = 1, 4, 11, 12, 13, 17, 7, 6

@@ -2,7 +2,7 @@
 
 Places are points of one mean head at rest, the same for all people, expressions and poses, in lengths of about half a
 head. The same place in two pictures is the same point of the face, so the motion between them is read off
-(`stit_core.correspondence`).
+(`stit_core.faces.correspondence`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,58 @@
+"""Pictures with what is known of them, and fields that are known in places only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stit_core.faces.labels import is_one_of
+
+OFFSET = 10.0  # grey levels added before brightnesses are divided: near black a ratio says little
+LARGEST_SHADE = 1.4  # of the logarithm of a ratio
+EDGE = 5  # pixels, window within which all labels must agree for a ratio to be believed
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture and what is known of it.
+
+    Attributes
+    ----------
+    picture: (S, S, 3) uint8.
+    labels: (S, S) uint8, the parser's classes.
+    points: (68, 2), landmarks in pixels.
+    places, head: (h, h, 3) and (h, h), as in `faces.Reading`; None where the parser does not tell.
+    """
+
+    picture: np.ndarray
+    labels: np.ndarray
+    points: np.ndarray
+    places: np.ndarray | None = None
+    head: np.ndarray | None = None
+
+
+def agreed(a: np.ndarray, b: np.ndarray, classes: Sequence[int], window: int = EDGE) -> np.ndarray:
+    """Where both label maps show one of the classes and so do all pixels around."""
+    both = is_one_of(a, classes) * is_one_of(b, classes)
+    return cv2.erode(both, np.ones((window, window), np.uint8))
+
+
+def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Continue values (S, S, C) smoothly from where they are known, `known` (S, S) in [0, 1], over all of the field.
+
+    Source: the pull-push pyramid of Gortler et al., "The Lumigraph" (1996), section 3.4.
+    """
+    levels = [(values * known[..., None], known)]
+    while min(levels[-1][1].shape) > 2:
+        levels.append((cv2.pyrDown(levels[-1][0]), cv2.pyrDown(levels[-1][1])))
+    total, weight = levels[-1]
+    result = (total.sum(axis=(0, 1)) / max(float(weight.sum()), 1e-6)) * np.ones_like(total)
+    for total, weight in reversed(levels):
+        size = weight.shape[1], weight.shape[0]
+        coarse = cv2.resize(result, size, interpolation=cv2.INTER_LINEAR)
+        share = np.clip(2 * weight, 0, 1)[..., None]
+        result = share * total / np.maximum(weight, 1e-6)[..., None] + (1 - share) * coarse
+    return result.astype(np.float32)

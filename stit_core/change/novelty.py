@@ -1,0 +1,132 @@
+"""What an edit shows and the source does not have: the inside of a mouth that opens, lids that close."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import cv2
+import numpy as np
+
+from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed, fill
+from stit_core.change.mouth import Opening, draw_mouth
+from stit_core.faces.labels import EYES, LIPS, MOUTH, SKIN_LIKE, is_one_of
+from stit_core.warps import warp, warp_labels
+
+TONE_BLUR = 8.0  # pixels: within such a Gaussian the colours of source and pivot are compared
+OPENS = (0.03, 0.10)  # of the mouth's area, lips and all: how much more or less of its inside is another mouth
+MOUTH_EDGE = 0.8  # pixels, deviation of the Gaussian over the edge of a mouth that is another one
+BRIGHT_SHARE = 90  # percentile of the source's skin that teeth may outshine by TEETH_OVER
+TEETH_OVER = 1.35
+LIGHTER_INSIDE = 0.15  # of the logarithm of a ratio, by which the inside of a mouth gets lighter at most
+
+
+def read_novelty(
+    source: Drawn,
+    pivot: Drawn,
+    edited: Drawn,
+    before: np.ndarray,
+    offset: np.ndarray,
+    motion: np.ndarray,
+    classes: Collection[int],
+    opening: Opening | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the edit shows what the source does not have, and its colours in the source's light.
+
+    Parameters
+    ----------
+    source, pivot, edited: of one frame and one size.
+    before: (S, S) uint8, the pivot's classes, moved to where the edit has them.
+    offset: (S, S, 2), from each pixel of the source to its place in the pivot.
+    motion: (S, S, 2), where in the source a pixel of the result comes from.
+    classes: the parser's classes that may change.
+
+    Returns
+    -------
+    novelty (S, S) in [0, 1], colours (S, S, 3) in grey levels; both float32 and over the source's crop.
+    """
+    wanted, there = warp_labels(edited.labels, offset), warp_labels(source.labels, motion)
+    before = warp_labels(before, offset)
+    inside = cv2.GaussianBlur(is_one_of(wanted, (MOUTH,)), (0, 0), MOUTH_EDGE)
+    tone = _tone(source, pivot, offset)
+    # The mouth's own colours are not the skin's: of the difference in tone it takes over how light it is,
+    # and little of that where the source is lighter: a mouth stays dark inside.
+    light = np.minimum(tone.mean(axis=-1, keepdims=True), LIGHTER_INSIDE)
+    tone = tone + inside[..., None] * (light - tone)
+    colours = np.clip((warp(edited.picture, offset) + OFFSET) * np.exp(tone) - OFFSET, 0, 255)
+    colours += inside[..., None] * (_dimmed(colours, source) - colours)
+    share = _another_mouth(wanted, before, there, source.labels) if MOUTH in classes else 0.0
+    # Lips are the source's own, which the motion brings along, but for where it has none.
+    lips = cv2.GaussianBlur(is_one_of(wanted, LIPS) * is_one_of(there, (MOUTH,)), (0, 0), MOUTH_EDGE)
+    if opening is None:
+        novelty = share * np.maximum(inside, lips)
+    else:
+        # Half of two open mouths would show two rows of teeth: one that is open already is kept, or is drawn.
+        is_open = is_one_of(there, (MOUTH,)).sum() > OPENS[0] * is_one_of(wanted, (MOUTH, *LIPS)).sum()
+        share = round(share) if is_open else share
+        inside, seen = draw_mouth(opening.narrowed(share), source)
+        colours += inside[..., None] * (seen - colours)
+        novelty = np.maximum(inside, share * lips)
+    if any(eye in classes for eye in EYES):
+        novelty = np.maximum(novelty, _new_lids(wanted, before, there))
+    return novelty, colours
+
+
+def _another_mouth(wanted: np.ndarray, before: np.ndarray, there: np.ndarray, source: np.ndarray) -> float:
+    """How far, 0 ... 1, a mouth has to be drawn: it is open where the pivot's and the source's are not, or the
+    other way round, or the motion draws the source's own, teeth and all, out to more than it is.
+
+    Parameters
+    ----------
+    wanted, before, there, source: (S, S) uint8, the classes of the edit, of the pivot moved to it, of the source
+        moved, and of the source as it is.
+    """
+
+    def inside(labels: np.ndarray) -> float:
+        return float(is_one_of(labels, (MOUTH,)).sum())
+
+    def share(labels: np.ndarray) -> float:
+        return inside(labels) / max(inside(labels) + float(is_one_of(labels, LIPS).sum()), 1.0)
+
+    differs = min(abs(share(wanted) - share(before)), abs(share(wanted) - share(source)))
+    drawn_out = (inside(there) - inside(source)) / max(float(is_one_of(wanted, (MOUTH, *LIPS)).sum()), 1.0)
+    return float(np.clip((max(differs, drawn_out) - OPENS[0]) / (OPENS[1] - OPENS[0]), 0, 1))
+
+
+def _new_lids(wanted: np.ndarray, before: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Where the edit itself opens or closes an eye; eyes are often drawn wider or narrower than they are."""
+
+    def turns(old: Sequence[int], new: Sequence[int]) -> np.ndarray:
+        return is_one_of(before, old) * is_one_of(there, old) * is_one_of(wanted, new)
+
+    lids = np.maximum(turns(EYES, SKIN_LIKE), turns(SKIN_LIKE, EYES))
+    lids = cv2.morphologyEx(lids, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    return np.clip(1.5 * cv2.GaussianBlur(cv2.dilate(lids, np.ones((3, 3), np.uint8)), (0, 0), 0.8), 0, 1)
+
+
+def _dimmed(colours: np.ndarray, source: Drawn) -> np.ndarray:
+    """Colours (S, S, 3) of which none outshines the source's lit skin by much, and bright ones are not blue."""
+    skin = source.picture[is_one_of(source.labels, SKIN_LIKE) > 0]
+    if not len(skin):
+        return colours
+    limit = TEETH_OVER * float(np.percentile(skin.mean(axis=-1), BRIGHT_SHARE))
+    light = colours.mean(axis=-1, keepdims=True)
+    colours = colours * np.minimum(1.0, limit / np.maximum(light, 1.0))
+    warm = colours * np.array([1.0, 0.98, 0.93], np.float32)
+    bright = np.clip(light / limit - 0.5, 0, 0.5) * 2
+    return colours + bright * (np.minimum(colours, warm) - colours)
+
+
+def _tone(source: Drawn, pivot: Drawn, offset: np.ndarray) -> np.ndarray:
+    """Logarithm of the ratio (S, S, 3) of the source's skin and lips to the pivot's, smooth and known all over."""
+    drawn, labels = warp(pivot.picture, offset), warp_labels(pivot.labels, offset)
+    ratio = np.log((source.picture.astype(np.float32) + OFFSET) / (drawn + OFFSET))
+    known = agreed(labels, source.labels, SKIN_LIKE)
+    weight = cv2.GaussianBlur(known, (0, 0), TONE_BLUR)
+    mean = cv2.GaussianBlur(ratio * known[..., None], (0, 0), TONE_BLUR) / np.maximum(weight, 1e-3)[..., None]
+    tone = fill(np.clip(mean, -LARGEST_SHADE, LARGEST_SHADE), (weight > 0.1).astype(np.float32))
+    lips = agreed(labels, source.labels, LIPS, 1) > 0
+    if lips.any():
+        own = np.clip(ratio[lips].mean(axis=0), -LARGEST_SHADE, LARGEST_SHADE)
+        share = cv2.GaussianBlur(is_one_of(labels, LIPS), (0, 0), MOUTH_EDGE)[..., None]
+        tone = tone + share * (own - tone)
+    return tone

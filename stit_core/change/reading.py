@@ -1,0 +1,185 @@
+"""The change that an edit makes to a drawn face: where its pixels go, how their shade changes, what is new.
+
+All three are read between two pictures of one generator, the tuned pivot and the edit, and laid out over the source,
+to whose own pixels they are given. Source: ours, after the expression ratio images of Liu, Shan and Zhang, "Expressive
+Expression Mapping with Ratio Images" (2001).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import ClassVar
+
+import cv2
+import numpy as np
+
+from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed, fill
+from stit_core.change.mouth import drop_jaw, find_opening
+from stit_core.change.novelty import read_novelty
+from stit_core.faces.correspondence import read_motion
+from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, SKIN_LIKE, is_one_of
+from stit_core.warps import warp, warp_between, warp_labels
+
+FIELD = 256  # pixels a side, at most, at which a change is read
+MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it within which landmarks are believed
+FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
+HUE_BLUR = 6.0  # pixels, of the lightness that a change of hue is held against
+HUE_NEEDS = 0.2  # change of the logarithm of lightness at which half of the change of hue is believed
+# Of red, green and blue: change of the logarithm in skin that gets darker, for a mean of 1. Fitted to the Monk skin
+# tone scale from its fourth tone to its eighth. Small generators draw darker skin as grey.
+SKIN_HUE = np.array([0.78, 1.07, 1.15], np.float32)
+SHADOW_HUE = 0.5  # of that change of hue, which shadows share
+RELIEF_BLUR = 4.0  # pixels: what is narrower counts as folds and wrinkles
+RELIEF_GAIN = 2.0
+LARGEST_RELIEF = 0.07  # of the logarithm of a ratio, by which they shade
+WIDE_BLUR = 16.0  # pixels: the shade of skin stays near its mean within that
+LARGEST_OWN = 0.05  # of the logarithm of a ratio, by which it may leave that mean: what is more looks like a smudge
+LARGEST_WIDE = 0.12  # of the logarithm of a ratio, by which that mean may leave the one of the whole face
+LARGEST_FEATURE = 0.4  # of the logarithm of a ratio, by which the shade of lips and eyes may leave the skin's
+FEATURE_BLUR = 2.5  # pixels, of the one over the ratio of eyes and lips
+SHADE_BLUR = 0.8  # pixels, of the one over the ratio
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change laid out over the source's crop, (S, S) pixels; each field is float32.
+
+    Attributes
+    ----------
+    motion: (S, S, 2), where in the source a pixel of the result comes from, as an offset x, y in pixels.
+    skin: (S, S, 3), logarithm of the ratio by which skin is shaded, known all over.
+    features: the same for brows, eyes and lips.
+    fresh: (S, S, 3), grey levels of what the source does not have.
+    novelty: (S, S), 0 ... 1: where that is shown.
+    """
+
+    CHANNELS: ClassVar[int] = 12
+
+    motion: np.ndarray
+    skin: np.ndarray
+    features: np.ndarray
+    fresh: np.ndarray
+    novelty: np.ndarray
+
+    def stacked(self) -> np.ndarray:
+        """All fields as one array (S, S, 12)."""
+        parts = [self.motion, self.skin, self.features, self.fresh, self.novelty[..., None]]
+        return np.concatenate(parts, axis=-1)
+
+    @classmethod
+    def unstacked(cls, fields: np.ndarray) -> Change:
+        """The inverse of `stacked`."""
+        return cls(fields[..., :2], fields[..., 2:5], fields[..., 5:8], fields[..., 8:11], fields[..., 11])
+
+
+def read_change(
+    source: Drawn,
+    pivot: Drawn,
+    edited: Drawn,
+    offset: np.ndarray,
+    classes: Collection[int],
+    anatomy: bool = False,
+) -> Change:
+    """Read the change from a pivot to an edit and lay it out over the source.
+
+    Parameters
+    ----------
+    source, pivot, edited: of one frame and one size.
+    offset: (S, S, 2), from each pixel of the source to its place in the pivot.
+    classes: the parser's classes that may change.
+    anatomy: whether what is known of skin, jaw and mouths is believed more than the generator.
+    """
+    flow = motion_between(edited, pivot)
+    before = warp(pivot.picture, flow)
+    after = edited.picture.astype(np.float32)
+    ratio = np.log((after + OFFSET) / (before + OFFSET))
+    ratio = np.clip(cv2.GaussianBlur(ratio, (0, 0), SHADE_BLUR), -LARGEST_SHADE, LARGEST_SHADE)
+    ratio = _calm_hue(ratio)
+    labels = warp_labels(pivot.labels, flow)
+    skin = _with_relief(fill(ratio, agreed(labels, edited.labels, SKIN_LIKE)))
+    parts = np.maximum(agreed(labels, edited.labels, EYES, 3), agreed(labels, edited.labels, LIPS, 1))
+    features = fill(_mean_within(ratio, parts), parts)
+    around = skin.mean(axis=-1, keepdims=True)
+    features = around + _within(features - around, LARGEST_FEATURE)
+    if anatomy:
+        # What is darker in places, by a shadow or a shaven chin, is not as much browner for that.
+        known = is_one_of(edited.labels, SKIN_LIKE)[..., None]
+        tone = (around * known).sum() / max(float(known.sum()), 1.0)
+        skin = around + (tone + SHADOW_HUE * (around - tone)) * (SKIN_HUE - 1)
+        # Lips get browner with the skin around them; where they end no two parsers agree.
+        eyes = cv2.GaussianBlur(cv2.dilate(is_one_of(edited.labels, EYES), np.ones((9, 9))), (0, 0), FEATURE_BLUR)
+        features += (1 - eyes[..., None]) * (skin - around)
+    # Hair and cloth go along with the face, smoothly: no two strands are drawn alike.
+    face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
+    motion = warp(fill(flow, face) if face.any() else flow, offset)
+    opening = None
+    if anatomy and MOUTH in classes:
+        opening = find_opening(warp_labels(edited.labels, offset), source, motion, warp(after, offset))
+    if opening is not None:
+        motion = drop_jaw(motion, opening)
+    novelty, fresh = read_novelty(source, pivot, edited, labels, offset, motion, classes, opening)
+    return Change(motion, warp(skin, offset), warp(features, offset), fresh, novelty)
+
+
+def _calm_hue(ratio: np.ndarray) -> np.ndarray:
+    """A ratio (S, S, 3) whose colour changes no more than its lightness gives reason to.
+
+    Skin that gets darker changes its hue with that; a hue that changes alone is what the generator mixes in.
+    """
+    light = ratio.mean(axis=-1, keepdims=True)
+    reason = np.square(cv2.GaussianBlur(light[..., 0], (0, 0), HUE_BLUR))[..., None]
+    return light + (ratio - light) * reason / (reason + HUE_NEEDS**2)
+
+
+def _with_relief(shade: np.ndarray) -> np.ndarray:
+    """A shade (S, S, 3) whose folds and wrinkles are as deep as in skin, not as faint as in a small generator's."""
+    smooth, wide = (cv2.GaussianBlur(shade, (0, 0), blur) for blur in (RELIEF_BLUR, WIDE_BLUR))
+    tone = shade.mean(axis=(0, 1), keepdims=True)
+    # Far from what is around lies what was drawn elsewhere in the pivot than in the edit: a sideburn, the jaw's edge.
+    return (
+        tone
+        + _within(wide - tone, LARGEST_WIDE)
+        + _within(smooth - wide, LARGEST_OWN)
+        + _within(RELIEF_GAIN * (shade - smooth), LARGEST_RELIEF)
+    )
+
+
+def _within(values: np.ndarray, largest: float) -> np.ndarray:
+    """Values bent so that none is larger than `largest`; small ones stay what they are."""
+    return largest * np.tanh(values / largest)
+
+
+def _mean_within(ratio: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The mean of what is known around each pixel: outlines of lips and lids never fall on each other exactly."""
+    weight = cv2.GaussianBlur(known, (0, 0), FEATURE_BLUR)
+    return cv2.GaussianBlur(ratio * known[..., None], (0, 0), FEATURE_BLUR) / np.maximum(weight, 1e-3)[..., None]
+
+
+def motion_between(edited: Drawn, pivot: Drawn) -> np.ndarray:
+    """Where in the pivot each pixel of the edit comes from, (S, S, 2) offsets in pixels.
+
+    Read off the places on the head where the parser knows them. Else it is flow, and around the mouth, which opens,
+    what landmarks say, where flow can only guess.
+    """
+    size = edited.picture.shape[0]
+    if edited.places is not None and pivot.places is not None:
+        pictures = pivot.picture, edited.picture
+        return read_motion(pivot.places, edited.places, pivot.head, edited.head, pictures, size).flow
+    flow = dense_flow(edited.picture, pivot.picture)
+    marked = warp_between(edited.points, pivot.points - edited.points, size)
+    mouth = np.maximum(is_one_of(edited.labels, (MOUTH, *LIPS)), is_one_of(pivot.labels, (MOUTH, *LIPS)))
+    near = cv2.GaussianBlur(cv2.dilate(mouth, np.ones((3, 3), np.uint8)), (0, 0), MOUTH_REACH * size)
+    share = np.clip(2 * near, 0, 1)[..., None]
+    return share * marked + (1 - share) * flow
+
+
+def dense_flow(to: np.ndarray, from_: np.ndarray) -> np.ndarray:
+    """Where in `from_` each pixel of `to` comes from: pictures (S, S, 3) uint8 -> offsets (S, S, 2) in pixels.
+
+    Source: Kroeger et al., "Fast Optical Flow using Dense Inverse Search" (2016), as OpenCV has it.
+    """
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (to, from_)]
+    flow = search.calc(grey[0], grey[1], np.zeros((*to.shape[:2], 2), np.float32))
+    return cv2.GaussianBlur(flow, (0, 0), FLOW_BLUR)

@@ -1,0 +1,1 @@
+"""Model packs: manifest, files, networks made of them, official checkpoints."""

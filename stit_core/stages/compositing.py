@@ -1,0 +1,178 @@
+"""Stitched crops back into the full frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import correlate1d, minimum_filter
+
+from stit_core.artefacts import Alignment, Clip, Stitched, check_clip, check_same_frames
+from stit_core.change.detail import transfer_detail, zoom_of
+from stit_core.config import CompositeConfig
+from stit_core.geometry import to_crop_pixels, warp_quad_to_square, warp_square_to_frame
+from stit_core.runtime import Runtime
+
+STAGE = "composite"
+FULL = 2  # channel of a mask picture
+MARK = "AI-edited"
+_MARK_HEIGHT = 0.035  # of the frame's shorter side
+_SMALLEST_MARK = 10  # pixels
+
+
+def composite(
+    clip: Clip,
+    alignment: Alignment,
+    stitched: Stitched,
+    paste_face: Callable[[int, np.ndarray, np.ndarray], np.ndarray],
+    config: CompositeConfig,
+    runtime: Runtime,
+) -> Iterator[np.ndarray]:
+    """Yield every frame of the clip in order, with the edited face where there is one.
+
+    Parameters
+    ----------
+    clip, alignment, stitched: of one clip and the same frames.
+    paste_face: (frame's number, frame, face as `stitched` has it) -> frame with that face, a new array.
+    config: whether the frames are marked.
+    runtime: progress and stop, one step a frame.
+
+    Yields
+    ------
+    (H, W, 3) uint8; a frame without a face equals the source to the bit, but for the mark where that is wanted.
+
+    Raises
+    ------
+    ArtefactMismatchError: artefacts that do not belong together.
+    Cancelled: the run was stopped.
+    """
+    check_same_frames(alignment, stitched)
+    check_clip(alignment, clip)
+    pictures = _composite(clip, stitched, paste_face, runtime)
+    return map(add_mark, pictures) if config.mark else pictures
+
+
+def add_mark(frame: np.ndarray) -> np.ndarray:
+    """A copy of a frame (H, W, 3) uint8 that says "AI-edited" in its lower right corner."""
+    picture = Image.fromarray(frame)
+    height = max(_SMALLEST_MARK, round(min(frame.shape[:2]) * _MARK_HEIGHT))
+    font = ImageFont.load_default(height)
+    pen = ImageDraw.Draw(picture, "RGBA")
+    place = frame.shape[1] - height / 2, frame.shape[0] - height / 2
+    edge = max(1, height // 10)
+    pen.text(place, MARK, (255, 255, 255, 220), font, anchor="rs", stroke_width=edge, stroke_fill=(0, 0, 0, 150))
+    return np.asarray(picture)
+
+
+def feather_radius(config: CompositeConfig, outer_dilation: float, size: int) -> int:
+    """Feathering in pixels of a crop of `size`: what `config` says, else half of the outer dilation, as in STIT."""
+    return to_crop_pixels(outer_dilation / 2 if config.feather is None else config.feather, size)
+
+
+def _composite(
+    clip: Clip,
+    stitched: Stitched,
+    paste_face: Callable[[int, np.ndarray, np.ndarray], np.ndarray],
+    runtime: Runtime,
+) -> Iterator[np.ndarray]:
+    faces = set(stitched.frame_indices)
+    for done, frame in enumerate(clip.frames.indices, start=1):
+        picture = clip.frames.read(frame)
+        if frame in faces:
+            picture = paste_face(frame, picture, stitched.crops.read(frame))
+        runtime.step(STAGE, done, len(clip.frames))
+        yield picture
+
+
+def paste_with_detail(
+    frame: np.ndarray, crop: np.ndarray, quad: np.ndarray, mask: np.ndarray, feather_radius: int, pivot: np.ndarray
+) -> np.ndarray:
+    """Lay an edited crop over its quad, with the source's own detail and at the frame's own resolution.
+
+    Parameters
+    ----------
+    frame, crop, quad, mask, feather_radius: as in `paste`; the crop meets the pivot along the mask's border.
+    pivot: (S, S, 3) uint8, the tuned pivot of this frame.
+
+    Returns
+    -------
+    (H, W, 3) uint8, a new array; equal to `frame` to the bit where the mask is 0.
+    """
+    fine = crop.shape[0] * zoom_of(quad, crop.shape[0])
+    detailed = transfer_detail(crop, pivot, warp_quad_to_square(frame, quad, fine))
+    # Feathered at the crop's size, so that the seam is as wide as without detail.
+    alpha = Image.fromarray(feather_mask(mask, feather_radius)).resize((fine, fine), Image.Resampling.BILINEAR)
+    return paste(frame, detailed, quad, np.asarray(alpha))
+
+
+def paste(
+    frame: np.ndarray, crop: np.ndarray, quad: np.ndarray, mask: np.ndarray | None = None, feather_radius: int = 0
+) -> np.ndarray:
+    """Lay a crop over its quad in a frame.
+
+    Parameters
+    ----------
+    frame: (H, W, 3) uint8.
+    crop: (S, S, 3) uint8.
+    quad: (4, 2), frame pixels.
+    mask: (S, S) uint8, 0 leaves the frame and 255 takes the crop; None takes all of the crop.
+    feather_radius: pixels of the crop by which the mask is drawn in and blurred; 0 leaves it hard.
+
+    Returns
+    -------
+    (H, W, 3) uint8, a new array; equal to `frame` to the bit where the mask is 0.
+
+    Raises
+    ------
+    ValueError: shapes that do not fit, or a degenerate quad.
+
+    Source: STIT's released method (inverse perspective, bilinear, alpha = full mask).
+    """
+    if crop.ndim != 3 or crop.shape[0] != crop.shape[1] or (mask is not None and mask.shape != crop.shape[:2]):
+        shape = None if mask is None else mask.shape
+        raise ValueError(f"The crop must be (S, S, 3) and its mask (S, S), not {crop.shape} and {shape}.")
+    alpha = np.full(crop.shape[:2], 255, dtype=np.uint8) if mask is None else feather_mask(mask, feather_radius)
+    square = np.concatenate([crop, alpha[..., None]], axis=-1)  # (S, S, 4)
+    height, width = frame.shape[:2]
+    patch, (left, top) = warp_square_to_frame(square, quad, width, height)
+    result = frame.copy()
+    if patch.size == 0:
+        return result
+    part = result[top : top + patch.shape[0], left : left + patch.shape[1]]
+    below = Image.fromarray(part).convert("RGBA")
+    below.alpha_composite(Image.fromarray(patch))
+    part[...] = np.asarray(below)[..., :3]
+    return result
+
+
+def feather_mask(mask: np.ndarray, radius: int) -> np.ndarray:
+    """Draw a mask in by `radius` pixels and blur it by as much, so that it still ends where it ended.
+
+    Parameters
+    ----------
+    mask: (S, S) uint8; outside the crop it counts as 0.
+    radius: pixels of the crop, of the erosion's square and of the Gaussian's kernel.
+
+    Returns
+    -------
+    (S, S) uint8; `mask` itself for radius 0.
+    """
+    if radius == 0:
+        return mask
+    eroded = minimum_filter(mask, 2 * radius + 1, mode="constant", cval=0)
+    kernel = _feather_kernel(radius)
+    blurred = correlate1d(eroded.astype(np.float32), kernel, axis=1, mode="mirror")
+    blurred = correlate1d(blurred, kernel, axis=0, mode="mirror")
+    return np.floor(blurred + 0.5).astype(np.uint8)
+
+
+def _feather_kernel(radius: int) -> np.ndarray:
+    """Gaussian of 2 radius + 1 taps in whole 256ths, the rounding carried inwards so that it sums to 1 exactly.
+
+    Steps of a 256th, so that feathering agrees to the bit with OpenCV's, which STIT uses.
+    """
+    sigma = 0.3 * (radius - 1) + 0.8
+    side = np.exp(-0.5 * (np.arange(-radius, 0) / sigma) ** 2)
+    side = np.diff(np.rint(np.cumsum(256 * side / (2 * side.sum() + 1))), prepend=0)
+    return np.concatenate([side, [256 - 2 * side.sum()], side[::-1]]) / 256

@@ -1,0 +1,84 @@
+"""Where a tuned pivot lies beside its source: both parsed, and the way between their landmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from stit_core.artefacts import Alignment, FrameFolder, Registration, Tuned, check_same_frames, stretches
+from stit_core.config import TransferConfig
+from stit_core.faces.reading import Parser, draw_faces, landmark_finder, read_faces
+from stit_core.models.generator import Generator
+from stit_core.runtime import Runtime
+
+STAGE = "register"
+BATCH_SIZE = 4  # frames a call of the generator and of the parser
+
+
+def register(
+    alignment: Alignment,
+    tuned: Tuned,
+    generator: Generator,
+    parser: Parser,
+    config: TransferConfig,
+    runtime: Runtime,
+    folder: Path,
+) -> Registration:
+    """Draw every pivot, parse it and its source, and find the landmarks of both in the same way.
+
+    Parameters
+    ----------
+    alignment, tuned: of the same T frames.
+    generator: as it was tuned, on the runtime's device.
+    parser: on the runtime's device.
+    config: how far the way from source to pivot is smoothed over time.
+    runtime: told at every frame.
+    folder: of this result, existing, private to it.
+
+    Returns
+    -------
+    Registration. A stopped run begins this stage anew: it takes a twentieth of a second a frame.
+
+    Raises
+    ------
+    ArtefactMismatchError: artefacts of different frames. StoreError: the folder cannot be written.
+
+    Source: ours. That both sets of landmarks come from one predictor in one box lets its own errors cancel.
+    """
+    check_same_frames(alignment, tuned)
+    frames = alignment.frame_indices
+    pivots, labels = FrameFolder(folder / "pivots", frames), FrameFolder(folder / "labels", frames)
+    points = landmark_finder()
+    source_points, pivot_points = [], []
+    runtime.step(STAGE, 0, len(frames))
+    for positions in _batches(len(frames)):
+        names = [frames[p] for p in positions]
+        crops = np.stack([alignment.crops.read(name) for name in names])
+        drawn = draw_faces(generator, tuned.w_plus[positions], runtime)
+        known = read_faces(np.concatenate([crops, drawn]), parser, runtime)
+        for row, name in enumerate(names):
+            source_points.append(points(crops[row]))
+            pivot_points.append(points(drawn[row]))
+            pivots.write(name, drawn[row])
+            both = known[row].labels, known[len(names) + row].labels
+            labels.write(name, np.stack([*both, np.zeros_like(both[0])], axis=-1))
+            runtime.step(STAGE, positions[0] + row + 1, len(frames))
+    source, pivot = np.stack(source_points), np.stack(pivot_points)
+    offsets = _smooth(pivot - source, frames, config.registration_sigma)
+    return Registration(alignment.clip_hash, frames, pivots, labels, source, offsets)
+
+
+def _smooth(offsets: np.ndarray, frames: tuple[int, ...], sigma: float) -> np.ndarray:
+    """Offsets (T, 68, 2) smoothed over each unbroken stretch of frames."""
+    if sigma == 0:
+        return offsets
+    parts = [gaussian_filter1d(offsets[part], sigma, axis=0, mode="nearest") for part in stretches(frames)]
+    return np.concatenate(parts)
+
+
+def _batches(count: int) -> Iterator[list[int]]:
+    for start in range(0, count, BATCH_SIZE):
+        yield list(range(start, min(start + BATCH_SIZE, count)))

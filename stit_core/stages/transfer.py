@@ -1,0 +1,271 @@
+"""Transfer: the change from the tuned pivot to the edit, given to the source's own pixels.
+
+Where stitching pastes what the generator drew, this takes from the generator only what the edit changes, so that the
+person's pores, lashes and light stay. Source: ours; the idea is that of the expression ratio images of Liu, Shan and
+Zhang (2001) and of the predicted differences of FRAN (Zoss et al., "Production-Ready Face Re-Aging", 2022).
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stit_core.artefacts import Alignment, Clip, Edit, Masks, Registration, Stitched, check_clip, check_same_frames
+from stit_core.change.drawn import Drawn
+from stit_core.change.placing import apply_change, place_weights
+from stit_core.change.reading import FIELD, Change, dense_flow, read_change
+from stit_core.config import TransferConfig
+from stit_core.faces.reading import Parser, Reading, draw_faces, landmark_finder, read_faces
+from stit_core.fitting.frame_record import FrameRecord
+from stit_core.geometry import quad_bounds, warp_quad_to_square
+from stit_core.images import to_mask, to_model
+from stit_core.metrics import masked_loss
+from stit_core.models.generator import Generator
+from stit_core.runtime import Runtime, torch_threads
+from stit_core.warps import warp, warp_between
+
+STAGE = "stitch"  # it stands in that stage's place
+BORDER = 1  # channel of a mask picture
+SPREAD = 1.2  # frames, deviation of the Gaussian over time by which neighbours' changes count
+
+
+def transfer(work: Transfer, masks: Masks, folder: Path) -> Stitched:
+    """Give the change of an edit to every frame of a clip.
+
+    Every frame is written when it is finished; a run that was stopped goes on from there and ends with the same
+    pictures as one that was not, since a frame depends on the edits of its neighbours, not on their results.
+
+    Parameters
+    ----------
+    work: the clip and its edit; its runtime is told at every frame and shown every finished one.
+    masks: of the same T frames; they change nothing, the border loss is measured on their border.
+    folder: of this result, existing, private to it.
+
+    Returns
+    -------
+    Stitched, whose pictures are patches of the frames; its border losses are those of the crops cut from them.
+
+    Raises
+    ------
+    ArtefactMismatchError: artefacts of different frames. StoreError: the folder cannot be written.
+    Cancelled: the run was stopped.
+    """
+    alignment, runtime = work.alignment, work.runtime
+    check_same_frames(alignment, masks)
+    record = FrameRecord(folder, alignment, work.fingerprint)
+    runtime.step(STAGE, len(record), len(alignment.frame_indices))
+    # Two threads that each use a core; torch's own would only wait for each other.
+    with ThreadPoolExecutor(max_workers=2) as reader, torch_threads(1):
+        for position, frame in enumerate(alignment.frame_indices):
+            if position in record.rows:
+                continue
+            work.read_ahead(position, reader)
+            picture = work.clip.frames.read(frame)
+            patch = work.patch(position, picture)
+            border = border_loss(picture, patch, alignment, position, masks)
+            record.add(position, patch, border, 0.0, 0)
+            runtime.tell(STAGE, frame=frame, border=border, content=0.0, steps=0)
+            runtime.show(STAGE, frame, patch)
+            runtime.step(STAGE, len(record), len(alignment.frame_indices))
+    return record.result()
+
+
+def lay_patch(frame: np.ndarray, patch: np.ndarray, quad: np.ndarray) -> np.ndarray:
+    """A copy of a frame (H, W, 3) uint8 with the patch of the face along `quad` laid over it."""
+    left, top, right, bottom = quad_bounds(quad, frame.shape[1], frame.shape[0])
+    if right <= left or bottom <= top:
+        return frame.copy()
+    if patch.shape != (bottom - top, right - left, 3):
+        raise ValueError(f"The patch {patch.shape} does not fit its place {(bottom - top, right - left, 3)}.")
+    result = frame.copy()
+    result[top:bottom, left:right] = patch
+    return result
+
+
+def border_loss(frame: np.ndarray, patch: np.ndarray, alignment: Alignment, position: int, masks: Masks) -> float:
+    """STIT's border loss of a finished frame's crop against the source's."""
+    name, quad = alignment.frame_indices[position], alignment.quads[position]
+    made = warp_quad_to_square(lay_patch(frame, patch, quad), quad, alignment.size)
+    border = to_mask(masks.pictures.read(name)[..., BORDER])
+    return float(masked_loss(to_model(made), to_model(alignment.crops.read(name)), border, "l2"))
+
+
+class Transfer:
+    """The frames of one clip under one edit; `patch` makes one of them, alone or in a row.
+
+    Parameters
+    ----------
+    clip, alignment, edit, registration: of the same T frames.
+    generator: as it was tuned, on the runtime's device.
+    parser: on the runtime's device.
+    classes: the parser's classes that may change.
+    config: shares of the parts of the change, and how far it is steadied.
+
+    Raises
+    ------
+    ArtefactMismatchError: artefacts of different frames or clips.
+    """
+
+    def __init__(
+        self,
+        clip: Clip,
+        alignment: Alignment,
+        edit: Edit,
+        registration: Registration,
+        generator: Generator,
+        parser: Parser,
+        classes: Collection[int],
+        config: TransferConfig,
+        runtime: Runtime,
+    ) -> None:
+        check_same_frames(alignment, edit, registration)
+        check_clip(alignment, clip)
+        self.clip, self.alignment, self.edit, self.registration = clip, alignment, edit, registration
+        self.generator, self.parser, self.classes = generator, parser, tuple(sorted(classes))
+        self.config, self.runtime = config, runtime
+        self.size = min(FIELD, alignment.size)
+        self._find_points = landmark_finder()
+        self._changes: dict[int, np.ndarray] = {}  # by position, as they were read
+        self._ahead: dict[int, Future[np.ndarray]] = {}
+        self._flows: dict[tuple[int, int], np.ndarray] = {}
+        self._sources: dict[int, Drawn] = {}
+        self._forgets = True
+
+    def under(self, edit: Edit, classes: Collection[int], config: TransferConfig) -> Transfer:
+        """The same frames under another edit, for trials of a few: what is known of the sources serves all of them.
+
+        Raises: ArtefactMismatchError for an edit of other frames.
+        """
+        check_same_frames(self.alignment, edit)
+        other = copy.copy(self)  # with the same sources and flows
+        other.edit, other.classes, other.config = edit, tuple(sorted(classes)), config
+        other._changes, other._ahead, other._forgets = {}, {}, False
+        return other
+
+    @property
+    def fingerprint(self) -> str:
+        """What unfinished work must have been made from to be gone on with."""
+        facts = [self.alignment.clip_hash, self.alignment.frame_indices, self.alignment.size, self.classes]
+        facts += [dataclasses.astuple(self.config), str(self.runtime.dtype)]
+        digest = hashlib.sha256(repr(facts).encode())
+        for values in (self.edit.w_plus.numpy(), self.registration.offsets, self.registration.points):
+            digest.update(np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()
+
+    def patch(self, position: int, frame: np.ndarray | None = None) -> np.ndarray:
+        """The part of a frame around its quad, edited: (h, w, 3) uint8, in the place of geometry.quad_bounds.
+
+        `frame` (H, W, 3) uint8 is read where it is not at hand.
+        """
+        source = self._source(position)
+        if frame is None:
+            frame = self.clip.frames.read(self.alignment.frame_indices[position])
+        weights = place_weights(source, self.classes, self.config)
+        change = Change.unstacked(self._steadied(position))
+        self._forget(position)
+        return apply_change(frame, self.alignment.quads[position], change, weights)
+
+    # --- over time ---
+
+    def _steadied(self, position: int) -> np.ndarray:
+        """The change of a frame: a mean of those around it, each carried here along the source's motion."""
+        total, weight = np.zeros((self.size, self.size, Change.CHANNELS), np.float32), 0.0
+        if self._is_read(position):
+            total, weight = total + self._change(position), 1.0
+        for side in (-1, 1):
+            way = np.zeros((self.size, self.size, 2), np.float32)
+            for step in range(1, self.config.steadying + 1):
+                other = position + side * step
+                if not self._adjoin(other, other - side):
+                    break
+                way = way + warp(self._flow(other - side, other), way)
+                if self._is_read(other):
+                    share = float(np.exp(-0.5 * (step / SPREAD) ** 2))
+                    total += share * warp(self._change(other), way)
+                    weight += share
+        return total / np.float32(weight)
+
+    def _is_read(self, position: int) -> bool:
+        """Whether the change is read in this frame: in one of `every`, and at the ends of an unbroken stretch."""
+        ends = not (self._adjoin(position - 1, position) and self._adjoin(position, position + 1))
+        return ends or position % self.config.every == 0
+
+    def _adjoin(self, a: int, b: int) -> bool:
+        """Whether both positions are there and follow each other in the clip, in either order."""
+        frames = self.alignment.frame_indices
+        return min(a, b) >= 0 and max(a, b) < len(frames) and abs(frames[a] - frames[b]) == 1
+
+    def _flow(self, here: int, there: int) -> np.ndarray:
+        """Where in the crop of one position each pixel of a neighbour's, `here`, comes from."""
+        if (here, there) not in self._flows:
+            self._flows[here, there] = dense_flow(self._source(here).picture, self._source(there).picture)
+        return self._flows[here, there]
+
+    def _forget(self, position: int) -> None:
+        """Drop what no later frame needs."""
+        if not self._forgets:
+            return
+        for kept in (self._changes, self._sources):
+            for other in [p for p in list(kept) if p < position - self.config.steadying]:
+                del kept[other]  # type: ignore[attr-defined]
+        for pair in [pair for pair in self._flows if min(pair) < position - self.config.steadying]:
+            del self._flows[pair]
+
+    # --- one frame ---
+
+    def _change(self, position: int) -> np.ndarray:
+        """The stacked change of a frame by itself: at hand, being read ahead, or read now."""
+        if position not in self._changes:
+            ahead = self._ahead.pop(position, None)
+            self._changes[position] = self._read(position) if ahead is None else ahead.result()
+        return self._changes[position]
+
+    def read_ahead(self, position: int, reader: ThreadPoolExecutor) -> None:
+        """Have the changes that the next frames from `position` on need read in a thread of its own."""
+        end = position + self.config.steadying + self.config.every + 1
+        for other in range(position, min(end, len(self.alignment.frame_indices))):
+            known = other in self._changes or other in self._ahead
+            if not known and self._is_read(other):
+                self._ahead[other] = reader.submit(self._read, other)
+
+    def _read(self, position: int) -> np.ndarray:
+        # Always with one of torch's threads: the bits of a convolution may depend on their number, and two frames at
+        # once use two cores better than two threads of one frame do.
+        with torch_threads(1):
+            source = self._source(position)
+            drawn = draw_faces(self.generator, self.edit.w_plus[position : position + 1], self.runtime)[0]
+            stored = self.registration.pivots.read(self.alignment.frame_indices[position])
+            readings = read_faces(np.stack([stored, drawn]), self.parser, self.runtime, places=True)
+        pivot = self._pivot(position, stored, readings[0])
+        edited = self._drawn(drawn, readings[1], self._find_points(drawn))
+        offset = warp_between(source.points, pivot.points - source.points, self.size)
+        return read_change(source, pivot, edited, offset, self.classes, self.config.anatomy).stacked()
+
+    def _source(self, position: int) -> Drawn:
+        if position not in self._sources:
+            frame = self.alignment.frame_indices[position]
+            labels = self.registration.labels.read(frame)[..., 0]
+            picture = self.alignment.crops.read(frame)
+            self._sources[position] = self._drawn(picture, Reading(labels), self.registration.points[position])
+        return self._sources[position]
+
+    def _pivot(self, position: int, picture: np.ndarray, reading: Reading) -> Drawn:
+        labels = self.registration.labels.read(self.alignment.frame_indices[position])[..., 1]
+        points = self.registration.points[position] + self.registration.offsets[position]
+        return self._drawn(picture, dataclasses.replace(reading, labels=labels), points)
+
+    def _drawn(self, picture: np.ndarray, reading: Reading, points: np.ndarray) -> Drawn:
+        """A crop and what is known of it, at the size at which changes are read."""
+        labels = reading.labels
+        scale, size = self.size / picture.shape[0], (self.size, self.size)
+        if scale != 1:
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+        return Drawn(picture, np.ascontiguousarray(labels), points * scale, reading.places, reading.head)
