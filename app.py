@@ -22,28 +22,28 @@ os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")  # that it keeps, an
 
 import gradio as gr
 
-from page.about import build_about
-from page.api import endpoints
-from page.directions_tab import DirectionsTab
-from page.feeds import Feeds
-from page.guard import Guard
-from page.origins import accepted_origins
-from page.parts import build_html
-from page.sessions import KEY_SCRIPT, MOST
-from page.shapes import CheckedBlocks
-from page.shell import ALIGN, CLIP, EDIT, LOOKS, TUNE, WATCH, Shell
-from page.step_align import AlignStep
-from page.step_clip import ClipStep
-from page.step_edit import EditStep
-from page.step_tune import TuneStep
-from page.step_watch import WatchStep
-from page.studio import Studio
-from page.theme import WIDE_SCREENS, build_theme
-from page.visits import Sweeper
+from page.server.guard import Guard
+from page.server.origins import accepted_origins
+from page.server.sessions import KEY_SCRIPT, MOST
+from page.server.shapes import CheckedBlocks
+from page.studio.feed import Feeds
+from page.studio.folders import Sweeper
+from page.studio.studio import Studio
+from page.ui.api import endpoints
+from page.ui.components import build_html
+from page.ui.shell import ALIGN, CLIP, EDIT, LOOKS, TUNE, WATCH, Shell
+from page.ui.step_align import AlignStep
+from page.ui.step_clip import ClipStep
+from page.ui.step_edit import EditStep
+from page.ui.step_tune import TuneStep
+from page.ui.step_watch import WatchStep
+from page.ui.tab_about import build_about
+from page.ui.tab_directions import DirectionsTab
+from page.ui.theme import WIDE_SCREENS, build_theme
 
 HERE = Path(__file__).resolve().parent
 SAMPLES = {path.stem.replace("-", " "): path for path in sorted((HERE / "assets/clips").glob("*.mp4"))}
-STYLES = [HERE / "page" / name for name in ("page.css", "parts.css")]
+STYLES = [HERE / "page" / "ui" / "styles" / name for name in ("page.css", "parts.css")]
 QUEUE_LENGTH = 100  # of gradio's events, which are short; heavy work waits in the studio's queue
 IDLE_SECONDS = 0.02  # between two looks of gradio's queue for events; at its own 0.001 an idle page is never idle
 PROGRESS_SECONDS = 0.5  # and for progress of gradio's own kind, which the page does not use
@@ -54,7 +54,7 @@ def build(studio: Studio) -> gr.Blocks:
     """Widgets and what they call."""
     with CheckedBlocks(title="STIT Studio", analytics_enabled=False) as page:
         with gr.Row(elem_id="head"):
-            build_html((HERE / "page/web/brand.html").read_text(), elem_id="brand")
+            build_html((HERE / "page/ui/widgets/brand.html").read_text(), elem_id="brand")
         shell = Shell(studio)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Studio"), shell.build_steps():

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from page.feeds import Feeds
-from page.jobs import Kind, Status
-from page.runs import RunState
 from page.settings import PageSettings
-from page.studio import Studio
-from page.visits import new_id
-from page.works import Task
+from page.studio.feed import Feeds
+from page.studio.folders import new_id
+from page.studio.queue import Kind, Status
+from page.studio.runs import RunState
+from page.studio.studio import Studio
+from page.studio.tasks import Task
 
 PATIENCE = 120.0  # seconds, after which a test that waits fails
 

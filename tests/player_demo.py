@@ -23,8 +23,8 @@ import imageio_ffmpeg
 import numpy as np
 from PIL import Image, ImageDraw
 
-from page.feeds import ClipFacts, Feed, Feeds, Finished
-from page.player import beside, build_player
+from page.studio.feed import ClipFacts, Feed, Feeds, Finished
+from page.ui.player import beside, build_player
 
 RATE = 25.0
 

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from page import words
-from page.advanced import ELSEWHERE, TITLES, describe_settings, keep_known
-from page.drawings import MOST_POINTS, jitter_plot, loss_plot
-from page.jobs import Status
-from page.parts import read_factors, read_index, read_number, read_settings_part, read_trim
-from page.runs import Output, RunState
+from page.studio.estimates import duration
+from page.studio.queue import Status
+from page.studio.runs import Output, RunState
+from page.ui import words
+from page.ui.advanced import ELSEWHERE, TITLES, describe_settings, keep_known
+from page.ui.components import read_factors, read_index, read_number, read_settings_part, read_trim
+from page.ui.plots import MOST_POINTS, jitter_plot, loss_plot
 from stit_core.config import METHODS, PRESETS, REGIONS, RunConfig, preset
 from stit_core.directions.library import Card
 from stit_core.errors import Cancelled, StitError, VideoError
@@ -241,7 +242,7 @@ def test_a_direction_says_what_it_does() -> None:
     ("seconds", "told"), [(3.52, "3.5 s"), (41.2, "41 s"), (200.0, "3 min"), (7100.0, "2 hours"), (86400.0, "24 hours")]
 )
 def test_durations_are_rounded_as_people_do(seconds: float, told: str) -> None:
-    assert words.duration(seconds) == told
+    assert duration(seconds) == told
 
 
 # --- Drawings -----------------------------------------------------------------------------------------------------
@@ -309,12 +310,12 @@ def test_samples_come_with_the_program(app: ModuleType) -> None:
 
 
 def test_every_part_keeps_out_of_what_gradio_reads_in_templates() -> None:
-    for path in sorted((Path(__file__).parent.parent / "page" / "web").glob("*.html")):
+    for path in sorted((Path(__file__).parent.parent / "page" / "ui" / "widgets").glob("*.html")):
         assert not any(mark in path.read_text() for mark in ("`", "\\", "${", "{{")), path.name
 
 
 def test_handlers_end_in_words(app: ModuleType, caplog: pytest.LogCaptureFixture) -> None:
-    from page.shell import told
+    from page.ui.shell import told
 
     def fail(error: Exception) -> None:
         raise error
@@ -330,7 +331,7 @@ def test_handlers_end_in_words(app: ModuleType, caplog: pytest.LogCaptureFixture
 
 
 def test_the_page_shows_what_is_new_once() -> None:
-    from page.shell import news
+    from page.ui.shell import news
 
     running = Status("tune", "running", version=3, pictures=1, history=((0.1, 0.2, 0.3, 20.0),))
     assert news(running, True) == news(running, True)
@@ -352,7 +353,7 @@ def test_the_page_shows_what_is_new_once() -> None:
     ],
 )
 def test_who_comes_back_sees_where_it_stands(state: RunState, step: int) -> None:
-    from page.shell import first_step
+    from page.ui.shell import first_step
 
     assert first_step(state) == step
 

@@ -140,3 +140,23 @@ def test_every_module_can_be_imported_alone() -> None:
     code += "print('gradio' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, cwd=ROOT, check=True)
     assert answer.stdout.strip() == "False"
+
+
+PAGE = ROOT / "page"
+GRADIOS = {"gradio", "gradio_client"}
+
+
+@pytest.mark.parametrize("path", sorted((PAGE / "studio").rglob("*.py")), ids=lambda path: path.name)
+def test_the_studio_knows_neither_gradio_nor_what_shows_it(path: Path) -> None:
+    names = imports_of(path)
+    assert not {name.split(".")[0] for name in names} & GRADIOS
+    assert not [name for name in names if name.startswith(("page.ui", "page.server", "app"))]
+
+
+def test_nothing_else_of_the_page_imports_gradio() -> None:
+    importers = {
+        path.relative_to(PAGE).parts[0]
+        for path in PAGE.rglob("*.py")
+        if {name.split(".")[0] for name in imports_of(path)} & GRADIOS
+    }
+    assert importers == {"ui", "server"}

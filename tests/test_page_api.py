@@ -14,8 +14,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from page_cases import PATIENCE, begin, finish, make_studio, wait_for
 
-from page.api import endpoints
-from page.studio import Studio
+from page.studio.studio import Studio
+from page.ui.api import endpoints
 from stit_core.config import VideoConfig
 from stit_core.media import probing
 

@@ -6,9 +6,9 @@ import os
 import time
 from pathlib import Path
 
-from page.disk import make_private, remove_strays
 from page.settings import PageSettings
-from page.visits import STRAY_SECONDS, Visits, new_id
+from page.studio.disk import make_private, remove_strays
+from page.studio.folders import STRAY_SECONDS, Visits, new_id
 
 
 def mode(folder: Path) -> int:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from page_cases import PATIENCE, begin, finish, make_studio, wait_for
 
-from page.feeding import HELD, Feeder
-from page.feeds import ClipFacts, Feed
-from page.jobs import Job
-from page.studio import Studio
+from page.studio.feed import ClipFacts, Feed
+from page.studio.feed_writer import HELD, Feeder
+from page.studio.queue import Job
+from page.studio.studio import Studio
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.pipeline import Pipeline
 

@@ -132,13 +132,13 @@ def steps(app: ModuleType) -> dict[str, Any]:
 
 
 def status(kind: Any, state: Any, **facts: Any) -> Any:
-    from page.jobs import Status
+    from page.studio.queue import Status
 
     return Status(kind, state, **facts)
 
 
 def test_a_finished_edit_has_no_frames_to_follow() -> None:
-    from page.shell import news
+    from page.ui.shell import news
 
     running = status("edit", "running", feed_id="abc", version=3)
     assert news(running, True)["feed"] == "abc"
@@ -159,7 +159,7 @@ def test_only_an_end_that_the_tab_did_not_find_is_signalled(
 
 
 def test_a_job_that_the_servers_end_interrupted_is_told_to_a_tab_that_stayed_open(steps: dict[str, Any]) -> None:
-    from page.shell import last_status, tell_job
+    from page.ui.shell import last_status, tell_job
 
     studio = steps["Shell"].studio
     run = studio.arrive().id
@@ -214,7 +214,7 @@ def test_one_sees_which_of_several_results_is_looked_at(steps: dict[str, Any]) -
 
 
 def test_what_the_browser_says_it_looks_at_is_checked(steps: dict[str, Any]) -> None:
-    from page.step_watch import _chosen
+    from page.ui.step_watch import _chosen
     from tests.test_app import make_output
 
     assert [_chosen(sent) for sent in ({"chosen": "2"}, {"chosen": 2}, {}, None, "2", [2])] == ["2", "", "", "", "", ""]

@@ -14,10 +14,10 @@ import pytest
 from drawn_face import write_clip
 from page_cases import begin, ended, finish, make_studio, stop_at, upload
 
-from page.holdings import FEEDS, LATENTS, LESSONS, UPLOADS
-from page.runs import MOST_OUTPUTS
-from page.studio import Studio
-from page.training import Lesson, start_training
+from page.studio.holdings import FEEDS, LATENTS, LESSONS, UPLOADS
+from page.studio.runs import MOST_OUTPUTS
+from page.studio.studio import Studio
+from page.studio.training import Lesson, start_training
 from stit_core.errors import StitError, StoreError
 from tests.labelled_sets import apart, write_set
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from page_cases import PATIENCE, wait_for
 
-from page.jobs import REMEMBERED, Job, Jobs, Progress
-from page.threads import LIGHT, compute_heavily, compute_lightly
+from page.studio.queue import REMEMBERED, Job, Jobs, Progress
+from page.studio.torch_threads import LIGHT, compute_heavily, compute_lightly
 from stit_core.errors import Cancelled, StitError, VideoError
 
 PLAN = {"tune": 2.0, "stitch": 6.0}
@@ -57,7 +57,7 @@ def test_jobs_are_done_one_at_a_time_in_order_and_know_their_place(gate: threadi
 
 
 def test_a_job_that_has_ended_is_before_nobody(gate: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("page.jobs.give_back_memory", lambda: gate.wait(PATIENCE))
+    monkeypatch.setattr("page.studio.queue.give_back_memory", lambda: gate.wait(PATIENCE))
     jobs = Jobs()
     first = jobs.submit("a", "align", lambda _: None, PLAN)
     assert first.wait(PATIENCE)

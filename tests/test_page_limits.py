@@ -8,11 +8,12 @@ import pytest
 from page_cases import begin, finish, make_studio
 from PIL import Image
 
-from page import words
-from page.advanced import keep_known
-from page.studio import Studio
-from page.training import Lesson, start_training
-from page.visits import new_id
+from page.studio.estimates import duration
+from page.studio.folders import new_id
+from page.studio.studio import Studio
+from page.studio.training import Lesson, start_training
+from page.ui import words
+from page.ui.advanced import keep_known
 from stit_core.errors import StitError
 
 pytest_plugins = ["fixtures_pack"]
@@ -91,7 +92,7 @@ def test_a_run_without_a_clip_has_no_time(studio: Studio) -> None:
     ],
 )
 def test_long_times_are_told_as_people_do(seconds: float, told: str) -> None:
-    assert words.duration(seconds) == told
+    assert duration(seconds) == told
 
 
 def test_presets_over_the_limit_say_so() -> None:

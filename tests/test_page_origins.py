@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from page.origins import Origins, accepted_origins
+from page.server.origins import Origins, accepted_origins
 from page.settings import read_settings
 from stit_core.errors import ConfigError
 

@@ -9,8 +9,8 @@ import gradio as gr
 import pytest
 from gradio.routes import App
 
-from page import sessions
-from page.sessions import MOST_LEFT, Sessions
+from page.server import sessions
+from page.server.sessions import MOST_LEFT, Sessions
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from drawn_face import write_clip
 from page_cases import PATIENCE, begin, ended, finish, make_studio, stop_at, upload, wait_for
 from tiny_pack import make_direction
 
-from page.runs import Output
-from page.shelves import own_root
-from page.studio import Studio
-from page.visits import new_id
+from page.studio.direction_roots import own_root
+from page.studio.folders import new_id
+from page.studio.runs import Output
+from page.studio.studio import Studio
 from stit_core.__main__ import main
 from stit_core.config import VideoConfig
 from stit_core.directions.library import Card, save_direction
@@ -571,8 +571,8 @@ def test_the_preview_of_a_transfer_is_the_finished_frame(
     studio: Studio, transferred: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever was looked at before, and in whatever order."""
-    monkeypatch.setattr("page.edit_previews.REGION_SIDE", 10_000)
-    monkeypatch.setattr("page.cuts.REGION", 100.0)  # the whole frame
+    monkeypatch.setattr("page.studio.edit_previews.REGION_SIDE", 10_000)
+    monkeypatch.setattr("page.studio.crops.REGION", 100.0)  # the whole frame
     bench = studio.bench(transferred)
     pipeline, clip = bench.pipeline.with_config(studio.config(studio.runs.get(transferred))), bench.clip
     made = pipeline.stitch(clip)
@@ -740,7 +740,7 @@ def test_a_direction_is_drawn_once(studio: Studio, monkeypatch: pytest.MonkeyPat
     sheet = studio.thumbnail("smile")
     assert sheet.ndim == 3
     assert sheet.std() > 1
-    monkeypatch.setattr("page.library.preview_sheet", None)
+    monkeypatch.setattr("page.studio.direction_library.preview_sheet", None)
     assert studio.thumbnail("smile") is sheet
 
 

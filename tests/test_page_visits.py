@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from page.settings import PageSettings, read_settings
-from page.visits import ID_BYTES, Visits, is_id, new_id, safe_name
+from page.studio.folders import ID_BYTES, Visits, is_id, new_id, safe_name
 from stit_core.config import VideoConfig
 from stit_core.errors import ConfigError, StitError
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from page.feeds import LONGEST_SIDE, MAX_BYTES, MAX_FRAMES, MAX_NEWS, ClipFacts, Feed, Feeds, Finished
-from page.player import ASSETS, SCRIPTS, answer, beside, build_player
+from page.studio.feed import LONGEST_SIDE, MAX_BYTES, MAX_FRAMES, MAX_NEWS, ClipFacts, Feed, Feeds, Finished
+from page.ui.player import ASSETS, SCRIPTS, answer, beside, build_player
 from stit_core.errors import StoreError
 
 FACTS = ClipFacts(25.0, 40, 64, 36)

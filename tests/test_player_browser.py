@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
-from page.feeds import ClipFacts, Feed, Feeds, Finished, News
+from page.studio.feed import ClipFacts, Feed, Feeds, Finished, News
 from tests import player_demo as demo
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

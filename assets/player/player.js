@@ -1,5 +1,5 @@
 // The player: buttons, keys, the clock of the frames, and the way from frames to the finished videos.
-// Gradio gives `element`, `props`, `server` and `watch` to this script; see page/player.py.
+// Gradio gives `element`, `props`, `server` and `watch` to this script; see page/ui/player.py.
 
 const HOLD_SECONDS = 0.5; // a gap up to this long is waited through on the last picture, a longer one is jumped over
 const LONGEST_STEP = 0.25; // seconds that the clock may move at once, after the tab was asleep

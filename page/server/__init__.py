@@ -1,0 +1,1 @@
+"""What stands before gradio: who may ask, how much, and in which shape."""

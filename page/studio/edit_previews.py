@@ -1,0 +1,205 @@
+"""Single frames under an edit: with the transfer as the finished video has them, with stitching nearly so.
+
+Before the tuning both begin with the encoder's pivots and the generator as it comes. What no edit changes is made once
+for each frame, so that a slider's next move costs only what it changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from page.studio.crops import region, shrunk
+from page.studio.torch_threads import compute_lightly
+from stit_core.artefacts import Clip, Tuned
+from stit_core.config import EditConfig, RunConfig, TransferConfig
+from stit_core.faces.reading import draw_faces
+from stit_core.images import to_model
+from stit_core.models.generator import Generator
+from stit_core.pipeline import Pipeline
+from stit_core.stages import compositing, editing, masks
+from stit_core.stages.registration import register
+from stit_core.stages.transfer import Transfer
+from stit_core.store.runs import disk_errors
+
+SCRATCH = "previews"  # folder in that of the run's results
+REGION_SIDE = 512  # pixels, longer side of what is shown of a frame
+
+Check = Callable[[], None]  # raises Cancelled once a newer preview is wanted
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    """The part of a frame around the face, before and after an edit."""
+
+    frame: int
+    before: np.ndarray
+    after: np.ndarray
+
+
+def pivot_of(pipeline: Pipeline, clip: Clip, frame: int) -> torch.Tensor:
+    """The untuned pivot (1, L, 512) of a frame: as it was stored, or encoded now."""
+    crops = pipeline.align(clip)
+    if pipeline.has(clip, "invert"):
+        position = crops.frame_indices.index(frame)
+        return pipeline.invert(clip).w_plus[position : position + 1]
+    with torch.inference_mode():
+        images = to_model(crops.crops.read(frame)).to(pipeline.runtime.device)
+        return pipeline.models.encoder.encode(images).float().cpu()  # type: ignore[no-any-return]
+
+
+def untuned(pipeline: Pipeline, clip: Clip, frames: Sequence[int]) -> Tuned:
+    """The untuned pivots of some frames, as if the generator had been tuned to them and had not moved."""
+    pivots = torch.cat([pivot_of(pipeline, clip, frame) for frame in frames])
+    return Tuned(clip.hash, tuple(frames), pivots, {}, np.zeros((0, 4)), 0.0, 0.0)
+
+
+class TransferredFrames:
+    """Frames of one clip whose own pixels take the change of an edit.
+
+    With a tuned and registered clip they are those of the finished video. Before that, each frame is a clip of its own:
+    its pivot is registered alone, and its change is not averaged with its neighbours'.
+    """
+
+    def __init__(self, pipeline: Pipeline, clip: Clip) -> None:
+        self.pipeline, self.clip = pipeline, clip
+        self._whole: Transfer | None = None
+        self._alone: dict[int, tuple[Tuned, Transfer]] = {}
+        scratch = pipeline.store.root / SCRATCH
+        with disk_errors("The folder of previews"):
+            scratch.mkdir(parents=True, exist_ok=True)
+        # It goes with this object, or with the run, of whose face it holds pictures.
+        self._folder = tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True)
+
+    def show(self, frames: Sequence[int], config: RunConfig, tuned: bool, check: Check) -> list[KeyFrame]:
+        """The frames under the edit of a configuration whose other settings are the pipeline's. Raises: StitError."""
+        pipeline = self.pipeline.with_config(config)
+        whole = self._tuned(pipeline) if tuned else None
+
+        def show(frame: int) -> KeyFrame:
+            check()
+            with compute_lightly():
+                return self._key_frame(pipeline, whole or self._untuned(pipeline, frame), frame)
+
+        with ThreadPoolExecutor(max(1, len(frames))) as threads:  # each keeps one core at work
+            return list(threads.map(show, frames))
+
+    def _key_frame(self, pipeline: Pipeline, work: Transfer, frame: int) -> KeyFrame:
+        position = work.alignment.frame_indices.index(frame)
+        after = pipeline.preview_frame(self.clip, frame, work.patch(position))
+        quad = work.alignment.quads[position]
+        pictures = (region(picture, quad)[0] for picture in (self.clip.frames.read(frame), after))
+        return KeyFrame(frame, *(shrunk(picture, REGION_SIDE) for picture in pictures))
+
+    def _tuned(self, pipeline: Pipeline) -> Transfer:
+        if self._whole is None:
+            self._whole = pipeline.transfer_of(self.clip)
+        return self._whole.under(pipeline.edit(self.clip), pipeline.changing_classes(), pipeline.config.transfer)
+
+    def _untuned(self, pipeline: Pipeline, frame: int) -> Transfer:
+        models, config, runtime = pipeline.models, pipeline.config, pipeline.runtime
+        single = dataclasses.replace(config.transfer, registration_sigma=0.0, every=1, steadying=0)
+        tuned, work = self._alone.get(frame) or self._begin(pipeline, frame, single)
+        self._alone[frame] = tuned, work
+        edited = editing.edit(tuned, vectors(pipeline), models.generator, config.edit, runtime)
+        return work.under(edited, pipeline.changing_classes(), single)
+
+    def _begin(self, pipeline: Pipeline, frame: int, config: TransferConfig) -> tuple[Tuned, Transfer]:
+        models, runtime, crops = pipeline.models, pipeline.runtime, pipeline.align(self.clip)
+        quad = crops.quads[[crops.frame_indices.index(frame)]]
+        crop = dataclasses.replace(crops, frame_indices=(frame,), quads=quad)
+        tuned, nets = untuned(pipeline, self.clip, [frame]), (models.generator, models.parser)
+        registration = register(crop, tuned, *nets, config, runtime, Path(self._folder.name))
+        edited = editing.edit(tuned, {}, models.generator, EditConfig(), runtime)
+        return tuned, Transfer(self.clip, crop, edited, registration, *nets, (), config, runtime)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """What a pasted frame needs and no factor changes."""
+
+    frame: int
+    w_plus: torch.Tensor  # (1, L, 512)
+    pivot: np.ndarray  # (S, S, 3)
+    region: np.ndarray
+    quad: np.ndarray  # in pixels of the region
+    mask: np.ndarray
+
+
+class PastedFrames:
+    """Frames of one clip into which their edited crops are pasted, as they are before they are stitched."""
+
+    def __init__(self, pipeline: Pipeline, clip: Clip) -> None:
+        self.pipeline, self.clip = pipeline, clip
+        self._keys: dict[tuple[int, bool], _Key] = {}
+
+    def show(self, frames: Sequence[int], config: RunConfig, tuned: bool, check: Check) -> list[KeyFrame]:
+        """The frames under the edit of a configuration whose other settings are the pipeline's. Raises: StitError."""
+        pipeline, keys = self.pipeline.with_config(config), []
+        for frame in frames:
+            check()
+            keys.append(self._key(frame, tuned))
+        generator = pipeline.tuned_generator(self.clip) if tuned else pipeline.models.generator
+        shown = []
+        for key, w_plus in zip(keys, self._edited(pipeline, keys, generator, tuned), strict=True):
+            check()
+            shown.append(self._picture(key, w_plus, generator))
+        return shown
+
+    def _key(self, frame: int, tuned: bool) -> _Key:
+        known = self._keys.get((frame, tuned))
+        if known is not None:
+            return known
+        pipeline, crops = self.pipeline, self.pipeline.align(self.clip)
+        position = crops.frame_indices.index(frame)
+        if tuned:
+            w_plus = pipeline.tune(self.clip).w_plus[position : position + 1]
+            pivot = pipeline.pivot(self.clip, frame)
+        else:
+            w_plus = pivot_of(pipeline, self.clip, frame)
+            pivot = draw_faces(pipeline.models.generator, w_plus, pipeline.runtime)[0]
+        part, quad = region(self.clip.frames.read(frame), crops.quads[position])
+        key = _Key(frame, w_plus, pivot, part, quad, self._mask(frame, crops.crops.read(frame)))
+        self._keys[frame, tuned] = key
+        return key
+
+    def _mask(self, frame: int, crop: np.ndarray) -> np.ndarray:
+        if self.pipeline.has(self.clip, "masks"):
+            return self.pipeline.masks(self.clip).pictures.read(frame)[..., compositing.FULL]
+        config, models = self.pipeline.config, self.pipeline.models
+        return masks.full_masks(crop[None], config.masks, models.parser, self.pipeline.runtime)[0]
+
+    def _edited(
+        self, pipeline: Pipeline, keys: Sequence[_Key], generator: Generator, tuned: bool
+    ) -> list[torch.Tensor]:
+        """The latents (1, L, 512) of the key frames, edited."""
+        # In style space the pictures would be the same, so that it is left out.
+        config = dataclasses.replace(pipeline.config.edit, styles=False)
+        frames = [key.frame for key in keys]
+        fitted = pipeline.tune(self.clip) if tuned else untuned(pipeline, self.clip, frames)
+        whole = editing.edit(fitted, vectors(pipeline), generator, config, pipeline.runtime)
+        return [whole.w_plus[[whole.frame_indices.index(frame)]] for frame in frames]
+
+    def _picture(self, key: _Key, w_plus: torch.Tensor, generator: Generator) -> KeyFrame:
+        """A key frame with its edit pasted in, as the finished video will nearly have it."""
+        config = self.pipeline.config
+        crop = draw_faces(generator, w_plus, self.pipeline.runtime)[0]
+        dilation: int = config.masks.outer_dilation
+        radius = compositing.feather_radius(config.compositing, dilation, crop.shape[0])
+        if config.stitching.target == "pivot":
+            after = compositing.paste_with_detail(key.region, crop, key.quad, key.mask, radius, key.pivot)
+        else:
+            after = compositing.paste(key.region, crop, key.quad, key.mask, radius)
+        return KeyFrame(key.frame, shrunk(key.region, REGION_SIDE), shrunk(after, REGION_SIDE))
+
+
+def vectors(pipeline: Pipeline) -> dict[str, np.ndarray]:
+    """The directions of a pipeline's edit, name -> (L, 512). Raises: DirectionError."""
+    return {name: direction.vector for name, direction in pipeline.directions().items()}

@@ -1,0 +1,252 @@
+"""What is kept of a visitor's run, so that its address brings it back, after a restart and on another device too."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from page.studio.folders import Visits, new_id
+from page.studio.queue import INTERRUPTED, INTERRUPTED_HINT, Status
+from stit_core.config import METHODS, AlignmentConfig, RunConfig, TransferConfig, preset
+from stit_core.errors import ConfigError, StitError
+from stit_core.store.runs import disk_errors, write_json
+
+LOG = logging.getLogger(__name__)
+
+FILE = "page.json"
+FORMAT = 1
+STEPS = range(1, 6)
+STITCHED = "stitch"  # how all was made before there was a choice
+MOST_OUTPUTS = 12  # of a run that are kept
+CHOICES = (
+    "start", "end", "face", "point", "point_frame", "center_sigma", "xy_sigma", "scale", "preset", "method", "edits",
+    "region", "advanced", "mark", "step",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Output:
+    """A video that a run made.
+
+    Attributes
+    ----------
+    id: of the output, within its run.
+    video, manifest: files that the page may serve; no manifest beside a partial video.
+    edits, preset, method, region: what it was made with.
+    partial: stopped half-way; frames: of the video, of: of the clip.
+    seconds_taken: for all stages that were not found ready.
+    measures: the figures by name, or None.
+    warnings: in plain words.
+    feed: folder of its frames for the player, or None; feed_id: what the player knows it by while the server runs.
+    created: seconds since 1970.
+    """
+
+    id: str
+    video: str
+    manifest: str | None
+    edits: tuple[tuple[str, float], ...]
+    preset: str
+    partial: bool
+    frames: int
+    of: int
+    seconds_taken: float
+    measures: dict[str, float] | None = None
+    warnings: tuple[str, ...] = ()
+    feed: str | None = None
+    feed_id: str | None = None
+    created: float = 0.0
+    method: str = STITCHED
+    region: str = TransferConfig.region
+
+
+@dataclass(frozen=True)
+class RunState:
+    """All that a page needs to show a run as it was left; see `CHOICES` for what the visitor sets.
+
+    Attributes
+    ----------
+    id: 128 random bits; whoever has it has the run.
+    step: the furthest step that was reached, 1 to 5.
+    clip: the run's own copy of the clip, or None; clip_name: as the visitor called it; sample: its name, or None.
+    upload: the file that was uploaded last as a clip, or None; whether or not it was taken.
+    start, end: seconds of the trim, None: all.
+    face, point, point_frame: which face, as in LandmarkConfig.
+    center_sigma, xy_sigma, scale: of the alignment.
+    preset, method, advanced: the schedule, and settings of single stages as RunConfig.with_changes takes them; the
+        method is None for the pack's usual one, and the preset "paper" stitches whatever it says.
+    edits: directions and factors; region: where the transfer makes them; mark: the visible mark.
+    outputs: what was made, the newest first.
+    aligned, tuned: whether the results of these choices are there; filled in by whoever asks.
+    last: of the job at work or the last one.
+    fitted: names the settings under which the generator was last begun to be tuned; see previews.fit_key.
+    """
+
+    id: str
+    created: float = 0.0
+    step: int = 1
+    clip: str | None = None
+    clip_name: str = ""
+    sample: str | None = None
+    upload: str | None = None
+    start: float | None = None
+    end: float | None = None
+    face: int | None = None
+    point: tuple[float, float] | None = None
+    point_frame: int | None = None
+    center_sigma: float = AlignmentConfig.center_sigma
+    xy_sigma: float = AlignmentConfig.xy_sigma
+    scale: float = AlignmentConfig.scale
+    preset: str = "balanced"
+    method: str | None = None
+    edits: tuple[tuple[str, float], ...] = ()
+    region: str = TransferConfig.region
+    advanced: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    mark: bool = False
+    outputs: tuple[Output, ...] = ()
+    aligned: bool = False
+    tuned: bool = False
+    last: Status | None = None
+    fitted: str = ""
+
+    def config(self, limits: Mapping[str, Any], schedules: Mapping[str, Any] | None = None) -> RunConfig:
+        """The settings of the stages: the preset as the pack has it, then what was chosen. Raises: ConfigError."""
+        edits = tuple((name, factor) for name, factor in self.edits if factor)
+        chosen: dict[str, dict[str, Any]] = {
+            "video": {**limits, "start": self.start or None, "end": self.end or None},
+            "landmarks": {"face": self.face, "point": self.point, "point_frame": self.point_frame},
+            "alignment": {"center_sigma": self.center_sigma, "xy_sigma": self.xy_sigma, "scale": self.scale},
+            "edit": {"directions": edits},
+            "transfer": {"region": self.region},
+            "compositing": {"mark": self.mark},
+        }
+        # What was chosen, and the limits, stand against whatever the settings of single stages say.
+        return self.schedule(schedules).with_changes(self.advanced).with_changes(chosen)
+
+    def schedule(self, schedules: Mapping[str, Any] | None = None, name: str = "") -> RunConfig:
+        """The settings of the preset, or of another by its name, with the chosen method. Raises: ConfigError."""
+        chosen = name or self.preset
+        return preset(chosen, schedules, None if chosen == "paper" else self.method)
+
+
+class Runs:
+    """The runs of all visitors on disk, each in the private folder of its id."""
+
+    def __init__(self, visits: Visits) -> None:
+        self.visits = visits
+        self._lock = threading.RLock()
+
+    def begin(self) -> RunState:
+        """A new run. Raises: StoreError."""
+        return self._write(RunState(new_id(), created=time.time()))
+
+    def load(self, run_id: object) -> RunState | None:
+        """The run of an id, or None where there is none; makes nothing."""
+        if not isinstance(run_id, str) or not self.visits.known(run_id):
+            return None
+        try:
+            record = json.loads((self.visits.private(run_id) / FILE).read_bytes())
+            return _from_record(record) if record["id"] == run_id else None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            LOG.warning("a run could not be read: %s", error)
+            return None
+
+    def get(self, run_id: str) -> RunState:
+        """As `load`. Raises: StitError where there is none any more."""
+        state = self.load(run_id)
+        if state is None:
+            raise StitError("This run is not there any more.", "Load the page again to begin a new one.")
+        return state
+
+    def update(self, run_id: str, make: Callable[[RunState], RunState]) -> RunState:
+        """Replace a run by what `make` makes of it. Raises: StitError, StoreError."""
+        with self._lock:
+            return self._write(make(self.get(run_id)))
+
+    def change(self, run_id: str, **choices: Any) -> RunState:
+        """Set some of the visitor's choices. Raises: ConfigError for what cannot be chosen, StitError."""
+        return self.update(run_id, lambda state: with_choices(state, **choices))
+
+    def add_output(self, run_id: str, output: Output) -> RunState:
+        """Put an output before the others; the oldest is let go where there are too many."""
+
+        def added(state: RunState) -> RunState:
+            return dataclasses.replace(state, outputs=(output, *state.outputs)[:MOST_OUTPUTS], step=5)
+
+        return self.update(run_id, added)
+
+    def _write(self, state: RunState) -> RunState:
+        record = dataclasses.asdict(dataclasses.replace(state, aligned=False, tuned=False)) | {"format": FORMAT}
+        if state.last is not None:
+            record["last"] = dataclasses.asdict(dataclasses.replace(state.last, output=None, feed_id=None))
+        with disk_errors("The record of this run"):
+            write_json(self.visits.private(state.id) / FILE, record)
+        return state
+
+
+def with_choices(state: RunState, **choices: Any) -> RunState:
+    """A run under other choices; nothing is stored. Raises: ConfigError for what cannot be chosen."""
+    unknown = sorted(set(choices) - set(CHOICES))
+    if unknown:
+        raise ConfigError(f"There is no choice '{unknown[0]}'.", f"Choices: {', '.join(CHOICES)}.")
+    return _checked(dataclasses.replace(state, **_plain(choices)))
+
+
+def _plain(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Choices with the sequences that come from widgets and JSON as tuples."""
+    made = dict(choices)
+    if made.get("point") is not None:
+        made["point"] = tuple(float(value) for value in made["point"])
+    if "edits" in made:
+        made["edits"] = tuple((str(name), float(factor)) for name, factor in made["edits"])
+    if "advanced" in made:
+        made["advanced"] = {
+            stage: {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+            for stage, values in dict(made["advanced"]).items()
+        }
+    return made
+
+
+def _checked(state: RunState) -> RunState:
+    """The run, if its choices are possible. Raises: ConfigError."""
+    state.config({})
+    if state.method is not None and state.method not in METHODS:  # which a preset that has but one does not look at
+        raise ConfigError(f"There is no method '{state.method}'.", f"Methods: {', '.join(METHODS)}.")
+    if state.step not in STEPS:
+        raise ConfigError(f"There is no step {state.step}.", "Choose a step from 1 to 5.")
+    names = [name for name, _ in state.edits]
+    if len(set(names)) < len(names):
+        raise ConfigError("A direction was chosen twice.", "Choose it once.")
+    return state
+
+
+def _from_record(record: dict[str, Any]) -> RunState:
+    known = {field.name for field in dataclasses.fields(RunState)}
+    values = _plain({"method": STITCHED} | {name: value for name, value in record.items() if name in known})
+    values["outputs"] = tuple(
+        Output(
+            **{**output, **_plain({"edits": output["edits"]}), "warnings": tuple(output["warnings"]), "feed_id": None}
+        )
+        for output in values.get("outputs", ())
+        if Path(output["video"]).is_file()
+    )
+    if values.get("last") is not None:
+        values["last"] = _last(values["last"])
+    return RunState(**values)
+
+
+def _last(record: dict[str, Any]) -> Status:
+    """The job that was noted; one that had not ended was interrupted with the server."""
+    history = tuple(tuple(row) for row in record.pop("history", ()))
+    status = Status(**{**record, "history": history, "warnings": tuple(record.get("warnings", ()))})
+    if status.finished:
+        return status
+    return dataclasses.replace(status, state="interrupted", message=INTERRUPTED, hint=INTERRUPTED_HINT, ahead=0)

@@ -1,0 +1,231 @@
+"""What the heavy jobs do: settings of a run -> stages of the pipeline -> files of the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from page.studio.direction_roots import roots_of
+from page.studio.feed import ClipFacts, Feeds, Finished
+from page.studio.feed_writer import Feeder
+from page.studio.folders import Visits, new_id
+from page.studio.holdings import FEEDS
+from page.studio.queue import Job, Kind
+from page.studio.runs import Output, RunState
+from stit_core.artefacts import Clip
+from stit_core.config import RunConfig
+from stit_core.errors import Cancelled, ConfigError, StitError
+from stit_core.packs.loading import Models
+from stit_core.pipeline import Pipeline
+from stit_core.report import Report
+from stit_core.runtime import CancelToken, Runtime, pick_dtype
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run's heavy work.
+
+    Attributes
+    ----------
+    state: the run as it was when the job was put into the queue; its clip is there.
+    config: the settings of the stages.
+    fitted: called with the tuning's picture of its frame, (S, S, 3), whenever there is a new one.
+    """
+
+    models: Models
+    visits: Visits
+    feeds: Feeds
+    state: RunState
+    config: RunConfig
+    fitted: Callable[[np.ndarray], None]
+
+    @property
+    def clip(self) -> Path:
+        if self.state.clip is None or not Path(self.state.clip).is_file():
+            raise StitError("There is no clip yet.", "Upload one or pick a sample.")
+        return Path(self.state.clip)
+
+    def work(self, kind: Kind) -> Callable[[Job], Any]:
+        """The function for a job of a kind."""
+        return {"align": self.align, "tune": self.tune, "edit": self.edit}[kind]
+
+    def align(self, job: Job) -> None:
+        """Up to the pivots."""
+        pipeline = self.pipeline(job)
+        self.models.verify()
+        pipeline.invert(pipeline.open(self.clip))
+
+    def tune(self, job: Job) -> None:
+        """Up to the tuned generator; for the transfer, up to all that an edit needs, so that it is seen at once."""
+        pipeline = self.pipeline(job)
+        self.models.verify()
+        make_ready(pipeline, pipeline.open(self.clip))
+
+    def edit(self, job: Job) -> Output:
+        """Up to the finished video, or where that is stopped, a video of what there is by then."""
+        started = time.monotonic()
+        name = new_id()
+        target = self.visits.outputs(self.state.id) / f"{_title(self.config)}_{name[:6]}.mp4"
+        editing = _Editing(self, job, name, target)
+        try:
+            report = editing.carry_out()
+        except (Cancelled, StitError):
+            if not job.token.is_set() or job.discarded:
+                raise
+            partial = editing.save_part(started)
+            if partial is not None:
+                job.tell(output=partial)
+                job.result = partial
+            raise Cancelled("edit") from None
+        job.tell(warnings=report.warnings)
+        output = Output(
+            id=name,
+            video=str(report.output),
+            manifest=str(report.manifest),
+            edits=self.config.edit.directions,
+            preset=self.config.preset,
+            method=self.config.method,
+            region=self.config.transfer.region,
+            partial=False,
+            frames=report.frames,
+            of=report.frames,
+            seconds_taken=sum(report.seconds.values()),
+            measures={key: float(value) for key, value in vars(report.measures).items()},
+            warnings=report.warnings,
+            created=time.time(),
+            **editing.feed_facts,
+        )
+        job.tell(output=output)
+        return output
+
+    def pipeline(self, job: Job, feeder: Callable[[], Feeder | None] = lambda: None) -> Pipeline:
+        """The stages for a job, reporting to it, and stitched frames to the feeder."""
+        history: list[tuple[float, ...]] = []
+        borders: dict[int, float] = {}
+
+        def figures(stage: str, found: Mapping[str, float]) -> None:
+            if stage == "tune":
+                history.append(tuple(found.values()))
+                job.tell(history=tuple(history))
+            elif stage == "stitch":
+                borders[int(found["frame"])] = found["border"]
+
+        def preview(stage: str, frame: int, picture: np.ndarray) -> None:
+            if stage == "tune":
+                self.fitted(picture)
+                job.count("pictures")
+            elif stage == "stitch" and (eating := feeder()) is not None:
+                eating.offer(frame, picture, borders.get(frame))
+
+        device = self.models.device
+        dtype = pick_dtype(self.config.preset, device)
+        runtime = Runtime(device, dtype, 0, job.progress, preview, figures, job.token)
+        roots = roots_of(self.visits, self.state.id)
+        return Pipeline(self.models, self.visits.store(self.state.id), self.config, runtime, roots)
+
+
+class _Editing:
+    """One edit on its way to its video."""
+
+    def __init__(self, task: Task, job: Job, name: str, target: Path) -> None:
+        self.task, self.job, self.target = task, job, target
+        self.folder = task.visits.private(task.state.id) / FEEDS / name
+        self.name = name
+        self.pipeline = task.pipeline(job, lambda: self.feeder)
+        self.feeder: Feeder | None = None
+        self.clip: Clip | None = None
+
+    @property
+    def feed_facts(self) -> dict[str, Any]:
+        """The feed as an output knows it."""
+        if self.feeder is None:
+            return {"feed": None, "feed_id": None}
+        return {"feed": str(self.folder), "feed_id": self.feeder.feed.id}
+
+    def carry_out(self) -> Report:
+        """Make the video. Raises: what the stages raise."""
+        try:
+            clip = self.clip = self.pipeline.prepare(self.task.clip, [self.target])
+            make_ready(self.pipeline, clip)
+            self.pipeline.masks(clip)
+            self.begin_feed(clip)
+            report = self.pipeline.finish(clip, self.target)
+        except BaseException:
+            if self.feeder is not None:
+                self.feeder.close(drop=True)
+                self.feeder.feed.set_phase("stopped")
+            raise
+        assert self.feeder is not None
+        self.feeder.close()
+        feed, found = self.feeder.feed, self.feeder.pipeline  # which tells nobody that it finds these again
+        measured, borders = found.measure(clip), found.stitch(clip).border_loss
+        for frame, border, identity in zip(measured.frame_indices, borders, measured.identity, strict=True):
+            feed.measure(frame, float(border), float(identity))
+        feed.finish(Finished(report.output, clip.source, float(clip.start), report.audio is not None))
+        return report
+
+    def begin_feed(self, clip: Clip) -> None:
+        """Open the player's feed and give it what there is already."""
+        facts = ClipFacts(float(clip.frame_rate), len(clip.frames), clip.width, clip.height)
+        feed = self.task.feeds.create(self.folder, facts)
+        self.feeder = Feeder(self.pipeline.with_config(self.pipeline.config, self.silent()), clip, feed, self.job)
+        self.job.tell(feed_id=feed.id, frames=len(clip.frames))
+        self.feeder.start()
+        self.feeder.offer_all()
+
+    def silent(self, cancel: CancelToken | None = None) -> Runtime:
+        """The job's runtime without its reports; `cancel` stops it in place of the job's own token."""
+        runtime = self.pipeline.runtime
+        progress = {} if cancel is None else {"progress": self.job.progress, "cancel": cancel}
+        return Runtime(runtime.device, runtime.dtype, runtime.seed, **progress)  # type: ignore[arg-type]
+
+    def save_part(self, started: float) -> Output | None:
+        """Write the frames that are stitched as a video; None where there is none, or the visitor does not want it."""
+        if self.feeder is None or self.clip is None:
+            return None
+        self.job.tell(state="saving")
+        pipeline = self.pipeline.with_config(self.pipeline.config, self.silent(self.job.saving_token))
+        try:
+            written = pipeline.write_part(self.clip, self.target)
+        except (Cancelled, StitError):
+            return None
+        if written is None:
+            return None
+        return Output(
+            id=self.name,
+            video=str(written.path),
+            manifest=None,
+            edits=pipeline.config.edit.directions,
+            preset=pipeline.config.preset,
+            method=pipeline.config.method,
+            region=pipeline.config.transfer.region,
+            partial=True,
+            frames=written.frames,
+            of=len(self.clip.frames),
+            seconds_taken=time.monotonic() - started,
+            created=time.time(),
+            **self.feed_facts,
+        )
+
+
+def make_ready(pipeline: Pipeline, clip: Clip) -> None:
+    """Tune to the clip; for the transfer, also register the tuned pivots and find the masks."""
+    pipeline.tune(clip)
+    if pipeline.transfers:
+        pipeline.register(clip)
+        pipeline.masks(clip)
+
+
+def check_edit(config: RunConfig) -> None:
+    """Raise ConfigError for an edit that changes nothing."""
+    if not config.edit.directions:
+        raise ConfigError("Nothing to change was chosen.", "Choose a direction and a factor other than 0.")
+
+
+def _title(config: RunConfig) -> str:
+    return "_".join(f"{name}{factor:+.3g}" for name, factor in config.edit.directions)[:80]

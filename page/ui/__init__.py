@@ -1,0 +1,1 @@
+"""The page's widgets; the only folder, beside server, that imports gradio."""

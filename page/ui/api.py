@@ -1,0 +1,141 @@
+"""The documented API: pre-flight, edit, directions, deletion, as functions that app.py registers with gr.api.
+
+They take and give the same as the command line. A clip is a file that the client uploads (`handle_file("clip.mp4")`) or
+the name of a sample. What is made from it lies in a run, whose id the caller gets, to delete it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from page.studio.queue import Status
+from page.studio.runs import Output
+from page.studio.studio import Studio
+from page.ui.words import without_folders
+from stit_core import config
+from stit_core.cli.commands import parse_edits
+from stit_core.errors import StitError
+
+POLL_SECONDS = 0.5  # until gradio is asked again whether the caller is still there
+FILE_META = {"_type": "gradio.FileData"}
+
+
+def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
+    """The API's functions, for one studio; each says in its documentation string what the page of the API shows."""
+
+    def preflight(clip: Any) -> dict[str, Any]:
+        """What a clip holds, in seconds: size, rate, sound, faces along the time, scene cuts, best part, estimates.
+
+        "run" is what /delete_run takes, to delete the uploaded clip.
+        """
+        with _told(), _run_of_its_own(studio) as run_id:
+            path = _path(studio, clip)
+            studio.bring(run_id, [path])
+            found = studio.look_into(path)
+            facts = dataclasses.asdict(studio.facts_of(found))
+            best = found.best(studio.settings.max_seconds)
+            return found.as_dict() | {"trim": facts, "best": best and list(best), "run": run_id}
+
+    def edit(
+        clip: Any,
+        directions: str,
+        preset: str = "balanced",
+        start: float | None = None,
+        end: float | None = None,
+        method: str = "",
+    ) -> Iterator[tuple[dict[str, Any] | None, dict[str, Any] | None, str]]:
+        """Edit the face in a clip along directions ("smile=2, age=-1"); gives video, edit manifest and run.
+
+        The method is "transfer", "stitch", or "" for what the preset and the pack say. Until it is finished, video and
+        manifest are null. /delete_run deletes the run; whoever hangs up before the end leaves nothing.
+        """
+        with _told(), _run_of_its_own(studio) as run_id:
+            config.preset(preset, studio.models.pack.schedules, method or None)  # both as they are, or not at all
+            edits, _ = parse_edits([part for part in directions.split(",") if part.strip()], ranged=False)
+            path = _path(studio, clip)
+            if path in studio.samples.values():
+                studio.set_sample(run_id, next(name for name, copy in studio.samples.items() if copy == path))
+            else:
+                studio.set_clip(run_id, path)
+            studio.change(run_id, edits=edits, preset=preset, method=method or None, start=start, end=end)
+            studio.start(run_id, "edit")
+            job = studio.jobs.get(run_id)
+            assert job is not None
+            while not job.wait(POLL_SECONDS):
+                yield None, None, run_id  # here it ends if the caller has hung up
+                studio.status(run_id)  # the caller waits, so it is watched
+            output = _output(job.status())
+            manifest = json.loads(Path(str(output.manifest)).read_text())
+        yield _file(Path(output.video)), manifest, run_id  # from here on the run is the caller's
+
+    def directions(pack: str = "") -> list[dict[str, Any]]:
+        """The cards of the directions of the pack that is served: name, title, what a factor above and below 0 does."""
+        with _told():
+            served = studio.models.pack.name
+            if pack not in ("", served):
+                raise StitError(f"This server has the pack '{served}', not '{pack}'.", "Leave the pack out.")
+            return [dataclasses.asdict(card) for card in studio.cards()]
+
+    def delete_run(run: str) -> bool:
+        """Delete everything of a run: the uploaded clip, the video, all that was made on the way."""
+        with _told():
+            studio.runs.get(run)
+            studio.delete(run)
+            return True
+
+    return preflight, edit, directions, delete_run
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors that a caller can mend reach the caller in words."""
+    try:
+        yield
+    except StitError as error:
+        raise gr.Error(without_folders(str(error)), print_exception=False) from None  # read by programs, not shown
+
+
+def _path(studio: Studio, clip: Any) -> Path:
+    """The file that a caller means. Raises: StitError."""
+    if isinstance(clip, str) and clip in studio.samples:
+        return studio.samples[clip]
+    path = clip.get("path") if isinstance(clip, dict) else None
+    if not isinstance(path, str):
+        names = ", ".join(f"'{name}'" for name in studio.samples) or "none"
+        raise StitError("This is no clip.", f'Give handle_file("clip.mp4"), or the name of a sample: {names}.')
+    return studio.visits.check_served(Path(path))
+
+
+@contextmanager
+def _run_of_its_own(studio: Studio) -> Iterator[str]:
+    """A run for one call, by its id; where nothing comes of the call, or nobody waits for it, nothing stays."""
+    run_id = studio.arrive().id
+    try:
+        yield run_id
+    except GeneratorExit:  # raised in gradio's event loop, which must not wait for the job's end
+        threading.Thread(target=studio.delete, args=(run_id,), name="hung-up", daemon=True).start()
+        raise
+    except BaseException:
+        studio.delete(run_id)
+        raise
+
+
+def _output(status: Status) -> Output:
+    """What came of an edit. Raises: StitError."""
+    if status.state == "failed":
+        raise StitError(status.message, status.hint)
+    if status.state != "done" or not isinstance(status.output, Output):
+        raise StitError("The edit was stopped.", "Call again: it goes on from there only on the page.")
+    return status.output
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {"path": str(path), "orig_name": path.name, "meta": FILE_META}

@@ -1,0 +1,111 @@
+"""The page's own widgets: gr.HTML components whose elements and scripts lie in page/ui/widgets.
+
+The template of a part has no placeholder, so that its elements, and with them focus and what was typed, outlive every
+update; the script draws what the value says, as text and never as markup. Only the value of a part is changed: other
+props are lost on a part whose step is not on the screen. What comes back from the browser is checked here. Gradio
+reads a template as Handlebars and as a JavaScript template literal: no backtick, backslash, `${` or `{{` may stand in
+it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+WEB = Path(__file__).resolve().parent / "widgets"
+QUALITY = 85  # JPEG
+MOST_CHOSEN = 40  # directions at once
+LARGEST_FACTOR = 100.0  # of EditConfig
+
+
+def build_part(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:
+    """A widget of page/ui/widgets: `name`.html with `name`.js; `props`: see the script's first lines."""
+    return gr.HTML(
+        value,
+        html_template=(WEB / f"{name}.html").read_text(),
+        js_on_load=f'"use strict";\n{(WEB / f"{name}.js").read_text()}',
+        apply_default_css=False,
+        elem_id=elem_id,
+        elem_classes="part",
+        **props,
+    )
+
+
+def build_html(value: str = "", elem_id: str | None = None, **kwargs: Any) -> gr.HTML:
+    """A place for HTML that the page writes itself, without gradio's style for running text."""
+    return gr.HTML(value, elem_id=elem_id, apply_default_css=False, js_on_load=None, **kwargs)
+
+
+def data_url(picture: np.ndarray, quality: int = QUALITY) -> str:
+    """A picture (H, W, 3) uint8 as the address of an image that needs no file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="JPEG", quality=quality)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def read_factors(value: Any) -> tuple[tuple[str, float], ...]:
+    """What the dials sent, as (name, factor) pairs; whatever is no name with a finite number is left out."""
+    factors = value.get("factors") if isinstance(value, Mapping) else None
+    if not isinstance(factors, Mapping):
+        return ()
+    pairs = [
+        (name, read_number(factor)) for name, factor in list(factors.items())[:MOST_CHOSEN] if isinstance(name, str)
+    ]
+    return tuple((name, factor) for name, factor in pairs if factor is not None and abs(factor) <= LARGEST_FACTOR)
+
+
+def read_trim(value: Any, seconds: float) -> tuple[float | None, float | None]:
+    """What the trim's handles sent: start and end in seconds, None where they stand at the ends of the clip."""
+    sent = value if isinstance(value, Mapping) else {}
+    start, end = read_number(sent.get("start")), read_number(sent.get("end"))
+    start = None if start is None or start <= 0 else min(start, seconds)
+    end = None if end is None or end >= seconds else max(end, 0.0)
+    return (start, end) if end is None or end > (start or 0.0) else (None, None)
+
+
+def read_settings_part(value: Any) -> dict[str, dict[str, Any]]:
+    """What the settings sent: {stage: {setting: value}}, lists as tuples; RunConfig checks the rest."""
+    changes = value.get("changes") if isinstance(value, Mapping) else None
+    if not isinstance(changes, Mapping):
+        return {}
+    return {
+        str(stage): {str(name): _frozen(setting) for name, setting in part.items()}
+        for stage, part in changes.items()
+        if isinstance(part, Mapping) and part
+    }
+
+
+def read_number(value: Any) -> float | None:
+    """A finite number from outside, or None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def read_uploads(value: Any) -> tuple[Path, ...]:
+    """The files that an upload's widget names, as gradio sends them; whether they were uploaded here is not checked.
+
+    Without gradio's own preprocessing, which leaves an empty file on the disk for each.
+    """
+    sent = value if isinstance(value, list) else [value]
+    paths = [file.get("path") for file in sent if isinstance(file, Mapping)]
+    return tuple(Path(path) for path in paths if isinstance(path, str) and path)
+
+
+def read_index(value: Any, options: Sequence[Any]) -> int | None:
+    """A position in `options` that the browser named, or None where there is none of the kind."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(options):
+        return value
+    return None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(entry) for entry in value) if isinstance(value, list) else value

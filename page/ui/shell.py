@@ -1,0 +1,205 @@
+"""What all steps share: the visitor's run, the line that tells how its job goes, Stop, and the way between the steps.
+
+Work goes on in the studio, whether a tab is open or not. The part "job" asks how it goes every second and tells when
+there is news, which is handed on as signals that the steps listen to: `ended` (a job came to its end), `fit` (a new
+picture of the tuning), `feed` (frames for the player), `timed` (the machine has been timed). Signals are hidden text
+fields, whose changes gradio tells of whatever changed them.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+import gradio as gr
+
+from page.studio.queue import Status
+from page.studio.runs import RunState
+from page.studio.studio import Studio
+from page.ui import words
+from page.ui.components import build_part
+from stit_core.errors import Cancelled, StitError
+
+LOG = logging.getLogger(__name__)
+CLIP, ALIGN, TUNE, EDIT, WATCH = 1, 2, 3, 4, 5  # steps
+AT_WORK = {"align": CLIP, "tune": TUNE, "edit": WATCH}  # the step that shows a job
+# Through gradio's queue, where alone errors reach the page as messages.
+LIGHT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+# What takes a while is done for a few visitors at once: gradio has forty threads for all, and Stop needs one too.
+PREVIEWS: dict[str, Any] = {**LIGHT, "concurrency_limit": 6, "concurrency_id": "previews"}
+LOOKS: dict[str, Any] = {**LIGHT, "concurrency_limit": 4, "concurrency_id": "looks"}  # into clips, also the API's
+SURE = "Delete your clip, everything that was made from it and your own directions from this server?"
+
+Update = dict[Any, Any]
+P = ParamSpec("P")
+
+
+def told(handler: Callable[P, Any]) -> Callable[P, Any]:
+    """Make a handler end in words whatever happens; what a newer call has overtaken changes nothing."""
+
+    @functools.wraps(handler)
+    def safe(*values: P.args, **named: P.kwargs) -> Any:
+        try:
+            return handler(*values, **named)
+        except Cancelled:
+            return gr.skip()
+        except StitError as error:
+            raise gr.Error(words.error_text(error), duration=None, print_exception=False) from None
+        except Exception:  # the last boundary before the browser: logged here, told in plain words there
+            LOG.exception("%s failed", handler.__qualname__)
+            message = "Something went wrong on the server. Nothing finished is lost: do the same once more."
+            raise gr.Error(message, duration=None, print_exception=False) from None
+
+    return safe
+
+
+class Shell:
+    """The widgets around the steps, and what every step needs of them."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.run_id = _signal("run")  # in the browser: what the server keeps of a tab is lost with its connection
+        self.ended, self.fit, self.feed, self.timed = (_signal(name) for name in ("ended", "fit", "feed", "timed"))
+        self.sure = gr.Textbox(visible=False)
+        self.job = build_part("job", {}, "status", server_functions=[tell_job(studio)])
+
+    def build_steps(self) -> gr.Walkthrough:
+        """The way between the steps, for the steps to be put into."""
+        self.steps = gr.Walkthrough(selected=CLIP, elem_id="steps")
+        return self.steps
+
+    def build_visit(self) -> None:
+        """The run's address and the button that deletes the visitor's data."""
+        with gr.Row(elem_id="visit"):
+            self.address = build_part("address", "", "address")
+            self.delete_button = gr.Button("Delete my data now", size="sm", scale=0, elem_id="delete")
+
+    def wire(self, page: gr.Blocks) -> Any:
+        """Connect what belongs to no step; returns the arrival, after which the steps restore themselves."""
+        signals = [self.ended, self.fit, self.feed, self.timed]
+        self.job.news(self.hand_on, self.run_id, signals, trigger_mode="always_last", **LIGHT)
+        self.job.stop(self.stop, self.run_id, None, **LIGHT)
+        self.job.see(lambda: self.go(WATCH), None, [self.steps], **LIGHT)
+        asked = f"(run, sure) => [run, window.confirm({SURE!r}) ? 'yes' : '']"
+        self.delete_button.click(self.delete, [self.run_id, self.sure], [self.run_id, self.address], js=asked, **LIGHT)
+        return page.load(self.arrive, None, [self.run_id, self.address, self.steps, self.job], **LIGHT)
+
+    # --- Handlers -------------------------------------------------------------------------------------------------
+
+    @told
+    def arrive(self, request: gr.Request) -> Update:
+        """Begin a run, or bring back the one that the address names."""
+        state = self.studio.arrive(request.query_params.get("run"))
+        return {
+            self.run_id: state.id,
+            self.address: state.id,
+            self.steps: gr.Walkthrough(selected=first_step(state)),
+            self.job: {"run": state.id},
+        }
+
+    @told
+    def hand_on(self, run_id: str, event: gr.EventData) -> Update:
+        """Signal what is new; the end of a job that had ended before the tab was opened is not."""
+        now = news(last_status(self.studio, run_id), self.studio.ready)
+        old = now["ended"] == getattr(event, "before", None)
+        return {
+            self.fit: now["fit"],
+            self.feed: now["feed"],
+            self.timed: now["timed"],
+            self.ended: gr.skip() if old else now["ended"],
+        }
+
+    @told
+    def stop(self, run_id: str) -> None:
+        """Stop the visitor's own job."""
+        if not self.studio.stop(run_id):
+            gr.Info("Nothing is at work.", duration=3)
+
+    @told
+    def delete(self, run_id: str, sure: str) -> Update:
+        """Delete the run with all its files; the page then begins anew."""
+        if sure != "yes":
+            return {self.run_id: run_id}
+        self.studio.delete(run_id)
+        return {self.run_id: "", self.address: ""}
+
+    def begin(self, run_id: str, kind: Any, **choices: Any) -> Update:
+        """Start a job of the run with these choices; the outputs are those of `job_outputs`."""
+        return self.watch(run_id, self.studio.start(run_id, kind, **choices))
+
+    def watch(self, run_id: str, status: Status) -> Update:
+        """Tell of a job that was just started, and ask how it goes from now on."""
+        turn = time.monotonic()  # so that the part is told of a job like the one before
+        return {
+            self.job: {"run": run_id, "line": words.job(status), "working": True, "turn": turn},
+            self.ended: "",
+        }
+
+    @property
+    def job_outputs(self) -> list[Any]:
+        """What `begin` changes."""
+        return [self.job, self.ended]
+
+    def go(self, step: int) -> Update:
+        """Show a step."""
+        return {self.steps: gr.Walkthrough(selected=step)}
+
+
+def _signal(name: str) -> gr.Textbox:
+    return gr.Textbox("", label=name, visible="hidden", elem_id=f"signal-{name}")
+
+
+def news(status: Status | None, ready: bool) -> dict[str, Any]:
+    """What the page compares to see whether anything happened."""
+    if status is None:
+        return {"ended": "", "fit": "", "feed": "", "timed": "yes" if ready else ""}
+    return {
+        "ended": f"{status.kind} {status.state} {status.version}" if status.finished else "",
+        "fit": f"{status.pictures} {len(status.history)}" if status.kind == "tune" else "",
+        "feed": "" if status.finished else status.feed_id or "",  # a finished one is shown with its video
+        "timed": "yes" if ready else "",
+    }
+
+
+def last_status(studio: Studio, run_id: object) -> Status | None:
+    """How the run's job is; also of one that the server's end interrupted, which a tab that stayed open waits for."""
+    status = studio.status(str(run_id))
+    if status is not None:
+        return status
+    state = studio.runs.load(run_id)
+    last = None if state is None else state.last
+    return last if last is not None and last.state == "interrupted" else None
+
+
+def first_step(state: RunState) -> int:
+    """The step that a visitor who comes back wants to see."""
+    if state.last is not None and not state.last.finished:
+        return AT_WORK.get(state.last.kind, CLIP)
+    if state.outputs:
+        return WATCH
+    return EDIT if state.tuned else ALIGN if state.aligned else CLIP
+
+
+def tell_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
+    """What the part "job" calls, outside gradio's queue: how the job of a run goes."""
+
+    def job_state(asked: Any) -> dict[str, Any]:
+        run_id = asked.get("run") if isinstance(asked, dict) else None
+        status, ready = last_status(studio, run_id), studio.ready
+        state = studio.runs.load(run_id)  # after the status: who is told of the end shall find what came of it
+        if state is None:  # it was deleted meanwhile
+            return {"known": False}
+        working = status is not None and not status.finished
+        return {
+            "known": True,
+            "line": words.job(status, ready),
+            "working": working,
+            "again": working or not ready,
+            "made": len(state.outputs),
+            "news": news(status, ready),
+        }
+
+    return job_state

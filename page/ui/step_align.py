@@ -1,0 +1,135 @@
+"""Step 2: look at the crops, pick the face, steady the crop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from page.ui import words
+from page.ui.components import build_html, build_part, data_url, read_index
+from page.ui.plots import jitter_plot
+from page.ui.shell import ALIGN, LIGHT, PREVIEWS, TUNE, Shell, Update, told
+from page.ui.step_pieces import pictures
+from stit_core.config import AlignmentConfig
+
+CROPS = 12
+TRIAL_CROPS = 6  # that show what the sliders do
+
+
+class AlignStep:
+    """The widgets of the step and their handlers."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell, self.studio = shell, shell.studio
+        defaults = AlignmentConfig()
+        build_html(
+            words.heading("Is this the right face?", "Each picture is the part that will be edited, along the clip.")
+        )
+        self.notice = build_html(elem_id="align-notice", elem_classes="notices")
+        self.crops = build_html(elem_id="crops")
+        with gr.Column(elem_id="several"):  # page.css hides it as long as there is nothing to pick
+            build_html(words.heading("Several people", "Pick the one to edit."))
+            self.faces = build_part("picker", {}, "faces", legend="Faces in the clip")
+        with gr.Accordion("Steadiness and framing", open=False, elem_id="smoothing"), gr.Row(elem_classes="columns"):
+            with gr.Column(scale=2, min_width=280):
+                self.sliders = [
+                    gr.Slider(0, 10, defaults.center_sigma, step=0.5, label="Smoothing of the place, frames"),
+                    gr.Slider(0, 10, defaults.xy_sigma, step=0.5, label="Smoothing of size and tilt, frames"),
+                    gr.Slider(0.8, 1.5, defaults.scale, step=0.05, label="Size of the crop"),
+                ]
+                self.again = gr.Button("Use these", interactive=False, elem_id="again")
+            with gr.Column(scale=3, min_width=300):
+                self.jitter = build_html(elem_id="jitter")
+                self.trial = build_html(elem_id="trial")
+        self.onward = gr.Button("Continue", variant="primary", elem_id="to-tune")
+
+    def wire(self, arrival: Any) -> None:
+        """Connect the widgets."""
+        run_id, steps = self.shell.run_id, self.shell.steps
+        shown = [self.crops, self.faces, *self.sliders, self.notice, self.again]
+        tried = [self.jitter, self.trial, self.again]
+        arrival.success(self.restore, run_id, shown, **PREVIEWS).success(self.measure, run_id, tried, **PREVIEWS)
+        self.shell.ended.change(self.after, [run_id, self.shell.ended], [*shown, steps], **PREVIEWS).success(
+            self.measure, run_id, tried, **PREVIEWS
+        )
+        picked = self.faces.pick(self.pick, run_id, self.shell.job_outputs, **PREVIEWS)
+        picked.failure(self.restore, run_id, shown, **PREVIEWS)  # the picker shows what was not taken
+        for slider in self.sliders:
+            slider.input(self.attempt, [run_id, *self.sliders], tried, trigger_mode="always_last", **PREVIEWS)
+        self.again.click(self.apply, [run_id, *self.sliders], self.shell.job_outputs, **LIGHT)
+        self.onward.click(lambda: self.shell.go(TUNE), None, [steps], **LIGHT)
+
+    # --- Handlers -------------------------------------------------------------------------------------------------
+
+    @told
+    def restore(self, run_id: str) -> Update:
+        """Show the crops of a run that came back."""
+        return self._shown(run_id) if self.studio.state(run_id).aligned else {self.notice: ""}
+
+    @told
+    def after(self, run_id: str, ended: str) -> Update:
+        """A job came to its end: if it found the face, show it."""
+        if not ended.startswith("align done"):
+            return {self.notice: gr.skip()}
+        return {**self._shown(run_id), **self.shell.go(ALIGN)}
+
+    @told
+    def measure(self, run_id: str) -> Update:
+        """How steady the crops of the stored settings are."""
+        state = self.studio.state(run_id)
+        if not state.aligned:
+            return {self.jitter: gr.skip()}
+        return self._tried(run_id, state.center_sigma, state.xy_sigma, state.scale, changed=False)
+
+    @told
+    def attempt(self, run_id: str, center_sigma: float, xy_sigma: float, scale: float) -> Update:
+        """Show at once what the sliders would do."""
+        state = self.studio.state(run_id)
+        changed = (center_sigma, xy_sigma, scale) != (state.center_sigma, state.xy_sigma, state.scale)
+        return self._tried(run_id, center_sigma, xy_sigma, scale, changed)
+
+    @told
+    def apply(self, run_id: str, center_sigma: float, xy_sigma: float, scale: float) -> Update:
+        """Cut the crops anew."""
+        return self.shell.begin(run_id, "align", center_sigma=center_sigma, xy_sigma=xy_sigma, scale=scale)
+
+    @told
+    def pick(self, run_id: str, event: gr.EventData) -> Update:
+        """Follow another face."""
+        faces = self.studio.faces(run_id)
+        index = read_index(event.id, faces)
+        if index is None:
+            return {self.shell.ended: gr.skip()}
+        face = faces[index]
+        return self.shell.begin(run_id, "align", face=face.face, point=face.point, point_frame=face.point_frame)
+
+    # --- What is shown --------------------------------------------------------------------------------------------
+
+    def _shown(self, run_id: str) -> Update:
+        state, faces = self.studio.state(run_id), self.studio.faces(run_id)
+        items = [
+            {"id": at, "image": data_url(face.picture), "alt": "", "text": f"in {100 * face.share:.0f} % of the clip"}
+            for at, face in enumerate(faces)
+        ]
+        chosen = next((at for at, face in enumerate(faces) if face.chosen), None)
+        warnings = state.last.warnings if state.last is not None and state.last.kind == "align" else ()
+        center, axes, scale = self.sliders
+        return {
+            self.crops: pictures(self.studio.crops(run_id, CROPS)),
+            self.faces: {"items": items if len(items) > 1 else [], "chosen": chosen},
+            center: state.center_sigma,
+            axes: state.xy_sigma,
+            scale: state.scale,
+            self.notice: words.notice(warnings),
+            self.again: gr.Button(interactive=False),
+        }
+
+    def _tried(self, run_id: str, center_sigma: float, xy_sigma: float, scale: float, changed: bool) -> Update:
+        smoothing = self.studio.smoothing(run_id, center_sigma, xy_sigma, scale, TRIAL_CROPS)
+        sentence = words.steadiness(smoothing.mean_before, smoothing.mean_after)
+        return {
+            self.jitter: f'{jitter_plot(smoothing.before, smoothing.after)}<p class="quiet">{sentence}</p>',
+            self.trial: pictures(smoothing.crops),
+            self.again: gr.Button(interactive=changed),
+        }

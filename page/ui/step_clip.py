@@ -1,0 +1,195 @@
+"""Step 1: choose a clip and the part of it that is edited; see what is in it before any heavy work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from page.studio.runs import RunState
+from page.ui import words
+from page.ui.components import build_html, build_part, data_url, read_number, read_trim
+from page.ui.shell import LIGHT, LOOKS, Shell, Update, told
+from stit_core.errors import StitError
+from stit_core.media.preflight import Preflight
+
+FRAME_HEIGHT = 360  # pixels of a frame that the browser cannot show itself
+NO_CLIP = {"clip": None}  # of the trim, which then hides itself
+
+
+class ClipStep:
+    """The widgets of the step and their handlers."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell, self.studio = shell, shell.studio
+        with gr.Row(elem_classes="columns"):
+            with gr.Column(scale=3, min_width=320):
+                self.clip = gr.Video(label="Your clip", sources=["upload", "webcam"], buttons=[], elem_id="clip")
+                self.trim = build_part("trim", NO_CLIP, "trim")
+                self.facts = build_html(elem_id="facts")
+            with gr.Column(scale=2, min_width=300):
+                intro = "Upload a video of a face or record one, or begin with a sample."
+                build_html(words.heading("Choose a clip", intro))
+                build_html(words.limits(self.studio.limits), elem_id="limits")
+                self.samples = build_part("picker", self._samples(None), "samples", legend="Samples")
+                self.notice = build_html(elem_id="clip-notice", elem_classes="notices")
+                self.best = gr.Button("Use the best part", visible=False, elem_id="best")
+                self.estimates = build_html(elem_id="estimates")
+                self.onward = gr.Button("Find the face", variant="primary", interactive=False, elem_id="find")
+
+    def wire(self, arrival: Any) -> None:
+        """Connect the widgets."""
+        run_id = self.shell.run_id
+        chosen = [self.clip, self.trim, self.samples, self.notice, self.onward, self.facts, self.estimates, self.best]
+        found = [self.trim, self.facts, self.notice, self.best, self.estimates]
+        looked = [*found, self.onward]
+        arrival.success(self.restore, run_id, [self.clip, self.samples, self.onward], **LIGHT).success(
+            self.look, run_id, looked, **LOOKS
+        )
+        gr.on([self.clip.upload, self.clip.stop_recording], self.take, [run_id, self.clip], chosen, **LOOKS).success(
+            self.look, run_id, looked, **LOOKS
+        )
+        self.samples.pick(self.take_sample, run_id, chosen, **LOOKS).success(self.look, run_id, looked, **LOOKS)
+        self.clip.clear(self.forget, None, [self.trim, self.facts, self.notice, self.onward], **LIGHT)
+        self.trim.moved(self.move, [run_id, self.trim], found[2:], trigger_mode="always_last", **LOOKS)
+        self.trim.peek(self.peek, run_id, self.trim, trigger_mode="always_last", **LOOKS)
+        self.best.click(self.use_best, run_id, found, **LOOKS)
+        self.shell.timed.change(self.tell_trim, run_id, found[2:], **LOOKS)
+        self.onward.click(self.find_face, [run_id, self.trim], self.shell.job_outputs, **LOOKS)
+
+    # --- Handlers -------------------------------------------------------------------------------------------------
+
+    @told
+    def restore(self, run_id: str) -> Update:
+        """Show the clip of a run that came back."""
+        state = self.studio.state(run_id)
+        if state.clip is None:
+            return {self.onward: gr.Button(interactive=False)}
+        return {
+            self.clip: state.clip,
+            self.samples: self._samples(state.sample),
+            self.onward: gr.Button(interactive=True),
+        }
+
+    @told
+    def take(self, run_id: str, upload: str | None) -> Update:
+        """Take an upload or a recording into the run."""
+        if not upload:
+            return {self.notice: ""}
+        return self._taken(self.studio.set_clip(run_id, upload))
+
+    @told
+    def take_sample(self, run_id: str, event: gr.EventData) -> Update:
+        """Take a sample into the run."""
+        return self._taken(self.studio.set_sample(run_id, str(event.id)))
+
+    @told
+    def forget(self) -> Update:
+        """The clip was taken out of the widget."""
+        return {
+            self.trim: NO_CLIP,
+            self.facts: "",
+            self.notice: "",
+            self.onward: gr.Button(interactive=False),
+        }
+
+    @told
+    def look(self, run_id: str) -> Update:
+        """Look through the clip for faces, and show what was found."""
+        state = self.studio.state(run_id)
+        if state.clip is None:
+            return {self.notice: ""}
+        try:
+            found = self.studio.preflight(run_id)
+        except StitError as error:
+            text = words.without_folders(str(error))
+            return {self.notice: words.notice([text], "failed"), self.onward: gr.Button(interactive=False)}
+        return {
+            self.trim: {**self._ends(state, found), "clip": strip(found)},
+            self.facts: words.clip_facts(found),
+            **self._facts(run_id, state.start, state.end),
+        }
+
+    @told
+    def move(self, run_id: str, sent: Any) -> Update:
+        """A handle of the trim was let go."""
+        start, end = read_trim(sent, self.studio.preflight(run_id).seconds)
+        self.studio.change(run_id, start=start, end=end)
+        return self._facts(run_id, start, end)
+
+    @told
+    def peek(self, run_id: str, event: gr.EventData) -> Update:
+        """A frame of a clip that the browser cannot show itself."""
+        seconds = read_number(event.seconds) or 0.0
+        still = data_url(self.studio.frame_at(run_id, seconds, FRAME_HEIGHT))
+        state, found = self.studio.state(run_id), self.studio.preflight(run_id)
+        return {self.trim: {**self._ends(state, found), "still": still}}
+
+    @told
+    def use_best(self, run_id: str) -> Update:
+        """Move the handles to the best part of the clip."""
+        state, found = self.studio.state(run_id), self.studio.preflight(run_id)
+        best = self.studio.trim_facts(run_id, state.start, state.end).best
+        if best is None:
+            return {self.best: gr.Button(visible=False)}
+        start, end = read_trim({"start": best[0], "end": best[1]}, found.seconds)
+        state = self.studio.change(run_id, start=start, end=end)
+        return {self.trim: self._ends(state, found), **self._facts(run_id, start, end)}
+
+    @told
+    def tell_trim(self, run_id: str) -> Update:
+        """Tell again what the trim holds, once the machine has been timed."""
+        state = self.studio.state(run_id)
+        return {self.notice: gr.skip()} if state.clip is None else self._facts(run_id, state.start, state.end)
+
+    @told
+    def find_face(self, run_id: str, sent: Any) -> Update:
+        """Go on to the alignment."""
+        choices: dict[str, Any] = {}
+        if isinstance(sent, dict) and "start" in sent:  # the message of the last move may still be on its way
+            choices["start"], choices["end"] = read_trim(sent, self.studio.preflight(run_id).seconds)
+        return self.shell.begin(run_id, "align", **choices)
+
+    # --- What is shown --------------------------------------------------------------------------------------------
+
+    def _samples(self, chosen: str | None) -> dict[str, Any]:
+        items = [
+            {"id": name, "title": words.sample_title(name), "image": data_url(self.studio.poster(name)), "alt": ""}
+            for name in self.studio.samples
+        ]
+        return {"items": items, "chosen": chosen}
+
+    def _taken(self, state: RunState) -> Update:
+        return {
+            self.clip: state.clip,
+            self.trim: NO_CLIP,
+            self.samples: self._samples(state.sample),
+            self.notice: words.notice(["Looking through the clip …"], "info"),
+            self.onward: gr.Button(interactive=True),
+            self.facts: "",
+            self.estimates: "",
+            self.best: gr.Button(visible=False),
+        }
+
+    def _ends(self, state: RunState, found: Preflight) -> dict[str, float]:
+        return {"start": state.start or 0.0, "end": state.end or found.seconds}
+
+    def _facts(self, run_id: str, start: float | None, end: float | None) -> Update:
+        facts = self.studio.trim_facts(run_id, start, end)
+        return {
+            self.notice: words.notice(facts.warnings),
+            self.best: gr.Button(words.best_label(facts), visible=facts.best is not None),
+            self.estimates: words.estimates(facts.estimates, self.studio.limits.job_seconds),
+        }
+
+
+def strip(found: Preflight) -> dict[str, Any]:
+    """What the trim shows of a clip."""
+    return {
+        "seconds": found.seconds,
+        "step": 1.0 / found.frame_rate,
+        "stretches": [{"start": part.start, "end": part.end, "state": part.state} for part in found.stretches],
+        "names": words.STATE_WORDS,
+        "video": "#clip video",
+        "thumbnails": [{"seconds": at, "image": data_url(picture, 75)} for at, picture in found.thumbnails],
+    }

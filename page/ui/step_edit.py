@@ -1,0 +1,179 @@
+"""Step 4: what to change and how much, shown at once on a few frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from page.studio.runs import RunState
+from page.ui import words
+from page.ui.advanced import describe_settings, keep_known
+from page.ui.components import build_html, build_part, data_url, read_factors, read_settings_part
+from page.ui.shell import LIGHT, PREVIEWS, WATCH, Shell, Update, told
+from page.ui.step_pieces import thumbnail
+from stit_core.directions.library import Card
+
+FACTOR_LIMIT = 3.0  # of a slider, where heads-256 looks right; what is typed may lie beyond
+FIRST_FACTOR = 1.5  # of a direction that was just chosen
+KEY_FRAMES = 2
+
+
+class EditStep:
+    """The widgets of the step and their handlers."""
+
+    def __init__(self, shell: Shell, step: gr.Step) -> None:
+        self.shell, self.studio, self.step = shell, shell.studio, step
+        with gr.Row(elem_classes="columns"):
+            with gr.Column(scale=3, min_width=320, elem_id="preview-column"):
+                build_html(
+                    words.heading(
+                        "Change the face", "Move a slider and see it at once. Drag across a picture to compare."
+                    )
+                )
+                self.wipe = build_part("wipe", {}, "wipe")
+                self.regions = build_part("picker", {}, "regions", legend="Where the face is changed")
+                self.notice = build_html(elem_id="edit-notice", elem_classes="notices")
+                self.make = gr.Button("Make the video", variant="primary", elem_id="make")
+            with gr.Column(scale=2, min_width=300):
+                self.dials = build_part("dials", {}, "dials")
+        with gr.Accordion("Advanced: every other setting", open=False, elem_id="advanced"):
+            self.mark = gr.Checkbox(False, label="Write “AI-edited” visibly into the picture", elem_id="mark")
+            self.settings = build_part("settings", {}, "settings")
+
+    def wire(self, arrival: Any) -> None:
+        """Connect the widgets."""
+        run_id, shell = self.shell.run_id, self.shell
+        preview = [self.wipe, self.notice]
+        by_method = [self.regions, self.settings]
+        newest: dict[str, Any] = {"trigger_mode": "always_last", **LIGHT}
+        restored = arrival.success(self.restore, run_id, [self.dials, self.mark, *by_method], **LIGHT)
+        shown = restored.success(self.preview, run_id, preview, **PREVIEWS)
+        shown.success(self.show_cards, run_id, self.dials, **PREVIEWS)
+        shell.ended.change(self.preview, run_id, preview, **PREVIEWS)
+        shell.ended.change(self.learned, [run_id, shell.ended], self.dials, **PREVIEWS)
+        # A choice is kept at once, and shown when it is its turn. The preset and the method may have been changed at
+        # another step.
+        for kept in (
+            self.step.select(self.show_method, run_id, by_method, **LIGHT),
+            self.regions.pick(self.choose_region, run_id, self.regions, **newest),
+            self.dials.moved(self.move, [run_id, self.dials], None, **newest),
+            self.mark.input(self.set_mark, [run_id, self.mark], None, **LIGHT),
+            self.settings.set(self.set_advanced, [run_id, self.settings], self.notice, **newest),
+        ):
+            kept.success(self.preview, run_id, preview, trigger_mode="always_last", **PREVIEWS)
+        self.make.click(self.start, [run_id, self.dials], [shell.steps, *shell.job_outputs], **LIGHT)
+
+    # --- Handlers -------------------------------------------------------------------------------------------------
+
+    @told
+    def restore(self, run_id: str) -> Update:
+        """Show the choices of a run that came back."""
+        state = self.studio.state(run_id)
+        return {
+            self.dials: {"factors": dict(state.edits), "offer": self._offer(run_id)},
+            self.mark: state.mark,
+            **self._by_method(state),
+        }
+
+    @told
+    def show_method(self, run_id: str) -> Update:
+        """What the preset and the method leave to choose."""
+        return self._by_method(self.studio.state(run_id)) if run_id else {self.regions: gr.skip()}
+
+    @told
+    def choose_region(self, run_id: str, event: gr.EventData) -> Update:
+        """Change another part of the face."""
+        if event.id in words.REGION_WORDS:
+            self.studio.change(run_id, region=event.id)
+        return {self.regions: self._regions(self.studio.state(run_id))}
+
+    @told
+    def show_cards(self, run_id: str) -> Update:
+        """The cards with their pictures, which may have to be drawn first."""
+        factors = dict(self.studio.state(run_id).edits)  # dials that are off the screen know only the last value
+        return {self.dials: {"factors": factors, "offer": self._offer(run_id, pictures=True)}}
+
+    @told
+    def move(self, run_id: str, sent: Any) -> None:
+        """A slider was moved: keep the choice."""
+        self.studio.change(run_id, edits=read_factors(sent))
+
+    @told
+    def preview(self, run_id: str) -> Update:
+        """Show the stored choice on a few frames."""
+        return self._previewed(run_id) if run_id else {self.wipe: gr.skip()}
+
+    @told
+    def set_mark(self, run_id: str, mark: bool) -> None:
+        """The visible mark, on or off."""
+        self.studio.change(run_id, mark=bool(mark))
+
+    @told
+    def set_advanced(self, run_id: str, sent: Any) -> Update:
+        """Keep changed settings."""
+        self.studio.change(run_id, advanced=keep_known(read_settings_part(sent)))
+        return {self.notice: ""}
+
+    @told
+    def start(self, run_id: str, sent: Any) -> Update:
+        """Make the video; while the fit is still being made, it follows that."""
+        choices: dict[str, Any] = {}
+        if isinstance(sent, dict) and "factors" in sent:  # the message of the last move may still be on its way
+            choices["edits"] = read_factors(sent)
+        return {**self.shell.begin(run_id, "edit", **choices), **self.shell.go(WATCH)}
+
+    @told
+    def learned(self, run_id: str, ended: str) -> Update:
+        """A job came to its end: offer a direction that was just learned."""
+        return self.show_cards(run_id) if ended.startswith("train done") else {self.dials: gr.skip()}
+
+    # --- What is shown --------------------------------------------------------------------------------------------
+
+    def _previewed(self, run_id: str) -> Update:
+        state = self.studio.state(run_id)
+        too_long = self.studio.too_long(state, "edit")
+        if not state.aligned:
+            return {self.wipe: {}, self.notice: words.notice([too_long])}
+        shown = self.studio.edit_preview(run_id, state.edits, KEY_FRAMES)
+        if shown is None:
+            return {self.wipe: gr.skip()}
+        frames = [
+            {"label": f"frame {key.frame}", "before": data_url(key.before), "after": data_url(key.after)}
+            for key in shown.pictures
+        ]
+        return {
+            self.wipe: {"frames": frames, "text": words.preview_text(shown.draft, shown.final)},
+            self.notice: words.notice([too_long, *self.studio.overlaps(state.edits, run_id)]),
+        }
+
+    def _offer(self, run_id: str, pictures: bool = False) -> dict[str, Any]:
+        """What the dials show; with `pictures`, those of the cards too."""
+        cards = [self._card(card) for card in self.studio.cards(run_id=run_id)]
+        if pictures:
+            cards = [card | {"image": thumbnail(self.studio.thumbnail(card["name"], run_id))} for card in cards]
+        quick = [{"label": label, "factors": dict(edits)} for label, edits in self.studio.suggestions]
+        return {"cards": cards, "quick": quick}
+
+    def _card(self, card: Card) -> dict[str, Any]:
+        return {
+            "name": card.name,
+            "title": words.card_title(card),
+            "text": words.card_text(card),
+            "about": card.description,
+            "positive": card.positive,
+            "negative": card.negative,
+            "low": -FACTOR_LIMIT,
+            "high": FACTOR_LIMIT,
+            "start": FIRST_FACTOR,
+        }
+
+    def _by_method(self, state: RunState) -> Update:
+        stages = describe_settings(state.schedule(self.studio.models.pack.schedules))
+        return {self.regions: self._regions(state), self.settings: {"changes": state.advanced, "stages": stages}}
+
+    def _regions(self, state: RunState) -> dict[str, Any]:
+        """Where the face is changed; stitching has no choice of it."""
+        transfers = self.studio.config(state).method == "transfer"
+        items = [{"id": name, "title": title} for name, title in words.REGION_WORDS.items() if transfers]
+        return {"items": items, "chosen": state.region}

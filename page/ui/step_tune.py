@@ -1,0 +1,124 @@
+"""Step 3: fit the generator to the face, and watch it come closer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from page.ui import words
+from page.ui.components import build_html, build_part
+from page.ui.plots import loss_plot
+from page.ui.shell import EDIT, LIGHT, PREVIEWS, Shell, Update, told
+from page.ui.step_pieces import triple
+
+FIT_NAMES = ("Source", "First guess", "Tuned")
+
+
+class TuneStep:
+    """The widgets of the step and their handlers."""
+
+    def __init__(self, shell: Shell, step: gr.Step) -> None:
+        self.shell, self.studio, self.step = shell, shell.studio, step
+        intro = "A generator that draws faces learns to draw this one. How thorough shall it be?"
+        build_html(words.heading("Learn the face", intro))
+        with gr.Row(elem_classes="columns"):
+            with gr.Column(scale=2, min_width=280):
+                self.presets = build_part("picker", self._presets("balanced", None), "presets", legend="How thorough")
+                build_html(words.heading("How is the face changed?"))
+                self.methods = build_part("picker", {}, "methods", legend="Method")
+                self.begin = gr.Button("Start", variant="primary", elem_id="tune")
+                self.onward = gr.Button("Choose the edit", elem_id="to-edit")
+                hint = "There is no need to wait: the edit can be chosen meanwhile."
+                build_html(f'<p class="quiet">{hint}</p>')
+            with gr.Column(scale=3, min_width=300):
+                self.fit = build_html(triple([(name, None) for name in FIT_NAMES]), elem_id="fitted")
+                self.loss = build_html(elem_id="loss")
+                self.words = build_html(elem_id="tuned")
+
+    def wire(self, arrival: Any) -> None:
+        """Connect the widgets."""
+        run_id, shell = self.shell.run_id, self.shell
+        shown = [self.fit, self.loss, self.words, self.begin, self.onward]
+        # Gradio forgets the look of buttons that changes while their step is off the screen.
+        for event in (arrival.success, shell.ended.change, self.step.select):
+            event(self.restore, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
+        shell.timed.change(self.show_presets, run_id, [self.presets, self.methods], **LIGHT)
+        shell.fit.change(self.show_fit, run_id, shown, trigger_mode="always_last", **PREVIEWS)
+        self.presets.pick(self.choose, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
+        self.methods.pick(self.choose_method, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
+        self.begin.click(self.start, run_id, [*shell.job_outputs, self.begin, self.onward], **LIGHT)
+        self.onward.click(lambda: shell.go(EDIT), None, [shell.steps], **LIGHT)
+
+    # --- Handlers -------------------------------------------------------------------------------------------------
+
+    @told
+    def restore(self, run_id: str) -> Update:
+        """Show how far the tuning of the stored choices is."""
+        return {**self._shown(run_id), **self._preset_update(run_id)}
+
+    @told
+    def show_presets(self, run_id: str) -> Update:
+        """Tell the times, once the machine has been timed."""
+        return self._preset_update(run_id) if run_id else {self.presets: gr.skip()}
+
+    @told
+    def choose(self, run_id: str, event: gr.EventData) -> Update:
+        """Another preset."""
+        if event.id in words.PRESET_WORDS:
+            self.studio.change(run_id, preset=event.id)
+        return {**self._shown(run_id), **self._preset_update(run_id)}
+
+    @told
+    def choose_method(self, run_id: str, event: gr.EventData) -> Update:
+        """The other method, whose tuning is another."""
+        if event.id in words.METHOD_WORDS:
+            self.studio.change(run_id, method=event.id)
+        return {**self._shown(run_id), **self._preset_update(run_id)}
+
+    @told
+    def start(self, run_id: str) -> Update:
+        """Tune, or go on where it was stopped."""
+        job = self.shell.begin(run_id, "tune")
+        return {**job, self.begin: gr.Button("At work", interactive=False), self.onward: gr.Button(variant="primary")}
+
+    @told
+    def show_fit(self, run_id: str) -> Update:
+        """The newest picture and the loss so far."""
+        return self._shown(run_id)
+
+    # --- What is shown --------------------------------------------------------------------------------------------
+
+    def _shown(self, run_id: str) -> Update:
+        state = self.studio.state(run_id)
+        fit = self.studio.fit_preview(run_id) if state.aligned else None
+        status = self.studio.tuning(run_id)
+        told = status.history if status is not None else ()
+        history = [tuple(row) for row in fit.history.tolist()] if fit is not None and len(fit.history) else told
+        named = (None, None, None) if fit is None else (fit.source, fit.pivot, fit.tuned)
+        resumed = status is not None and status.state in ("stopped", "interrupted") and not state.tuned
+        at_work = state.last is not None and state.last.kind == "tune" and not state.last.finished
+        begun = state.tuned or at_work
+        fitted = f'<p class="quiet">{words.tuned_face(history[-1][3])}</p>' if history else ""
+        label = "Done" if state.tuned else "At work" if at_work else "Go on" if resumed else "Start"
+        return {
+            self.fit: triple(list(zip(FIT_NAMES, named, strict=True))),
+            self.loss: loss_plot(history) if len(history) > 1 else "",
+            self.words: fitted + words.notice([] if begun else [self.studio.too_long(state, "tune")]),
+            self.begin: gr.Button(label, interactive=not begun, variant="secondary" if begun else "primary"),
+            self.onward: gr.Button(variant="primary" if begun else "secondary"),
+        }
+
+    def _preset_update(self, run_id: str) -> Update:
+        state = self.studio.state(run_id)
+        times = self.studio.estimates(run_id)
+        methods = {"items": words.method_items(state.preset), "chosen": self.studio.config(state).method}
+        return {self.presets: self._presets(state.preset, times), self.methods: methods}
+
+    def _presets(self, chosen: str, times: Any) -> dict[str, Any]:
+        limit = self.studio.limits.job_seconds
+        items = [
+            {"id": name, "title": title, "text": words.preset_text(name, (times or {}).get(name), limit)}
+            for name, (title, _) in words.PRESET_WORDS.items()
+        ]
+        return {"items": items, "chosen": chosen}

@@ -1,0 +1,149 @@
+"""Step 5: frames while they are made, then the finished video, its manifest and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from page.studio.runs import Output
+from page.ui import words
+from page.ui.components import build_html, build_part
+from page.ui.player import beside, build_player, named
+from page.ui.shell import EDIT, LIGHT, TUNE, Shell, Update, told
+
+SOURCE = {"id": "", "title": "The source", "text": "As it was filmed"}
+
+
+class WatchStep:
+    """The widgets of the step and their handlers."""
+
+    def __init__(self, shell: Shell, step: gr.Step) -> None:
+        self.shell, self.studio, self.step = shell, shell.studio, step
+        self.player = build_player(self.studio.feeds)
+        self.notice = build_html(elem_id="watch-notice", elem_classes="notices")
+        self.result = build_html(elem_id="measures")
+        with gr.Row(elem_id="downloads"):
+            self.video = gr.DownloadButton("Download the video", variant="primary", visible=False, elem_id="get-video")
+            self.manifest = gr.DownloadButton("Edit manifest (JSON)", visible=False, elem_id="get-manifest")
+            self.another = gr.Button("Another change", elem_id="another")
+            self.better = gr.Button("A better fit", elem_id="better")
+        with gr.Row(elem_classes="columns"):  # page.css hides what has nothing to pick
+            with gr.Column(elem_id="earlier", min_width=280):
+                build_html(words.heading("Made so far"))
+                self.outputs = build_part("picker", {}, "outputs", legend="Videos made so far")
+            with gr.Column(elem_id="beside", min_width=280):
+                build_html(words.heading("Compare with"))
+                self.against = build_part("picker", {}, "against", legend="What the left of the player shows")
+
+    def wire(self, arrival: Any) -> None:
+        """Connect the widgets."""
+        run_id, shell = self.shell.run_id, self.shell
+        result = [self.player, self.result, self.video, self.manifest, self.outputs, self.against, self.notice]
+        looked_at = [run_id, self.outputs, self.against]
+        for event in (arrival.success, self.step.select):  # gradio forgets what changes off the screen
+            event(self.restore, looked_at, result, **LIGHT)
+        shell.feed.change(self.follow, shell.feed, result, **LIGHT)
+        shell.ended.change(self.after, [run_id, shell.ended], result, **LIGHT)
+        self.outputs.pick(self.show_earlier, [run_id, self.against], result, **LIGHT)
+        self.against.pick(self.compare, [run_id, self.outputs], result, **LIGHT)
+        self.another.click(lambda: shell.go(EDIT), None, [shell.steps], **LIGHT)
+        self.better.click(lambda: shell.go(TUNE), None, [shell.steps], **LIGHT)
+
+    # --- Handlers -------------------------------------------------------------------------------------------------
+
+    @told
+    def restore(self, run_id: str, outputs: Any, against: Any) -> Update:
+        """Show the video that was looked at, or the newest, or the work on it, of a run that came back."""
+        state = self.studio.state(run_id)
+        if state.last is not None and state.last.kind == "edit" and not state.last.finished:
+            return {self.player: state.last.feed_id or ""}
+        return self._shown(state.outputs, _chosen(outputs), _chosen(against))
+
+    @told
+    def follow(self, feed_id: str) -> Update:
+        """Frames of a new video begin to come."""
+        if not feed_id:
+            return {self.player: gr.skip()}
+        return self._nothing(feed_id)
+
+    @told
+    def after(self, run_id: str, ended: str) -> Update:
+        """A job came to its end: show the video that it made, whole or in part."""
+        if not ended.startswith("edit"):
+            return {self.player: gr.skip()}
+        state = self.studio.state(run_id)
+        if state.last is None or state.last.output is None:  # the frames that were shown went with the job
+            notice = words.notice([words.STOPPED] if "stopped" in ended else [], "info")
+            return {**self._shown(state.outputs), self.notice: notice}
+        return self._shown(state.outputs)
+
+    @told
+    def show_earlier(self, run_id: str, against: Any, event: gr.EventData) -> Update:
+        """Another of the videos made so far."""
+        return self._shown(self.studio.state(run_id).outputs, str(event.id), _chosen(against))
+
+    @told
+    def compare(self, run_id: str, outputs: Any, event: gr.EventData) -> Update:
+        """The source, or another of the videos, beside the one that is shown."""
+        return self._shown(self.studio.state(run_id).outputs, _chosen(outputs), str(event.id))
+
+    # --- What is shown --------------------------------------------------------------------------------------------
+
+    def _shown(self, outputs: Sequence[Output], wanted: str = "", against: str = "") -> Update:
+        if not outputs:
+            return self._nothing("")
+        names = words.output_names(outputs)
+        output = next((made for made in outputs if made.id == wanted), outputs[0])
+        others = [made for made in outputs if self._stands_beside(made, output)]
+        left = next((made for made in others if made.id == against), None)
+        items = [_item(made, names) for made in outputs]
+        beside_it = [SOURCE, *(_item(made, names) for made in others)]
+        label = "Download the part" if output.partial else "Download the video"
+        return {
+            self.player: _played(output, left, names),
+            self.result: words.finished(output, names[output.id]),
+            self.video: gr.DownloadButton(label, value=output.video, visible=True),
+            self.manifest: gr.DownloadButton(value=output.manifest, visible=output.manifest is not None),
+            self.outputs: {"items": items if len(items) > 1 else [], "chosen": output.id},
+            self.against: {"items": beside_it if others else [], "chosen": left.id if left is not None else ""},
+            self.notice: "",
+        }
+
+    def _nothing(self, feed_id: str) -> Update:
+        """No result, and in the player the frames of a feed, if there is one."""
+        return {
+            self.player: feed_id,
+            self.result: "",
+            self.notice: "",
+            self.video: gr.DownloadButton(visible=False),
+            self.manifest: gr.DownloadButton(visible=False),
+        }
+
+    def _stands_beside(self, one: Output, other: Output) -> bool:
+        """Whether two outputs show the same frames, so that they can be laid over each other."""
+        feeds = [self.studio.feeds.get(output.feed_id or "") for output in (one, other)]
+        first, second = (
+            feed and feed.finished and (feed.facts, feed.finished.source, feed.finished.start) for feed in feeds
+        )
+        return one.id != other.id and first is not None and first == second
+
+
+def _chosen(picker: Any) -> str:
+    """What a part "picker" shows as chosen, as the browser sends it."""
+    chosen = picker.get("chosen") if isinstance(picker, dict) else None
+    return chosen if isinstance(chosen, str) else ""
+
+
+def _item(output: Output, names: Mapping[str, str]) -> dict[str, Any]:
+    return {"id": output.id, "title": names[output.id], "text": words.output_text(output)}
+
+
+def _played(output: Output, left: Output | None, names: Mapping[str, str]) -> Any:
+    """The player's value for an output beside its source, or beside another output."""
+    if output.feed_id is None:
+        return ""
+    if left is not None and left.feed_id is not None:
+        return beside(output.feed_id, left.feed_id, (names[left.id], names[output.id]))
+    return named(output.feed_id, names[output.id]) if len(names) > 1 else output.feed_id

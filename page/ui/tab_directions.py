@@ -1,0 +1,118 @@
+"""The tab "Directions": the library with its cards, and training one from labelled pictures."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from page.studio.training import Lesson, start_training
+from page.ui import words
+from page.ui.components import build_html, read_uploads
+from page.ui.shell import LIGHT, PREVIEWS, Shell, Update, told
+from page.ui.step_pieces import thumbnail
+from stit_core.directions.library import Card
+
+HOW = """
+A direction is learned from pictures of faces in two groups, such as *without glasses* and *with glasses*. Upload a
+folder of pictures for each, or one zip with two folders in it. Some hundred pictures a group, of many people, work
+well; with fewer than 20 there is nothing to learn. The direction belongs to your run: nobody else sees it, and it is
+deleted with your data.
+"""
+SHOWN = (-3.0, 0.0, 3.0)  # factors of the heads on a card
+
+
+class DirectionsTab:
+    """The widgets of the tab and their handlers."""
+
+    def __init__(self, shell: Shell, tab: gr.Tab) -> None:
+        self.shell, self.studio, self.tab = shell, shell.studio, tab
+        build_html(
+            words.heading(
+                "Directions", "What can be changed with this model pack, and how well each change was learned."
+            )
+        )
+        lesson = gr.Accordion("Train one from your own pictures", open=False, elem_id="lesson")
+        with lesson, gr.Row(elem_classes="columns"):
+            with gr.Column(scale=3, min_width=320):
+                gr.Markdown(HOW)
+                with gr.Row():
+                    self.below = _folder("Pictures: below 0", "below")
+                    self.above = _folder("Pictures: above 0", "above")
+                self.archive = gr.File(
+                    label="Or a zip with two folders", file_types=[".zip"], height=120, elem_id="zip"
+                )
+            with gr.Column(scale=2, min_width=300):
+                about = "Letters, digits, _ and -"
+                self.name = gr.Textbox(
+                    label="Name", info=about, placeholder="glasses", max_length=80, elem_id="new-name"
+                )
+                self.negative = gr.Textbox(label="Below 0 it is", placeholder="without glasses", max_length=80)
+                self.positive = gr.Textbox(label="Above 0 it is", placeholder="with glasses", max_length=80)
+                self.train_button = gr.Button("Train", variant="primary", elem_id="train")
+        self.notice = build_html(elem_id="train-notice", elem_classes="notices")
+        self.library = build_html(elem_id="library")
+
+    def wire(self, arrival: Any) -> None:  # noqa: ARG002 (as the steps have it)
+        """Connect the widgets."""
+        run_id, shell = self.shell.run_id, self.shell
+        self.tab.select(self.show, run_id, self.library, **PREVIEWS)
+        brought = [self.archive, self.below, self.above]
+        for files in brought:
+            files.upload(self.bring, [run_id, files], None, preprocess=False, **LIGHT)
+        given = [run_id, self.name, self.negative, self.positive, *brought]
+        self.train_button.click(self.train, given, [self.notice, *shell.job_outputs], preprocess=False, **LIGHT)
+        shell.ended.change(self.after, [run_id, shell.ended], [self.library, self.notice], **PREVIEWS)
+
+    # --- Handlers -------------------------------------------------------------------------------------------------
+
+    @told
+    def show(self, run_id: str) -> Update:
+        """All directions of the pack, and those of the visitor's own."""
+        cards = "".join(self._card(run_id, card) for card in self.studio.cards(run_id=run_id))
+        return {self.library: f'<div class="library">{cards}</div>'}
+
+    @told
+    def bring(self, run_id: str, sent: Any) -> None:
+        """Pictures were uploaded, which the run has to delete even if nothing is ever learned from them."""
+        self.studio.bring(run_id, read_uploads(sent))
+
+    @told
+    def train(
+        self, run_id: str, name: Any, negative: Any, positive: Any, archive: Any, below: Any, above: Any
+    ) -> Update:
+        """Learn a direction from the uploaded pictures."""
+        texts = [str(text or "").strip() for text in (name, negative, positive)]
+        zipped = next(iter(read_uploads(archive)), None)
+        lesson = Lesson(texts[0], texts[1], texts[2], zipped, read_uploads(below), read_uploads(above))
+        return {self.notice: "", **self.shell.watch(run_id, start_training(self.studio, run_id, lesson))}
+
+    @told
+    def after(self, run_id: str, ended: str) -> Update:
+        """A job came to its end: if it learned a direction, show it with what is to be known of it."""
+        if not ended.startswith("train"):
+            return {self.notice: gr.skip()}
+        status = self.studio.status(run_id)
+        warnings = status.warnings if status is not None else ()
+        return {**self.show(run_id), self.notice: words.notice(warnings)}
+
+    # --- What is shown --------------------------------------------------------------------------------------------
+
+    def _card(self, run_id: str, card: Card) -> str:
+        picture = thumbnail(self.studio.thumbnail(card.name, run_id), SHOWN)
+        ends = f"<span>{escape(card.negative)}</span><span>{escape(card.positive)}</span>"
+        about = f"<p>{escape(card.description)}</p>" if card.description else ""
+        learned = [text for text in (card.source, *map(str, card.training.get("warnings", ()))) if text]
+        items = "".join(f"<li>{escape(text)}</li>" for text in learned)
+        more = f"<details><summary>How it was learned</summary><ul>{items}</ul></details>" if items else ""
+        own = '<span class="own">yours</span>' if self.studio.is_own(run_id, card.name) else ""
+        return (
+            f'<article class="direction"><img src="{picture}" alt="{escape(words.card_text(card))}">'
+            f'<div class="direction-ends">{ends}</div>'
+            f"<h3>{escape(words.card_title(card))}{own}</h3>{about}{more}</article>"
+        )
+
+
+def _folder(label: str, elem_id: str) -> gr.File:
+    return gr.File(label=label, file_count="directory", height=140, elem_id=elem_id)

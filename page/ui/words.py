@@ -1,0 +1,308 @@
+"""What the page says: progress, findings, measures and errors in plain words, as HTML that is safe to show."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from page.studio.estimates import duration
+from stit_core.directions.library import Card
+from stit_core.errors import StitError
+
+if TYPE_CHECKING:
+    from page.studio.clips import TrimFacts
+    from page.studio.queue import Status
+    from page.studio.runs import Output
+    from page.studio.studio import Limits
+    from stit_core.media.preflight import Preflight
+
+STAGE_WORDS = {
+    "clip": "Reading the clip",
+    "frames": "Reading the clip",
+    "landmarks": "Looking for the face",
+    "align": "Cutting out the face",
+    "invert": "Finding the face in the generator",
+    "tune": "Fitting the generator to the face",
+    "edit": "Editing",
+    "register": "Laying the drawn face beside yours",
+    "masks": "Finding the outline of the face",
+    "stitch": "Making the edited frames",
+    "identify": "Measuring",
+    "measure": "Measuring",
+    "video": "Writing the video",
+    "write": "Writing the video",
+    "latents": "Looking at the pictures",
+    "fit": "Learning the direction",
+    "parts": "Looking where it changes the head",
+    "preview": "Drawing what it does",
+}
+STATE_WORDS = {
+    "face": "one face",
+    "none": "no face",
+    "several": "several faces",
+    "small": "face too small",
+    "cut": "cut to another scene",
+}
+DONE_WORDS = {
+    "align": "The face was found.",
+    "tune": "The generator fits the face.",
+    "edit": "The video is finished.",
+    "train": "The direction is ready.",
+}
+PRESET_WORDS = {
+    "draft": ("Draft", "A first look"),
+    "balanced": ("Balanced", "Recommended"),
+    "paper": ("Paper", "The published schedule"),
+}
+METHOD_WORDS = {
+    "transfer": ("Transfer", "Keeps your own pixels; seconds"),
+    "stitch": ("Stitch", "The paper's method: the face is drawn anew and its border tuned; minutes"),
+}
+PAPER_STITCHES = "The preset Paper stitches: choose another for this"
+REGION_WORDS = {"auto": "Automatic", "face": "Face", "eyes": "Eyes", "mouth": "Mouth", "head": "Whole head"}
+STOPPED = "Stopped. Nothing that was finished is lost; it goes on from there."
+GOOD_PSNR, FAIR_PSNR = 28.0, 24.0  # dB
+GOOD_IDENTITY, FAIR_IDENTITY = 0.8, 0.6  # cosine
+GOOD_STEADINESS, FAIR_STEADINESS = 0.98, 0.94  # of the source's own
+GOOD_BORDER, FAIR_BORDER = 0.005, 0.01  # STIT's units
+_PATH = re.compile(r"(?<![\w.:/])(?:/[^\s/'\"()<>]+)+/([^\s/'\"()<>]+)")
+_PATH_ASIDE = re.compile(r" \(/[^()]*\)")
+
+
+# --- The line above the steps -------------------------------------------------------------------------------------
+
+
+def job(status: Status | None, ready: bool = True) -> dict[str, Any] | None:
+    """The line above the steps, as plain text: what is at work for this visitor, how far it is, how long it takes yet.
+
+    Returns
+    -------
+    kind (a class of page.css), text, detail, share (0 to 100, None for no bar); None where there is nothing to tell.
+    """
+    if status is None:
+        return None if ready else _line("warming", "Warming up: the networks are being read. You can begin meanwhile.")
+    if status.state == "waiting":
+        return _line("busy", "Waiting for your turn", _place(status.ahead), 0.0)
+    if status.state == "running":
+        left = status.seconds_left
+        detail = "" if left is None or left < 1 else f"about {duration(round(left))} left"
+        return _line("busy", STAGE_WORDS.get(status.stage, "At work"), detail, status.share)
+    if status.state == "saving":
+        return _line("busy", "Stopping: writing down the frames that are ready", "", status.share)
+    if status.state == "done":
+        return _line("done", DONE_WORDS.get(status.kind, "Done."), f"It took {duration(status.elapsed)}.")
+    if status.state in ("stopped", "interrupted"):
+        return _line("stopped", status.message or STOPPED, status.hint)
+    message = without_folders(status.message) or "Something went wrong on the server."
+    return _line("failed", message, without_folders(status.hint))
+
+
+def _place(ahead: int) -> str:
+    """Where a job stands that waits behind so many."""
+    if ahead < 1:
+        return "Yours is next"
+    return "One clip is before yours" if ahead == 1 else f"{ahead} clips are before yours"
+
+
+def _line(kind: str, text: str, detail: str = "", share: float | None = None) -> dict[str, Any]:
+    return {"kind": kind, "text": text, "detail": detail, "share": None if share is None else round(100 * share)}
+
+
+def error_text(error: StitError) -> str:
+    """Message and hint; names in them come from users, and gradio shows errors as HTML."""
+    return escape(without_folders(str(error)))
+
+
+def without_folders(text: str) -> str:
+    """A message without the folders of the server: of a path, only the file's own name stays."""
+    return _PATH.sub(r"\1", _PATH_ASIDE.sub("", text))
+
+
+def notice(texts: Iterable[str], kind: str = "warning") -> str:
+    """Remarks beside the step that they belong to; kind: warning, info or failed."""
+    return "".join(f'<p class="remark {kind}">{escape(text)}</p>' for text in texts if text)
+
+
+def heading(title: str, text: str = "") -> str:
+    """The head of a step or of a part of it."""
+    more = f"<p>{escape(text)}</p>" if text else ""
+    return f'<div class="heading"><h2>{escape(title)}</h2>{more}</div>'
+
+
+# --- Clip ---------------------------------------------------------------------------------------------------------
+
+
+def limits(known: Limits) -> str:
+    """What may be uploaded, to stand beside the upload."""
+    facts = (
+        f"up to {known.megabytes:g} MB",
+        f"{known.seconds:g} seconds",
+        f"{known.frames:,} frames",
+        f"{known.megapixels:.3g} megapixels each",
+    )
+    kept = f"Your clip stays on this server and is deleted after {duration(3600 * known.keep_hours)}."
+    chips = "".join(f"<span>{escape(fact)}</span>" for fact in facts)
+    return f'<div class="limits"><div class="facts">{chips}</div><p>{escape(kept)}</p></div>'
+
+
+def sample_title(name: str) -> str:
+    """`young woman turning` -> `Young woman turning`; `... sound` says that there is some."""
+    clip, sound = (name.removesuffix(" sound"), ", with sound") if name.endswith(" sound") else (name, "")
+    return clip[:1].upper() + clip[1:] + sound
+
+
+def clip_facts(found: Preflight) -> str:
+    """Size, rate, length and sound of a clip."""
+    facts = [
+        f"{found.width} × {found.height}",
+        f"{found.frame_rate:.4g} frames a second",
+        duration(found.seconds),
+        f"{found.megabytes:.3g} MB",
+        "with sound" if found.sound else "no sound",
+    ]
+    return f'<div class="facts">{"".join(f"<span>{escape(fact)}</span>" for fact in facts)}</div>'
+
+
+def estimates(seconds: Mapping[str, float] | None, limit: float = math.inf) -> str:
+    """How long each preset takes here; what is over the limit, in seconds, is not done."""
+    if seconds is None:
+        return '<p class="quiet">How long it will take is known in a moment; this machine is being timed.</p>'
+    rows = "".join(
+        f"<tr><th>{escape(PRESET_WORDS[name][0])}</th><td>{escape(_within(seconds[name], limit))}</td></tr>"
+        for name in PRESET_WORDS
+        if name in seconds
+    )
+    return f'<table class="estimates"><caption>From here to the finished video</caption>{rows}</table>'
+
+
+def _within(seconds: float, limit: float) -> str:
+    return duration(seconds) + ("" if seconds <= limit else f"; a job may take {duration(limit)}")
+
+
+def best_label(facts: TrimFacts) -> str:
+    """What the button does that sets the trim."""
+    start, end = facts.best or (0.0, 0.0)
+    return f"Use the best {end - start:.3g} seconds"
+
+
+def method_items(preset: str) -> list[dict[str, Any]]:
+    """The two methods for a part "picker", beside a preset."""
+    items: list[dict[str, Any]] = [
+        {"id": name, "title": title, "text": text} for name, (title, text) in METHOD_WORDS.items()
+    ]
+    if preset == "paper":
+        items[0] |= {"disabled": True, "text": PAPER_STITCHES}
+    return items
+
+
+def preset_text(name: str, seconds: float | None, limit: float = math.inf) -> str:
+    """What a preset is, and how long it takes; `limit` seconds are what a job may take."""
+    about = PRESET_WORDS[name][1]
+    return about if seconds is None else f"{about}, about {_within(seconds, limit)}"
+
+
+# --- Align and tune -----------------------------------------------------------------------------------------------
+
+
+def steadiness(before: float, after: float) -> str:
+    """What the smoothing does, in a sentence."""
+    return f"The crop jerks by {after:.2f} pixels a frame; without smoothing by {before:.2f}."
+
+
+def tuned_face(psnr: float) -> str:
+    """How well the generator fits."""
+    word = _grade(psnr, GOOD_PSNR, FAIR_PSNR, ("close", "fair", "rough"))
+    return f"The fit is {word} ({psnr:.1f} dB PSNR)."
+
+
+# --- Edit ---------------------------------------------------------------------------------------------------------
+
+
+def card_title(card: Card) -> str:
+    """What a direction is called."""
+    return card.title or card.name.replace("_", " ").capitalize()
+
+
+def card_text(card: Card) -> str:
+    """What a direction does, in one line; nothing where its title says so."""
+    text = " to ".join(end for end in (card.negative, card.positive) if end)
+    return text if set(text.lower().split()) - set(card_title(card).lower().split()) else ""
+
+
+def edits(pairs: Iterable[tuple[str, float]]) -> str:
+    """`smile +1.5, age -2`."""
+    return ", ".join(f"{name.replace('_', ' ')} {factor:+g}" for name, factor in pairs if factor) or "no change"
+
+
+# --- Watch --------------------------------------------------------------------------------------------------------
+
+
+def finished(output: Output, name: str) -> str:
+    """The result in plain words and in figures, under its name."""
+    head = f"<p class='result-head'>{escape(name)}"
+    if output.partial:
+        told = f"Stopped after {output.frames} of {output.of} frames. What is there can be watched and kept."
+        return f"{head}</p>{notice([told, *output.warnings])}"
+    head += f' <span class="quiet">{output.frames} frames, made in {escape(duration(output.seconds_taken))}</span></p>'
+    return head + measures(output.measures or {}) + notice(output.warnings)
+
+
+def output_name(output: Output) -> str:
+    """`Smile +2 · transfer · draft`, and where the change was made unless that was left to the directions."""
+    where = REGION_WORDS[output.region] if output.method == "transfer" and output.region != "auto" else ""
+    preset = PRESET_WORDS[output.preset][0]
+    return " · ".join(filter(None, (edits(output.edits).capitalize(), output.method, where.lower(), preset.lower())))
+
+
+def output_names(outputs: Sequence[Output]) -> dict[str, str]:
+    """The names of a run's outputs, the newest first, by their ids; of several with one name the later are counted."""
+    names: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for output in reversed(outputs):
+        name = output_name(output)
+        counts[name] = counts.get(name, 0) + 1
+        names[output.id] = name if counts[name] == 1 else f"{name} ({counts[name]})"
+    return names
+
+
+def preview_text(draft: bool, final: bool) -> str:
+    """What an edit's preview is."""
+    if final:
+        return "This is the result: the video's own frames, pixel for pixel."
+    if draft:
+        return "A quick look: the fit gets better once the face is learned."
+    return "A quick look: the seam gets its last touch in the video."
+
+
+def output_text(output: Output) -> str:
+    """What tells one video from another, beside what was changed."""
+    share = f"{output.frames} of {output.of} frames" if output.partial else f"{output.frames} frames"
+    return f"{share}, made in {duration(output.seconds_taken)}"
+
+
+def measures(known: Mapping[str, float]) -> str:
+    """Identity, steadiness, seam and fit as a word each with its figures below."""
+    if not known:
+        return ""
+    identity = _grade(known["id_cosine"], GOOD_IDENTITY, FAIR_IDENTITY, ("kept", "changed a little", "changed"))
+    steady = _grade(known["tl_id"], GOOD_STEADINESS, FAIR_STEADINESS, ("steady", "mostly steady", "unsteady"))
+    seam = _grade(-known["border_loss"], -GOOD_BORDER, -FAIR_BORDER, ("fine", "faint", "may show"))
+    fit = _grade(known["psnr"], GOOD_PSNR, FAIR_PSNR, ("close", "fair", "rough"))
+    rows = [
+        ("Identity", identity, f"cosine {known['id_cosine']:.3f}; the same picture has 1"),
+        ("Over time", steady, f"TL-ID {known['tl_id']:.3f}, TG-ID {known['tg_id']:.3f}; the source has 1"),
+        ("Seam", seam, f"border loss {known['border_loss']:.4f}"),
+        ("Fit before the edit", fit, f"{known['psnr']:.1f} dB, LPIPS {known['lpips']:.3f}"),
+    ]
+    parts = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(word)}<span>{escape(figure)}</span></dd></div>"
+        for name, word, figure in rows
+    )
+    return f'<dl class="measures">{parts}</dl>'
+
+
+def _grade(value: float, good: float, fair: float, words: tuple[str, str, str]) -> str:
+    return words[0] if value >= good else words[1] if value >= fair else words[2]
