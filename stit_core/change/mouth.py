@@ -129,10 +129,12 @@ def find_opening(wanted: np.ndarray, source: Drawn, motion: np.ndarray, drawn: n
     middle = float(np.clip(points[list(MIDDLE), 0].mean(), -0.6 * half, 0.6 * half))
     rest = float(points[list(UPPER_LIP), 1].mean())
     column, (top, bottom) = _column(middle), outline
-    edge = max(max(rest, float(top[column])) + SHOWN_AT_REST, _drawn_edge(fine(drawn), inside, middle))
-    edge = float(np.clip(edge, top[column], top[column] + CROWN))
-    gap = float(bottom[column]) - edge
-    edge += gap * float(np.clip((CLOSED[1] - gap) / (CLOSED[1] - CLOSED[0]), 0, 1))
+    upper, lower = float(top[column]), float(bottom[column])
+    seen = _drawn_edge(fine(drawn), inside, middle)
+    edge = float(np.clip(max(max(rest, upper) + SHOWN_AT_REST, seen), upper, upper + CROWN))
+    gap = lower - edge
+    if seen > (upper + lower) / 2:  # teeth that are together, as in a smile, not those of a mouth that speaks
+        edge += gap * float(np.clip((CLOSED[1] - gap) / (CLOSED[1] - CLOSED[0]), 0, 1))
     return Opening(matrix, top, bottom, edge, middle)
 
 

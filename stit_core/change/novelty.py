@@ -14,6 +14,7 @@ from stit_core.warps import warp, warp_labels
 
 TONE_BLUR = 8.0  # pixels: within such a Gaussian the colours of source and pivot are compared
 OPENS = (0.03, 0.10)  # of the mouth's area, lips and all: how much more or less of its inside is another mouth
+WIDENS = (1.02, 1.07)  # of the mouth's width, how much more is a smile
 MOUTH_EDGE = 0.8  # pixels, deviation of the Gaussian over the edge of a mouth that is another one
 BRIGHT_SHARE = 90  # percentile of the source's skin that teeth may outshine by TEETH_OVER
 TEETH_OVER = 1.35
@@ -73,7 +74,7 @@ def read_novelty(
 
 def _another_mouth(wanted: np.ndarray, before: np.ndarray, there: np.ndarray, source: np.ndarray) -> float:
     """How far, 0 ... 1, a mouth has to be drawn: it is open where the pivot's and the source's are not, or the
-    other way round, or the motion draws the source's own, teeth and all, out to more than it is.
+    other way round, or an edit that means the mouth draws the source's own, teeth and all, out to more than it is.
 
     Parameters
     ----------
@@ -87,9 +88,17 @@ def _another_mouth(wanted: np.ndarray, before: np.ndarray, there: np.ndarray, so
     def share(labels: np.ndarray) -> float:
         return inside(labels) / max(inside(labels) + float(is_one_of(labels, LIPS).sum()), 1.0)
 
-    differs = min(abs(share(wanted) - share(before)), abs(share(wanted) - share(source)))
+    def width(labels: np.ndarray) -> float:
+        return float(max(is_one_of(labels, (MOUTH, *LIPS)).any(axis=0).sum(), 1))
+
+    def beyond(value: float, limits: tuple[float, float]) -> float:
+        return float(np.clip((value - limits[0]) / (limits[1] - limits[0]), 0, 1))
+
+    changes = abs(share(wanted) - share(before))
+    differs = min(changes, abs(share(wanted) - share(source)))
     drawn_out = (inside(there) - inside(source)) / max(float(is_one_of(wanted, (MOUTH, *LIPS)).sum()), 1.0)
-    return float(np.clip((max(differs, drawn_out) - OPENS[0]) / (OPENS[1] - OPENS[0]), 0, 1))
+    meant = max(beyond(changes, OPENS), beyond(width(wanted) / width(before), WIDENS))
+    return max(beyond(differs, OPENS), meant * beyond(drawn_out, OPENS))
 
 
 def _new_lids(wanted: np.ndarray, before: np.ndarray, there: np.ndarray) -> np.ndarray:
