@@ -136,3 +136,9 @@ def test_skin_that_gets_darker_gets_browner_by_what_is_known_of_skin() -> None:
     # Monk's tones 5 and 7, d7bd96 and 825c43: how much more of blue than of red goes on the way.
     monk = np.log(np.array([0x82, 0x5C, 0x43])) - np.log(np.array([0xD7, 0xBD, 0x96]))
     assert shade[2] / shade[0] == pytest.approx(monk[2] / monk[0], rel=0.12)
+
+
+def test_an_edit_that_leaves_the_pivots_mouth_leaves_the_sources_too() -> None:
+    speaking, pivot = face(2), face(10)
+    kept = read_change(speaking, pivot, pivot, STILL, WHOLE_FACE, anatomy=True)
+    assert kept.novelty[80:110].max() == 0

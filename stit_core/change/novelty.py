@@ -14,7 +14,8 @@ from stit_core.warps import warp, warp_labels
 
 TONE_BLUR = 8.0  # pixels: within such a Gaussian the colours of source and pivot are compared
 OPENS = (0.03, 0.10)  # of the mouth's area, lips and all: how much more or less of its inside is another mouth
-WIDENS = (1.02, 1.07)  # of the mouth's width, how much more is a smile
+MEANT = (0.5, 0.2)  # of the area of the pivot's mouth, how much more or less of its inside; of its width, how much more
+MEANS = (0.8, 1.0)  # sum of the shares of those that an edit changes: up to where it does not mean the mouth, and does
 MOUTH_EDGE = 0.8  # pixels, deviation of the Gaussian over the edge of a mouth that is another one
 BRIGHT_SHARE = 90  # percentile of the source's skin that teeth may outshine by TEETH_OVER
 TEETH_OVER = 1.35
@@ -55,7 +56,9 @@ def read_novelty(
     tone = tone + inside[..., None] * (light - tone)
     colours = np.clip((warp(edited.picture, offset) + OFFSET) * np.exp(tone) - OFFSET, 0, 255)
     colours += inside[..., None] * (_dimmed(colours, source) - colours)
-    share = _another_mouth(wanted, before, there, source.labels) if MOUTH in classes else 0.0
+    share = (
+        _another_mouth(wanted, before, there, source.labels, _means_mouth(pivot, edited)) if MOUTH in classes else 0.0
+    )
     # Lips are the source's own, which the motion brings along, but for where it has none.
     lips = cv2.GaussianBlur(is_one_of(wanted, LIPS) * is_one_of(there, (MOUTH,)), (0, 0), MOUTH_EDGE)
     if opening is None:
@@ -65,6 +68,9 @@ def read_novelty(
         is_open = is_one_of(there, (MOUTH,)).sum() > OPENS[0] * is_one_of(wanted, (MOUTH, *LIPS)).sum()
         share = round(share) if is_open else share
         inside, seen = draw_mouth(opening.narrowed(share), source)
+        # What is left of the source's own beside it, teeth in a corner, goes too.
+        left = share * cv2.GaussianBlur(is_one_of(there, (MOUTH,)), (0, 0), MOUTH_EDGE)
+        inside = np.maximum(inside, left)
         colours += inside[..., None] * (seen - colours)
         novelty = np.maximum(inside, share * lips)
     if any(eye in classes for eye in EYES):
@@ -72,7 +78,9 @@ def read_novelty(
     return novelty, colours
 
 
-def _another_mouth(wanted: np.ndarray, before: np.ndarray, there: np.ndarray, source: np.ndarray) -> float:
+def _another_mouth(
+    wanted: np.ndarray, before: np.ndarray, there: np.ndarray, source: np.ndarray, meant: float
+) -> float:
     """How far, 0 ... 1, a mouth has to be drawn: it is open where the pivot's and the source's are not, or the
     other way round, or an edit that means the mouth draws the source's own, teeth and all, out to more than it is.
 
@@ -80,25 +88,38 @@ def _another_mouth(wanted: np.ndarray, before: np.ndarray, there: np.ndarray, so
     ----------
     wanted, before, there, source: (S, S) uint8, the classes of the edit, of the pivot moved to it, of the source
         moved, and of the source as it is.
+    meant: how far, 0 ... 1, the edit means the mouth.
     """
 
-    def inside(labels: np.ndarray) -> float:
-        return float(is_one_of(labels, (MOUTH,)).sum())
-
     def share(labels: np.ndarray) -> float:
-        return inside(labels) / max(inside(labels) + float(is_one_of(labels, LIPS).sum()), 1.0)
+        return _inside(labels) / max(_area(labels), 1.0)
 
-    def width(labels: np.ndarray) -> float:
-        return float(max(is_one_of(labels, (MOUTH, *LIPS)).any(axis=0).sum(), 1))
+    differs = min(abs(share(wanted) - share(before)), abs(share(wanted) - share(source)))
+    drawn_out = (_inside(there) - _inside(source)) / max(_area(wanted), 1.0)
+    return max(_beyond(differs, OPENS), meant * _beyond(drawn_out, OPENS))
 
-    def beyond(value: float, limits: tuple[float, float]) -> float:
-        return float(np.clip((value - limits[0]) / (limits[1] - limits[0]), 0, 1))
 
-    changes = abs(share(wanted) - share(before))
-    differs = min(changes, abs(share(wanted) - share(source)))
-    drawn_out = (inside(there) - inside(source)) / max(float(is_one_of(wanted, (MOUTH, *LIPS)).sum()), 1.0)
-    meant = max(beyond(changes, OPENS), beyond(width(wanted) / width(before), WIDENS))
-    return max(beyond(differs, OPENS), meant * beyond(drawn_out, OPENS))
+def _means_mouth(pivot: Drawn, edited: Drawn) -> float:
+    """How far, 0 ... 1, an edit opens, shuts or widens the mouth that the pivot has."""
+    before, after = pivot.labels, edited.labels
+    opens = abs(_inside(after) - _inside(before)) / max(_area(before), 1.0)
+    widths = [max(float(is_one_of(labels, (MOUTH, *LIPS)).any(axis=0).sum()), 1.0) for labels in (before, after)]
+    return _beyond(opens / MEANT[0] + max(widths[1] / widths[0] - 1, 0) / MEANT[1], MEANS)
+
+
+def _inside(labels: np.ndarray) -> float:
+    """Pixels of the inside of a mouth."""
+    return float(is_one_of(labels, (MOUTH,)).sum())
+
+
+def _area(labels: np.ndarray) -> float:
+    """Pixels of a mouth, lips and all."""
+    return float(is_one_of(labels, (MOUTH, *LIPS)).sum())
+
+
+def _beyond(value: float, limits: tuple[float, float]) -> float:
+    """0 under the first of two limits, 1 over the second."""
+    return float(np.clip((value - limits[0]) / (limits[1] - limits[0]), 0, 1))
 
 
 def _new_lids(wanted: np.ndarray, before: np.ndarray, there: np.ndarray) -> np.ndarray:
