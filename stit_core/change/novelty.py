@@ -41,6 +41,7 @@ def read_novelty(
     offset: (S, S, 2), from each pixel of the source to its place in the pivot.
     motion: (S, S, 2), where in the source a pixel of the result comes from.
     classes: the parser's classes that may change.
+    opening: of the mouth, whose inside is then drawn by what is known of mouths; None for the generator's.
 
     Returns
     -------

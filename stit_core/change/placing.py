@@ -98,13 +98,13 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     moving = allowed * (1 - still) if whole else allowed * (1 - still) * (labels != NECK)
     chin, around = _chin(source), cv2.dilate(moving, np.ones((5, 5), np.uint8))
     near, farther = (np.clip(2 * cv2.GaussianBlur(around, (0, 0), fade / 2), 0, 1) for fade in (FADE, NECK_FADE))
-    motion = np.maximum(near, chin * farther) * _up_to(still, FADE / 2)
-    room = chin * np.maximum(_up_to(still, FADE / 2), _up_to(still * (labels != HAIR), FADE / 2))
+    clear = _up_to(still, FADE / 2)
+    # Twice, so that motion has come to rest before what must not move, not at it.
+    motion = np.maximum(near, chin * farther) * clear * clear
+    room = chin * np.maximum(clear, _up_to(still * (labels != HAIR), FADE / 2))
     skin = cv2.GaussianBlur(np.maximum(is_one_of(labels, (*SKIN_LIKE, *BROWS)), ears), (0, 0), EDGE_WIDTH)
-    chin = _chin(source)
-    room = chin * np.maximum(_up_to(still, FADE / 2), _up_to(still * (labels != HAIR), FADE / 2))
     return Weights(
-        config.motion * motion * _up_to(still, FADE / 2),
+        config.motion * motion,
         room,
         config.shade * shade,
         config.shade * spill,

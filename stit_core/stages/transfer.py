@@ -228,7 +228,7 @@ class Transfer:
         return self._changes[position]
 
     def read_ahead(self, position: int, reader: ThreadPoolExecutor) -> None:
-        """Have the changes that the next frames from `position` on need read in a thread of its own."""
+        """Have the changes that the next frames from `position` on need read by the reader's threads."""
         end = position + self.config.steadying + self.config.every + 1
         for other in range(position, min(end, len(self.alignment.frame_indices))):
             known = other in self._changes or other in self._ahead
