@@ -22,7 +22,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from tests.page_server import (
+from benchmarks.page_server import (
     Server,
     choose_edit,
     choose_sample,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from tests.page_server import choose_edit, choose_sample, find_face, open_browser, serve, start_tuning, visit
+from benchmarks.page_server import choose_edit, choose_sample, find_face, open_browser, serve, start_tuning, visit
 
 STITCHED = "document.querySelector('.stit-player')?.player?.feed.count > 0"
 PLAYED = "document.querySelector('.stit-player')?.player?.media === 'video'"

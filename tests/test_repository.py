@@ -62,9 +62,9 @@ def test_everything_that_is_imported_is_required() -> None:
     runs = set(read_pins("requirements.txt"))
     own = {"app", "page", "stit_core", "recipes", "benchmarks"}
     for path in [ROOT / "app.py", *source_files("page", "stit_core", "recipes", "benchmarks")]:
-        develops = path.name in ("screenshots.py", "stranger.py")  # which drive the page as the tests do
+        develops = path.name in ("screenshots.py", "stranger.py", "page_server.py")  # which drive the page
         required = runs | set(read_pins("requirements-dev.txt")) if develops else runs
-        foreign = imported_packages(path) - set(sys.stdlib_module_names) - own - ({"tests"} if develops else set())
+        foreign = imported_packages(path) - set(sys.stdlib_module_names) - own
         needed = {INSTALLED_AS.get(name, name.replace("_", "-")) for name in foreign}
         assert needed <= required, f"{path.relative_to(ROOT)} imports {sorted(needed - required)}"
 

@@ -1,0 +1,228 @@
+"""What the page's handlers give back: only what they are wired to, in every branch; and what they make of a run."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from gradio.blocks import Block
+
+from tests.support.page_cases import make_output
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    """The page's module, with its files in a folder of the test's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STIT_RUNS", str(tmp_path_factory.mktemp("page")))
+        patch.setenv("GRADIO_TEMP_DIR", "set by the module")  # so that the patch undoes what the import does
+        import app as module
+
+        yield module
+
+
+# --- Every branch -------------------------------------------------------------------------------------------------
+
+
+class Branches:
+    """The components that a method may return updates of, read from its source, whatever branch it takes."""
+
+    def __init__(self, method: Callable[..., Any]) -> None:
+        function = inspect.unwrap(getattr(method, "__func__", method))
+        self.names: dict[str, Any] = {"self": getattr(method, "__self__", None)}
+        self.updates: dict[str, set[Block]] = {}
+        self.scope = function.__globals__
+        self.returned: set[Block] = set()
+        self.empty = False  # whether it may return nothing
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+        for node in ast.walk(definition):
+            if isinstance(node, ast.Assign):
+                self.assign(node)
+        for node in ast.walk(definition):
+            if isinstance(node, ast.Return):
+                self.empty |= node.value is None
+                self.returned |= self.keys(node.value)
+
+    def assign(self, node: ast.Assign) -> None:
+        target, value = node.targets[0], node.value
+        if isinstance(target, ast.Name) and self.is_update(value):
+            self.updates[target.id] = self.keys(value)
+        elif isinstance(target, ast.Tuple) and isinstance(value, ast.Attribute):
+            for name, found in zip(target.elts, self.value(value), strict=True):
+                self.names[ast.unparse(name)] = found
+
+    def is_update(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Call) and ast.unparse(node.func) in ("self.shell.begin", "self._shown")
+
+    def keys(self, node: ast.expr | None) -> set[Block]:
+        if node is None or ast.unparse(node) in ("None", "gr.skip()"):
+            return set()
+        if isinstance(node, ast.Dict):
+            found = set()
+            for key, value in zip(node.keys, node.values, strict=True):
+                found |= self.keys(value) if key is None else {self.value(key)}
+            return found
+        if isinstance(node, ast.IfExp):
+            return self.keys(node.body) | self.keys(node.orelse)
+        if isinstance(node, ast.Name):
+            return self.updates[node.id]
+        assert isinstance(node, ast.Call), f"cannot be read: {ast.unparse(node)}"
+        return Branches(self.value(node.func)).returned
+
+    def value(self, node: ast.expr) -> Any:
+        return eval(compile(ast.Expression(node), "test", "eval"), self.scope, self.names)
+
+
+def handlers(app: ModuleType) -> list[Any]:
+    return [fn for fn in app.demo.fns.values() if fn.api_visibility == "private" and fn.fn is not None]
+
+
+def test_every_branch_of_every_handler_returns_declared_outputs_only(app: ModuleType) -> None:
+    read = 0
+    for fn in handlers(app):
+        if fn.fn.__name__ == "<lambda>":
+            returned, empty = set(fn.fn()), False
+        else:
+            branches = Branches(fn.fn)
+            returned, empty, read = branches.returned, branches.empty, read + 1
+        stray = {type(block).__name__ + str(block.elem_id) for block in returned - set(fn.outputs)}
+        assert not stray, f"{fn.fn.__qualname__} returns {stray}"
+        assert not (empty and fn.outputs), f"{fn.fn.__qualname__} may empty its outputs"
+        assert bool(returned) == bool(fn.outputs), f"{fn.fn.__qualname__} has outputs that it never returns"
+    assert read > 40
+
+
+def test_the_check_of_branches_sees_a_stray_component() -> None:
+    class Step:
+        wanted, other = object(), object()
+
+        def handler(self, right: bool) -> dict[Any, Any]:
+            if right:
+                return {self.wanted: 1}
+            return {**self.more(), self.wanted: 2}
+
+        def more(self) -> dict[Any, Any]:
+            return {self.other: 3}
+
+    assert Branches(Step().handler).returned == {Step.wanted, Step.other}
+
+
+def test_no_state_of_a_tab_lies_on_the_server(app: ModuleType) -> None:
+    """It is lost an hour after a connection broke off, and with the server."""
+    assert not [block for block in app.demo.blocks.values() if block.stateful]
+
+
+# --- What is told of jobs -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def steps(app: ModuleType) -> dict[str, Any]:
+    """The page's parts by the names of their classes."""
+    found = {}
+    for fn in handlers(app):
+        owner = getattr(fn.fn, "__self__", None)
+        if owner is not None:
+            found[type(owner).__name__] = owner
+    return found
+
+
+def status(kind: Any, state: Any, **facts: Any) -> Any:
+    from page.studio.queue import Status
+
+    return Status(kind, state, **facts)
+
+
+def test_a_finished_edit_has_no_frames_to_follow() -> None:
+    from page.ui.shell import news
+
+    running = status("edit", "running", feed_id="abc", version=3)
+    assert news(running, True)["feed"] == "abc"
+    for state in ("done", "stopped", "failed"):
+        assert news(dataclasses.replace(running, state=state), True)["feed"] == ""
+
+
+def test_only_an_end_that_the_tab_did_not_find_is_signalled(
+    steps: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = steps["Shell"]
+    monkeypatch.setattr(shell.studio.jobs, "status", lambda _: status("align", "done", version=9))
+    run = shell.studio.arrive().id
+    for before, signalled in ((None, True), ("", True), ("align done 9", False), ({"odd": 1}, True)):
+        told = shell.hand_on(run, SimpleNamespace(before=before))
+        assert (told[shell.ended] == "align done 9") == signalled
+    assert shell.hand_on(run, SimpleNamespace())[shell.ended] == "align done 9"
+
+
+def test_a_job_that_the_servers_end_interrupted_is_told_to_a_tab_that_stayed_open(steps: dict[str, Any]) -> None:
+    from page.ui.shell import last_status, tell_job
+
+    studio = steps["Shell"].studio
+    run = studio.arrive().id
+    assert last_status(studio, run) is None
+    studio.runs.update(run, lambda state: dataclasses.replace(state, last=status("tune", "running", version=5)))
+    told = tell_job(studio)({"run": run})
+    assert (told["working"], told["news"]["ended"]) == (False, "tune interrupted 5")
+    assert "started anew" in told["line"]["text"]
+    studio.runs.update(run, lambda state: dataclasses.replace(state, last=status("tune", "done")))
+    assert last_status(studio, run) is None, "what ended long ago is no news"
+
+
+# --- Looking through a clip ---------------------------------------------------------------------------------------
+
+
+def test_a_look_that_fails_is_told(
+    app: ModuleType, steps: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from stit_core.errors import VideoError
+
+    step = steps["ClipStep"]
+    run = step.studio.arrive().id
+    step.studio.set_sample(run, next(iter(step.studio.samples)))
+
+    def fail(run_id: str) -> None:  # noqa: ARG001
+        raise VideoError(f"{tmp_path}/holiday.mp4 is damaged after 3 s.", "Trim it.")
+
+    monkeypatch.setattr(step.studio, "preflight", fail)
+    told = step.look(run)
+    assert "holiday.mp4 is damaged" in told[step.notice]
+    assert str(tmp_path) not in told[step.notice]
+    (wired,) = {tuple(fn.outputs) for fn in handlers(app) if fn.fn == step.look}
+    assert set(told) <= set(wired)
+
+
+# --- Watch --------------------------------------------------------------------------------------------------------
+
+
+def test_one_sees_which_of_several_results_is_looked_at(steps: dict[str, Any]) -> None:
+    step = steps["WatchStep"]
+    first, second = make_output(id="1", feed_id="f1"), make_output(id="2", feed_id="f2")
+    alone = step._shown([first])
+    assert (alone[step.player], alone[step.outputs]["items"]) == ("f1", [])
+    both = step._shown([second, first])
+    name = "Smile +1.5, age -2 · stitch · draft"
+    assert both[step.player] == {"id": "f2", "names": ["Before", f"{name} (2)"]}
+    assert f"{name} (2)" in both[step.result]
+    assert [item["title"] for item in both[step.outputs]["items"]] == [f"{name} (2)", name]
+    assert step._shown([second, first], "1")[step.player]["names"] == ["Before", name]
+
+
+def test_what_the_browser_says_it_looks_at_is_checked(steps: dict[str, Any]) -> None:
+    from page.ui.step_watch import _chosen
+
+    assert [_chosen(sent) for sent in ({"chosen": "2"}, {"chosen": 2}, {}, None, "2", [2])] == ["2", "", "", "", "", ""]
+    step = steps["WatchStep"]
+    assert step._shown([make_output(id="1")], "nobody's", "nobody's")[step.outputs]["chosen"] == "1"
+
+
+def test_a_run_without_a_video_shows_none(steps: dict[str, Any]) -> None:
+    step = steps["WatchStep"]
+    told = step.restore(step.studio.arrive().id, {"chosen": "gone"}, None)
+    assert (told[step.player], told[step.result]) == ("", "")
+    assert told[step.video].visible is False

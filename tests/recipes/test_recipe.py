@@ -1,0 +1,211 @@
+"""The recipe end to end on pictures drawn here: trains, is killed, goes on, and ends with a pack that loads."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from recipes.heads.parameters import ATTRIBUTE_NAMES, HeadParameters, attributes, from_latent
+from recipes.labels import fixed
+from recipes.make_pack import missing_pictures
+from recipes.render_dataset import SHARD, latent_of
+from recipes.render_labelled import ALL_SETS, head_of, picture_file
+from recipes.training.plan import phase_table, render_words, scaled_phases, section_name
+from stit_core.directions.library import list_directions, load_direction
+from stit_core.packs.loading import find_pack, load_models
+
+ROOT = Path(__file__).parents[2]
+SIZE = 256  # pixels of a picture, which parser and attribute network look at; the generator makes smaller ones
+RESOLUTION = 64
+PICTURES = {"held_out": 64, "train": 48}
+LABELLED: dict[str, Any] = {"heads": 20, "sets": ["smile", "skin_tone"]}
+SECONDS = 0.6  # of a phase
+FIRST_SECONDS = 60.0  # of the first phase, so that it is killed long before its end
+AHEAD = 100_000  # steps that no training here would reach by itself
+# The recipe with a checkpoint twice a second instead of every few minutes.
+EAGER = """
+import sys
+from recipes.training import loop
+loop.CHECKPOINT_SECONDS = 0.5
+from recipes.make_pack import main
+main(sys.argv[1:])
+"""
+
+
+def draw_head(head: HeadParameters) -> dict[str, np.ndarray]:
+    """A drawing that follows some of a head's parameters: image, labels, attributes, landmarks."""
+    y, x = np.mgrid[-1 : 1 : SIZE * 1j, -1 : 1 : SIZE * 1j]
+    x, y = x - head.yaw / 90, y - head.pitch / 90
+
+    def inside(cx: float, cy: float, rx: float, ry: float) -> np.ndarray:
+        return ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1
+
+    shade = 230 - 170 * head.skin_tone
+    parts = [
+        (17, inside(0, -0.15, 0.7, 0.75), (30 + 180 * (1 - head.hair_dark),) * 3),
+        (14, inside(0, 0.75, 0.3, 0.4), (shade, 0.7 * shade, 0.6 * shade)),
+        (1, inside(0, 0.1, 0.5, 0.65), (shade, 0.75 * shade, 0.65 * shade)),
+        (4, inside(-0.2, -0.05, 0.09, 0.04), (240, 240, 240)),
+        (5, inside(0.2, -0.05, 0.09, 0.04), (240, 240, 240)),
+        (10, inside(0, 0.15, 0.06, 0.13), (0.8 * shade, 0.6 * shade, 0.5 * shade)),
+        (12, inside(0, 0.45, 0.2, 0.05 + 0.05 * head.smile), (170, 60, 70)),
+    ]
+    image = np.ones((SIZE, SIZE, 3)) * np.linspace(60, 180, SIZE)[:, None, None]
+    labels = np.zeros((SIZE, SIZE), np.uint8)
+    for label, where, colour in parts:
+        image[where], labels[where] = colour, label
+    marks = np.random.default_rng(0).normal(size=(68, 3))
+    return {
+        "images": image.astype(np.uint8),
+        "labels": labels,
+        "attributes": attributes(head, marks),
+        "landmarks": np.zeros((68, 2), np.float32),
+    }
+
+
+def write_shards(renders: Path) -> None:
+    """One shard of drawings for each set, as recipes.render_dataset leaves them."""
+    for seed, (name, count) in enumerate(PICTURES.items(), 1):
+        latents = [latent_of(seed, index) for index in range(count)]
+        drawn = [{**draw_head(from_latent(latent)), "latents": latent} for latent in latents]
+        folder = renders / name / "shard_00000"
+        folder.mkdir(parents=True)
+        for part in drawn[0]:
+            np.save(folder / f"{part}.npy", np.stack([head[part] for head in drawn]))
+
+
+def draw_labelled(pictures: Path) -> None:
+    """Drawings in the place of labelled renders."""
+    for name, index in itertools.product(LABELLED["sets"], range(LABELLED["heads"])):
+        labelled = ALL_SETS[name]
+        head = head_of(labelled, 2, index)
+        for place, (_, values) in enumerate(labelled.classes):
+            file = picture_file(pictures, labelled, index, place)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(draw_head(fixed(head, values))["images"]).save(file)
+
+
+def tiny_config() -> dict[str, Any]:
+    """The real recipe with small networks, small batches and fewer phases of the generator."""
+    config = json.loads((ROOT / "recipes" / "heads-256.json").read_text())
+    config["generator"].update(
+        resolution=RESOLUTION, mapping_layers=2, channels={"4": 16, "8": 16, "16": 16, "32": 16, "64": 8}
+    )
+    generators = [section for section in config["phases"] if section["phase"] == "generator"]
+    kept = [s for s in config["phases"] if s["phase"] != "generator" or s in (generators[0], generators[-1])]
+    for number, section in enumerate(kept):
+        section.update(minutes=(SECONDS if number else FIRST_SECONDS) / 60)
+        if "batch" in section:
+            section["batch"] = 4
+        if section["phase"] == "generator":
+            section["resolution"] = min(section["resolution"], RESOLUTION)
+        if "picture_resolution" in section:
+            section["picture_resolution"] = RESOLUTION
+    return {
+        **config,
+        "held_out": PICTURES["held_out"],
+        "phases": kept,
+        "directions": LABELLED,
+        "manifest": {**config["manifest"], "name": "drawn"},
+    }
+
+
+def start(work: Path, code: list[str]) -> subprocess.Popen[str]:
+    """Begin the one command in a process of its own, on the drawings instead of renders."""
+    config = work / "config.json"
+    arguments = ["--makehuman", work / "nowhere", "--out", work, "--config", config, "--count", PICTURES["train"]]
+    arguments += ["--device", "cpu", "--pack", work / "packs" / "drawn", "--directions", work / "directions"]
+    with (work / "log").open("a") as log:
+        return subprocess.Popen(
+            [sys.executable, *code, *map(str, arguments)],
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+
+def logged_steps(file: Path) -> list[int]:
+    with file.open(newline="") as lines:
+        return [int(row["step"]) for row in csv.DictReader(lines)]
+
+
+def test_recipe_is_killed_goes_on_and_ends_with_a_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_shards(tmp_path / "renders")
+    draw_labelled(tmp_path / "labelled")
+    config = tiny_config()
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    first = section_name(config["phases"][0])
+    checkpoint = tmp_path / "training" / f"{first}.pt"
+
+    process = start(tmp_path, ["-c", EAGER])
+    try:
+        while not checkpoint.exists():
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait()
+    state = torch.load(checkpoint, weights_only=True)
+    assert state["step"] > 0
+    assert state["elapsed"] < FIRST_SECONDS
+    seen = logged_steps(checkpoint.with_suffix(".csv"))
+    # Marked, so that going on is told from beginning again, and near the phase's end, so that it takes no minute.
+    torch.save({**state, "step": AHEAD, "elapsed": FIRST_SECONDS - SECONDS}, checkpoint)
+
+    assert start(tmp_path, ["-m", "recipes.make_pack"]).wait(600) == 0, (tmp_path / "log").read_text()
+    steps = logged_steps(checkpoint.with_suffix(".csv"))
+    assert steps[:-1] == seen
+    assert steps[-1] > AHEAD
+    for section in config["phases"]:
+        name = section_name(section)
+        assert torch.load(tmp_path / "training" / f"{name}.pt", weights_only=True)["elapsed"] >= 60 * section["minutes"]
+        assert logged_steps(tmp_path / "training" / f"{name}.csv")
+    assert (tmp_path / "training.jpg").stat().st_size > 1000
+    check_pack(tmp_path / "packs" / "drawn", tmp_path / "directions", monkeypatch)
+
+
+def check_pack(folder: Path, directions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pack loads, every network gives what is asked of it, and its directions fit."""
+    pack = find_pack(folder)
+    models = load_models(pack, torch.device("cpu"))
+    models.verify()
+    assert json.loads((folder / "attributes.json").read_text()) == list(ATTRIBUTE_NAMES)
+    pictures = torch.zeros(1, 3, RESOLUTION, RESOLUTION)
+    with torch.inference_mode():
+        w_plus = models.encoder.encode(pictures)
+        assert models.generator.synthesis(w_plus).shape == pictures.shape
+        assert models.parser.parse(pictures).shape == (1, 19, SIZE, SIZE)
+        assert models.attributes.attributes(pictures).shape == (1, len(ATTRIBUTE_NAMES))
+    monkeypatch.setenv("STIT_DIRECTIONS", str(directions))
+    found = [load_direction(pack, card.name) for card in list_directions(pack)]
+    assert {direction.card.name for direction in found} == set(LABELLED["sets"])
+    assert all(direction.card.training["matched"] for direction in found)
+    assert all(np.isfinite(direction.vector).all() and direction.vector.any() for direction in found)
+
+
+def test_minutes_scale_all_phases() -> None:
+    phases = [{"phase": "generator", "name": "a", "minutes": 1}, {"phase": "parser", "minutes": 3}]
+    assert [section["minutes"] for section in scaled_phases(phases, 20)] == [5, 15]
+    assert scaled_phases(phases, None) == phases
+    assert "| 1 parser | parser |  |  | 5 | 15 |" in phase_table(scaled_phases(phases, 20))
+
+
+def test_plan_counts_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "shard_00001").mkdir()
+    (tmp_path / "shard_00000.part7").mkdir()
+    assert missing_pictures(tmp_path, 2 * SHARD + 3) == SHARD + 3
+    assert render_words(120, 0.5) == "120 pictures to render, 2.0 a second, about 1 minutes"

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from stit_core.change.drawn import Drawn
+from stit_core.change.mouth import Opening, draw_mouth, drop_jaw, find_opening
+from stit_core.change.reading import read_change
+from tests.support.transfer_cases import MOUTH, SIZE, WHOLE_FACE, drawn, head_labels, landmarks
+
+STILL = np.zeros((SIZE, SIZE, 2), np.float32)
+LEFT, RIGHT, LIPS_MEET, CHIN = 50.0, 78.0, 92.0, 114
+
+
+def face(opening: int = 0, teeth: float = 0.0) -> Drawn:
+    """The drawn head with a mouth whose landmarks lie where a predictor would put them.
+
+    `teeth` is the share of an opening, from above, that is drawn white.
+    """
+    labels = head_labels(opening)
+    points = landmarks()
+    points[48], points[54] = (LEFT, LIPS_MEET), (RIGHT, LIPS_MEET)
+    points[60:68, 1] = LIPS_MEET - 4  # the upper lip stays, the lower one goes
+    points[[33, 51, 62, 66, 57], 0] = 64
+    scene = dataclasses.replace(drawn(labels), points=points)
+    rows = np.flatnonzero((labels == MOUTH).any(axis=1))
+    white = rows[: round(teeth * len(rows))]
+    picture = scene.picture.copy()
+    picture[white, 50:78] = (210, 205, 195)
+    return dataclasses.replace(scene, picture=picture)
+
+
+def opening_of(opening: int, teeth: float = 0.0, motion: np.ndarray = STILL) -> Opening | None:
+    edited = face(opening, teeth)
+    return find_opening(edited.labels, face(), motion, edited.picture.astype(np.float32))
+
+
+def seen_in(opening: int, teeth: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    found = opening_of(opening, teeth)
+    assert found is not None
+    return draw_mouth(found, face())
+
+
+def test_a_shut_mouth_has_no_opening() -> None:
+    assert opening_of(0) is None
+
+
+def test_an_opening_lies_where_the_edit_draws_it_and_ends_in_the_corners() -> None:
+    place, _ = seen_in(10)
+    inside = head_labels(10) == MOUTH
+    core = cv2.erode(inside.astype(np.uint8), np.ones((3, 7), np.uint8)) > 0
+    assert place[core].mean() > 0.95
+    around = cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
+    assert place[around].max() < 0.05
+    rows, columns = np.nonzero(place > 0.2)
+    assert columns.min() >= LEFT - 2
+    assert columns.max() <= RIGHT + 2
+    assert np.ptp(rows[columns < LEFT + 2]) < np.ptp(rows[np.abs(columns - 64) < 3])
+
+
+def test_upper_teeth_hang_from_above_and_the_rest_is_dark() -> None:
+    _, colours = seen_in(10)
+    middle = colours[:, 62:67].mean(axis=(1, 2))
+    rows = np.flatnonzero((head_labels(10) == MOUTH).any(axis=1))
+    assert middle[rows[1]] > 2 * middle[rows[len(rows) // 2]], "teeth are above, the dark is below them"
+    assert colours[rows[2], 64, 0] > colours[rows[2], 64, 2], "teeth are ivory, not blue"
+    assert colours[rows[-4], 64, 0] > 1.5 * colours[rows[-4], 64, 2], "a tongue is red"
+
+
+def test_teeth_reach_as_far_down_as_the_generator_draws_them() -> None:
+    opened, smiling = opening_of(6), opening_of(6, teeth=1.0)
+    assert opened is not None
+    assert smiling is not None
+    assert opened.gap > 5 > 1 > smiling.gap
+    partly = opening_of(6, teeth=0.5)
+    assert partly is not None
+    assert smiling.gap < partly.gap < opened.gap
+
+
+def test_the_jaw_goes_down_with_the_lower_lip_and_stays_up_in_a_smile() -> None:
+    lip_goes = np.zeros((SIZE, SIZE, 2), np.float32)
+    lip_goes[92:106, 46:82, 1] = -4.0  # what lies here came from above
+    opened, smiling = opening_of(6, motion=lip_goes), opening_of(6, 1.0, lip_goes)
+    assert opened is not None
+    assert smiling is not None
+    assert drop_jaw(lip_goes, opened)[CHIN, 64, 1] == pytest.approx(-4.0, abs=0.8)
+    assert drop_jaw(lip_goes, smiling)[CHIN, 64, 1] == pytest.approx(0.0, abs=0.5)
+    dropped = drop_jaw(lip_goes, opened)
+    np.testing.assert_allclose(dropped[:80], 0, atol=0.05)  # nothing above the mouth moves
+    np.testing.assert_allclose(dropped[..., 0], 0, atol=1e-5)
+
+
+def test_a_jaw_that_is_down_already_is_left_alone() -> None:
+    down = np.zeros((SIZE, SIZE, 2), np.float32)
+    down[82:, :, 1] = -20.0
+    opened = opening_of(10)
+    assert opened is not None
+    np.testing.assert_allclose(drop_jaw(down, opened), down, atol=1e-4)
+
+
+def test_a_mouth_under_a_head_that_leans_leans_with_it() -> None:
+    turn = cv2.getRotationMatrix2D((64, 92), 30, 1.0)
+    edited, source = face(10), face()
+    leaning = Drawn(
+        cv2.warpAffine(source.picture, turn, (SIZE, SIZE)),
+        cv2.warpAffine(source.labels, turn, (SIZE, SIZE), flags=cv2.INTER_NEAREST),
+        source.points @ turn[:, :2].T + turn[:, 2],
+    )
+    labels = cv2.warpAffine(edited.labels, turn, (SIZE, SIZE), flags=cv2.INTER_NEAREST)
+    found = find_opening(labels, leaning, STILL, cv2.warpAffine(edited.picture, turn, (SIZE, SIZE)).astype(np.float32))
+    assert found is not None
+    upright, _ = seen_in(10)
+    expected = cv2.warpAffine(upright, turn, (SIZE, SIZE))
+    place, _ = draw_mouth(found, leaning)
+    assert np.abs(place - expected).mean() < 0.1 * expected.mean()
+
+
+def test_only_anatomy_makes_a_mouth_of_it() -> None:
+    source, edited = face(), face(10)
+    drawn_mouth = read_change(source, source, edited, STILL, WHOLE_FACE)
+    known = read_change(source, source, edited, STILL, WHOLE_FACE, anatomy=True)
+    row = int(np.flatnonzero((edited.labels == MOUTH).any(axis=1))[1])
+    assert known.fresh[row, 62:67].mean() > 2 * drawn_mouth.fresh[row, 62:67].mean()
+    assert known.novelty[edited.labels == MOUTH].mean() > 0.5
+
+
+def test_skin_that_gets_darker_gets_browner_by_what_is_known_of_skin() -> None:
+    source = face()
+    grey = dataclasses.replace(source, picture=(source.picture * 0.6).astype(np.uint8))
+    skin = source.labels == 1
+    shade = read_change(source, source, grey, STILL, WHOLE_FACE, anatomy=True).skin[skin].mean(axis=0)
+    assert shade.mean() == pytest.approx(np.log(0.6), abs=0.06), "as dark as drawn"
+    # Monk's tones 5 and 7, d7bd96 and 825c43: how much more of blue than of red goes on the way.
+    monk = np.log(np.array([0x82, 0x5C, 0x43])) - np.log(np.array([0xD7, 0xBD, 0x96]))
+    assert shade[2] / shade[0] == pytest.approx(monk[2] / monk[0], rel=0.12)
+
+
+def test_an_edit_that_leaves_the_pivots_mouth_leaves_the_sources_too() -> None:
+    speaking, pivot = face(2), face(10)
+    kept = read_change(speaking, pivot, pivot, STILL, WHOLE_FACE, anatomy=True)
+    assert kept.novelty[80:110].max() == 0

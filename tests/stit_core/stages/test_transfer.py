@@ -1,0 +1,159 @@
+"""The stage transfer on the tiny pack: what it writes, that it goes on after a stop, that a preview is the result."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stit_core.artefacts import Clip
+from stit_core.config import RunConfig, preset
+from stit_core.errors import ArtefactMismatchError, Cancelled, ConfigError
+from stit_core.geometry import quad_bounds
+from stit_core.packs.loading import Models, find_pack
+from stit_core.pipeline import Pipeline
+from stit_core.runtime import CancelToken, Runtime
+from stit_core.stages.transfer import Transfer, lay_patch, transfer
+from stit_core.store.runs import Store
+
+pytest_plugins = ["tests.support.fixtures_pack"]
+
+
+def settings(*edits: tuple[str, float], **changes: dict[str, object]) -> RunConfig:
+    config = preset("balanced", find_pack("tiny").schedules, "transfer")
+    quick = {"tuning": {"passes": 1}, "edit": {"directions": tuple(edits or (("smile", 2.0),))}}
+    return config.with_changes({**quick, **changes})
+
+
+def pipeline_of(config: RunConfig, runtime: Runtime | None = None) -> Pipeline:
+    return Pipeline(Models(find_pack("tiny"), torch.device("cpu")), Store(), config, runtime or Runtime())
+
+
+def crops_of(pipeline: Pipeline, clip: Clip) -> list[np.ndarray]:
+    return list(pipeline.stitch(clip).crops)
+
+
+@pytest.mark.usefixtures("home")
+def test_patches_lie_in_their_frames_and_change_the_face_only(face_clip: Path) -> None:
+    pipeline = pipeline_of(settings())
+    clip = pipeline.open(face_clip)
+    crops, stitched = pipeline.align(clip), pipeline.stitch(clip)
+    assert stitched.frame_indices == crops.frame_indices
+    for position, frame in enumerate(crops.frame_indices):
+        picture, quad = clip.frames.read(frame), crops.quads[position]
+        left, top, right, bottom = quad_bounds(quad, clip.width, clip.height)
+        patch = stitched.crops.read(frame)
+        assert patch.shape == (bottom - top, right - left, 3)
+        whole = pipeline.preview_frame(clip, frame, patch)
+        outside = np.ones(picture.shape[:2], bool)
+        outside[top:bottom, left:right] = False
+        np.testing.assert_array_equal(whole[outside], picture[outside])
+        assert not np.array_equal(whole, picture)
+
+
+@pytest.mark.usefixtures("home")
+def test_factor_nought_leaves_the_clip_as_it_is(face_clip: Path) -> None:
+    pipeline = pipeline_of(settings(("smile", 0.0)))
+    clip = pipeline.open(face_clip)
+    for frame, patch in zip(clip.frames.indices, crops_of(pipeline, clip), strict=True):
+        shown = pipeline.preview_frame(clip, frame, patch)
+        assert np.abs(shown.astype(int) - clip.frames.read(frame)).max() <= 1
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_stopped_run_goes_on_to_the_same_bytes(face_clip: Path, every: int, tmp_path: Path) -> None:
+    config = settings(transfer={"every": every})
+    pipeline = pipeline_of(config)
+    clip = pipeline.open(face_clip)
+    expected = crops_of(pipeline, clip)
+    masks, folder = pipeline.masks(clip), tmp_path / "again"
+    folder.mkdir()
+    token = CancelToken()
+
+    def stop(_stage: str, done: int, _total: int) -> None:
+        if done == 3:
+            token.set()
+
+    half = pipeline.with_config(config, Runtime(progress=stop, cancel=token))
+    work = half.transfer_of(clip)
+    with pytest.raises(Cancelled):
+        transfer(work, masks, folder)
+    assert len(list((folder / "crops").glob("*.png"))) == 3
+    first = (folder / "crops" / "000000.png").stat().st_mtime_ns
+    found = transfer(pipeline.transfer_of(clip), masks, folder)
+    assert (folder / "crops" / "000000.png").stat().st_mtime_ns == first, "a finished frame was made twice"
+    for a, b in zip(expected, found.crops, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_frame_by_itself_is_the_frame_of_the_run(face_clip: Path) -> None:
+    pipeline = pipeline_of(settings(transfer={"every": 2}))
+    clip = pipeline.open(face_clip)
+    rows = crops_of(pipeline, clip)
+    for position in (4, 0, 3):
+        np.testing.assert_array_equal(pipeline.transfer_of(clip).patch(position), rows[position])
+
+
+@pytest.mark.usefixtures("home")
+def test_another_factor_finds_all_but_the_transfer(face_clip: Path) -> None:
+    pipeline = pipeline_of(settings())
+    clip = pipeline.open(face_clip)
+    pipeline.measure(clip)
+    other = pipeline_of(settings(("smile", -2.0)))
+    clip = other.open(face_clip)
+    other.measure(clip)
+    assert {"tune", "register", "masks", "identify"} <= other.cached
+    assert "stitch" not in other.cached
+
+
+@pytest.mark.usefixtures("home")
+def test_parts_of_other_frames_are_refused(face_clip: Path) -> None:
+    pipeline = pipeline_of(settings())
+    clip = pipeline.open(face_clip)
+    work = pipeline.transfer_of(clip)
+    fewer = dataclasses.replace(work.edit, frame_indices=work.edit.frame_indices[1:])
+    with pytest.raises(ArtefactMismatchError):
+        Transfer(
+            clip,
+            work.alignment,
+            fewer,
+            work.registration,
+            work.generator,
+            work.parser,
+            work.classes,
+            work.config,
+            work.runtime,
+        )
+    with pytest.raises(ValueError, match="does not fit"):
+        lay_patch(clip.frames.read(0), np.zeros((3, 3, 3), np.uint8), work.alignment.quads[0])
+
+
+@pytest.mark.usefixtures("home")
+def test_the_whole_run_writes_video_and_manifest(face_clip: Path, tmp_path: Path) -> None:
+    report = pipeline_of(settings()).run(face_clip, tmp_path / "out.mp4")
+    assert report.frames == 6
+    assert "register" in report.seconds
+    assert '"method": "transfer"' in report.manifest.read_text()
+
+
+def test_paper_always_stitches_and_a_pack_names_its_usual_method() -> None:
+    own = {
+        "method": "transfer",
+        "balanced": {"tuning": {"passes": 7}},
+        "transfer": {"balanced": {"tuning": {"passes": 3}}},
+    }
+    assert preset("paper", own).method == "stitch"
+    assert (preset("balanced", own).method, preset("balanced", own).tuning.passes) == ("transfer", 3)
+    assert (preset("balanced", own, "stitch").method, preset("balanced", own, "stitch").tuning.passes) == ("stitch", 7)
+    assert preset("balanced").method == preset("balanced", {}).method == "stitch"
+    with pytest.raises(ConfigError, match="stitches"):
+        preset("paper", own, "transfer")
+    with pytest.raises(ConfigError, match="no method 'paint'"):
+        preset("balanced", own, "paint")
+    with pytest.raises(ConfigError, match="may not change"):
+        preset("balanced", {"transfer": {"paper": {}}})
