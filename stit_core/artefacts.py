@@ -148,6 +148,10 @@ class Alignment:
     crops: FrameFolder
     size: int
 
+    def quad(self, frame: int) -> np.ndarray:
+        """The quad (4, 2) of a frame. Raises ArtefactMismatchError for one without a face."""
+        return self.quads[position_of(self.frame_indices, frame)]
+
 
 @dataclass(frozen=True)
 class Inversion:
@@ -198,6 +202,18 @@ class Masks:
     frame_indices: tuple[int, ...]
     pictures: FrameFolder
     size: int
+
+    def content(self, frame: int) -> np.ndarray:
+        """What is kept of the edit, (size, size) uint8, 0 or 255."""
+        return self.pictures.read(frame)[..., 0]
+
+    def border(self, frame: int) -> np.ndarray:
+        """Where the edit has to meet the source, (size, size) uint8, 0 or 255."""
+        return self.pictures.read(frame)[..., 1]
+
+    def full(self, frame: int) -> np.ndarray:
+        """What is pasted, (size, size) uint8, 0 or 255."""
+        return self.pictures.read(frame)[..., 2]
 
 
 @dataclass(frozen=True)
@@ -326,6 +342,13 @@ def check_clip(artefact: FrameArtefact, clip: Clip) -> None:
             f"This {type(artefact).__name__} was made from another clip or trim than {clip.source.name}.",
             "Start again from the clip.",
         )
+
+
+def position_of(frames: tuple[int, ...], frame: int) -> int:
+    """Where a frame stands among those that carry the face. Raises ArtefactMismatchError where it does not."""
+    if frame not in frames:
+        raise ArtefactMismatchError(f"Frame {frame} carries no face.", "Choose a frame in which the face was found.")
+    return frames.index(frame)
 
 
 def stretches(frames: tuple[int, ...]) -> Iterator[slice]:

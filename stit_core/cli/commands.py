@@ -32,6 +32,7 @@ from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_device, pick_dtype
 from stit_core.stages.editing import factor_range
 from stit_core.store.runs import Store, disk_errors
+from stit_core.whole_run import clip_warnings, edit_video, edit_warnings
 
 STOPPED = 130
 DAY = 86_400.0  # seconds
@@ -244,10 +245,11 @@ def _edit(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
     pipeline = pipeline.with_config(pipeline.config.with_changes({"edit": {"directions": tuple(pairs)}}))
     output = options.output or Path(f"{options.clip.stem}_edited.mp4")
     if varied is None:
-        _warn(pipeline.warnings)
-        report = pipeline.run(options.clip, output)
+        warnings = edit_warnings(pipeline)
+        _warn(warnings)
+        report = edit_video(pipeline, options.clip, output)
         bars.close()
-        _warn([text for text in report.warnings if text not in pipeline.warnings])
+        _warn([text for text in report.warnings if text not in warnings])
         _tell(options, report.as_json(), [_report_text(report)])
         return
     told = range_warnings(pipeline, varied, factors)
@@ -299,7 +301,7 @@ def _check(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None
     found = pipeline.landmarks(clip)
     if not found.frame_indices:
         raise FaceError(f"No face was found in {options.clip.name}.", "Choose a clip with one large, frontal face.")
-    told_of_clip = pipeline.clip_warnings(clip)
+    told_of_clip = clip_warnings(pipeline, clip)
     record["warnings"] = list(told_of_clip)
     _warn(told_of_clip)
     counts = Counter(int(count) for count in found.faces)
