@@ -267,8 +267,8 @@ class Stitched:
 
 
 @dataclass(frozen=True)
-class Measures:
-    """Figures of a result.
+class Measured:
+    """Figures of a result, and what they are made of, of each frame that carries the face.
 
     Attributes
     ----------
@@ -277,23 +277,6 @@ class Measures:
     border_loss: mean masked L2 on the border after stitching, in STIT's units.
     id_cosine: mean cosine between the identity of source and edited crops.
     tl_id, tg_id: identity over time, locally and globally; 1 for the source itself.
-    """
-
-    psnr: float
-    lpips: float
-    border_loss: float
-    id_cosine: float
-    tl_id: float
-    tg_id: float
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The measures, and what they are made of, of each frame that carries the face.
-
-    Attributes
-    ----------
-    psnr, lpips, border_loss, id_cosine, tl_id, tg_id: as in `Measures`.
     frame_indices: the T frames.
     identity: (T,) cosine between the identity of source and edited crop; of a long clip it is measured in pairs of
         neighbours spread over the clip, and interpolated between them.
@@ -311,8 +294,10 @@ class Measured:
     seam: np.ndarray
 
     @property
-    def summary(self) -> Measures:
-        return Measures(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Measures)})
+    def figures(self) -> dict[str, float]:
+        """Those that are one number, by name: what reports and manifests say."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, (int, float))}
 
 
 FrameArtefact = Landmarks | Alignment | Inversion | Tuned | Edit | Masks | Registration | Identities | Stitched

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from stit_core.artefacts import Clip, Measures
+from stit_core.artefacts import Clip, Measured
 from stit_core.config import RunConfig
 from stit_core.directions.library import Direction
 from stit_core.packs.manifest import Pack
@@ -35,6 +35,7 @@ class Report:
     gaps: first and last frame of each stretch left untouched.
     audio: whether, or how, sound was carried over.
     seconds: by stage; cached: stages whose results were found.
+    measures: figures of the result.
     warnings: what to know of the chosen directions, in plain words.
     """
 
@@ -46,7 +47,7 @@ class Report:
     audio: object
     seconds: Mapping[str, float]
     cached: tuple[str, ...]
-    measures: Measures
+    measures: Measured
     warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -59,7 +60,7 @@ class Report:
             "seconds": dict(self.seconds),
             "seconds_total": round(sum(self.seconds.values()), 3),
             "cached": list(self.cached),
-            **{name: round(value, 6) for name, value in dataclasses.asdict(self.measures).items()},
+            **{name: round(value, 6) for name, value in self.measures.figures.items()},
             "warnings": list(self.warnings),
             "output": str(self.output),
             "manifest": str(self.manifest),
@@ -79,7 +80,7 @@ def write_manifest(
     config: RunConfig,
     runtime: Runtime,
 ) -> None:
-    """Write down how the video was made, so that it can be told and made again. Raises: StoreError."""
+    """Write down how the video was made, so that it can be shown and made again. Raises StoreError."""
     edits = [
         {"direction": name, "factor": factor, "sha256": directions[name].hash, "source": directions[name].card.source}
         for name, factor in config.edit.directions

@@ -51,7 +51,7 @@ def finish(pipeline: Pipeline, clip: Clip, output: Path) -> Report:
     """Carry out all that is missing for an opened clip: its edited video and the manifest. Raises as `edit_video`."""
     results = pipeline.results
     results.note_found("clip")
-    measures = pipeline.measure(clip).summary
+    measures = pipeline.measure(clip)
     written = pipeline.write(clip, output)
     stages = [stage for stage in REPORTED if stage != "register" or pipeline.transfers]
     report = Report(
