@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from stit_core import regions
 from stit_core.artefacts import (
     Alignment,
     Clip,
@@ -32,7 +33,6 @@ from stit_core.artefacts import (
 )
 from stit_core.config import LandmarkConfig, RunConfig
 from stit_core.directions.library import Direction, hashes, list_directions, load_direction, stacked, vectors_of
-from stit_core.faces import regions
 from stit_core.fitting import expression
 from stit_core.fitting.optimising import own_copy
 from stit_core.fitting.pivots import DrawnPivots

@@ -20,7 +20,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from stit_core.config import PRESETS, EditConfig, RunConfig, preset, shown
+from stit_core.config import PRESETS, EditConfig, RunConfig, preset
 from stit_core.errors import Cancelled, ConfigError, FaceError, StitError
 from stit_core.estimates import estimate, time_steps
 from stit_core.memory import keep_freed_memory
@@ -30,6 +30,7 @@ from stit_core.pipeline import Pipeline
 from stit_core.ranges import range_warnings, run_range
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_device, pick_dtype
+from stit_core.settings import shown
 from stit_core.stages.editing import factor_range
 from stit_core.store.runs import Store, disk_errors
 from stit_core.whole_run import clip_warnings, edit_video, edit_warnings
@@ -208,13 +209,11 @@ def _seed(options: argparse.Namespace) -> int:
 
 def _settings(options: argparse.Namespace, pack: Pack) -> RunConfig:
     config = preset(options.preset, pack.schedules, options.method)
-    point = None if options.point is None else tuple(options.point)
-    changes: Mapping[str, Mapping[str, Any]] = {
-        "video": {"start": options.start, "end": options.end},
-        "landmarks": {"face": options.face, "point": point},
-    }
-    if getattr(options, "region", None) is not None:
-        changes = {**changes, "transfer": {"region": options.region}}
+    changes: dict[str, dict[str, Any]] = {}
+    for option, value in vars(options).items():
+        stage, dot, setting = option.partition(".")  # of an option that sets a setting
+        if dot and value is not None:
+            changes.setdefault(stage, {})[setting] = tuple(value) if isinstance(value, list) else value
     return parse_settings(options.set, config.with_changes(changes))
 
 

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from stit_core.errors import DirectionError
-from stit_core.faces.regions import PARTS, unknown_parts
 from stit_core.packs.manifest import Pack
+from stit_core.regions import PARTS, unknown_parts
 from stit_core.store.runs import cache_folder, disk_errors, write_json
 
 SHIPPED = Path(__file__).resolve().parents[2] / "directions"
