@@ -56,8 +56,9 @@ from stit_core.stages import (
     transfer,
     tuning,
 )
+from stit_core.store.keys import key
 from stit_core.store.results import Results
-from stit_core.store.runs import Run, Store, key
+from stit_core.store.runs import Run, Store
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from stit_core.config import RunConfig
 from stit_core.directions.library import Direction
 from stit_core.packs.manifest import Pack
 from stit_core.runtime import Runtime
-from stit_core.store.runs import disk_errors, write_json
+from stit_core.store.disk import disk_errors, write_json
 
 MANIFEST_FORMAT = 1
 VERSIONED_PACKAGES = ("torch", "numpy", "dlib-bin", "imageio-ffmpeg")

@@ -28,7 +28,7 @@ from stit_core.previews import preview_frame
 from stit_core.stages import compositing, editing, masks
 from stit_core.stages.registration import register
 from stit_core.stages.transfer import Transfer
-from stit_core.store.runs import disk_errors
+from stit_core.store.disk import disk_errors
 
 SCRATCH = "previews"  # folder in that of the run's results
 REGION_SIDE = 512  # pixels, longer side of what is shown of a frame

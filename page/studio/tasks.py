@@ -97,7 +97,7 @@ class Task:
             frames=report.frames,
             of=report.frames,
             seconds_taken=sum(report.seconds.values()),
-            measures={key: float(value) for key, value in vars(report.measures).items()},
+            measures=report.measures.figures,
             warnings=report.warnings,
             created=time.time(),
             **editing.feed_facts,

@@ -32,7 +32,8 @@ from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_device, pick_dtype
 from stit_core.settings import shown
 from stit_core.stages.editing import factor_range
-from stit_core.store.runs import Store, disk_errors
+from stit_core.store.disk import disk_errors
+from stit_core.store.runs import Store
 from stit_core.whole_run import clip_warnings, edit_video, edit_warnings
 
 STOPPED = 130

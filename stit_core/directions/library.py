@@ -23,7 +23,8 @@ from torch import Tensor
 from stit_core.errors import DirectionError
 from stit_core.packs.manifest import Pack
 from stit_core.regions import PARTS, unknown_parts
-from stit_core.store.runs import cache_folder, disk_errors, write_json
+from stit_core.store.disk import disk_errors, write_json
+from stit_core.store.paths import cache_folder
 
 SHIPPED = Path(__file__).resolve().parents[2] / "directions"
 W_DIM = 512

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stit_core.errors import VideoError
-from stit_core.store.runs import file_digest
+from stit_core.store.keys import file_digest
 
 
 def source_digest(source: Path) -> str:

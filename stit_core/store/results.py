@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from stit_core.errors import StoreError
 from stit_core.runtime import Runtime
-from stit_core.store.runs import Run, save_artefact
+from stit_core.store.artefact_files import save_artefact
+from stit_core.store.runs import Run
 
 T = TypeVar("T")
 
