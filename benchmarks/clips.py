@@ -23,8 +23,10 @@ from stit_core.config import METHODS, RunConfig, preset
 from stit_core.memory import keep_freed_memory
 from stit_core.packs.loading import find_pack, load_models
 from stit_core.pipeline import Pipeline
+from stit_core.previews import preview_frame
 from stit_core.runtime import Runtime, pick_device, pick_dtype
 from stit_core.store.runs import Store
+from stit_core.whole_run import edit_video
 
 SHEET_ROWS = 4
 
@@ -48,7 +50,7 @@ def contact_sheet(pipeline: Pipeline, clip_path: Path, output: Path) -> None:
     for position in np.linspace(0, len(frames) - 1, SHEET_ROWS).round().astype(int):
         frame = frames[position]
         face = stitched.crops.read(frame)
-        whole = Image.fromarray(pipeline.preview_frame(clip, frame, face))
+        whole = Image.fromarray(preview_frame(pipeline, clip, frame, face))
         whole = whole.resize((round(whole.width * crops.size / whole.height), crops.size))
         seen = pipeline.finished_crop(clip, frame, face)
         row = [crops.crops.read(frame), pipeline.pivot(clip, frame), seen, np.asarray(whole)]
@@ -92,7 +94,7 @@ def main() -> None:
                 pipeline = Pipeline(models, store, config, runtime)
                 started = time.perf_counter()
                 label = "_".join(f"{name}{factor:+g}" for name, factor in directions)
-                report = pipeline.run(path, folder / f"{path.stem}_{label}.mp4")
+                report = edit_video(pipeline, path, folder / f"{path.stem}_{label}.mp4")
                 result[key] = round(time.perf_counter() - started, 1)
                 if key == "first_edit":
                     result.update(report.as_json())

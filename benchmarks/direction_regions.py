@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from stit_core.directions.library import Card
 from stit_core.faces.changed_parts import CLEAR, ENOUGH, LEAST, SHARE, SIDE, WIDE
-from stit_core.faces.regions import PARTS
+from stit_core.regions import PARTS
 
 
 def where(cards: Sequence[Card]) -> str:

@@ -25,6 +25,7 @@ from stit_core.geometry import warp_quad_to_square
 from stit_core.memory import keep_freed_memory
 from stit_core.packs.loading import find_pack, load_models
 from stit_core.pipeline import Pipeline
+from stit_core.previews import preview_frame
 from stit_core.runtime import Runtime, pick_device, pick_dtype
 from stit_core.store.runs import Store
 
@@ -70,7 +71,7 @@ def finished_frames(pipeline: Pipeline, clip: Clip) -> Iterator[np.ndarray]:
     """The edited frames as they go into the video."""
     faces = dict(zip(pipeline.align(clip).frame_indices, pipeline.stitch(clip).crops, strict=True))
     for frame in clip.frames.indices:
-        yield pipeline.preview_frame(clip, frame, faces[frame]) if frame in faces else clip.frames.read(frame)
+        yield preview_frame(pipeline, clip, frame, faces[frame]) if frame in faces else clip.frames.read(frame)
 
 
 def edit_clip(base: Pipeline, path: Path, sheets: Path | None) -> list[Row]:
@@ -101,7 +102,7 @@ def _column(pipeline: Pipeline, clip: Clip, edited: bool) -> np.ndarray:
         frame = crops.frame_indices[position]
         picture = clip.frames.read(frame)
         if edited:
-            picture = pipeline.preview_frame(clip, frame, stitched.crops.read(frame))
+            picture = preview_frame(pipeline, clip, frame, stitched.crops.read(frame))
         cells.append(warp_quad_to_square(picture, crops.quads[position], SHEET_SIDE))
     return np.concatenate(cells)
 

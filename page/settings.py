@@ -12,7 +12,7 @@ from typing import Any
 from stit_core.config import VideoConfig
 from stit_core.errors import ConfigError
 from stit_core.packs.loading import DEFAULT_PACK
-from stit_core.store.runs import default_root
+from stit_core.store.paths import default_root
 
 _NUMBERS = {  # setting -> variable of the environment
     "max_mb": "STIT_MAX_MB",

@@ -29,10 +29,10 @@ from stit_core.directions.library import Direction, direction_file, list_directi
 from stit_core.directions.parts import PAIRS, pair_entries, pictured_changes
 from stit_core.directions.training import Texts, name_pairs, train_directions
 from stit_core.faces.changed_parts import changed_parts
-from stit_core.faces.regions import PARTS
 from stit_core.memory import keep_freed_memory
 from stit_core.packs.loading import Models, find_pack, load_models
 from stit_core.packs.manifest import Pack
+from stit_core.regions import PARTS
 from stit_core.runtime import Runtime
 
 HEADS = 200  # a set, each once in every class

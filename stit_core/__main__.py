@@ -1,6 +1,6 @@
 """The command line: `python -m stit_core edit CLIP -d smile=2`.
 
-Exit codes: 0 done, 1 an error that is told with a hint, 2 wrong usage, 130 stopped.
+Exit codes: 0 done, 1 an error with a hint, 2 wrong usage, 130 stopped.
 """
 
 from __future__ import annotations
@@ -9,6 +9,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from stit_core.config import (
+    PRESETS,
+    DirectionTrainingConfig,
+    LandmarkConfig,
+    RunConfig,
+    TransferConfig,
+    VideoConfig,
+)
+from stit_core.settings import kind_of, settings_of
 
 PROGRAM = "python -m stit_core"
 EDIT_EXAMPLES = """examples:
@@ -58,11 +69,7 @@ def _add_edit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="one video for each of STEPS factors of the direction given without a factor (else of the first), "
         "and a grid video of the source and all of them, OUTPUT_NAME_grid.mp4",
     )
-    edit.add_argument(
-        "--region",
-        choices=("auto", "face", "eyes", "mouth", "head"),
-        help="with transfer, where the clip may change (default auto: what the directions' cards say)",
-    )
+    _add_setting(edit, "--region", TransferConfig, "transfer.region")
     edit.add_argument("-o", "--output", type=Path, help="default: CLIP_edited.mp4 in the current folder")
     _add_common(edit)
     _add_clip_options(edit)
@@ -74,17 +81,15 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_clip_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", default="balanced", help="paper, balanced (default) or draft")
-    parser.add_argument(
-        "--method",
-        choices=("transfer", "stitch"),
-        help="transfer: the edit's change, given to the clip's own pixels, in seconds; stitch: the paper's method, the "
-        "face is drawn anew and its border tuned (default: what the preset and the pack say)",
-    )
-    parser.add_argument("--face", type=int, metavar="N", help="which face, 0 the largest, where there are several")
-    parser.add_argument("--point", type=float, nargs=2, metavar=("X", "Y"), help="the face at this pixel instead")
-    parser.add_argument("--start", type=float, metavar="SECONDS", help="begin here in the clip")
-    parser.add_argument("--end", type=float, metavar="SECONDS", help="end here in the clip")
+    run = settings_of(RunConfig)
+    usual = RunConfig().preset
+    parser.add_argument("--preset", default=usual, help=f"{', '.join(PRESETS)} (default {usual})")
+    text = f"{run['method'].help} (default: what the preset and the pack say)"
+    parser.add_argument("--method", choices=run["method"].choices, help=text)
+    _add_setting(parser, "--face", LandmarkConfig, "landmarks.face", metavar="N")
+    _add_setting(parser, "--point", LandmarkConfig, "landmarks.point", nargs=2, metavar=("X", "Y"), type=float)
+    _add_setting(parser, "--start", VideoConfig, "video.start", metavar="SECONDS")
+    _add_setting(parser, "--end", VideoConfig, "video.end", metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=0, help="of all random draws (default 0)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
     parser.add_argument(
@@ -96,16 +101,27 @@ def _add_clip_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_setting(parser: argparse.ArgumentParser, option: str, kind: type, setting: str, **more: Any) -> None:
+    """An option that sets a setting, "stage.setting", and says what config.py says of it.
+
+    Nothing else has to know of it: what an option like this says is changed as --set does.
+    """
+    name = setting.rpartition(".")[2]
+    known = settings_of(kind)[name]
+    more = {"type": kind_of(kind, name)[0], "choices": known.choices or None, "help": known.help, **more}
+    parser.add_argument(option, dest=setting, **more)
+
+
 def _add_packs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     packs = commands.add_parser("packs", help="model packs")
     actions = packs.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("list", help="packs found here").add_argument("--json", action="store_true")
-    for name, told in (
+    for name, text in (
         ("show", "parts, licences and files"),
         ("verify", "check that no file is missing or altered"),
         ("fetch", "fetch the files that are missing"),
     ):
-        action = actions.add_parser(name, help=told)
+        action = actions.add_parser(name, help=text)
         action.add_argument("name")
         action.add_argument("--json", action="store_true")
         if name == "fetch":
@@ -116,13 +132,13 @@ def _add_directions(commands: argparse._SubParsersAction[argparse.ArgumentParser
     directions = commands.add_parser("directions", help="the edit directions of a pack: see them, train new ones")
     actions = directions.add_subparsers(dest="action", required=True, metavar="ACTION")
     _add_common(actions.add_parser("list", help="names, titles and what they do"))
-    for name, told in (("show", "one direction's card"), ("delete", "delete a direction of your own")):
-        action = actions.add_parser(name, help=told)
+    for name, text in (("show", "one direction's card"), ("delete", "delete a direction of your own")):
+        action = actions.add_parser(name, help=text)
         action.add_argument("name")
         _add_common(action)
     _add_train(actions)
-    told = "read .npy files, such as STIT's own, into your own directions"
-    imported = actions.add_parser("import", help=told)
+    text = "read .npy files, such as STIT's own, into your own directions"
+    imported = actions.add_parser("import", help=text)
     imported.add_argument("source", type=Path, metavar="FOLDER_OR_FILE", help="one file (layers, 512) a direction")
     imported.add_argument("--output", type=Path, metavar="FOLDER", help="default: your own directions")
     imported.add_argument("--force", action="store_true", help="replace directions of these names")
@@ -136,8 +152,10 @@ def _add_train(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     train.add_argument("--classes", default="", metavar="A,B", help="order of the classes, else alphabetical: A to B")
     train.add_argument("--hold", default="", metavar="NAMES", help="directions to take out of it, such as age,gender")
     train.add_argument("--aligned", action="store_true", help="the pictures are aligned crops: take them as they are")
-    train.add_argument("--folds", type=int, default=5, help="of the cross-validation, by person (default 5)")
-    train.add_argument("--seed", type=int, default=0, help="of all random draws (default 0)")
+    for name in ("folds", "seed"):
+        default = getattr(DirectionTrainingConfig(), name)
+        text = f"{settings_of(DirectionTrainingConfig)[name].about} (default {default})"
+        _add_setting(train, f"--{name}", DirectionTrainingConfig, name, default=default, help=text)
     train.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
     train.add_argument("--output", type=Path, metavar="FOLDER", help="default: your own directions")
     train.add_argument("--force", action="store_true", help="replace a direction of this name")

@@ -148,6 +148,10 @@ class Alignment:
     crops: FrameFolder
     size: int
 
+    def quad(self, frame: int) -> np.ndarray:
+        """The quad (4, 2) of a frame. Raises ArtefactMismatchError for one without a face."""
+        return self.quads[position_of(self.frame_indices, frame)]
+
 
 @dataclass(frozen=True)
 class Inversion:
@@ -198,6 +202,18 @@ class Masks:
     frame_indices: tuple[int, ...]
     pictures: FrameFolder
     size: int
+
+    def content(self, frame: int) -> np.ndarray:
+        """What is kept of the edit, (size, size) uint8, 0 or 255."""
+        return self.pictures.read(frame)[..., 0]
+
+    def border(self, frame: int) -> np.ndarray:
+        """Where the edit has to meet the source, (size, size) uint8, 0 or 255."""
+        return self.pictures.read(frame)[..., 1]
+
+    def full(self, frame: int) -> np.ndarray:
+        """What is pasted, (size, size) uint8, 0 or 255."""
+        return self.pictures.read(frame)[..., 2]
 
 
 @dataclass(frozen=True)
@@ -251,8 +267,8 @@ class Stitched:
 
 
 @dataclass(frozen=True)
-class Measures:
-    """Figures of a result.
+class Measured:
+    """Figures of a result, and what they are made of, of each frame that carries the face.
 
     Attributes
     ----------
@@ -261,23 +277,6 @@ class Measures:
     border_loss: mean masked L2 on the border after stitching, in STIT's units.
     id_cosine: mean cosine between the identity of source and edited crops.
     tl_id, tg_id: identity over time, locally and globally; 1 for the source itself.
-    """
-
-    psnr: float
-    lpips: float
-    border_loss: float
-    id_cosine: float
-    tl_id: float
-    tg_id: float
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The measures, and what they are made of, of each frame that carries the face.
-
-    Attributes
-    ----------
-    psnr, lpips, border_loss, id_cosine, tl_id, tg_id: as in `Measures`.
     frame_indices: the T frames.
     identity: (T,) cosine between the identity of source and edited crop; of a long clip it is measured in pairs of
         neighbours spread over the clip, and interpolated between them.
@@ -295,8 +294,10 @@ class Measured:
     seam: np.ndarray
 
     @property
-    def summary(self) -> Measures:
-        return Measures(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Measures)})
+    def figures(self) -> dict[str, float]:
+        """Those that are one number, by name: what reports and manifests say."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, (int, float))}
 
 
 FrameArtefact = Landmarks | Alignment | Inversion | Tuned | Edit | Masks | Registration | Identities | Stitched
@@ -326,6 +327,13 @@ def check_clip(artefact: FrameArtefact, clip: Clip) -> None:
             f"This {type(artefact).__name__} was made from another clip or trim than {clip.source.name}.",
             "Start again from the clip.",
         )
+
+
+def position_of(frames: tuple[int, ...], frame: int) -> int:
+    """Where a frame stands among those that carry the face. Raises ArtefactMismatchError where it does not."""
+    if frame not in frames:
+        raise ArtefactMismatchError(f"Frame {frame} carries no face.", "Choose a frame in which the face was found.")
+    return frames.index(frame)
 
 
 def stretches(frames: tuple[int, ...]) -> Iterator[slice]:

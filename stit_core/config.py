@@ -1,248 +1,189 @@
-"""Every setting of every stage, with its default, its unit and its range.
+"""Every setting of every stage: default, unit, range, choices and help, each in one place.
 
-The page and the command line read their defaults from here and nowhere else. `preset` gives a whole schedule; a pack
-may adjust the rates and step counts of `balanced` and `draft` to its generator, never those of `paper`.
+The page and the command line read them from here and nowhere else. `preset` gives a whole schedule; a pack may adjust
+the rates and step counts of `balanced` and `draft` to its generator, never those of `paper`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from stit_core.errors import ConfigError
+from stit_core.regions import AUTO, REGIONS
+from stit_core.settings import Settings, is_finite, setting, shown
 
 PresetName = Literal["paper", "balanced", "draft"]
+PRESETS: tuple[PresetName, ...] = get_args(PresetName)
 Method = Literal["stitch", "transfer"]
-METHODS: tuple[Method, ...] = ("stitch", "transfer")
-Region = Literal["auto", "face", "eyes", "mouth", "head"]
-REGIONS: tuple[Region, ...] = ("auto", "face", "eyes", "mouth", "head")  # what each holds: regions.py
-PRESETS: tuple[PresetName, ...] = ("paper", "balanced", "draft")
+METHODS: tuple[Method, ...] = get_args(Method)
 SPEEDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")  # of x264
 
 
-_KINDS: dict[str, tuple[str, tuple[type, ...]]] = {  # how an annotation begins -> what it takes
-    "bool": ("true or false", (bool,)),
-    "int": ("a whole number", (int,)),
-    "float": ("a number", (int, float)),
-    "str": ("a word", (str,)),
-    "Literal": ("a word", (str,)),
-    "Region": ("a word", (str,)),
-    "PresetName": ("a word", (str,)),
-    "Method": ("a word", (str,)),
-    "tuple": ("a list", (tuple,)),
-}
-_SHOWN = 60  # characters of a value that an error repeats
-
-
-def shown(value: object) -> str:
-    """A value as an error shows it, shortened."""
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]} ..."
-
-
-class _Settings:
-    """A dataclass of settings whose fields have the types that they are annotated with, and their ranges."""
-
-    def __post_init__(self) -> None:
-        for field_ in dataclasses.fields(self):  # type: ignore[arg-type]
-            _check_kind(self, field_.name, str(field_.type))
-        self._check_ranges()
-
-    def _check_ranges(self) -> None:
-        """Raise ConfigError where a value cannot be; all are of the right type."""
-
-
-def _check_kind(config: object, name: str, annotation: str) -> None:
-    value = getattr(config, name)
-    kind = next((word for word in _KINDS if annotation.startswith(word)), None)
-    if kind is None or (value is None and "None" in annotation):
-        return
-    wanted, types = _KINDS[kind]
-    if not isinstance(value, types) or (isinstance(value, bool) and kind != "bool"):
-        message = f"{type(config).__name__}.{name} is {shown(value)}, but it takes {wanted}."
-        raise ConfigError(message, "Write numbers plainly, true or false, lists as [1, 2].")
-
-
-def _check(config: object, name: str, low: float, high: float) -> None:
-    """Refuse a number out of range."""
-    value = getattr(config, name)
-    if value is not None and not low <= value <= high:
-        number = "number" if "float" in str(type(config).__annotations__[name]) else "whole number"
-        raise ConfigError(
-            f"{type(config).__name__}.{name} is {shown(value)}.",
-            f"Choose a {number} from {low:g} to {high:g} for '{name}'.",
-        )
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
 @dataclass(frozen=True)
-class VideoConfig(_Settings):
+class VideoConfig(Settings):
     """Reading and writing of video files."""
 
-    start: float | None = None  # seconds into the source; None: its beginning
-    end: float | None = None  # seconds into the source; None: its end
-    max_seconds: float = 60.0  # of the trimmed part
-    max_frames: int = 1800  # of the trimmed part
-    max_pixels: int = 3840 * 2160  # of one frame
-    max_megabytes: float = 512.0  # of the source file
-    timeout: float = 900.0  # seconds for one call of ffmpeg
-    crf: int = 16  # x264 quality, 0 lossless ... 51 worst
-    speed: str = "medium"  # x264 preset
+    start: float | None = setting(None, "begin here in the clip", unit="seconds", low=0, high=1e6, advanced=False)
+    end: float | None = setting(None, "end here in the clip", unit="seconds", low=0, high=1e6, advanced=False)
+    max_seconds: float = setting(60.0, "of the trimmed part", unit="seconds", low=0.1, high=1e5, advanced=False)
+    max_frames: int = setting(1800, "of the trimmed part", unit="frames", low=1, high=10_000_000, advanced=False)
+    max_pixels: int = setting(3840 * 2160, "of one frame", unit="pixels", low=64, high=2**31, advanced=False)
+    max_megabytes: float = setting(512.0, "of the source file", unit="megabytes", low=0.01, high=1e6, advanced=False)
+    timeout: float = setting(900.0, "for one call of ffmpeg", unit="seconds", low=1, high=1e6, advanced=False)
+    crf: int = setting(16, "x264 quality, 0 lossless ... 51 worst", low=0, high=51)
+    speed: str = setting("medium", "x264 preset", choices=SPEEDS)
 
-    def _check_ranges(self) -> None:
-        _check(self, "start", 0.0, 1e6)
-        _check(self, "end", 0.0, 1e6)
-        _check(self, "max_seconds", 0.1, 1e5)
-        _check(self, "max_frames", 1, 10_000_000)
-        _check(self, "max_pixels", 64, 2**31)
-        _check(self, "max_megabytes", 0.01, 1e6)
-        _check(self, "timeout", 1.0, 1e6)
-        _check(self, "crf", 0, 51)
-        if self.speed not in SPEEDS:
-            raise ConfigError(f"The encoder's speed is {self.speed!r}.", f"Choose one of {', '.join(SPEEDS)}.")
+    def _check_together(self) -> None:
         if self.start is not None and self.end is not None and self.end <= self.start:
             message = f"The end ({self.end:g} s) is not after the start ({self.start:g} s)."
             raise ConfigError(message, "Choose a later end.")
 
 
 @dataclass(frozen=True)
-class LandmarkConfig(_Settings):
+class LandmarkConfig(Settings):
     """Finding, choosing and tracking one face."""
 
-    face: int | None = None  # index of the face in the first frame that has one, largest first; None: the largest
-    point: tuple[float, float] | None = None  # x, y in source pixels: the face there, instead of `face`
-    point_frame: int | None = None  # frame in which the face stands at `point`; None: the first that has one there
-    max_gap: int = 15  # frames without a face that are bridged by interpolation
-    min_face: int = 40  # pixels, side of the smallest face that is used
-    second_detector: bool = True  # ask face-alignment where dlib finds nothing and its weights are at hand
+    face: int | None = setting(
+        None,
+        "which face, by its number in the first frame that has one, 0 the largest; none: the largest of the clip",
+        low=0,
+        high=100,
+        advanced=False,
+    )
+    point: tuple[float, float] | None = setting(
+        None, "the face at this x, y of the source instead", unit="pixels", advanced=False
+    )
+    point_frame: int | None = setting(
+        None,
+        "frame in which the face stands at `point`; None: the first that has one there",
+        low=0,
+        high=10_000_000,
+        advanced=False,
+    )
+    max_gap: int = setting(15, "without a face, that are bridged by interpolation", unit="frames", low=0, high=1000)
+    min_face: int = setting(40, "side of the smallest face that is used", unit="pixels", low=16, high=4096)
+    second_detector: bool = setting(True, "ask face-alignment where dlib finds nothing and its weights are at hand")
 
-    def _check_ranges(self) -> None:
-        _check(self, "face", 0, 100)
-        _check(self, "point_frame", 0, 10_000_000)
-        _check(self, "max_gap", 0, 1000)
-        _check(self, "min_face", 16, 4096)
-        if self.point is not None and not (len(self.point) == 2 and all(map(_is_finite, self.point))):
+    def _check_together(self) -> None:
+        if self.point is not None and not (len(self.point) == 2 and all(map(is_finite, self.point))):
             raise ConfigError(f"The point of the face is {self.point!r}.", "Give its x and y in pixels, two numbers.")
 
 
 @dataclass(frozen=True)
-class AlignmentConfig(_Settings):
+class AlignmentConfig(Settings):
     """Landmarks to smoothed quads to crops (STIT's FFHQ-style alignment)."""
 
-    center_sigma: float = 1.0  # frames, Gaussian smoothing of the centre; 0 turns it off
-    xy_sigma: float = 3.0  # frames, Gaussian smoothing of the two axes; 0 turns it off
-    scale: float = 1.0  # of the quad; 1 is FFHQ's framing
-
-    def _check_ranges(self) -> None:
-        _check(self, "center_sigma", 0.0, 100.0)
-        _check(self, "xy_sigma", 0.0, 100.0)
-        _check(self, "scale", 0.5, 2.0)
+    center_sigma: float = setting(
+        1.0, "Gaussian smoothing of the centre; 0 turns it off", unit="frames", low=0, high=100
+    )
+    xy_sigma: float = setting(3.0, "Gaussian smoothing of the two axes; 0 turns it off", unit="frames", low=0, high=100)
+    scale: float = setting(1.0, "of the quad; 1 is FFHQ's framing", low=0.5, high=2)
 
 
 @dataclass(frozen=True)
-class InversionConfig(_Settings):
+class InversionConfig(Settings):
     """Crops to pivots."""
 
-    batch_size: int = 4  # frames; a stop waits for a batch, and the e4e encoder takes a second a frame on two cores
-
-    def _check_ranges(self) -> None:
-        _check(self, "batch_size", 1, 256)
+    batch_size: int = setting(  # a stop waits for a batch, and the e4e encoder takes a second a frame on two cores
+        4, "encoded at once", unit="frames", low=1, high=256
+    )
 
 
 @dataclass(frozen=True)
-class TuningConfig(_Settings):
+class TuningConfig(Settings):
     """Pivotal tuning (PTI): generator weights fitted to the crops with the pivots held.
 
     One pass is every frame once, with `key_frames` every key frame; an optimiser step takes `batch_size` frames.
     """
 
-    passes: int = 80
-    batch_size: int = 1  # frames per optimiser step
-    lr: float = 3e-5  # Adam, generator weights; 0, where pivots move, leaves them as they are
-    pivot_lr: float = 0.0  # Adam, pivots; 0 holds them as PTI does
-    final_lr: float = 1.0  # the rates fall along a cosine to this fraction of themselves; 1 keeps them constant
-    beta1: float = 0.9
-    beta2: float = 0.999
-    l2_weight: float = 10.0
-    lpips_weight: float = 1.0
-    target_psnr: float | None = None  # dB; stop after a pass whose mean PSNR is above it
-    key_frames: int | None = None  # frames at most that are fitted, spread over the clip; None: all of them
-    expression: float = 0.0  # reach in factors of directions that give pivots the source's expression; 0 turns it off
-    smoothing: float = 0.0  # frames, Gaussian smoothing of the pivots over time; 0 turns it off
-    freeze_below: int = 0  # pixels; blocks of a lower resolution keep their weights
-    resolution: int | None = None  # pixels at which pictures are compared, blocks above it untouched; None: the crops'
-    locality_weight: float = 0.0  # alpha of PTI's locality regulariser; 30 when on
-    locality_l2_weight: float = 0.1
-    locality_lpips_weight: float = 0.1
-    locality_truncation: float = 0.5
+    passes: int = setting(80, "over the frames that are fitted", low=0, high=10_000)
+    batch_size: int = setting(1, "per optimiser step", unit="frames", low=1, high=256)
+    lr: float = setting(3e-5, "Adam, generator weights; 0, where pivots move, leaves them as they are", low=0, high=1)
+    pivot_lr: float = setting(0.0, "Adam, pivots; 0 holds them as PTI does", low=0, high=1)
+    final_lr: float = setting(
+        1.0, "the rates fall along a cosine to this fraction of themselves; 1 keeps them constant", low=0, high=1
+    )
+    beta1: float = setting(0.9, "Adam's decay of the mean gradient", low=0, high=0.99999)
+    beta2: float = setting(0.999, "Adam's decay of the squared gradient", low=0, high=0.99999)
+    l2_weight: float = setting(10.0, "weight of the mean squared error", low=0, high=1e4)
+    lpips_weight: float = setting(1.0, "weight of the perceptual distance", low=0, high=1e4)
+    target_psnr: float | None = setting(
+        None, "stop after a pass whose mean PSNR is above it", unit="dB", low=1, high=100
+    )
+    key_frames: int | None = setting(
+        None, "at most, that are fitted, spread over the clip; None: all of them", unit="frames", low=1, high=10_000
+    )
+    expression: float = setting(
+        0.0,
+        "reach in factors of directions that give pivots the source's expression; 0 turns it off",
+        low=0,
+        high=10,
+    )
+    smoothing: float = setting(
+        0.0, "Gaussian smoothing of the pivots over time; 0 turns it off", unit="frames", low=0, high=100
+    )
+    freeze_below: int = setting(0, "blocks of a lower resolution keep their weights", unit="pixels", low=0, high=4096)
+    resolution: int | None = setting(
+        None,
+        "at which pictures are compared, blocks above it untouched; None: the crops'",
+        unit="pixels",
+        low=8,
+        high=4096,
+    )
+    locality_weight: float = setting(0.0, "alpha of PTI's locality regulariser; 30 when on", low=0, high=1e4)
+    locality_l2_weight: float = setting(0.1, "mean squared error within the regulariser", low=0, high=1e4)
+    locality_lpips_weight: float = setting(0.1, "perceptual distance within the regulariser", low=0, high=1e4)
+    locality_truncation: float = setting(0.5, "of the latents that the regulariser draws", low=0, high=1)
 
-    def _check_ranges(self) -> None:
-        _check(self, "passes", 0, 10_000)
-        _check(self, "batch_size", 1, 256)
-        _check(self, "pivot_lr", 0.0, 1.0)
-        _check(self, "lr", 0.0 if self.pivot_lr > 0 else 1e-8, 1.0)
-        _check(self, "final_lr", 0.0, 1.0)
-        _check(self, "beta1", 0.0, 0.99999)
-        _check(self, "beta2", 0.0, 0.99999)
-        _check(self, "l2_weight", 0.0, 1e4)
-        _check(self, "lpips_weight", 0.0, 1e4)
-        _check(self, "target_psnr", 1.0, 100.0)
-        _check(self, "key_frames", 1, 10_000)
-        _check(self, "expression", 0.0, 10.0)
-        _check(self, "smoothing", 0.0, 100.0)
-        _check(self, "freeze_below", 0, 4096)
-        _check(self, "resolution", 8, 4096)
-        _check(self, "locality_weight", 0.0, 1e4)
-        _check(self, "locality_l2_weight", 0.0, 1e4)
-        _check(self, "locality_lpips_weight", 0.0, 1e4)
-        _check(self, "locality_truncation", 0.0, 1.0)
+    def _check_together(self) -> None:
+        if not self.pivot_lr > 0:
+            self._check_range("lr", 1e-8, 1.0)
 
 
 @dataclass(frozen=True)
-class EditConfig(_Settings):
+class EditConfig(Settings):
     """What to change: w_edit = w + sum(factor * direction), no hidden scale."""
 
-    directions: tuple[tuple[str, float], ...] = ()  # (name, factor)
-    freeze_from: int | None = None  # style layers from this one on keep their mean over the clip; None: none does
-    styles: bool = False  # add the directions in style space (affine outputs) rather than in W+
+    directions: tuple[tuple[str, float], ...] = setting((), "pairs of name and factor", advanced=False)
+    freeze_from: int | None = setting(
+        None, "style layers from this one on keep their mean over the clip; None: none does", low=0, high=64
+    )
+    styles: bool = setting(False, "add the directions in style space (affine outputs) rather than in W+")
 
-    def _check_ranges(self) -> None:
-        _check(self, "freeze_from", 0, 64)
+    def _check_together(self) -> None:
         for pair in self.directions:
             if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)):
                 raise ConfigError(f"{shown(pair)} is no direction.", "Give pairs of a name and a factor.")
             name, factor = pair
-            if not _is_finite(factor) or not abs(factor) <= 100:
+            if not is_finite(factor) or not abs(factor) <= 100:
                 raise ConfigError(f"The factor of '{name}' is {factor!r}.", "Choose a number from -100 to 100.")
 
 
 @dataclass(frozen=True)
-class MaskConfig(_Settings):
+class MaskConfig(Settings):
     """Face parsing to content, border and full masks. Dilations are in pixels of a 1024 px crop, as in STIT."""
 
-    background: tuple[int, ...] = (0, 18, 16)  # parser classes: background, hat, cloth
-    outer_dilation: int = 50
-    inner_dilation: int = 0
-    whole_image_border: bool = False  # the border reaches to the edge of the crop
-    smoothing: int = 0  # frames before and after over which the face's outline is a majority; STIT: 0
+    background: tuple[int, ...] = setting((0, 18, 16), "parser classes: background, hat, cloth")
+    outer_dilation: int = setting(
+        50, "of a 1024 px crop, width of the border around the face", unit="pixels", low=0, high=256
+    )
+    inner_dilation: int = setting(0, "of a 1024 px crop, from the face to the border", unit="pixels", low=0, high=256)
+    whole_image_border: bool = setting(False, "the border reaches to the edge of the crop")
+    smoothing: int = setting(
+        0, "before and after over which the face's outline is a majority; STIT: 0", unit="frames", low=0, high=30
+    )
 
-    def _check_ranges(self) -> None:
+    def _check_together(self) -> None:
         if not self.background or any(type(label) is not int or not 0 <= label < 19 for label in self.background):
             message = f"The parser classes of the background are {self.background!r}."
             raise ConfigError(message, "Choose whole numbers from 0 to 18, such as [0, 18, 16].")
-        _check(self, "smoothing", 0, 30)
-        _check(self, "outer_dilation", 0, 256)
-        _check(self, "inner_dilation", 0, 256)
 
 
 @dataclass(frozen=True)
-class StitchConfig(_Settings):
+class StitchConfig(Settings):
     """Stitching tuning: generator weights fitted to the source on the border and to the edit on the content.
 
     With window > 1 the generator is first fitted to `window` frames at once for `window_steps` steps; each frame is
@@ -252,95 +193,105 @@ class StitchConfig(_Settings):
     the pivot lacks of the source is added when the crop is pasted (stit_core/change/detail.py).
     """
 
-    steps: int = 100  # per frame
-    lr: float = 3e-4  # Adam, weights, with windows along a cosine; 0 where only noise planes shall move
-    window: int = 1  # frames at most; windows of a clip are alike in length
-    window_steps: int = 0
-    batch_size: int = 1  # frames per window step
-    window_lr: float = 1e-3  # Adam, while a window is fitted; falls along a cosine
-    noise_lr: float = 0.0  # Adam, noise planes above 32 px while a frame is polished; 0: none move
-    freeze_below: int = 0  # pixels; blocks of a lower resolution keep their tuned weights
-    content_weight: float = 0.01
-    target: Literal["source", "pivot"] = "source"  # what the border has to meet; STIT: the source
-    loss: Literal["l2", "l1"] = "l2"
-    threshold: float | None = None  # border loss below which a frame is finished; STIT: 0.005 easy, 0.002 exact
+    steps: int = setting(100, "per frame", low=0, high=10_000)
+    lr: float = setting(
+        3e-4, "Adam, weights, with windows along a cosine; 0 where only noise planes shall move", low=0, high=1
+    )
+    window: int = setting(1, "at most; windows of a clip are alike in length", unit="frames", low=1, high=10_000)
+    window_steps: int = setting(0, "per window", low=0, high=10_000)
+    batch_size: int = setting(1, "per window step", unit="frames", low=1, high=256)
+    window_lr: float = setting(1e-3, "Adam, while a window is fitted; falls along a cosine", low=1e-8, high=1)
+    noise_lr: float = setting(
+        0.0, "Adam, noise planes above 32 px while a frame is polished; 0: none move", low=0, high=10
+    )
+    freeze_below: int = setting(
+        0, "blocks of a lower resolution keep their tuned weights", unit="pixels", low=0, high=4096
+    )
+    content_weight: float = setting(0.01, "weight of the content beside the border", low=0, high=1e4)
+    target: Literal["source", "pivot"] = setting("source", "what the border has to meet; STIT: the source")
+    loss: Literal["l2", "l1"] = setting("l2", "how pictures are compared")
+    threshold: float | None = setting(
+        None, "border loss below which a frame is finished; STIT: 0.005 easy, 0.002 exact", low=0, high=10
+    )
 
-    def _check_ranges(self) -> None:
-        _check(self, "steps", 0, 10_000)
-        _check(self, "lr", 0.0 if self.noise_lr > 0 else 1e-8, 1.0)
-        _check(self, "window", 1, 10_000)
-        _check(self, "window_steps", 0, 10_000)
-        _check(self, "batch_size", 1, 256)
-        _check(self, "window_lr", 1e-8, 1.0)
-        _check(self, "noise_lr", 0.0, 10.0)
-        _check(self, "freeze_below", 0, 4096)
-        _check(self, "content_weight", 0.0, 1e4)
-        _check(self, "threshold", 0.0, 10.0)
-        if self.target not in ("source", "pivot"):
-            raise ConfigError(f"The stitching target is {self.target!r}.", "Choose 'source' or 'pivot'.")
-        if self.loss not in ("l2", "l1"):
-            raise ConfigError(f"The stitching loss is {self.loss!r}.", "Choose 'l2' or 'l1'.")
+    def _check_together(self) -> None:
+        if not self.noise_lr > 0:
+            self._check_range("lr", 1e-8, 1.0)
 
 
 @dataclass(frozen=True)
-class TransferConfig(_Settings):
+class TransferConfig(Settings):
     """The change from tuned pivot to edit, given to the source's own pixels (method "transfer")."""
 
-    region: Region = "auto"  # where: what the directions' cards say, the face, eyes, mouth, or the whole head
-    motion: float = 1.0  # share of the change's motion that is taken over
-    shade: float = 1.0  # share of the change's shade
-    fresh: float = 1.0  # share of what the source does not have: teeth, lids
-    registration_sigma: float = 2.0  # frames, Gaussian smoothing of the way from source to pivot; 0 turns it off
-    every: int = 1  # frames: the change is read in one of so many, and carried to those between
-    steadying: int = 2  # frames before and after over which the change is averaged along the source's motion
-    anatomy: bool = False  # hue of skin, inside of mouths and jaw by what is known of them, for small generators
+    region: str = setting(
+        AUTO,
+        "where the clip may change: auto, what the directions' cards say",
+        choices=REGIONS,
+        advanced=False,
+    )
+    motion: float = setting(1.0, "share of the change's motion that is taken over", low=0, high=1)
+    shade: float = setting(1.0, "share of the change's shade", low=0, high=1)
+    fresh: float = setting(1.0, "share of what the source does not have: teeth, lids", low=0, high=1)
+    registration_sigma: float = setting(
+        2.0, "Gaussian smoothing of the way from source to pivot; 0 turns it off", unit="frames", low=0, high=100
+    )
+    every: int = setting(
+        1, "the change is read in one of so many, and carried to those between", unit="frames", low=1, high=31
+    )
+    steadying: int = setting(
+        2,
+        "before and after over which the change is averaged along the source's motion",
+        unit="frames",
+        low=0,
+        high=30,
+    )
+    anatomy: bool = setting(
+        False, "hue of skin, inside of mouths and jaw by what is known of them, for small generators"
+    )
 
-    def _check_ranges(self) -> None:
-        if self.region not in REGIONS:
-            raise ConfigError(f"The region is {self.region!r}.", f"Choose one of {', '.join(REGIONS)}.")
-        _check(self, "motion", 0.0, 1.0)
-        _check(self, "shade", 0.0, 1.0)
-        _check(self, "fresh", 0.0, 1.0)
-        _check(self, "registration_sigma", 0.0, 100.0)
-        _check(self, "steadying", 0, 30)
-        _check(self, "every", 1, self.steadying + 1)
+    def _check_together(self) -> None:
+        self._check_range("every", 1, self.steadying + 1)
 
 
 @dataclass(frozen=True)
-class CompositeConfig(_Settings):
+class CompositeConfig(Settings):
     """Pasting the crops back."""
 
-    feather: float | None = None  # pixels of a 1024 px crop; None: half of the outer dilation, as in STIT; 0: none
-    mark: bool = False  # a visible "AI-edited" in the corner of every frame
-
-    def _check_ranges(self) -> None:
-        _check(self, "feather", 0.0, 256.0)
+    feather: float | None = setting(
+        None,
+        "of a 1024 px crop; None: half of the outer dilation, as in STIT; 0: none",
+        unit="pixels",
+        low=0,
+        high=256,
+    )
+    mark: bool = setting(False, 'a visible "AI-edited" in the corner of every frame')
 
 
 @dataclass(frozen=True)
-class DirectionTrainingConfig(_Settings):
+class DirectionTrainingConfig(Settings):
     """Labelled pictures to an edit direction."""
 
-    hold: tuple[str, ...] = ()  # directions whose span is taken out of the new one
-    aligned: bool = False  # the pictures are aligned crops already
-    folds: int = 5  # of the outer cross-validation, by person
-    seed: int = 0
-    batch_size: int = 8  # pictures a call of the encoder
+    hold: tuple[str, ...] = setting((), "directions whose span is taken out of the new one")
+    aligned: bool = setting(False, "the pictures are aligned crops already")
+    folds: int = setting(5, "of the outer cross-validation, by person", low=2, high=50)
+    seed: int = setting(0, "of all random draws", low=0, high=2**32 - 2)
+    batch_size: int = setting(8, "a call of the encoder", unit="pictures", low=1, high=256)
 
-    def _check_ranges(self) -> None:
+    def _check_together(self) -> None:
         if not all(isinstance(name, str) for name in self.hold):
             raise ConfigError(f"The directions to hold are {shown(self.hold)}.", "Give their names.")
-        _check(self, "folds", 2, 50)
-        _check(self, "seed", 0, 2**32 - 2)
-        _check(self, "batch_size", 1, 256)
 
 
 @dataclass(frozen=True)
-class RunConfig(_Settings):
+class RunConfig(Settings):
     """The settings of a whole run, one part a stage."""
 
-    preset: PresetName = "balanced"
-    method: Method = "stitch"
+    preset: PresetName = setting("balanced", "schedule of the stages; paper is STIT's own")
+    method: Method = setting(
+        "stitch",
+        "transfer: the edit's change, given to the clip's own pixels, in seconds; stitch: the paper's method, the face "
+        "is drawn anew and its border tuned",
+    )
     video: VideoConfig = field(default_factory=VideoConfig)
     landmarks: LandmarkConfig = field(default_factory=LandmarkConfig)
     alignment: AlignmentConfig = field(default_factory=AlignmentConfig)

@@ -200,3 +200,15 @@ def warp_square_to_frame(
     data = tuple(coefficients.tolist())
     warped = image.transform(patch_size, Image.Transform.PERSPECTIVE, data, Image.Resampling.BILINEAR)
     return np.asarray(warped), (left, top)
+
+
+def lay_patch(frame: np.ndarray, patch: np.ndarray, quad: np.ndarray) -> np.ndarray:
+    """A copy of a frame (H, W, 3) uint8 with the patch of the face along `quad` laid over it."""
+    left, top, right, bottom = quad_bounds(quad, frame.shape[1], frame.shape[0])
+    if right <= left or bottom <= top:
+        return frame.copy()
+    if patch.shape != (bottom - top, right - left, 3):
+        raise ValueError(f"The patch {patch.shape} does not fit its place {(bottom - top, right - left, 3)}.")
+    result = frame.copy()
+    result[top:bottom, left:right] = patch
+    return result

@@ -1,7 +1,8 @@
-"""The way of one clip through all stages: the only file that knows their order.
+"""The way of one clip through all stages: their order, what each result depends on, and who makes it.
 
-Every stage's result is stored under a key made of what it depends on, so a stopped run goes on where it was, and an
-edit with another factor repeats neither alignment, inversion, tuning nor masks. Source: STIT, section 4.
+`STAGES` is the only place that knows the order. Every result is stored under a key made of what it depends on, so a
+stopped run is resumed where it was, and an edit with another factor repeats neither alignment, inversion, tuning nor
+masks. Source: STIT, section 4.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
-import torch
 
-from stit_core import report as reports
-from stit_core import turning
+from stit_core import regions
 from stit_core.artefacts import (
     Alignment,
     Clip,
@@ -31,20 +31,17 @@ from stit_core.artefacts import (
     Stitched,
     Tuned,
 )
-from stit_core.change.detail import transfer_detail
-from stit_core.config import RunConfig
-from stit_core.directions import library as directions
-from stit_core.directions.library import Direction
-from stit_core.errors import ArtefactMismatchError, ConfigError, StoreError, VideoError
-from stit_core.faces import regions
-from stit_core.fitting import expression, frame_record
+from stit_core.config import LandmarkConfig, RunConfig
+from stit_core.directions.library import Direction, hashes, list_directions, load_direction, stacked, vectors_of
+from stit_core.fitting import expression
 from stit_core.fitting.optimising import own_copy
-from stit_core.geometry import warp_quad_to_square
-from stit_core.images import to_picture
+from stit_core.fitting.pivots import DrawnPivots
 from stit_core.media import probing, video
+from stit_core.media.sources import source_changed, source_digest
 from stit_core.models.generator import Generator
 from stit_core.packs.loading import Models
-from stit_core.report import Report
+from stit_core.packs.manifest import Pack
+from stit_core.report import container_comment, edit_text
 from stit_core.runtime import Runtime
 from stit_core.stages import (
     alignment,
@@ -59,27 +56,120 @@ from stit_core.stages import (
     transfer,
     tuning,
 )
-from stit_core.store.runs import Run, Store, file_digest, key, save_artefact
-
-STAGES = (
-    "clip",
-    "landmarks",
-    "align",
-    "invert",
-    "tune",
-    "edit",
-    "register",
-    "masks",
-    "stitch",
-    "identify",
-    "measure",
-    "write",
-)
-PIVOT_MEMORY = 16 * 2**20  # bytes of drawn pivots that are kept
-
-T = TypeVar("T")
+from stit_core.store.keys import key
+from stit_core.store.results import Results
+from stit_core.store.runs import Run, Store
 
 
+@dataclass(frozen=True)
+class Stage:
+    """One row of the order.
+
+    Attributes
+    ----------
+    kind: class of the result.
+    needs: the stages whose results it takes, in the order in which they are made.
+    key: under what its result is stored: all that it depends on.
+    build: makes the result, in a folder of its own.
+    """
+
+    kind: type
+    needs: tuple[str, ...]
+    key: Callable[[Pipeline, Clip], str]
+    build: Callable[[Pipeline, Clip, Path], object]
+
+
+STAGES: dict[str, Stage] = {
+    "landmarks": Stage(
+        Landmarks,
+        (),
+        lambda p, clip: key("landmarks", clip.hash, p.landmark_settings),
+        lambda p, clip, _: landmarks.find_landmarks(clip, p.config.landmarks, p.runtime),
+    ),
+    "align": Stage(
+        Alignment,
+        ("landmarks",),
+        lambda p, clip: key("align", p.key("landmarks", clip), p.config.alignment, p.pack.resolution),
+        lambda p, clip, folder: alignment.align(
+            clip, p.landmarks(clip), p.config.alignment, p.pack.resolution, p.runtime, _pictures(folder)
+        ),
+    ),
+    "invert": Stage(
+        Inversion,
+        ("align",),
+        lambda p, clip: key("invert", p.key("align", clip), p.network("encoder")),
+        lambda p, clip, _: inversion.invert(p.align(clip), p.models.encoder, p.config.inversion, p.runtime),
+    ),
+    "tune": Stage(
+        Tuned,
+        ("align", "invert"),
+        lambda p, clip: key(
+            "tune", p.key("invert", clip), [p.network("generator"), p.network("perceptual")], p.config.tuning,
+            [p.runtime.seed, str(p.runtime.dtype), *(direction.hash for direction in p.expressions)],
+        ),
+        lambda p, clip, folder: tuning.tune(
+            p.align(clip), p.invert(clip), p.models.generator, p.models.perceptual, p.config.tuning, p.runtime, folder,
+            stacked(p.expressions),
+        ),
+    ),
+    "masks": Stage(
+        Masks,
+        ("align",),
+        lambda p, clip: key("masks", p.key("align", clip), p.network("parser"), p.config.masks),
+        lambda p, clip, folder: masks.make_masks(
+            p.align(clip), p.config.masks, p.models.parser, p.runtime, _pictures(folder)
+        ),
+    ),
+    "register": Stage(
+        Registration,
+        ("align", "tune"),
+        lambda p, clip: key(
+            "register", p.key("tune", clip), p.network("parser"), p.config.transfer.registration_sigma
+        ),
+        lambda p, clip, folder: registration.register(
+            p.align(clip), p.tune(clip), p.tuned_generator(clip), p.models.parser, p.config.transfer, p.runtime, folder
+        ),
+    ),
+    "stitch": Stage(
+        Stitched,
+        ("align", "tune", "masks"),
+        lambda p, clip: key(
+            "stitch", [p.key("tune", clip), p.key("masks", clip)], hashes(p.directions()), p.config.edit,
+            p.config.stitching, p.runtime.seed,
+        ),
+        lambda p, clip, folder: stitching.stitch(
+            p.align(clip), p.edit(clip), p.masks(clip), p.tune(clip), p.models.generator, p.config.stitching,
+            p.runtime, folder,
+        ),
+    ),
+    "transfer": Stage(  # with the method "transfer" in the place of "stitch", and stored as such
+        Stitched,
+        ("masks", "register"),
+        lambda p, clip: key(
+            "stitch", "transfer", [p.key("register", clip), p.key("masks", clip), list(p.changing_classes())],
+            hashes(p.directions()), p.config.edit, p.config.transfer,
+        ),
+        lambda p, clip, folder: transfer.transfer(p.transfer_of(clip), p.masks(clip), folder),
+    ),
+    "identify": Stage(
+        Identities,
+        ("align",),
+        lambda p, clip: key("identify", p.key("align", clip), p.network("identity")),
+        lambda p, clip, _: measuring.identify(p.align(clip), p.models.identity, p.runtime),
+    ),
+    "measure": Stage(
+        Measured,
+        ("align", "stitch", "tune", "masks", "identify"),
+        lambda p, clip: key("measure", p.key("stitch", clip), p.network("identity")),
+        lambda p, clip, _: measuring.measure(
+            p.align(clip), p.stitch(clip), p.tune(clip), p.masks(clip), p.identify(clip),
+            functools.partial(p.finished_crop, clip), p.models.identity, p.runtime,
+        ),
+    ),
+}  # fmt: skip
+
+
+@dataclass(eq=False)
 class Pipeline:
     """One clip's stages under one set of settings; each method gives its stage's result, made or found.
 
@@ -90,562 +180,224 @@ class Pipeline:
     config: settings of every stage.
     runtime: device, seed, progress, preview and the stop token of this run.
     roots: folders of directions, those of the library where None.
-
-    Attributes
-    ----------
-    seconds: what each stage took here; 0 for one whose result was found.
-    cached: the stages whose results were found.
     """
 
-    def __init__(
-        self, models: Models, store: Store, config: RunConfig, runtime: Runtime, roots: Sequence[Path] | None = None
-    ) -> None:
-        self.models, self.store, self.config, self.runtime = models, store, config, runtime
-        self.pack, self.roots = models.pack, roots
-        self.seconds: dict[str, float] = {}
-        self.cached: set[str] = set()
-        self._memory: dict[str, object] = {}
+    models: Models
+    store: Store
+    config: RunConfig
+    runtime: Runtime
+    roots: Sequence[Path] | None = None
+
+    def __post_init__(self) -> None:
+        self.results = Results(self.runtime)
         self._runs: dict[str, Run] = {}
+
+    @property
+    def pack(self) -> Pack:
+        """The pack whose networks these are."""
+        return self.models.pack
 
     def with_config(self, config: RunConfig, runtime: Runtime | None = None) -> Pipeline:
         """The same clip with other settings; results that both share are not even read again."""
         other = Pipeline(self.models, self.store, config, runtime or self.runtime, self.roots)
-        other._memory, other._runs = self._memory, self._runs
+        other.results, other._runs = self.results.shared(other.runtime), self._runs
         return other
 
-    # --- Stages -----------------------------------------------------------------------------------------------
-
     def open(self, path: Path) -> Clip:
-        """Decode the clip. Raises: VideoError for what is no usable video, StoreError."""
+        """Decode the clip.
+
+        Raises
+        ------
+        VideoError: what is no usable video.
+        StoreError: the frames cannot be stored.
+        """
         path = Path(path)
         facts = probing.probe(path, self.config.video)  # says what is wrong before the file is hashed or copied
         probing.check_length(path, facts, self.config.video)
-        source = _digest(path)
+        source = source_digest(path)
         run = self.store.run(source, path.name)
-        clip = self._make(
-            run,
-            "clip",
-            self._clip_key(source),
-            Clip,
-            lambda f: self._decoded(path, source, f / "frames"),
-        )
+
+        def decode(folder: Path) -> Clip:
+            clip = video.open_clip(path, self.config.video, self.runtime, folder / "frames")
+            if source_digest(path) != source:  # or its frames would be kept under the other file's name
+                raise source_changed(path)
+            return clip
+
+        clip = self.results.make(run, "clip", self._clip_key(source), Clip, decode)
         seconds = float(clip.timestamps[-1])
         probing.check_frames(path, len(clip.frames), seconds, self.config.video)  # it may have been stored under others
         clip = dataclasses.replace(clip, source=path)
         self._runs[clip.hash] = run
         return clip
 
-    def _decoded(self, path: Path, source: str, folder: Path) -> Clip:
-        clip = video.open_clip(path, self.config.video, self.runtime, folder)
-        if _digest(path) != source:  # or its frames would be kept under the other file's name
-            raise _changed(path)
-        return clip
-
     def landmarks(self, clip: Clip) -> Landmarks:
-        """Find and track the face. Raises: FaceError."""
-        return self._stage(
-            clip,
-            "landmarks",
-            self._landmarks_key(clip),
-            Landmarks,
-            lambda _: landmarks.find_landmarks(clip, self.config.landmarks, self.runtime),
-        )
+        """Find and track the face. Raises FaceError."""
+        return self._result("landmarks", clip)
 
     def align(self, clip: Clip) -> Alignment:
         """Cut out the aligned crops."""
-        found = self.landmarks(clip)
-        size = self.pack.resolution
-        return self._stage(
-            clip,
-            "align",
-            self._align_key(clip),
-            Alignment,
-            lambda f: alignment.align(clip, found, self.config.alignment, size, self.runtime, _subfolder(f)),
-        )
+        return self._result("align", clip)
 
     def invert(self, clip: Clip) -> Inversion:
         """Encode the crops to pivots."""
-        crops = self.align(clip)
-        return self._stage(
-            clip,
-            "invert",
-            self._invert_key(clip),
-            Inversion,
-            lambda _: inversion.invert(crops, self.models.encoder, self.config.inversion, self.runtime),
-        )
+        return self._result("invert", clip)
 
     def tune(self, clip: Clip) -> Tuned:
         """Fit the generator to the clip."""
-        crops, pivots = self.align(clip), self.invert(clip)
-        return self._stage(
-            clip,
-            "tune",
-            self._tune_key(clip),
-            Tuned,
-            lambda f: tuning.tune(
-                crops,
-                pivots,
-                self.models.generator,
-                self.models.perceptual,
-                self.config.tuning,
-                self.runtime,
-                f,
-                self._expressions,
-            ),
-        )
+        return self._result("tune", clip)
 
     def edit(self, clip: Clip) -> Edit:
-        """Move the pivots along the directions. Cheap, so kept in memory only. Raises: DirectionError."""
+        """Move the pivots along the directions; cheap, so that it is made anew each time. Raises DirectionError."""
         tuned = self.tune(clip)
         started = time.perf_counter()
-        vectors = {name: direction.vector for name, direction in self.directions().items()}
-        result = editing.edit(tuned, vectors, self.models.generator, self.config.edit, self.runtime)
-        self.seconds["edit"] = time.perf_counter() - started
+        result = editing.edit(
+            tuned, vectors_of(self.directions()), self.models.generator, self.config.edit, self.runtime
+        )
+        self.results.seconds["edit"] = time.perf_counter() - started
         return result
 
     def register(self, clip: Clip) -> Registration:
         """Lay the tuned pivots beside their sources, for the transfer."""
-        crops, tuned = self.align(clip), self.tune(clip)
-        return self._stage(
-            clip,
-            "register",
-            self._register_key(clip),
-            Registration,
-            lambda f: registration.register(
-                crops, tuned, self.tuned_generator(clip), self.models.parser, self.config.transfer, self.runtime, f
-            ),
-        )
+        return self._result("register", clip)
 
     def masks(self, clip: Clip) -> Masks:
         """Parse the crops and make their masks."""
-        crops = self.align(clip)
-        return self._stage(
-            clip,
-            "masks",
-            self._masks_key(clip),
-            Masks,
-            lambda f: masks.make_masks(crops, self.config.masks, self.models.parser, self.runtime, _subfolder(f)),
-        )
+        return self._result("masks", clip)
 
     def stitch(self, clip: Clip) -> Stitched:
         """Fit the edited crops' borders to the source, or give the edit's change to the source."""
-        if self.transfers:
-            return self._transfer(clip)
-        crops, tuned, regions = self.align(clip), self.tune(clip), self.masks(clip)
-        return self._stage(
-            clip,
-            "stitch",
-            self._stitch_key(clip),
-            Stitched,
-            lambda f: stitching.stitch(
-                crops, self.edit(clip), regions, tuned, self.models.generator, self.config.stitching, self.runtime, f
-            ),
-        )
+        return self._result("stitch", clip)
 
-    def _transfer(self, clip: Clip) -> Stitched:
-        regions = self.masks(clip)
-        self.register(clip)
-        return self._stage(
-            clip,
-            "stitch",
-            self._stitch_key(clip),
-            Stitched,
-            lambda f: transfer.transfer(self.transfer_of(clip), regions, f),
-        )
+    def identify(self, clip: Clip) -> Identities:
+        """Embed the identity of the source's crops, once for all edits."""
+        return self._result("identify", clip)
 
-    def transfer_of(self, clip: Clip) -> transfer.Transfer:
-        """The transfer of the edit, frame by frame. Raises: DirectionError."""
-        return transfer.Transfer(
-            clip,
-            self.align(clip),
-            self.edit(clip),
-            self.register(clip),
-            self.tuned_generator(clip),
-            self.models.parser,
-            self.changing_classes(),
-            self.config.transfer,
-            self.runtime,
-        )
+    def measure(self, clip: Clip) -> Measured:
+        """Figures of the result: reconstruction, border, identity of source against edited crops as they are pasted."""
+        return self._result("measure", clip)
+
+    def write(self, clip: Clip, output: Path) -> video.Written:
+        """Paste the stitched crops and write the video. Raises VideoError."""
+        crops, stitched = self.align(clip), self.stitch(clip)
+        self.check_source(clip)
+        started = time.perf_counter()
+        comment = container_comment(self.pack, edit_text(self.config))
+        pictures = self.composited(clip, crops, stitched)
+        written = video.write_video(pictures, clip, output, self.config.video, self.runtime, comment)
+        self.results.seconds["write"] = time.perf_counter() - started
+        return written
+
+    def check_source(self, clip: Clip) -> None:
+        """Raise VideoError where the source was changed since: its sound would not belong to the pictures."""
+        if not self.run_of(clip).is_of(source_digest(clip.source)):
+            raise source_changed(clip.source)
 
     @property
     def transfers(self) -> bool:
         """Whether the change is transferred, instead of the edit being stitched."""
         return self.config.method == "transfer"
 
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """The stages of a whole run under these settings, in order."""
-        return tuple(stage for stage in STAGES if stage != "register" or self.transfers)
+    def directions(self) -> dict[str, Direction]:
+        """The directions that the settings name. Raises DirectionError."""
+        return {name: load_direction(self.pack, name, self.roots) for name, _ in self.config.edit.directions}
 
     def changing_classes(self) -> tuple[int, ...]:
-        """The parser's classes that the edit may change. Raises: DirectionError."""
+        """The parser's classes that the edit may change. Raises DirectionError."""
         cards = [direction.card for direction in self.directions().values()]
-        parts = regions.parts_of(self.config.transfer.region, cards)
-        return tuple(label for part in parts for label in regions.PARTS[part])
+        return regions.classes_of(self.config.transfer.region, cards)
 
-    def identify(self, clip: Clip) -> Identities:
-        """Embed the identity of the source's crops, once for all edits."""
-        crops = self.align(clip)
-        return self._stage(
-            clip,
-            "identify",
-            self._identify_key(clip),
-            Identities,
-            lambda _: measuring.identify(crops, self.models.identity, self.runtime),
-        )
+    @functools.cached_property
+    def expressions(self) -> tuple[Direction, ...]:
+        """Directions along which tuning gives pivots their expression; none where settings or pack have none."""
+        if self.config.tuning.expression == 0:
+            return ()
+        known = {card.name for card in list_directions(self.pack, self.roots)}
+        return tuple(load_direction(self.pack, name, self.roots) for name in expression.DIRECTIONS if name in known)
 
-    def measure(self, clip: Clip) -> Measured:
-        """Figures of the result: reconstruction, border, identity of source against edited crops as they are pasted."""
-        crops, stitched, tuned, regions = self.align(clip), self.stitch(clip), self.tune(clip), self.masks(clip)
-        sources = self.identify(clip)
+    def transfer_of(self, clip: Clip) -> transfer.Transfer:
+        """The transfer of the edit, frame by frame. Raises DirectionError."""
+        sources = clip, self.align(clip), self.edit(clip), self.register(clip)
+        nets = self.tuned_generator(clip), self.models.parser
+        return transfer.Transfer(*sources, *nets, self.changing_classes(), self.config.transfer, self.runtime)
 
-        def finished(frame: int) -> np.ndarray:
-            return self.finished_crop(clip, frame, stitched.crops.read(frame))
+    def tuned_generator(self, clip: Clip) -> Generator:
+        """The generator as it was tuned to the clip, frozen; not to be changed."""
 
-        return self._stage(
-            clip,
-            "measure",
-            key("measure", self._stitch_key(clip), self.pack.part("identity").hash),
-            Measured,
-            lambda _: measuring.measure(
-                crops, stitched, tuned, regions, sources, finished, self.models.identity, self.runtime
-            ),
-        )
+        def load() -> Generator:
+            return own_copy(self.models.generator, self.runtime.device, self.tune(clip).state).requires_grad_(False)
 
-    def write(self, clip: Clip, output: Path) -> video.Written:
-        """Paste the stitched crops and write the video. Raises: VideoError."""
-        crops, stitched = self.align(clip), self.stitch(clip)
-        self._check_source(clip)
-        started = time.perf_counter()
-        pictures = self._composited(clip, crops, stitched)
-        told = self.container_comment(_edit_text(self.config))
-        written = video.write_video(pictures, clip, output, self.config.video, self.runtime, told)
-        self.seconds["write"] = time.perf_counter() - started
-        return written
-
-    def stitched_so_far(self, clip: Clip) -> Stitched | None:
-        """The frames that are stitched, from the first on, be the stage finished, at work or stopped; None for none."""
-        run, name = self._run(clip), self._stitch_key(clip)
-        finished = run.load("stitch", name, Stitched)
-        return finished or frame_record.read_finished(run.part("stitch", name), self.align(clip))
-
-    def write_part(self, clip: Clip, output: Path) -> video.Written | None:
-        """Write the clip up to the last frame that is stitched so far; None where there is none. Raises: VideoError."""
-        stitched = self.stitched_so_far(clip)
-        if stitched is None:
-            return None
-        self._check_source(clip)
-        crops, frames = self.align(clip), stitched.frame_indices
-        count = clip.frames.indices.index(frames[-1]) + 1
-        crops = dataclasses.replace(crops, frame_indices=frames, quads=crops.quads[: len(frames)])
-        seconds = clip.timestamps[count] if count < len(clip.frames) else clip.seconds
-        kept = dataclasses.replace(clip.frames, indices=clip.frames.indices[:count])
-        part = dataclasses.replace(clip, frames=kept, timestamps=clip.timestamps[:count])
-        config = dataclasses.replace(self.config.video, end=float(clip.start + seconds), speed="veryfast")
-        told = self.container_comment(f"{_edit_text(self.config)}, stopped half-way")
-        pictures = self._composited(part, crops, stitched)
-        return video.write_video(pictures, part, output, config, self.runtime, told)
-
-    def _check_source(self, clip: Clip) -> None:
-        """Raise VideoError where the source was changed since: its sound would not belong to the pictures."""
-        if not self._run(clip).is_of(_digest(clip.source)):
-            raise _changed(clip.source)
-
-    def _composited(self, clip: Clip, crops: Alignment, stitched: Stitched) -> Iterator[np.ndarray]:
-        def paste(frame: int, picture: np.ndarray, face: np.ndarray) -> np.ndarray:
-            return self._paste_face(clip, frame, picture, face)
-
-        return compositing.composite(clip, crops, stitched, paste, self.config.compositing, self.runtime)
-
-    def _paste_face(self, clip: Clip, frame: int, picture: np.ndarray, face: np.ndarray) -> np.ndarray:
-        """A frame (H, W, 3) uint8 with the face that `stitch` made for it, whichever way it was made."""
-        crops = self.align(clip)
-        quad = crops.quads[_position(crops.frame_indices, frame)]
-        if self.transfers:
-            return transfer.lay_patch(picture, face, quad)
-        mask = self.masks(clip).pictures.read(frame)[..., compositing.FULL]
-        radius = compositing.feather_radius(self.config.compositing, self.config.masks.outer_dilation, crops.size)
-        if self._meets_pivot():
-            return compositing.paste_with_detail(picture, face, quad, mask, radius, self.pivot(clip, frame))
-        return compositing.paste(picture, face, quad, mask, radius)
-
-    def container_comment(self, edit: str) -> dict[str, str]:
-        """What a video's container says of itself, `edit` being what was changed."""
-        return {"comment": f"edited with STIT Studio, pack {self.pack.name}, {edit}"}
-
-    # --- Whole runs -------------------------------------------------------------------------------------------
-
-    def run(self, path: Path, output: Path) -> Report:
-        """Do the whole job: write the edited video and, beside it, its edit manifest.
-
-        Raises: StitError of the stage that cannot go on, Cancelled when the run was stopped.
-        """
-        return self.finish(self.prepare(Path(path), [Path(output)]), Path(output))
-
-    def prepare(self, path: Path, outputs: Sequence[Path]) -> Clip:
-        """See that nothing stands in the way of the whole job, then open the clip. Raises: StitError."""
-        self._check_edit()
-        for output in outputs:
-            video.check_output(output)
-            reports.check_output(path, output)
-        self.models.verify()
-        facts = probing.probe(path, self.config.video)
-        probing.check_length(path, facts, self.config.video)  # before the room for all of it is asked for
-        reports.check_space(facts, self.config.video, self.pack.resolution, self.store.root, outputs[0])
-        return self.open(path)
-
-    def _check_edit(self) -> None:
-        """Raise DirectionError or ConfigError for an edit that the pack cannot do, before hours of work."""
-        self.directions()
-        freeze = self.config.edit.freeze_from
-        if freeze is not None and freeze >= self.pack.num_ws:
-            message = f"There is no style layer {freeze} to freeze from in the pack '{self.pack.name}'."
-            raise ConfigError(message, f"Choose 'freeze_from' from 0 to {self.pack.num_ws - 1}.")
-
-    def finish(self, clip: Clip, output: Path) -> Report:
-        """Carry out all that is missing for an opened clip: its edited video and the manifest. Raises: as `run`."""
-        self._found("clip")
-        measures = self.measure(clip).summary
-        written = self.write(clip, output)
-        report = Report(
-            output=written.path,
-            manifest=reports.manifest_path(written.path),
-            frames=written.frames,
-            faces=len(self.align(clip).frame_indices),
-            gaps=self.landmarks(clip).gaps,
-            audio=written.audio,
-            seconds={stage: round(self.seconds.get(stage, 0.0), 3) for stage in self.stages},
-            cached=tuple(stage for stage in self.stages if stage in self.cached),
-            measures=measures,
-            warnings=(*self.warnings, *self.clip_warnings(clip)),
-        )
-        reports.write_manifest(report, clip, self.pack, self.directions(), self.config, self.runtime)
-        return report
-
-    # --- Previews ---------------------------------------------------------------------------------------------
-
-    def quick_edit(self, clip: Clip, frame: int) -> np.ndarray:
-        """The edited crop of one frame, (size, size, 3) uint8; the clip must be tuned.
-
-        With the transfer that is what the video will show; else it has not been stitched yet.
-        Raises: ArtefactMismatchError for a frame without a face.
-        """
-        edited = self.edit(clip)
-        position = _position(edited.frame_indices, frame)
-        if self.transfers:
-            return self.finished_crop(clip, frame, self.transfer_of(clip).patch(position))
-        net = self.tuned_generator(clip)
-        with torch.inference_mode(), self.runtime.autocast():
-            if edited.styles is not None:
-                styles = [layer[position : position + 1].to(self.runtime.device) for layer in edited.styles]
-            else:
-                styles = net.styles(edited.w_plus[position : position + 1].to(self.runtime.device))
-            image = net.synthesis_from_styles(styles)
-        return self.finished_crop(clip, frame, to_picture(image.float())[0])
+        return self.results.keep(f"generator-{self.key('tune', clip)}", Generator, load)
 
     def pivot(self, clip: Clip, frame: int) -> np.ndarray:
-        """The tuned pivot of one frame, (size, size, 3) uint8. Raises: ArtefactMismatchError."""
-        tuned = self.tune(clip)
-        position = _position(tuned.frame_indices, frame)
-        name = f"pivots-{self._tune_key(clip)}"
-        kept = self._memory.get(name)
-        if not isinstance(kept, _Pivots):
-            kept = _Pivots()
-            self._remember(name, kept)
-        picture = kept.get(frame)
-        if picture is None:
-            with torch.inference_mode(), self.runtime.autocast():
-                w_plus = tuned.w_plus[position : position + 1].to(self.runtime.device)
-                image = self.tuned_generator(clip).synthesis(w_plus)
-            picture = to_picture(image.float())[0]
-            if len(kept) * picture.nbytes < PIVOT_MEMORY:
-                kept[frame] = picture
-        return picture
+        """The tuned pivot of one frame, (size, size, 3) uint8. Raises ArtefactMismatchError."""
 
-    def preview_frame(self, clip: Clip, frame: int, face: np.ndarray) -> np.ndarray:
-        """The full frame (H, W, 3) uint8 with a face that `stitch` made for it, as the finished video will have it."""
-        picture = self._paste_face(clip, frame, clip.frames.read(frame), face)
-        return compositing.add_mark(picture) if self.config.compositing.mark else picture
+        def begin() -> DrawnPivots:
+            return DrawnPivots(self.tune(clip), self.tuned_generator(clip), self.runtime)
+
+        return self.results.keep(f"pivots-{self.key('tune', clip)}", DrawnPivots, begin).picture(frame)
+
+    def paste_face(self, clip: Clip, frame: int, picture: np.ndarray, face: np.ndarray) -> np.ndarray:
+        """A frame (H, W, 3) uint8 with the face that `stitch` made for it, as the finished video will have it."""
+        quad, pivot = self.align(clip).quad(frame), functools.partial(self.pivot, clip, frame)
+        return compositing.paste_face(picture, face, quad, self.config, lambda: self.masks(clip).full(frame), pivot)
 
     def finished_crop(self, clip: Clip, frame: int, face: np.ndarray) -> np.ndarray:
         """A face that `stitch` made for a frame, as an aligned crop (size, size, 3) of what will be seen."""
         crops = self.align(clip)
-        if self.transfers:
-            quad = crops.quads[_position(crops.frame_indices, frame)]
-            return warp_quad_to_square(transfer.lay_patch(clip.frames.read(frame), face, quad), quad, crops.size)
-        if self._meets_pivot():
-            return transfer_detail(face, self.pivot(clip, frame), crops.crops.read(frame))
-        return face
+        pivot = functools.partial(self.pivot, clip, frame)
+        return compositing.seen_crop(clip, crops, frame, face, self.config, pivot)
 
-    def _meets_pivot(self) -> bool:
-        return self.config.stitching.target == "pivot"
-
-    def directions(self) -> dict[str, directions.Direction]:
-        """The directions that the settings name. Raises: DirectionError."""
-        return {name: directions.load_direction(self.pack, name, self.roots) for name, _ in self.config.edit.directions}
-
-    @functools.cached_property
-    def _expression_directions(self) -> tuple[Direction, ...]:
-        """Those along which tuning gives pivots their expression; none where the settings or the pack have none."""
-        if self.config.tuning.expression == 0:
-            return ()
-        known = {card.name for card in directions.list_directions(self.pack, self.roots)}
-        names = [name for name in expression.DIRECTIONS if name in known]
-        return tuple(directions.load_direction(self.pack, name, self.roots) for name in names)
-
-    @property
-    def _expressions(self) -> torch.Tensor | None:
-        found = [torch.from_numpy(np.float32(direction.vector)) for direction in self._expression_directions]
-        return torch.stack(found) if found else None
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What to know of the chosen directions, in plain words, before any work. Raises: DirectionError."""
-        vectors = {name: direction.vector for name, direction in self.directions().items()}
-        return editing.tell_overlaps(self.config.edit.directions, vectors)
-
-    def clip_warnings(self, clip: Clip) -> tuple[str, ...]:
-        """What to know of how the clip was taken, in plain words. Raises: FaceError, VideoError."""
-        facts = probing.probe(clip.source, self.config.video)
-        return (*facts.warnings, *turning.tell_turn(self.landmarks(clip).turn))
-
-    # --- Keys -------------------------------------------------------------------------------------------------
+    def composited(self, clip: Clip, crops: Alignment, stitched: Stitched) -> Iterator[np.ndarray]:
+        """Every frame of the clip, or of a part of it, with its stitched face."""
+        paste = functools.partial(self.paste_face, clip)
+        return compositing.composite(clip, crops, stitched, paste, self.config.compositing, self.runtime)
 
     def _clip_key(self, source: str) -> str:
         return key("clip", source, self.config.video.start, self.config.video.end)  # limits change no frames
 
-    def _landmarks_key(self, clip: Clip) -> str:
+    def key(self, stage: str, clip: Clip) -> str:
+        """Under what the result of a stage is stored. Raises DirectionError."""
+        return self._row(stage).key(self, clip)
+
+    @property
+    def landmark_settings(self) -> LandmarkConfig:
+        """The settings of the landmarks; the second detector counts where it is at hand."""
         asked = self.config.landmarks.second_detector and landmarks.second_detector_at_hand()
-        return key("landmarks", clip.hash, dataclasses.replace(self.config.landmarks, second_detector=asked))
+        return dataclasses.replace(self.config.landmarks, second_detector=asked)
 
-    def _align_key(self, clip: Clip) -> str:
-        return key("align", self._landmarks_key(clip), self.config.alignment, self.pack.resolution)
-
-    def _invert_key(self, clip: Clip) -> str:
-        return key("invert", self._align_key(clip), self.pack.part("encoder").hash)
-
-    def _tune_key(self, clip: Clip) -> str:
-        networks = [self.pack.part(name).hash for name in ("generator", "perceptual")]
-        how = [self.runtime.seed, str(self.runtime.dtype), *(found.hash for found in self._expression_directions)]
-        return key("tune", self._invert_key(clip), networks, self.config.tuning, how)
-
-    def _register_key(self, clip: Clip) -> str:
-        sigma = self.config.transfer.registration_sigma
-        return key("register", self._tune_key(clip), self.pack.part("parser").hash, sigma)
-
-    def _identify_key(self, clip: Clip) -> str:
-        return key("identify", self._align_key(clip), self.pack.part("identity").hash)
-
-    def _masks_key(self, clip: Clip) -> str:
-        return key("masks", self._align_key(clip), self.pack.part("parser").hash, self.config.masks)
-
-    def _stitch_key(self, clip: Clip) -> str:
-        vectors = [direction.hash for direction in self.directions().values()]
-        if self.transfers:
-            upstream = [self._register_key(clip), self._masks_key(clip), list(self.changing_classes())]
-            return key("stitch", "transfer", upstream, vectors, self.config.edit, self.config.transfer)
-        upstream = [self._tune_key(clip), self._masks_key(clip)]
-        return key("stitch", upstream, vectors, self.config.edit, self.config.stitching, self.runtime.seed)
+    def network(self, part: str) -> str:
+        """Hash of a part of the pack."""
+        return self.pack.part(part).hash
 
     def knows(self, path: Path) -> bool:
         """Whether the frames of a file are stored under these settings."""
-        source = _digest(path)
+        source = source_digest(path)
         return self.store.run(source, path.name).find("clip", self._clip_key(source)) is not None
 
     def has(self, clip: Clip, stage: str) -> bool:
-        """Whether the result of a stage up to `stitch` is stored under these settings. Raises: DirectionError."""
-        names: dict[str, Callable[[Clip], str]] = {
-            "landmarks": self._landmarks_key,
-            "align": self._align_key,
-            "invert": self._invert_key,
-            "tune": self._tune_key,
-            "register": self._register_key,
-            "masks": self._masks_key,
-            "stitch": self._stitch_key,
-        }
-        return self._run(clip).find(stage, names[stage](clip)) is not None
+        """Whether the result of a stage of `STAGES` is stored under these settings. Raises DirectionError."""
+        return self.run_of(clip).find(stage, self.key(stage, clip)) is not None
 
-    # --- Making and finding -----------------------------------------------------------------------------------
-
-    def _stage(self, clip: Clip, stage: str, name: str, kind: type[T], build: Callable[[Path], T]) -> T:
-        return self._make(self._run(clip), stage, name, kind, build)
-
-    def _run(self, clip: Clip) -> Run:
+    def run_of(self, clip: Clip) -> Run:
+        """Where the results of a clip are stored."""
         if clip.hash not in self._runs:
-            self._runs[clip.hash] = self.store.run(_digest(clip.source), clip.source.name)
+            self._runs[clip.hash] = self.store.run(source_digest(clip.source), clip.source.name)
         return self._runs[clip.hash]
 
-    def _make(self, run: Run, stage: str, name: str, kind: type[T], build: Callable[[Path], T]) -> T:
-        """The result `name` of a stage: from memory, from the store, or made now."""
-        known = self._memory.get(name)
-        if isinstance(known, kind) and run.find(stage, name) is not None:
-            self._found(stage)
-            return known
-        started = time.perf_counter()
-        result = run.load(stage, name, kind)
-        if result is not None:
-            self._found(stage)
-        else:
-            with run.make(stage, name) as folder:
-                save_artefact(build(folder), folder)
-            result = run.load(stage, name, kind)
-            self.seconds[stage] = time.perf_counter() - started
-        if result is None:
-            raise StoreError(f"The result of '{stage}' could not be read back.", "Check the disk, then start again.")
-        self._remember(name, result)
-        return result
+    def _row(self, stage: str) -> Stage:
+        return STAGES["transfer" if stage == "stitch" and self.transfers else stage]
 
-    def _remember(self, name: str, result: object) -> None:
-        """Keep the newest result of each kind in memory; older ones are read from the store again."""
-        for other, value in list(self._memory.items()):  # previews of the same run may be at it in another thread
-            if type(value) is type(result):
-                self._memory.pop(other, None)
-        self._memory[name] = result
-
-    def _found(self, stage: str) -> None:
-        if stage not in self.seconds:
-            self.seconds[stage] = 0.0
-            self.cached.add(stage)
-            self.runtime.step(stage, 1, 1)
-
-    def tuned_generator(self, clip: Clip) -> Generator:
-        """The generator as it was tuned to the clip, frozen; not to be changed."""
-        name = f"generator-{self._tune_key(clip)}"
-        net = self._memory.get(name)
-        if not isinstance(net, Generator):
-            net = own_copy(self.models.generator, self.runtime.device, self.tune(clip).state).requires_grad_(False)
-            self._remember(name, net)
-        return net
+    def _result(self, stage: str, clip: Clip) -> Any:
+        """The result of a stage of `STAGES`, made or found, after those that it needs."""
+        row = self._row(stage)
+        for needed in row.needs:
+            self._result(needed, clip)
+        return self.results.make(
+            self.run_of(clip), stage, row.key(self, clip), row.kind, lambda folder: row.build(self, clip, folder)
+        )
 
 
-class _Pivots(dict[int, np.ndarray]):
-    """Tuned pivots by frame, which the preview, the measuring and the writing of a frame ask for one after another."""
-
-
-def _digest(source: Path) -> str:
-    """sha256 of the source's bytes. Raises: VideoError when it is gone."""
-    try:
-        return file_digest(source)
-    except OSError as error:
-        message = f"{source.name} can no longer be read ({error.strerror})."
-        raise VideoError(message, "Put the file back and start again; finished work is kept.") from error
-
-
-def _changed(source: Path) -> VideoError:
-    return VideoError(f"{source.name} was changed while it was worked on.", "Start again once the file is complete.")
-
-
-def _subfolder(folder: Path) -> Path:
+def _pictures(folder: Path) -> Path:
     pictures = folder / "pictures"
     pictures.mkdir(exist_ok=True)
     return pictures
-
-
-def _position(frames: tuple[int, ...], frame: int) -> int:
-    if frame not in frames:
-        raise ArtefactMismatchError(f"Frame {frame} carries no face.", "Choose a frame in which the face was found.")
-    return frames.index(frame)
-
-
-def _edit_text(config: RunConfig) -> str:
-    return ", ".join(f"{name}={factor:g}" for name, factor in config.edit.directions) or "no direction"

@@ -16,9 +16,11 @@ from stit_core.media import grids as range_grid
 from stit_core.media import video
 from stit_core.media.grids import Grid
 from stit_core.pipeline import Pipeline
-from stit_core.report import Report
+from stit_core.previews import preview_frame
+from stit_core.report import Report, container_comment
 from stit_core.runtime import Runtime
 from stit_core.stages import compositing
+from stit_core.whole_run import clip_warnings, edit_warnings, finish, prepare
 
 GRID_STAGE = "grid"
 
@@ -50,7 +52,7 @@ class RangeReport:
 def range_warnings(pipeline: Pipeline, name: str, factors: Sequence[float]) -> tuple[str, ...]:
     """What to know of the directions where the factor of `name` is furthest from 0 on each side of it."""
     ends = min(0.0, *factors), max(0.0, *factors)
-    told = [text for factor in ends for text in _at(pipeline, name, factor).warnings]
+    told = [text for factor in ends for text in edit_warnings(_at(pipeline, name, factor))]
     return tuple(dict.fromkeys(told))
 
 
@@ -67,9 +69,9 @@ def run_range(pipeline: Pipeline, path: Path, output: Path, name: str, factors: 
     grid_path = output.with_name(f"{output.stem}_{name}_grid{output.suffix}")
     told = range_warnings(pipeline, name, factors)
     parts = [_at(pipeline, name, factor) for factor in factors]
-    clip = parts[0].prepare(path, [*targets, grid_path])
-    reports = tuple(part.finish(clip, target) for part, target in zip(parts, targets, strict=True))
-    told = (*told, *pipeline.clip_warnings(clip))
+    clip = prepare(parts[0], path, [*targets, grid_path])
+    reports = tuple(finish(part, clip, target) for part, target in zip(parts, targets, strict=True))
+    told = (*told, *clip_warnings(pipeline, clip))
     try:
         grid = range_grid.plan_grid(1 + len(factors), clip.width, clip.height)
     except ConfigError as error:
@@ -85,7 +87,7 @@ def run_range(pipeline: Pipeline, path: Path, output: Path, name: str, factors: 
         grid_path,
         pipeline.config.video,
         _as_grid(pipeline.runtime),
-        pipeline.container_comment(", ".join([told_edit, *others])),
+        container_comment(pipeline.pack, ", ".join([told_edit, *others])),
     )
     return RangeReport(reports, grid_path, told)
 
@@ -125,7 +127,7 @@ def _grid_pictures(
         yield source
         for done, crops in enumerate(stitched, start=1):
             pipeline.runtime.step(compositing.STAGE, done, len(stitched))  # a row of many factors can be stopped
-            yield pipeline.preview_frame(clip, frame, crops.read(frame)) if frame in faces else source
+            yield preview_frame(pipeline, clip, frame, crops.read(frame)) if frame in faces else source
 
     for frame in clip.frames.indices:
         yield range_grid.fill(ground, grid, cells(frame))

@@ -1,14 +1,11 @@
-"""A finished run's report and the edit manifest beside its video, and what is checked before a run starts."""
+"""What a finished run says of itself: its report, the edit manifest beside its video, and the video's own comment."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
 import json
-import math
-import os
 import platform
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +13,14 @@ from typing import Any
 
 import torch
 
-from stit_core.artefacts import Clip, Measures
-from stit_core.config import RunConfig, VideoConfig
+from stit_core.artefacts import Clip, Measured
+from stit_core.config import RunConfig
 from stit_core.directions.library import Direction
-from stit_core.errors import StoreError, VideoError
-from stit_core.media.probing import Probe, trimmed_frames
 from stit_core.packs.manifest import Pack
 from stit_core.runtime import Runtime
-from stit_core.store.runs import disk_errors, write_json
+from stit_core.store.disk import disk_errors, write_json
 
 MANIFEST_FORMAT = 1
-PNG_BYTES_PER_PIXEL = 2.0  # of a stored frame, generously
-CROPS_PER_FRAME = 3  # aligned, mask and stitched
-SPARE_BYTES = 64 << 20
 VERSIONED_PACKAGES = ("torch", "numpy", "dlib-bin", "imageio-ffmpeg")
 
 
@@ -43,6 +35,7 @@ class Report:
     gaps: first and last frame of each stretch left untouched.
     audio: whether, or how, sound was carried over.
     seconds: by stage; cached: stages whose results were found.
+    measures: figures of the result.
     warnings: what to know of the chosen directions, in plain words.
     """
 
@@ -54,7 +47,7 @@ class Report:
     audio: object
     seconds: Mapping[str, float]
     cached: tuple[str, ...]
-    measures: Measures
+    measures: Measured
     warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -67,7 +60,7 @@ class Report:
             "seconds": dict(self.seconds),
             "seconds_total": round(sum(self.seconds.values()), 3),
             "cached": list(self.cached),
-            **{name: round(value, 6) for name, value in dataclasses.asdict(self.measures).items()},
+            **{name: round(value, 6) for name, value in self.measures.figures.items()},
             "warnings": list(self.warnings),
             "output": str(self.output),
             "manifest": str(self.manifest),
@@ -87,7 +80,7 @@ def write_manifest(
     config: RunConfig,
     runtime: Runtime,
 ) -> None:
-    """Write down how the video was made, so that it can be told and made again. Raises: StoreError."""
+    """Write down how the video was made, so that it can be shown and made again. Raises StoreError."""
     edits = [
         {"direction": name, "factor": factor, "sha256": directions[name].hash, "source": directions[name].card.source}
         for name, factor in config.edit.directions
@@ -126,28 +119,11 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def check_output(source: Path, output: Path) -> None:
-    """Refuse an output that would overwrite the source, or whose manifest could not be. Raises: VideoError."""
-    manifest = manifest_path(output)
-    longest = os.pathconf(output.absolute().parent, "PC_NAME_MAX") - len(".part")
-    if len(os.fsencode(manifest.name)) > longest:
-        raise VideoError(f"The name {output.name[:20]}... is too long.", "Choose a shorter one with -o.")
-    if manifest.is_dir():
-        raise VideoError(f"{manifest} is a folder; it is the name of the edit manifest.", "Choose another with -o.")
-    if output.exists() and source.exists() and os.path.samefile(output, source):
-        raise VideoError("The output would overwrite the source clip.", "Choose another output with -o.")
+def edit_text(config: RunConfig) -> str:
+    """What was changed, in a line: "smile=2, age=-1"."""
+    return ", ".join(f"{name}={factor:g}" for name, factor in config.edit.directions) or "no direction"
 
 
-def check_space(facts: Probe, config: VideoConfig, size: int, root: Path, output: Path) -> None:
-    """See that the disk has room for the pictures of the trimmed part. Raises: StoreError."""
-    part = trimmed_frames(facts, config)
-    frames = config.max_frames if part is None else min(math.ceil(part), config.max_frames)
-    pixels = facts.width * facts.height + CROPS_PER_FRAME * size * size
-    needed = int(frames * pixels * PNG_BYTES_PER_PIXEL) + SPARE_BYTES
-    for folder in (root, output.parent):
-        existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-        free = shutil.disk_usage(existing).free
-        if free < needed:
-            message = f"The disk of {existing} has {free >> 20:,} MB free; this run may need {needed >> 20:,} MB."
-            raise StoreError(message, "Free some space, delete old runs with `runs clean`, or choose a shorter part.")
-        needed = SPARE_BYTES
+def container_comment(pack: Pack, edit: str) -> dict[str, str]:
+    """What a video's container says of itself, `edit` being what was changed."""
+    return {"comment": f"edited with STIT Studio, pack {pack.name}, {edit}"}

@@ -26,7 +26,7 @@ from stit_core.errors import StitError
 from stit_core.media import preflight, probing, trimming
 from stit_core.media.preflight import Preflight
 from stit_core.runtime import CancelToken, Progress, Runtime
-from stit_core.store.runs import file_digest
+from stit_core.store.keys import file_digest
 
 PREFLIGHTS = 32  # clips whose pre-flight is remembered
 POSTERS = 16  # samples whose picture is remembered

@@ -21,7 +21,7 @@ from stit_core.packs.loading import Models
 from stit_core.packs.manifest import Pack
 from stit_core.runtime import Runtime
 from stit_core.stages.editing import tell_overlaps
-from stit_core.store.runs import disk_errors
+from stit_core.store.disk import disk_errors
 
 SHEETS = 64  # directions whose preview is remembered
 SUGGESTIONS = (

@@ -24,10 +24,11 @@ from stit_core.faces.reading import draw_faces
 from stit_core.images import to_model
 from stit_core.models.generator import Generator
 from stit_core.pipeline import Pipeline
+from stit_core.previews import preview_frame
 from stit_core.stages import compositing, editing, masks
 from stit_core.stages.registration import register
 from stit_core.stages.transfer import Transfer
-from stit_core.store.runs import disk_errors
+from stit_core.store.disk import disk_errors
 
 SCRATCH = "previews"  # folder in that of the run's results
 REGION_SIDE = 512  # pixels, longer side of what is shown of a frame
@@ -93,7 +94,7 @@ class TransferredFrames:
 
     def _key_frame(self, pipeline: Pipeline, work: Transfer, frame: int) -> KeyFrame:
         position = work.alignment.frame_indices.index(frame)
-        after = pipeline.preview_frame(self.clip, frame, work.patch(position))
+        after = preview_frame(pipeline, self.clip, frame, work.patch(position))
         quad = work.alignment.quads[position]
         pictures = (region(picture, quad)[0] for picture in (self.clip.frames.read(frame), after))
         return KeyFrame(frame, *(shrunk(picture, REGION_SIDE) for picture in pictures))
@@ -172,7 +173,7 @@ class PastedFrames:
 
     def _mask(self, frame: int, crop: np.ndarray) -> np.ndarray:
         if self.pipeline.has(self.clip, "masks"):
-            return self.pipeline.masks(self.clip).pictures.read(frame)[..., compositing.FULL]
+            return self.pipeline.masks(self.clip).full(frame)
         config, models = self.pipeline.config, self.pipeline.models
         return masks.full_masks(crop[None], config.masks, models.parser, self.pipeline.runtime)[0]
 
@@ -191,12 +192,7 @@ class PastedFrames:
         """A key frame with its edit pasted in, as the finished video will nearly have it."""
         config = self.pipeline.config
         crop = draw_faces(generator, w_plus, self.pipeline.runtime)[0]
-        dilation: int = config.masks.outer_dilation
-        radius = compositing.feather_radius(config.compositing, dilation, crop.shape[0])
-        if config.stitching.target == "pivot":
-            after = compositing.paste_with_detail(key.region, crop, key.quad, key.mask, radius, key.pivot)
-        else:
-            after = compositing.paste(key.region, crop, key.quad, key.mask, radius)
+        after = compositing.paste_face(key.region, crop, key.quad, config, lambda: key.mask, lambda: key.pivot)
         return KeyFrame(key.frame, shrunk(key.region, REGION_SIDE), shrunk(after, REGION_SIDE))
 
 

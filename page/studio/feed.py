@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from stit_core.store.runs import disk_errors, write_json
+from stit_core.store.disk import disk_errors, write_json
 
 ID_BYTES = 16  # 128 random bits: whoever has the id may look
 LONGEST_SIDE = 1280  # pixels of a picture in the player; the finished video keeps its own size

@@ -16,6 +16,7 @@ from page.studio.torch_threads import compute_lightly
 from stit_core.artefacts import Clip, Stitched
 from stit_core.errors import StitError
 from stit_core.pipeline import Pipeline
+from stit_core.previews import preview_frame, stitched_so_far
 
 LOG = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Feeder(threading.Thread):
         for frame in self.clip.frames.indices:
             if frame not in with_face:
                 self._offers.put((frame, None, None))
-        known = self.pipeline.stitched_so_far(self.clip)
+        known = stitched_so_far(self.pipeline, self.clip)
         if known is not None:
             for position, frame in enumerate(known.frame_indices):
                 read = functools.partial(self._stitched, frame, known)
@@ -75,7 +76,7 @@ class Feeder(threading.Thread):
         try:
             return known.crops.read(frame)
         except StitError:
-            found = self.pipeline.stitched_so_far(self.clip)
+            found = stitched_so_far(self.pipeline, self.clip)
             if found is None:
                 raise
             return found.crops.read(frame)
@@ -99,7 +100,7 @@ class Feeder(threading.Thread):
             frame, crop, border = offered
             try:
                 before = self.clip.frames.read(frame)
-                after = before if crop is None else self.pipeline.preview_frame(self.clip, frame, crop())
+                after = before if crop is None else preview_frame(self.pipeline, self.clip, frame, crop())
                 self.feed.put(frame, before, after, seam=border)
                 self.job.count("frames_made")
             except (StitError, ValueError) as error:  # the video does not depend on it

@@ -17,7 +17,8 @@ from pathlib import Path
 from page.settings import PageSettings
 from page.studio.disk import make_private, remove_strays
 from stit_core.errors import StitError
-from stit_core.store.runs import Store, disk_errors
+from stit_core.store.disk import disk_errors
+from stit_core.store.runs import Store
 
 LOG = logging.getLogger(__name__)
 

@@ -19,7 +19,9 @@ from pathlib import Path
 from page.studio.folders import Visits
 from page.studio.runs import RunState
 from stit_core.errors import StoreError
-from stit_core.store.runs import RUN_DIGITS, disk_errors, file_digest, write_json
+from stit_core.store.disk import disk_errors, write_json
+from stit_core.store.keys import file_digest
+from stit_core.store.runs import RUN_DIGITS
 
 LOG = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from page.studio.torch_threads import compute_heavily
 from stit_core.errors import Cancelled, StitError
 from stit_core.memory import give_back_memory
 from stit_core.runtime import CancelToken
-from stit_core.store.runs import disk_errors
+from stit_core.store.disk import disk_errors
 
 LOG = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from page.studio.folders import Visits, new_id
 from page.studio.queue import INTERRUPTED, INTERRUPTED_HINT, Status
 from stit_core.config import METHODS, AlignmentConfig, RunConfig, TransferConfig, preset
 from stit_core.errors import ConfigError, StitError
-from stit_core.store.runs import disk_errors, write_json
+from stit_core.store.disk import disk_errors, write_json
 
 LOG = logging.getLogger(__name__)
 

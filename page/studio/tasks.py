@@ -21,9 +21,11 @@ from stit_core.artefacts import Clip
 from stit_core.config import RunConfig
 from stit_core.errors import Cancelled, ConfigError, StitError
 from stit_core.packs.loading import Models
+from stit_core.partial_video import write_part
 from stit_core.pipeline import Pipeline
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_dtype
+from stit_core.whole_run import finish, prepare
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Task:
             frames=report.frames,
             of=report.frames,
             seconds_taken=sum(report.seconds.values()),
-            measures={key: float(value) for key, value in vars(report.measures).items()},
+            measures=report.measures.figures,
             warnings=report.warnings,
             created=time.time(),
             **editing.feed_facts,
@@ -150,11 +152,11 @@ class _Editing:
     def carry_out(self) -> Report:
         """Make the video. Raises: what the stages raise."""
         try:
-            clip = self.clip = self.pipeline.prepare(self.task.clip, [self.target])
+            clip = self.clip = prepare(self.pipeline, self.task.clip, [self.target])
             make_ready(self.pipeline, clip)
             self.pipeline.masks(clip)
             self.begin_feed(clip)
-            report = self.pipeline.finish(clip, self.target)
+            report = finish(self.pipeline, clip, self.target)
         except BaseException:
             if self.feeder is not None:
                 self.feeder.close(drop=True)
@@ -191,7 +193,7 @@ class _Editing:
         self.job.tell(state="saving")
         pipeline = self.pipeline.with_config(self.pipeline.config, self.silent(self.job.saving_token))
         try:
-            written = pipeline.write_part(self.clip, self.target)
+            written = write_part(pipeline, self.clip, self.target)
         except (Cancelled, StitError):
             return None
         if written is None:

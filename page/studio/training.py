@@ -19,7 +19,7 @@ from stit_core.directions.library import check_name
 from stit_core.directions.training import Texts, train_directions
 from stit_core.errors import DirectionError
 from stit_core.runtime import Runtime
-from stit_core.store.runs import disk_errors
+from stit_core.store.disk import disk_errors
 
 SECONDS_A_PICTURE = 0.3  # to find the face and encode it, on one core
 FIT_SECONDS = 20.0

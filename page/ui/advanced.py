@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from stit_core.config import SPEEDS, RunConfig
+from stit_core.config import RunConfig
+from stit_core.settings import Setting, settings_of
 
 TITLES = {
     "transfer": "Transfer",
@@ -22,19 +20,6 @@ TITLES = {
     "landmarks": "Finding the face",
     "video": "Video file",
 }
-# What has a widget of its own, and the limits that the host of the page sets.
-ELSEWHERE = {
-    "edit": {"directions"},
-    "transfer": {"region"},
-    "landmarks": {"face", "point", "point_frame"},
-    "video": {"start", "end", "max_seconds", "max_frames", "max_pixels", "max_megabytes", "timeout"},
-}
-CHOICES = {
-    ("video", "speed"): SPEEDS,
-    ("stitching", "target"): ("source", "pivot"),
-    ("stitching", "loss"): ("l2", "l1"),
-}
-_COMMENT = re.compile(r"^    (\w+):[^#\n]*#\s*(.+?)\s*$", re.MULTILINE)
 
 
 def describe_settings(config: RunConfig) -> list[dict[str, Any]]:
@@ -42,37 +27,38 @@ def describe_settings(config: RunConfig) -> list[dict[str, Any]]:
     stages = []
     for stage, title in TITLES.items():
         part = getattr(config, stage)
-        fields = [field for field in dataclasses.fields(part) if field.name not in ELSEWHERE.get(stage, set())]
-        settings = [_describe(stage, field.name, getattr(part, field.name)) for field in fields]
+        settings = [_describe(name, getattr(part, name), known) for name, known in offered(part).items()]
         stages.append({"stage": stage, "title": title, "settings": settings})
     return stages
 
 
 def keep_known(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Without what the page does not offer, so that nobody moves the limits of the host."""
+    known = settings_of_stages()
     return {
-        stage: {name: value for name, value in part.items() if name not in ELSEWHERE.get(stage, set())}
+        stage: {name: value for name, value in part.items() if name not in known[stage] or known[stage][name].advanced}
         for stage, part in changes.items()
         if stage in TITLES
     }
 
 
-def _describe(stage: str, name: str, value: Any) -> dict[str, Any]:
-    choices = CHOICES.get((stage, name), ())
-    kind = "choice" if choices else "bool" if isinstance(value, bool) else "text"
+def settings_of_stages() -> dict[str, dict[str, Setting]]:
+    """What is known of the settings of each stage that the page offers."""
+    config = RunConfig()
+    return {stage: settings_of(type(getattr(config, stage))) for stage in TITLES}
+
+
+def offered(part: object) -> dict[str, Setting]:
+    """The settings of a stage that have no widget of their own and are no limit of the host."""
+    return {name: known for name, known in settings_of(type(part)).items() if known.advanced}
+
+
+def _describe(name: str, value: Any, known: Setting) -> dict[str, Any]:
+    kind = "choice" if known.choices else "bool" if isinstance(value, bool) else "text"
     return {
         "name": name,
         "kind": kind,
         "default": json.dumps(value),
-        "choices": list(choices),
-        "about": _ABOUT[stage].get(name, ""),
+        "choices": list(known.choices),
+        "about": known.about,
     }
-
-
-def _comments(stage: str) -> dict[str, str]:
-    """What config.py says beside each setting of a stage: its unit and meaning."""
-    return dict(_COMMENT.findall(inspect.getsource(type(getattr(RunConfig(), stage)))))
-
-
-# Read by the thread that imports: inspect parses the source, which Python 3.11 cannot do in two threads at once.
-_ABOUT = {stage: _comments(stage) for stage in TITLES}

@@ -20,7 +20,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from stit_core.config import PRESETS, EditConfig, RunConfig, preset, shown
+from stit_core.config import PRESETS, EditConfig, RunConfig, preset
 from stit_core.errors import Cancelled, ConfigError, FaceError, StitError
 from stit_core.estimates import estimate, time_steps
 from stit_core.memory import keep_freed_memory
@@ -30,8 +30,11 @@ from stit_core.pipeline import Pipeline
 from stit_core.ranges import range_warnings, run_range
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_device, pick_dtype
+from stit_core.settings import shown
 from stit_core.stages.editing import factor_range
-from stit_core.store.runs import Store, disk_errors
+from stit_core.store.disk import disk_errors
+from stit_core.store.runs import Store
+from stit_core.whole_run import clip_warnings, edit_video, edit_warnings
 
 STOPPED = 130
 DAY = 86_400.0  # seconds
@@ -207,13 +210,11 @@ def _seed(options: argparse.Namespace) -> int:
 
 def _settings(options: argparse.Namespace, pack: Pack) -> RunConfig:
     config = preset(options.preset, pack.schedules, options.method)
-    point = None if options.point is None else tuple(options.point)
-    changes: Mapping[str, Mapping[str, Any]] = {
-        "video": {"start": options.start, "end": options.end},
-        "landmarks": {"face": options.face, "point": point},
-    }
-    if getattr(options, "region", None) is not None:
-        changes = {**changes, "transfer": {"region": options.region}}
+    changes: dict[str, dict[str, Any]] = {}
+    for option, value in vars(options).items():
+        stage, dot, setting = option.partition(".")  # of an option that sets a setting
+        if dot and value is not None:
+            changes.setdefault(stage, {})[setting] = tuple(value) if isinstance(value, list) else value
     return parse_settings(options.set, config.with_changes(changes))
 
 
@@ -244,10 +245,11 @@ def _edit(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
     pipeline = pipeline.with_config(pipeline.config.with_changes({"edit": {"directions": tuple(pairs)}}))
     output = options.output or Path(f"{options.clip.stem}_edited.mp4")
     if varied is None:
-        _warn(pipeline.warnings)
-        report = pipeline.run(options.clip, output)
+        warnings = edit_warnings(pipeline)
+        _warn(warnings)
+        report = edit_video(pipeline, options.clip, output)
         bars.close()
-        _warn([text for text in report.warnings if text not in pipeline.warnings])
+        _warn([text for text in report.warnings if text not in warnings])
         _tell(options, report.as_json(), [_report_text(report)])
         return
     told = range_warnings(pipeline, varied, factors)
@@ -299,7 +301,7 @@ def _check(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None
     found = pipeline.landmarks(clip)
     if not found.frame_indices:
         raise FaceError(f"No face was found in {options.clip.name}.", "Choose a clip with one large, frontal face.")
-    told_of_clip = pipeline.clip_warnings(clip)
+    told_of_clip = clip_warnings(pipeline, clip)
     record["warnings"] = list(told_of_clip)
     _warn(told_of_clip)
     counts = Counter(int(count) for count in found.faces)

@@ -14,10 +14,10 @@ from stit_core.directions.importing import import_directions
 from stit_core.directions.labelled_pictures import open_pictures
 from stit_core.directions.library import Card, delete_direction, is_own, list_directions, load_direction
 from stit_core.directions.training import Texts, train_directions
-from stit_core.faces.regions import UNMEASURED
 from stit_core.memory import keep_freed_memory
 from stit_core.packs.loading import DEFAULT_PACK, find_pack, load_models
 from stit_core.packs.manifest import Pack
+from stit_core.regions import UNMEASURED
 from stit_core.runtime import CancelToken, Progress, Runtime, pick_device
 
 SHOWN_SKIPPED = 50

@@ -11,17 +11,20 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from stit_core.errors import DirectionError
-from stit_core.faces.regions import PARTS, unknown_parts
 from stit_core.packs.manifest import Pack
-from stit_core.store.runs import cache_folder, disk_errors, write_json
+from stit_core.regions import PARTS, unknown_parts
+from stit_core.store.disk import disk_errors, write_json
+from stit_core.store.paths import cache_folder
 
 SHIPPED = Path(__file__).resolve().parents[2] / "directions"
 W_DIM = 512
@@ -122,6 +125,22 @@ def load_direction(pack: Pack, name: str, roots: Sequence[Path] | None = None) -
         f"Did you mean {' or '.join(close)}?" if close else f"Directions of this pack: {', '.join(names) or 'none'}."
     )
     raise DirectionError(f"The pack '{pack.name}' has no direction '{name}'.", known)
+
+
+def vectors_of(directions: Mapping[str, Direction]) -> dict[str, np.ndarray]:
+    """Their vectors (L, 512), by name."""
+    return {name: direction.vector for name, direction in directions.items()}
+
+
+def hashes(directions: Mapping[str, Direction]) -> list[str]:
+    """Their hashes, in order."""
+    return [direction.hash for direction in directions.values()]
+
+
+def stacked(directions: Sequence[Direction]) -> Tensor | None:
+    """Their vectors as one tensor (N, L, 512) float32; None for none."""
+    vectors = [torch.from_numpy(np.float32(direction.vector)) for direction in directions]
+    return torch.stack(vectors) if vectors else None
 
 
 def direction_file(pack: Pack, name: str, root: Path) -> Path:

@@ -17,9 +17,9 @@ from stit_core.directions.labelled_pictures import PictureEntry, UnusablePicture
 from stit_core.directions.picture_latents import make_crop
 from stit_core.directions.preview import TRUNCATION
 from stit_core.faces.changed_parts import SIDE, part_changes, typical_changes
-from stit_core.faces.regions import PARTS
 from stit_core.images import to_model, to_picture
 from stit_core.packs.loading import Models
+from stit_core.regions import PARTS
 from stit_core.runtime import Runtime
 
 STAGE = "parts"

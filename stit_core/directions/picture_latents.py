@@ -23,7 +23,8 @@ from stit_core.images import to_model
 from stit_core.packs.loading import Models
 from stit_core.runtime import Runtime
 from stit_core.stages.landmarks import PictureLandmarks
-from stit_core.store.runs import cache_folder, disk_errors
+from stit_core.store.disk import disk_errors
+from stit_core.store.paths import cache_folder
 
 STAGE = "encode"
 CACHE_VERSION = 1  # raise it when a latent of the same picture changes

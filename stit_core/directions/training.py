@@ -41,7 +41,7 @@ from stit_core.faces.changed_parts import changed_parts
 from stit_core.packs.loading import Models
 from stit_core.packs.manifest import Pack
 from stit_core.runtime import Runtime
-from stit_core.store.runs import disk_errors
+from stit_core.store.disk import disk_errors
 
 FEW = 20  # usable pictures a class: fewer cannot be learned from
 MATCHED_FOLDS = 3  # of people in both classes; with fewer, a common beginning of file names is no person's name

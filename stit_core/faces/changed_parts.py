@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from stit_core.faces.framing import framing
-from stit_core.faces.regions import PARTS
+from stit_core.regions import PARTS
 
 SIDE = 256  # pixels, at which crops are compared; what is in pixels below belongs to it
 BLUR = 1.5  # pixels; grain does not count

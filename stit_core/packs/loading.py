@@ -38,7 +38,7 @@ from stit_core.packs.manifest import (
     verify_pack,
 )
 from stit_core.runtime import Runtime
-from stit_core.store.runs import disk_errors
+from stit_core.store.disk import disk_errors
 
 DEFAULT_PACK = "heads-256"
 

@@ -18,7 +18,8 @@ from typing import Any
 
 from stit_core.config import METHODS, PRESETS, preset
 from stit_core.errors import ConfigError, PackError
-from stit_core.store.runs import cache_folder, file_digest
+from stit_core.store.keys import file_digest
+from stit_core.store.paths import cache_folder
 
 MANIFEST = "pack.json"
 PART_NAMES = ("generator", "encoder", "parser", "perceptual", "identity", "attributes")

@@ -10,12 +10,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from stit_core.artefacts import Alignment, Clip, Stitched, check_clip, check_same_frames
 from stit_core.change.detail import transfer_detail, zoom_of
-from stit_core.config import CompositeConfig
-from stit_core.geometry import to_crop_pixels, warp_quad_to_square, warp_square_to_frame
+from stit_core.config import CompositeConfig, RunConfig
+from stit_core.geometry import lay_patch, to_crop_pixels, warp_quad_to_square, warp_square_to_frame
 from stit_core.runtime import Runtime
 
 STAGE = "composite"
-FULL = 2  # channel of a mask picture
 MARK = "AI-edited"
 _MARK_HEIGHT = 0.035  # of the frame's shorter side
 _SMALLEST_MARK = 10  # pixels
@@ -83,6 +82,49 @@ def _composite(
             picture = paste_face(frame, picture, stitched.crops.read(frame))
         runtime.step(STAGE, done, len(clip.frames))
         yield picture
+
+
+def paste_face(
+    frame: np.ndarray,
+    face: np.ndarray,
+    quad: np.ndarray,
+    config: RunConfig,
+    mask: Callable[[], np.ndarray],
+    pivot: Callable[[], np.ndarray],
+) -> np.ndarray:
+    """A frame with the finished face that was made for it, in the way that its method asks for.
+
+    Parameters
+    ----------
+    frame: (H, W, 3) uint8.
+    face: as `Stitched.crops` has it: a crop (S, S, 3), or with the method "transfer" a patch of the frame.
+    quad: (4, 2), frame pixels.
+    config: method, the stitching's target, feathering.
+    mask: gives the full mask (S, S) uint8 of this frame; asked for crops only.
+    pivot: gives the tuned pivot (S, S, 3) uint8 of this frame; asked where the stitching's target is the pivot.
+
+    Returns
+    -------
+    (H, W, 3) uint8, a new array.
+    """
+    if config.method == "transfer":
+        return lay_patch(frame, face, quad)
+    radius = feather_radius(config.compositing, config.masks.outer_dilation, face.shape[0])
+    if config.stitching.target == "pivot":
+        return paste_with_detail(frame, face, quad, mask(), radius, pivot())
+    return paste(frame, face, quad, mask(), radius)
+
+
+def seen_crop(
+    clip: Clip, alignment: Alignment, frame: int, face: np.ndarray, config: RunConfig, pivot: Callable[[], np.ndarray]
+) -> np.ndarray:
+    """The aligned crop (S, S, 3) uint8 of what `paste_face` shows of a face, before it is warped and feathered."""
+    if config.method == "transfer":
+        quad = alignment.quad(frame)
+        return warp_quad_to_square(lay_patch(clip.frames.read(frame), face, quad), quad, alignment.size)
+    if config.stitching.target == "pivot":
+        return transfer_detail(face, pivot(), alignment.crops.read(frame))
+    return face
 
 
 def paste_with_detail(

@@ -16,7 +16,6 @@ from stit_core.runtime import Runtime
 
 EMBED_BATCH = 4  # crops embedded at once; a stop waits for them, and dlib takes a tenth of a second for each
 MOST_FRAMES = 24  # whose identity is measured; of more, so many in neighbouring pairs spread over the clip
-FULL = 2  # channel of a mask picture
 
 
 class Identity(Protocol):
@@ -49,7 +48,7 @@ def measure(
     tuned: Tuned,
     masks: Masks,
     sources: Identities,
-    finished: Callable[[int], np.ndarray],
+    finished: Callable[[int, np.ndarray], np.ndarray],
     identity: Identity,
     runtime: Runtime,
 ) -> Measured:
@@ -58,7 +57,7 @@ def measure(
     Parameters
     ----------
     alignment, stitched, tuned, masks, sources: of the same T frames.
-    finished: gives the aligned crop of a frame as it will be seen, (S, S, 3) uint8.
+    finished: takes a frame and its stitched face, gives the aligned crop as it will be seen, (S, S, 3) uint8.
     identity: on the runtime's device.
     runtime: told at every frame.
 
@@ -72,8 +71,8 @@ def measure(
     seams: list[float] = []
 
     def look(frame: int) -> np.ndarray:
-        crop, mask = finished(frame), masks.pictures.read(frame)[..., FULL]
-        seams.append(seam_error(alignment.crops.read(frame), crop, mask))
+        crop = finished(frame, stitched.crops.read(frame))
+        seams.append(seam_error(alignment.crops.read(frame), crop, masks.full(frame)))
         return crop
 
     crops = {}

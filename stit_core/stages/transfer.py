@@ -24,7 +24,7 @@ from stit_core.change.reading import FIELD, Change, dense_flow, read_change
 from stit_core.config import TransferConfig
 from stit_core.faces.reading import Parser, Reading, draw_faces, landmark_finder, read_faces
 from stit_core.fitting.frame_record import FrameRecord
-from stit_core.geometry import quad_bounds, warp_quad_to_square
+from stit_core.geometry import lay_patch, warp_quad_to_square
 from stit_core.images import to_mask, to_model
 from stit_core.metrics import masked_loss
 from stit_core.models.generator import Generator
@@ -75,18 +75,6 @@ def transfer(work: Transfer, masks: Masks, folder: Path) -> Stitched:
             runtime.show(STAGE, frame, patch)
             runtime.step(STAGE, len(record), len(alignment.frame_indices))
     return record.result()
-
-
-def lay_patch(frame: np.ndarray, patch: np.ndarray, quad: np.ndarray) -> np.ndarray:
-    """A copy of a frame (H, W, 3) uint8 with the patch of the face along `quad` laid over it."""
-    left, top, right, bottom = quad_bounds(quad, frame.shape[1], frame.shape[0])
-    if right <= left or bottom <= top:
-        return frame.copy()
-    if patch.shape != (bottom - top, right - left, 3):
-        raise ValueError(f"The patch {patch.shape} does not fit its place {(bottom - top, right - left, 3)}.")
-    result = frame.copy()
-    result[top:bottom, left:right] = patch
-    return result
 
 
 def border_loss(frame: np.ndarray, patch: np.ndarray, alignment: Alignment, position: int, masks: Masks) -> float:

@@ -16,25 +16,30 @@ import pytest
 import torch
 from PIL import Image
 
-from stit_core import pipeline as pipelines
-from stit_core import report as reports
+from stit_core import checks, whole_run
 from stit_core.artefacts import Clip
 from stit_core.config import RunConfig, VideoConfig, preset
 from stit_core.errors import ArtefactMismatchError, Cancelled, DirectionError, PackError, StoreError, VideoError
+from stit_core.fitting import pivots
+from stit_core.images import to_picture
 from stit_core.media import ffmpeg, probing
 from stit_core.models.generator import Generator
 from stit_core.packs.loading import Models, find_pack
+from stit_core.partial_video import write_part
 from stit_core.pipeline import Pipeline
+from stit_core.previews import preview_frame
 from stit_core.ranges import run_range
 from stit_core.report import manifest_path
 from stit_core.runtime import CancelToken, Runtime
+from stit_core.stages import editing, landmarks
 from stit_core.store.runs import Store
+from stit_core.whole_run import edit_video, edit_warnings
 from tests.support.drawn_face import write_clip
 
 pytest_plugins = ["tests.support.fixtures_pack"]
 
 HEAVY = ("clip", "landmarks", "align", "invert", "tune", "masks", "identify")
-STAGES = tuple(stage for stage in pipelines.STAGES if stage != "register")  # of stitching
+STAGES = tuple(stage for stage in whole_run.REPORTED if stage != "register")  # of stitching
 
 
 class Watched(NamedTuple):
@@ -83,7 +88,7 @@ def done_runs(
         patch.setenv("STIT_RUNS", str(root / "runs"))
         patch.setenv("STIT_PACKS", str(shared_pack_folder.parent))
         patch.setenv("STIT_DIRECTIONS", str(direction_root))
-        watched().pipeline.run(face_clip, root / "out.mp4")
+        edit_video(watched().pipeline, face_clip, root / "out.mp4")
     return root
 
 
@@ -125,7 +130,7 @@ def test_a_run_writes_video_and_manifest(done: Path, face_clip: Path) -> None:
 def test_the_same_run_again_finds_everything(done: Path, face_clip: Path) -> None:
     before = json.loads((done / "out.edit.json").read_text())["result"]
     again = watched()
-    report = again.pipeline.run(face_clip, done / "again.mp4")
+    report = edit_video(again.pipeline, face_clip, done / "again.mp4")
     assert set(report.cached) == set(STAGES) - {"edit", "write"}
     assert report.seconds["tune"] == 0.0
     for name in ("psnr", "lpips", "border_loss", "id_cosine", "tl_id", "tg_id"):
@@ -135,7 +140,7 @@ def test_the_same_run_again_finds_everything(done: Path, face_clip: Path) -> Non
 
 def test_another_factor_repeats_neither_alignment_inversion_tuning_nor_masks(done: Path, face_clip: Path) -> None:
     other = watched(settings(("smile", -1.0)))
-    report = other.pipeline.run(face_clip, done / "other.mp4")
+    report = edit_video(other.pipeline, face_clip, done / "other.mp4")
     assert set(HEAVY) <= set(report.cached)
     assert {"stitch", "measure"}.isdisjoint(report.cached)
     assert other.steps["tune"] == 1, "the one report that it was found"
@@ -158,7 +163,7 @@ def test_another_factor_repeats_neither_alignment_inversion_tuning_nor_masks(don
 def test_a_stage_is_made_again_only_when_something_before_it_changed(
     done: Path, face_clip: Path, change: dict, kept: tuple[str, ...]
 ) -> None:
-    report = watched(settings(**change)).pipeline.run(face_clip, done / "b.mp4")
+    report = edit_video(watched(settings(**change)).pipeline, face_clip, done / "b.mp4")
     assert set(report.cached) == set(kept)
 
 
@@ -168,9 +173,9 @@ def test_what_was_stitched_before_is_not_edited_again(
 ) -> None:
     config = preset("draft", find_pack("tiny").schedules, method)
     config = config.with_changes({"tuning": {"passes": 0}, "edit": {"directions": (("smile", 1.0),)}})
-    watched(config).pipeline.run(face_clip, home / "a.mp4")
-    monkeypatch.setattr(pipelines.editing, "edit", None)
-    report = watched(config).pipeline.run(face_clip, home / "b.mp4")
+    edit_video(watched(config).pipeline, face_clip, home / "a.mp4")
+    monkeypatch.setattr(editing, "edit", None)
+    report = edit_video(watched(config).pipeline, face_clip, home / "b.mp4")
     assert "stitch" in report.cached
     assert report.seconds["edit"] == 0.0
     assert (home / "b.mp4").read_bytes() == (home / "a.mp4").read_bytes()
@@ -182,7 +187,7 @@ def test_one_edit_looks_into_its_file_once(home: Path, face_clip: Path, monkeypa
     asked = []
     ask = ffmpeg.ask
     monkeypatch.setattr(ffmpeg, "ask", lambda *arguments: asked.append(1) or ask(*arguments))
-    watched().pipeline.run(own, home / "o.mp4")
+    edit_video(watched().pipeline, own, home / "o.mp4")
     assert len(asked) == 2, "its streams and its first frame"
     shutil.copyfile(write_clip(home / "other.mp4", frames=3), own)
     assert probing.probe(own, VideoConfig()).frames == 3, "another file of this name is looked into anew"
@@ -194,10 +199,10 @@ def test_landmarks_depend_on_whether_the_second_detector_was_there(
 ) -> None:
     watch, clip = open_done(face_clip)
     alone = watch.pipeline.with_config(settings(landmarks={"second_detector": False}))
-    monkeypatch.setattr(pipelines.landmarks, "second_detector_at_hand", lambda: False)
+    monkeypatch.setattr(landmarks, "second_detector_at_hand", lambda: False)
     assert watch.pipeline.has(clip, "landmarks")
     assert alone.has(clip, "landmarks"), "asking for one that is not there changes nothing"
-    monkeypatch.setattr(pipelines.landmarks, "second_detector_at_hand", lambda: True)
+    monkeypatch.setattr(landmarks, "second_detector_at_hand", lambda: True)
     assert not watch.pipeline.has(clip, "landmarks")
     assert alone.has(clip, "landmarks")
 
@@ -206,15 +211,15 @@ def test_a_part_is_not_written_with_the_sound_of_another_file(home: Path, face_c
     own = home / "own.mp4"
     shutil.copyfile(face_clip, own)
     with pytest.raises(Cancelled):
-        watched(stop_at=("stitch", 20)).pipeline.run(own, home / "o.mp4")
+        edit_video(watched(stop_at=("stitch", 20)).pipeline, own, home / "o.mp4")
     pipeline = watched().pipeline
     clip = pipeline.open(own)
-    written = pipeline.write_part(clip, home / "part.mp4")
+    written = write_part(pipeline, clip, home / "part.mp4")
     assert written is not None
     assert 0 < written.frames < 6
     shutil.copyfile(write_clip(home / "other.mp4", frames=3), own)
     with pytest.raises(VideoError, match=r"own\.mp4 was changed"):
-        pipeline.write_part(clip, home / "late.mp4")
+        write_part(pipeline, clip, home / "late.mp4")
     assert not (home / "late.mp4").exists()
 
 
@@ -237,7 +242,7 @@ def test_a_changed_direction_under_the_same_name_is_stitched_again(
     monkeypatch.setenv("STIT_DIRECTIONS", str(done / "directions"))
     path = done / "directions" / "tiny" / "smile.npy"
     np.save(path, np.load(path) * 1.5)
-    report = watched().pipeline.run(face_clip, done / "b.mp4")
+    report = edit_video(watched().pipeline, face_clip, done / "b.mp4")
     assert set(report.cached) == set(HEAVY)
 
 
@@ -245,7 +250,7 @@ def test_a_changed_direction_under_the_same_name_is_stitched_again(
 def test_a_renamed_clip_finds_its_results(done: Path, face_clip: Path) -> None:
     moved = done / "another name.mp4"
     shutil.copyfile(face_clip, moved)
-    report = watched().pipeline.run(moved, done / "b.mp4")
+    report = edit_video(watched().pipeline, moved, done / "b.mp4")
     assert "tune" in report.cached
     assert json.loads(report.manifest.read_text())["clip"]["name"] == "another name.mp4"
 
@@ -269,11 +274,11 @@ def test_a_run_is_the_same_wherever_it_was_stopped(
         ("video", 3),
     ):
         with pytest.raises(Cancelled):
-            watched(stop_at=stop_at).pipeline.run(face_clip, output)
+            edit_video(watched(stop_at=stop_at).pipeline, face_clip, output)
         assert not output.exists()
         assert not list(done.glob(".broken*")), "nothing half-written is left"
     last = watched()
-    report = last.pipeline.run(face_clip, output)
+    report = edit_video(last.pipeline, face_clip, output)
     assert set(report.cached) >= {*HEAVY, "stitch"}
     assert output.read_bytes() == (done / "out.mp4").read_bytes()
 
@@ -281,7 +286,7 @@ def test_a_run_is_the_same_wherever_it_was_stopped(
 def test_a_damaged_result_is_made_again(done: Path, face_clip: Path, caplog: pytest.LogCaptureFixture) -> None:
     tensors = next((done / "runs").glob("*/tune-*/tensors.safetensors"))
     os.truncate(tensors, tensors.stat().st_size // 2)
-    report = watched().pipeline.run(face_clip, done / "b.mp4")
+    report = edit_video(watched().pipeline, face_clip, done / "b.mp4")
     assert "damaged" in caplog.text
     assert "tune" not in report.cached
     assert {"clip", "stitch"} <= set(report.cached)
@@ -304,33 +309,17 @@ def test_directions_that_overlap_are_told_of_and_written_down(
     other = np.load(done / "directions" / "tiny" / "age.npy")
     np.save(done / "directions" / "tiny" / "frown.npy", other - smile)
     pipeline = watched(settings(("smile", 2.0), ("frown", 1.0), ("age", 0.0))).pipeline
-    (told,) = pipeline.warnings
+    (told,) = edit_warnings(pipeline)
     assert "'smile' (+2) and 'frown' (+1) pull against each other" in told
-    report = pipeline.run(face_clip, done / "b.mp4")
+    report = edit_video(pipeline, face_clip, done / "b.mp4")
     assert report.warnings == (told,)
     assert json.loads(report.manifest.read_text())["result"]["warnings"] == [told]
-    assert watched(settings(("smile", 2.0), ("age", 1.0))).pipeline.warnings == ()
-
-
-# --- What the page asks for ---------------------------------------------------------------------------------------
+    assert edit_warnings(watched(settings(("smile", 2.0), ("age", 1.0))).pipeline) == ()
 
 
 def open_done(face_clip: Path, *edits: tuple[str, float]) -> tuple[Watched, Clip]:
     watch = watched(settings(*edits))
     return watch, watch.pipeline.open(face_clip)
-
-
-@pytest.mark.usefixtures("done")
-def test_quick_edit_shows_the_factor_at_once(face_clip: Path) -> None:
-    watch, clip = open_done(face_clip)
-    still = watch.pipeline.with_config(settings(("smile", 0.0)))
-    plain, smiling = still.quick_edit(clip, 3), watch.pipeline.quick_edit(clip, 3)
-    assert plain.shape == (64, 64, 3)
-    assert plain.dtype == np.uint8
-    assert np.abs(plain.astype(int) - smiling).max() > 3
-    assert watch.steps["stitch"] == 0
-    with pytest.raises(ArtefactMismatchError, match="Frame 99"):
-        watch.pipeline.quick_edit(clip, 99)
 
 
 @pytest.mark.usefixtures("done")
@@ -344,9 +333,11 @@ def test_the_pivot_of_a_frame_is_drawn_once_for_all_factors(face_clip: Path, mon
     assert np.array_equal(first, other)
     assert len(drawn) == 1
     assert not np.array_equal(watch.pipeline.pivot(clip, 4), first)
+    with pytest.raises(ArtefactMismatchError, match="Frame 99"):
+        watch.pipeline.pivot(clip, 99)
     assert np.array_equal(watch.pipeline.pivot(clip, 1), first)
     assert len(drawn) == 2
-    monkeypatch.setattr(pipelines, "PIVOT_MEMORY", first.nbytes)
+    monkeypatch.setattr(pivots, "PIVOT_MEMORY", first.nbytes)
     assert np.array_equal(watch.pipeline.pivot(clip, 2), watch.pipeline.pivot(clip, 2))
     assert len(drawn) == 4, "where there is no room, a picture is drawn again"
 
@@ -355,13 +346,16 @@ def test_the_pivot_of_a_frame_is_drawn_once_for_all_factors(face_clip: Path, mon
 def test_an_edit_in_style_space_equals_the_one_in_w(face_clip: Path) -> None:
     watch, clip = open_done(face_clip)
     in_styles = watch.pipeline.with_config(watch.pipeline.config.with_changes({"edit": {"styles": True}}))
-    a, b = watch.pipeline.quick_edit(clip, 0).astype(int), in_styles.quick_edit(clip, 0).astype(int)
-    assert np.abs(a - b).max() <= 1
+    net, styles = watch.pipeline.tuned_generator(clip), in_styles.edit(clip).styles
+    with torch.inference_mode():
+        a = to_picture(net.synthesis(watch.pipeline.edit(clip).w_plus[:1]))
+        b = to_picture(net.synthesis_from_styles([layer[:1] for layer in styles]))
+    assert np.abs(a.astype(int) - b).max() <= 1
 
 
 def test_a_style_space_edit_runs_through(done: Path, face_clip: Path) -> None:
-    report = watched(settings(edit={"directions": (("smile", 1.0),), "styles": True})).pipeline.run(
-        face_clip, done / "s.mp4"
+    report = edit_video(
+        watched(settings(edit={"directions": (("smile", 1.0),), "styles": True})).pipeline, face_clip, done / "s.mp4"
     )
     assert report.frames == 6
 
@@ -371,16 +365,16 @@ def test_a_previewed_frame_is_the_frame_of_the_video(face_clip: Path) -> None:
     watch, clip = open_done(face_clip)
     pipeline = watch.pipeline
     stitched = pipeline.stitch(clip)
-    frames = list(pipeline._composited(clip, pipeline.align(clip), stitched))
+    frames = list(pipeline.composited(clip, pipeline.align(clip), stitched))
     for frame in (0, 4):
-        shown = pipeline.preview_frame(clip, frame, stitched.crops.read(frame))
+        shown = preview_frame(pipeline, clip, frame, stitched.crops.read(frame))
         assert np.array_equal(shown, frames[frame])
         assert not np.array_equal(shown, clip.frames.read(frame))
 
 
 def test_stitched_crops_are_shown_as_they_are_made(done: Path, face_clip: Path) -> None:
     watch = watched(settings(("age", 1.0)))
-    watch.pipeline.run(face_clip, done / "b.mp4")
+    edit_video(watch.pipeline, face_clip, done / "b.mp4")
     assert sorted({frame for stage, frame, _ in watch.shown if stage == "stitch"}) == list(range(6))
     assert {shape for stage, _, shape in watch.shown if stage == "stitch"} == {(64, 64, 3)}
 
@@ -419,7 +413,7 @@ def test_a_clip_that_lies_on_its_side_is_edited_as_it_lies(home: Path, ffmpeg_ma
     upright = write_clip(home / "upright.mp4", sound=True)
     lying = ffmpeg_make("lying.mp4", "-i", str(upright), "-vf", "transpose=clock", "-crf", "8", "-c:a", "copy")
     watch = watched()
-    report = watch.pipeline.run(lying, home / "o.mp4")
+    report = edit_video(watch.pipeline, lying, home / "o.mp4")
     assert report.faces == 6
     (told,) = report.warnings
     assert "quarter turn to the left" in told
@@ -446,7 +440,7 @@ def refused(kind: type[Exception], told: str, config: RunConfig, clip: Path, out
     """The hint of the error with which a run is refused before any stage has begun."""
     watch = watched(config)
     with pytest.raises(kind, match=told) as caught:
-        watch.pipeline.run(clip, output)
+        edit_video(watch.pipeline, clip, output)
     assert not watch.steps, "it must be told before any work is done"
     return caught.value.hint  # type: ignore[attr-defined]
 
@@ -488,19 +482,19 @@ def test_a_disk_without_room_is_told_first(home: Path, face_clip: Path, monkeypa
 def test_only_the_chosen_part_needs_room(home: Path, synthetic_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Thirty frames need more than their part of six: with room for twelve the part is let through."""
     facts = probing.probe(synthetic_clip, VideoConfig())
-    pixels = facts.width * facts.height + reports.CROPS_PER_FRAME * 64 * 64
-    free = reports.SPARE_BYTES + int(12 * pixels * reports.PNG_BYTES_PER_PIXEL)
+    pixels = facts.width * facts.height + checks.CROPS_PER_FRAME * 64 * 64
+    free = checks.SPARE_BYTES + int(12 * pixels * checks.PNG_BYTES_PER_PIXEL)
     usage = shutil.disk_usage(home)._replace(free=free)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     for trim in ({"end": 0.2}, {"start": 0.5, "end": 0.7}, {"start": 0.85}):
-        reports.check_space(facts, VideoConfig(**trim), 64, home, home / "o.mp4")
+        checks.check_space(facts, VideoConfig(**trim), 64, home, home / "o.mp4")
     with pytest.raises(StoreError, match="may need") as caught:
-        reports.check_space(facts, VideoConfig(start=0.1), 64, home, home / "o.mp4")
+        checks.check_space(facts, VideoConfig(start=0.1), 64, home, home / "o.mp4")
     assert "shorter part" in caught.value.hint
     untold = dataclasses.replace(facts, seconds=None, frames=None)
-    reports.check_space(untold, VideoConfig(end=0.2), 64, home, home / "o.mp4")
+    checks.check_space(untold, VideoConfig(end=0.2), 64, home, home / "o.mp4")
     with pytest.raises(StoreError, match="may need"):
-        reports.check_space(untold, VideoConfig(), 64, home, home / "o.mp4")
+        checks.check_space(untold, VideoConfig(), 64, home, home / "o.mp4")
 
 
 def test_a_runs_folder_that_cannot_be_written_is_told(
@@ -528,7 +522,7 @@ def test_a_clip_over_a_limit_is_told_also_when_it_is_known(done: Path, face_clip
 def test_two_seeds_share_all_but_the_fits(done: Path, face_clip: Path) -> None:
     watch = watched()
     pipeline = Pipeline(watch.pipeline.models, Store(), settings(), Runtime(seed=7))
-    report = pipeline.run(face_clip, done / "b.mp4")
+    report = edit_video(pipeline, face_clip, done / "b.mp4")
     assert {"clip", "align", "invert", "masks", "identify"} == set(report.cached) - {"landmarks"}
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from page.studio import feed_writer
 from page.studio.feed import ClipFacts, Feed
 from page.studio.feed_writer import HELD, Feeder
 from page.studio.queue import Job
 from page.studio.studio import Studio
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.pipeline import Pipeline
+from stit_core.previews import stitched_so_far
 from tests.support.page_cases import PATIENCE, begin, finish, make_studio, wait_for
 
 pytest_plugins = ["tests.support.fixtures_pack"]
@@ -75,12 +77,12 @@ def test_what_was_stitched_earlier_is_read_when_it_is_shown(feeder: Feeder, monk
 def test_crops_are_found_where_the_finished_stage_has_put_them(
     feeder: Feeder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    finished = feeder.pipeline.stitched_so_far(feeder.clip)
+    finished = stitched_so_far(feeder.pipeline, feeder.clip)
     assert finished is not None
     crops = FrameFolder(tmp_path / "renamed since", finished.crops.indices)
     early = type(finished)(**{**vars(finished), "crops": crops})
     answers = iter([early])
-    monkeypatch.setattr(feeder.pipeline, "stitched_so_far", lambda _: next(answers, finished))
+    monkeypatch.setattr(feed_writer, "stitched_so_far", lambda *_: next(answers, finished))
     feeder.offer_all()
     feeder.start()
     feeder.close()

@@ -23,6 +23,7 @@ from stit_core.directions.library import Card, save_direction
 from stit_core.errors import ConfigError, DirectionError, StitError, VideoError
 from stit_core.media import probing
 from stit_core.media.video import open_clip
+from stit_core.previews import preview_frame
 from stit_core.runtime import CancelToken, Runtime
 from tests.support.drawn_face import write_clip
 from tests.support.page_cases import PATIENCE, begin, ended, finish, make_studio, stop_at, upload, wait_for
@@ -576,13 +577,13 @@ def test_the_preview_of_a_transfer_is_the_finished_frame(
     bench = studio.bench(transferred)
     pipeline, clip = bench.pipeline.with_config(studio.config(studio.runs.get(transferred))), bench.clip
     made = pipeline.stitch(clip)
-    assert "stitch" in pipeline.cached
+    assert "stitch" in pipeline.results.found
     for edits in (SMILE, (("age", -3.0),), SMILE):
         preview = studio.edit_preview(transferred, edits, count=3)
         assert preview is not None
         assert preview.final
         for key in preview.pictures:
-            finished = pipeline.preview_frame(clip, key.frame, made.crops.read(key.frame))
+            finished = preview_frame(pipeline, clip, key.frame, made.crops.read(key.frame))
             assert np.array_equal(key.before, clip.frames.read(key.frame))
             assert np.array_equal(key.after, finished) == (edits == SMILE)
     assert not np.array_equal(key.before, key.after)

@@ -334,7 +334,7 @@ def test_a_source_that_does_not_stay_is_told_at_the_end(
     shutil.copyfile(face_clip, clip)
     measure = pipelines.Pipeline.measure
 
-    def meanwhile(self: pipelines.Pipeline, opened: pipelines.Clip) -> pipelines.Measures:
+    def meanwhile(self: pipelines.Pipeline, opened: pipelines.Clip) -> pipelines.Measured:
         measures = measure(self, opened)
         clip.unlink() if change == "deleted" else clip.write_bytes(clip.read_bytes() + b"more")
         return measures

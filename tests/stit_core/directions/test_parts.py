@@ -22,8 +22,8 @@ from stit_core.directions.parts import (
 )
 from stit_core.errors import Cancelled
 from stit_core.faces.changed_parts import changed_parts
-from stit_core.faces.regions import PARTS
 from stit_core.packs.loading import Models, find_pack, load_models
+from stit_core.regions import PARTS
 from stit_core.runtime import CancelToken, Runtime
 from tests.support.labelled_heads import draw_head, tinted
 from tests.support.tiny_pack import RESOLUTION, make_direction

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stit_core.faces.changed_parts import ENOUGH, LEAST, ORDER, SHARE, changed_parts, part_changes, typical_changes
-from stit_core.faces.regions import PARTS
+from stit_core.regions import PARTS
 from tests.support.labelled_heads import draw_head, tinted, with_noise
 
 

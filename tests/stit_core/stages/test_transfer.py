@@ -12,12 +12,14 @@ import torch
 from stit_core.artefacts import Clip
 from stit_core.config import RunConfig, preset
 from stit_core.errors import ArtefactMismatchError, Cancelled, ConfigError
-from stit_core.geometry import quad_bounds
+from stit_core.geometry import lay_patch, quad_bounds
 from stit_core.packs.loading import Models, find_pack
 from stit_core.pipeline import Pipeline
+from stit_core.previews import preview_frame
 from stit_core.runtime import CancelToken, Runtime
-from stit_core.stages.transfer import Transfer, lay_patch, transfer
+from stit_core.stages.transfer import Transfer, transfer
 from stit_core.store.runs import Store
+from stit_core.whole_run import edit_video
 
 pytest_plugins = ["tests.support.fixtures_pack"]
 
@@ -47,7 +49,7 @@ def test_patches_lie_in_their_frames_and_change_the_face_only(face_clip: Path) -
         left, top, right, bottom = quad_bounds(quad, clip.width, clip.height)
         patch = stitched.crops.read(frame)
         assert patch.shape == (bottom - top, right - left, 3)
-        whole = pipeline.preview_frame(clip, frame, patch)
+        whole = preview_frame(pipeline, clip, frame, patch)
         outside = np.ones(picture.shape[:2], bool)
         outside[top:bottom, left:right] = False
         np.testing.assert_array_equal(whole[outside], picture[outside])
@@ -59,7 +61,7 @@ def test_factor_nought_leaves_the_clip_as_it_is(face_clip: Path) -> None:
     pipeline = pipeline_of(settings(("smile", 0.0)))
     clip = pipeline.open(face_clip)
     for frame, patch in zip(clip.frames.indices, crops_of(pipeline, clip), strict=True):
-        shown = pipeline.preview_frame(clip, frame, patch)
+        shown = preview_frame(pipeline, clip, frame, patch)
         assert np.abs(shown.astype(int) - clip.frames.read(frame)).max() <= 1
 
 
@@ -107,8 +109,8 @@ def test_another_factor_finds_all_but_the_transfer(face_clip: Path) -> None:
     other = pipeline_of(settings(("smile", -2.0)))
     clip = other.open(face_clip)
     other.measure(clip)
-    assert {"tune", "register", "masks", "identify"} <= other.cached
-    assert "stitch" not in other.cached
+    assert {"tune", "register", "masks", "identify"} <= other.results.found
+    assert "stitch" not in other.results.found
 
 
 @pytest.mark.usefixtures("home")
@@ -135,7 +137,7 @@ def test_parts_of_other_frames_are_refused(face_clip: Path) -> None:
 
 @pytest.mark.usefixtures("home")
 def test_the_whole_run_writes_video_and_manifest(face_clip: Path, tmp_path: Path) -> None:
-    report = pipeline_of(settings()).run(face_clip, tmp_path / "out.mp4")
+    report = edit_video(pipeline_of(settings()), face_clip, tmp_path / "out.mp4")
     assert report.frames == 6
     assert "register" in report.seconds
     assert '"method": "transfer"' in report.manifest.read_text()

@@ -9,17 +9,16 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from stit_core.artefacts import Alignment, Clip, FrameFolder, Tuned
-from stit_core.config import TuningConfig
+from stit_core.artefacts import Alignment, FrameFolder, Tuned
 from stit_core.errors import Cancelled, StoreError
-from stit_core.store.runs import Run, Store, file_digest, key, load_artefact, save_artefact
+from stit_core.store.artefact_files import load_artefact, save_artefact
+from stit_core.store.runs import Run, Store
 
 HASH = "ab" * 32
 
@@ -48,49 +47,6 @@ def keep(run: Run, name: str = "k") -> Path:
     found = run.find("tune", name)
     assert found is not None
     return found
-
-
-def test_keys_follow_from_content_alone() -> None:
-    first = key("tune", HASH, TuningConfig(passes=3), [1, 2.5, None], np.arange(3))
-    assert first == key("tune", HASH, TuningConfig(passes=3), (1, 2.5, None), np.arange(3))
-    others = [
-        key("stitch", HASH, TuningConfig(passes=3), [1, 2.5, None], np.arange(3)),
-        key("tune", HASH, TuningConfig(passes=4), [1, 2.5, None], np.arange(3)),
-        key("tune", HASH, TuningConfig(passes=3), [1, 2.5, 0], np.arange(3)),
-        key("tune", HASH, TuningConfig(passes=3), [1, 2.5, None], np.arange(3.0)),
-        key("tune", HASH, TuningConfig(passes=3), [1, 2.5, None], np.arange(3).reshape(3, 1)),
-    ]
-    assert len({first, *others}) == 6
-
-
-def test_a_key_is_the_same_in_another_process() -> None:
-    code = "from stit_core.store.runs import key\nfrom stit_core.config import TuningConfig\n"
-    code += "print(key('tune', TuningConfig()))"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == key("tune", TuningConfig())
-
-
-def test_a_key_refuses_what_has_no_canonical_form() -> None:
-    with pytest.raises(TypeError, match="object"):
-        key("tune", object())
-
-
-def test_every_kind_of_value_comes_back(tmp_path: Path) -> None:
-    folder = tmp_path / "frames"
-    folder.mkdir()
-    clip = Clip(
-        HASH,
-        tmp_path / "a b.mp4",
-        FrameFolder(folder, ()),
-        640,
-        480,
-        Fraction(30000, 1001),
-        (Fraction(0), Fraction(1001, 30000)),
-        Fraction(1, 2),
-        None,
-    )
-    save_artefact(clip, tmp_path)
-    assert load_artefact(Clip, tmp_path) == clip
 
 
 def test_tensors_arrays_and_numbers_come_back_exactly(run: Run) -> None:
@@ -254,22 +210,6 @@ def test_runs_are_listed_and_cleaned_by_age_and_name(tmp_path: Path) -> None:
         store.clean(names=("nobody",))
     assert [info.clip for info in store.clean(names=(new.folder.name,))] == ["new.mp4"]
     assert store.list_runs() == []
-
-
-def test_the_root_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STIT_RUNS", str(tmp_path / "here"))
-    assert Store().root == tmp_path / "here"
-    monkeypatch.delenv("STIT_RUNS")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert Store().root == tmp_path / "stit-studio" / "runs"
-
-
-def test_a_changed_file_has_another_digest(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    path.write_bytes(b"abc")
-    assert file_digest(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    path.write_bytes(b"abcd")
-    assert file_digest(path).startswith("88d4266f")
 
 
 def test_a_run_deleted_between_two_stages_is_told(tmp_path: Path) -> None:

@@ -70,6 +70,11 @@ def parts_of(region: str, cards: Iterable[HasParts] = ()) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part in wanted)
 
 
+def classes_of(region: str, cards: Iterable[HasParts] = ()) -> tuple[int, ...]:
+    """The parser's classes that an edit may change; the arguments are those of `parts_of`."""
+    return tuple(label for part in parts_of(region, cards) for label in PARTS[part])
+
+
 def unknown_parts(names: Iterable[str]) -> tuple[str, ...]:
     """Those of `names` that are no parts."""
     return tuple(name for name in names if name not in PARTS)

@@ -7,8 +7,8 @@ import pytest
 from stit_core.directions.library import SHIPPED, Card, list_directions
 from stit_core.errors import ConfigError
 from stit_core.faces.changed_parts import changed_parts
-from stit_core.faces.regions import PARTS, REGIONS, UNMEASURED, parts_of, unknown_parts
 from stit_core.packs.loading import find_pack
+from stit_core.regions import PARTS, REGIONS, UNMEASURED, parts_of, unknown_parts
 
 
 def test_no_class_of_the_parser_is_in_two_parts() -> None:

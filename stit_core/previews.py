@@ -1,0 +1,28 @@
+"""Single frames as the finished video will have them, and those that are finished while others are still being made."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stit_core.artefacts import Clip, Stitched
+from stit_core.fitting.frame_record import read_finished
+from stit_core.pipeline import Pipeline
+from stit_core.stages import compositing
+
+
+def preview_frame(pipeline: Pipeline, clip: Clip, frame: int, face: np.ndarray) -> np.ndarray:
+    """The full frame (H, W, 3) uint8 with a face that `stitch` made for it, as the finished video will have it."""
+    picture = pipeline.paste_face(clip, frame, clip.frames.read(frame), face)
+    return compositing.add_mark(picture) if pipeline.config.compositing.mark else picture
+
+
+def stitched_so_far(pipeline: Pipeline, clip: Clip) -> Stitched | None:
+    """The frames that are stitched, from the first on, whether the stage is finished, running or stopped.
+
+    Returns
+    -------
+    None where there is none.
+    """
+    run, name = pipeline.run_of(clip), pipeline.key("stitch", clip)
+    finished = run.load("stitch", name, Stitched)
+    return finished or read_finished(run.part("stitch", name), pipeline.align(clip))

@@ -1,0 +1,100 @@
+"""Writes that are whole or not there, and a full, unwritable or vanished disk in words."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from stit_core.errors import StoreError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOT_WRITABLE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
+    errno.ELOOP, errno.EIO,
+)  # fmt: skip
+
+
+@contextlib.contextmanager
+def disk_errors(what: str, writing: bool = True, inside: Path | None = None) -> Iterator[None]:
+    """Turn a full, unwritable or vanished place on disk into a StoreError that says so; other errors pass.
+
+    inside: a folder; errors that name a file elsewhere, such as a program that cannot be found, pass too.
+    """
+    try:
+        yield
+    except OSError as error:
+        if inside is not None and not _speaks_of(error, inside):
+            raise
+        subject = what[:1].upper() + what[1:]
+        if error.errno in _NO_ROOM:
+            hint = "Free some space or delete old runs with `runs clean`; finished work is kept, start again then."
+            raise StoreError(f"The disk is full: {what} could not be written.", hint) from error
+        if error.errno in _NOT_WRITABLE:
+            hint = "Choose a folder that you may write to; STIT_RUNS names the one for runs."
+            raise StoreError(f"{subject} cannot be written: {error.strerror}.", hint) from error
+        if error.errno == errno.ENOENT and writing:
+            hint = "Start again: what was deleted is made again. If that does not help, choose another folder."
+            raise StoreError(f"{subject} cannot be written: its folder is gone or cannot be made.", hint) from error
+        raise
+
+
+def _speaks_of(error: OSError, folder: Path) -> bool:
+    """Whether an error is about a file in `folder`, or names none: that of a write to an open file does not."""
+    if error.filename is None:
+        return True
+    named = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+    return Path(named).absolute().is_relative_to(folder.absolute())
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a file atomically: a temporary file, fsync, rename. Raises OSError as the file system does."""
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")  # its own: another thread may write the same
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, record: object) -> None:
+    """Write `record` atomically as indented JSON. Raises: OSError as the file system does."""
+    write_synced(path, (json.dumps(record, indent=2) + "\n").encode())
+
+
+def keep_json(path: Path, record: object) -> None:
+    """As `write_json`, but a file that says so already is only marked as used now, which is much faster."""
+    try:
+        known = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        known = None
+    if known == record:
+        os.utime(path)
+    else:
+        write_json(path, record)
+
+
+def sync_tree(folder: Path) -> None:
+    """Have all files below a folder, and the folder itself, reach the disk."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(parent, name), "rb") as file:
+                os.fsync(file.fileno())
+        sync_folder(Path(parent))
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder reach the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

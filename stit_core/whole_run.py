@@ -1,0 +1,81 @@
+"""A whole run of one edit: what is checked first, the edited video, and the manifest beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stit_core.artefacts import Clip
+from stit_core.checks import check_edit, check_output, check_space
+from stit_core.directions.library import vectors_of
+from stit_core.media import probing, video
+from stit_core.pipeline import Pipeline
+from stit_core.report import Report, manifest_path, write_manifest
+from stit_core.stages.editing import tell_overlaps
+from stit_core.turning import tell_turn
+
+# As reports show them: with the first and the last, and the edit, whose result is never stored.
+REPORTED = (
+    "clip", "landmarks", "align", "invert", "tune", "edit", "register", "masks", "stitch", "identify", "measure",
+    "write",
+)  # fmt: skip
+
+
+def edit_video(pipeline: Pipeline, path: Path, output: Path) -> Report:
+    """Do the whole job: write the edited video and, beside it, its edit manifest.
+
+    Raises
+    ------
+    StitError: of the stage that cannot be finished.
+    Cancelled: the run was stopped.
+    """
+    return finish(pipeline, prepare(pipeline, Path(path), [Path(output)]), Path(output))
+
+
+def prepare(pipeline: Pipeline, path: Path, outputs: Sequence[Path]) -> Clip:
+    """See that nothing stands in the way of the whole job, then open the clip. Raises StitError."""
+    config = pipeline.config
+    pipeline.directions()  # refuses one that is not there
+    check_edit(config.edit, pipeline.pack)
+    for output in outputs:
+        video.check_output(output)
+        check_output(path, output)
+    pipeline.models.verify()
+    facts = probing.probe(path, config.video)
+    probing.check_length(path, facts, config.video)  # before the room for all of it is asked for
+    check_space(facts, config.video, pipeline.pack.resolution, pipeline.store.root, outputs[0])
+    return pipeline.open(path)
+
+
+def finish(pipeline: Pipeline, clip: Clip, output: Path) -> Report:
+    """Carry out all that is missing for an opened clip: its edited video and the manifest. Raises as `edit_video`."""
+    results = pipeline.results
+    results.note_found("clip")
+    measures = pipeline.measure(clip)
+    written = pipeline.write(clip, output)
+    stages = [stage for stage in REPORTED if stage != "register" or pipeline.transfers]
+    report = Report(
+        output=written.path,
+        manifest=manifest_path(written.path),
+        frames=written.frames,
+        faces=len(pipeline.align(clip).frame_indices),
+        gaps=pipeline.landmarks(clip).gaps,
+        audio=written.audio,
+        seconds={stage: round(results.seconds.get(stage, 0.0), 3) for stage in stages},
+        cached=tuple(stage for stage in stages if stage in results.found),
+        measures=measures,
+        warnings=(*edit_warnings(pipeline), *clip_warnings(pipeline, clip)),
+    )
+    write_manifest(report, clip, pipeline.pack, pipeline.directions(), pipeline.config, pipeline.runtime)
+    return report
+
+
+def edit_warnings(pipeline: Pipeline) -> tuple[str, ...]:
+    """What to know of the chosen directions, in plain words, before any work. Raises DirectionError."""
+    return tell_overlaps(pipeline.config.edit.directions, vectors_of(pipeline.directions()))
+
+
+def clip_warnings(pipeline: Pipeline, clip: Clip) -> tuple[str, ...]:
+    """What to know of how the clip was taken, in plain words. Raises FaceError, VideoError."""
+    facts = probing.probe(clip.source, pipeline.config.video)
+    return (*facts.warnings, *tell_turn(pipeline.landmarks(clip).turn))
