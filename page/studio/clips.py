@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from page.settings import PageSettings
-from page.studio.direction_library import Library
-from page.studio.estimates import Machine
-from page.studio.folders import Visits
+from page.studio.direction_library import DirectionLibrary
+from page.studio.estimates import Estimator
+from page.studio.folders import RunFolders
 from page.studio.holdings import Holdings
-from page.studio.lru import Recent
-from page.studio.queue import Jobs
+from page.studio.lru import Lru
+from page.studio.queue import JobQueue
 from page.studio.runs import Runs, RunState
 from stit_core.config import PRESETS, LandmarkConfig, VideoConfig
 from stit_core.errors import StitError
@@ -40,7 +40,7 @@ class TrimFacts(trimming.TrimFacts):
     estimates: Mapping[str, float] | None
 
 
-class Clips(Library):
+class Clips(DirectionLibrary):
     """What is asked about the clips of runs; for several threads.
 
     Parameters
@@ -49,21 +49,21 @@ class Clips(Library):
     samples: clips that come with the program, by name.
     """
 
-    jobs: Jobs
+    jobs: JobQueue
 
     def __init__(self, settings: PageSettings, samples: Mapping[str, Path]) -> None:
-        super().__init__(Visits(settings))
+        super().__init__(RunFolders(settings))
         self.settings = settings
-        self.runs, self.holdings = Runs(self.visits), Holdings(self.visits)
+        self.runs, self.holdings = Runs(self.folders), Holdings(self.folders)
         self._lock = threading.RLock()
         self._samples = dict(samples)
-        self._preflights: Recent[tuple[str, VideoConfig], Preflight] = Recent(PREFLIGHTS)
-        self._posters: Recent[str, np.ndarray] = Recent(POSTERS)
+        self._preflights: Lru[tuple[str, VideoConfig], Preflight] = Lru(PREFLIGHTS)
+        self._posters: Lru[str, np.ndarray] = Lru(POSTERS)
         self._looking: dict[str, tuple[Path, CancelToken]] = {}
 
     @property
     @abstractmethod
-    def machine(self) -> Machine:
+    def estimator(self) -> Estimator:
         """How long things take here."""
 
     @abstractmethod
@@ -77,7 +77,7 @@ class Clips(Library):
     @property
     def samples(self) -> dict[str, Path]:
         """Copies of the sample clips that the page may serve, by name."""
-        return {name: self.visits.sample(path) for name, path in self._samples.items()}
+        return {name: self.folders.sample(path) for name, path in self._samples.items()}
 
     def poster(self, sample: str) -> np.ndarray:
         """A small picture (h, w, 3) uint8 of a sample. Raises: StitError for an unknown name."""
@@ -103,7 +103,7 @@ class Clips(Library):
         if run_id in self.jobs:
             raise StitError("The page is still at work for you.", "Wait until it has finished, or press Stop.")
         probing.probe(path, VideoConfig(**self.settings.video()))
-        clip = self.visits.take(run_id, path)
+        clip = self.folders.take(run_id, path)
         facts: dict[str, Any] = {
             "clip": str(clip),
             "clip_name": path.name,
@@ -175,7 +175,7 @@ class Clips(Library):
         frames = max(1, round(facts.frames * max(facts.face_share, facts.states["small"])))
         chosen = state or RunState("")
         schedules = {name: chosen.schedule(self.models.pack.schedules, name) for name in PRESETS}
-        seconds = {name: self.machine.seconds(schedule, frames) for name, schedule in schedules.items()}
+        seconds = {name: self.estimator.seconds(schedule, frames) for name, schedule in schedules.items()}
         known = {str(name): value for name, value in seconds.items() if value is not None}
         return TrimFacts(**vars(facts), estimates=known if len(known) == len(seconds) else None)
 

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from page.studio.direction_roots import own_root, roots_of
-from page.studio.folders import Visits
-from page.studio.lru import Recent
+from page.studio.folders import RunFolders
+from page.studio.lru import Lru
 from page.studio.torch_threads import compute_lightly
 from stit_core.directions.library import Card, direction_file, is_direction_name, list_directions, load_direction
 from stit_core.directions.preview import preview_sheet
@@ -34,12 +34,12 @@ SUGGESTIONS = (
 )
 
 
-class Library(ABC):
+class DirectionLibrary(ABC):
     """What is asked about directions; for several threads."""
 
-    def __init__(self, visits: Visits) -> None:
-        self.visits = visits
-        self._sheets: Recent[str, np.ndarray] = Recent(SHEETS)
+    def __init__(self, folders: RunFolders) -> None:
+        self.folders = folders
+        self._sheets: Lru[str, np.ndarray] = Lru(SHEETS)
 
     @property
     @abstractmethod
@@ -55,7 +55,7 @@ class Library(ABC):
         """Cards of the pack's directions, with the run's own; those that `query` is found in. Raises: PackError."""
         words = query.lower().split()
         found = []
-        for card in list_directions(self.pack, roots_of(self.visits, run_id)):
+        for card in list_directions(self.pack, roots_of(self.folders, run_id)):
             text = " ".join((card.name, card.title, card.description, card.positive, card.negative)).lower()
             if all(word in text for word in words):
                 found.append(card)
@@ -69,20 +69,20 @@ class Library(ABC):
 
     def is_own(self, run_id: str, name: str) -> bool:
         """Whether a direction is the run's own."""
-        return is_direction_name(name) and direction_file(self.pack, name, own_root(self.visits, run_id)).is_file()
+        return is_direction_name(name) and direction_file(self.pack, name, own_root(self.folders, run_id)).is_file()
 
     def delete_direction(self, run_id: str, name: str) -> None:
         """Delete a direction of the run's own. Raises: DirectionError for one that came with the program."""
         if not self.is_own(run_id, name):
             raise DirectionError(f"There is no direction '{name}' of your own.", "Only those can be deleted.")
-        file = direction_file(self.pack, name, own_root(self.visits, run_id))
+        file = direction_file(self.pack, name, own_root(self.folders, run_id))
         with disk_errors(f"The direction '{name}'"):
             for suffix in (".npy", ".json", ".jpg"):
                 file.with_suffix(suffix).unlink(missing_ok=True)
 
     def overlaps(self, edits: Sequence[tuple[str, float]], run_id: str | None = None) -> tuple[str, ...]:
         """What to know of directions that are chosen together, in plain words. Raises: DirectionError."""
-        roots = roots_of(self.visits, run_id)
+        roots = roots_of(self.folders, run_id)
         pairs = [(name, factor) for name, factor in edits if factor]
         return tell_overlaps(pairs, {name: load_direction(self.pack, name, roots).vector for name, _ in pairs})
 
@@ -91,7 +91,7 @@ class Library(ABC):
 
         Raises: DirectionError.
         """
-        roots = roots_of(self.visits, run_id)
+        roots = roots_of(self.folders, run_id)
         direction = load_direction(self.pack, name, roots)
         known = self._sheets.get(direction.hash)
         if known is not None:

@@ -42,7 +42,7 @@ _LAST: dict[Kind, str] = {"align": "invert", "tune": "tune", "edit": "video"}  #
 _UNTIMED = StepTimes(draw=0.035, noise=0.05, fit_one=0.17, fit=0.15, tune=0.2)
 
 
-class Machine:
+class Estimator:
     """Estimates for this machine and pack. For several threads."""
 
     def __init__(self, models: Models) -> None:

@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.2  # between two looks whether there still is anybody to wait f
 Crop = Callable[[], np.ndarray]
 
 
-class Feeder(threading.Thread):
+class FeedWriter(threading.Thread):
     """Pastes each stitched crop into its frame and puts it into the feed, in a thread beside the job's.
 
     Parameters
@@ -37,7 +37,7 @@ class Feeder(threading.Thread):
     """
 
     def __init__(self, pipeline: Pipeline, clip: Clip, feed: Feed, job: Job) -> None:
-        super().__init__(name="feeder", daemon=True)
+        super().__init__(name="writer", daemon=True)
         self.pipeline, self.clip, self.feed, self.job = pipeline, clip, feed, job
         self._offers: queue.SimpleQueue[tuple[int, Crop | None, float | None] | None] = queue.SimpleQueue()
         self._room = threading.Semaphore(HELD)

@@ -146,7 +146,7 @@ class Job:
             self._progress.report(stage, done, total)
             self._version += 1
 
-    def tell(self, **facts: Any) -> None:
+    def set_status(self, **facts: Any) -> None:
         """Set fields of the status."""
         with self._lock:
             self._facts.update(facts)
@@ -209,7 +209,7 @@ class Job:
 Ended = Callable[[Job, Mapping[str, Any]], None]
 
 
-class Jobs:
+class JobQueue:
     """The queue of jobs and the thread that works on it. Iterates over the ids of the runs whose job is not ended."""
 
     def __init__(self, longest: int = 20, patience: float = 600.0, ended: Ended | None = None) -> None:
@@ -343,7 +343,7 @@ class Jobs:
                 self._tell_ended(job, facts)
             except Exception:  # the job has ended all the same
                 LOG.exception("the end of a job could not be noted")
-        job.tell(**facts)
+        job.set_status(**facts)
 
     def _hand_over(self, job: Job, facts: dict[str, Any]) -> None:
         """Let the job's follower take its place, before the others that wait, or drop it."""
@@ -353,7 +353,7 @@ class Jobs:
                 return
             if facts["state"] != "done" or job.token.is_set():
                 _let_go(follower)
-                follower.tell(state="stopped")
+                follower.set_status(state="stopped")
                 return
             follower.watched = job.watched
             self._last[job.run_id] = follower
@@ -378,7 +378,7 @@ class Jobs:
 
 def _carry_out(job: Job) -> dict[str, Any]:
     """Do a job's work; how it ended, as fields of the status."""
-    job.tell(state="running")
+    job.set_status(state="running")
     try:
         with disk_errors("A file of this run"):
             job.result = job.work(job)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from page.studio.folders import Visits, new_id
+from page.studio.folders import RunFolders, new_id
 from page.studio.queue import INTERRUPTED, INTERRUPTED_HINT, Status
 from stit_core.config import METHODS, AlignmentConfig, RunConfig, TransferConfig, preset
 from stit_core.errors import ConfigError, StitError
@@ -138,8 +138,8 @@ class RunState:
 class Runs:
     """The runs of all visitors on disk, each in the private folder of its id."""
 
-    def __init__(self, visits: Visits) -> None:
-        self.visits = visits
+    def __init__(self, folders: RunFolders) -> None:
+        self.folders = folders
         self._lock = threading.RLock()
 
     def begin(self) -> RunState:
@@ -148,10 +148,10 @@ class Runs:
 
     def load(self, run_id: object) -> RunState | None:
         """The run of an id, or None where there is none; makes nothing."""
-        if not isinstance(run_id, str) or not self.visits.known(run_id):
+        if not isinstance(run_id, str) or not self.folders.known(run_id):
             return None
         try:
-            record = json.loads((self.visits.private(run_id) / FILE).read_bytes())
+            record = json.loads((self.folders.private(run_id) / FILE).read_bytes())
             return _from_record(record) if record["id"] == run_id else None
         except FileNotFoundError:
             return None
@@ -188,7 +188,7 @@ class Runs:
         if state.last is not None:
             record["last"] = dataclasses.asdict(dataclasses.replace(state.last, output=None, feed_id=None))
         with disk_errors("The record of this run"):
-            write_json(self.visits.private(state.id) / FILE, record)
+            write_json(self.folders.private(state.id) / FILE, record)
         return state
 
 

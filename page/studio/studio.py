@@ -18,12 +18,13 @@ from page.settings import PageSettings
 from page.studio import previews
 from page.studio.clips import Clips
 from page.studio.direction_roots import roots_of
-from page.studio.estimates import Machine, too_long
+from page.studio.estimates import Estimator, too_long
 from page.studio.feed import Feeds
-from page.studio.lru import Recent
-from page.studio.previews import Bench, EditPreview, FitPreview, FoundFace, Smoothing
-from page.studio.queue import Job, Jobs, Kind, Status
+from page.studio.lru import Lru
+from page.studio.previews import ClipPreviews, EditPreview, FitPreview, FoundFace, Smoothing
+from page.studio.queue import Job, JobQueue, Kind, Status
 from page.studio.runs import Output, RunState, with_choices
+from page.studio.sweeper import sweep
 from page.studio.tasks import Task, check_edit
 from page.studio.torch_threads import compute_heavily
 from stit_core.config import AlignmentConfig, RunConfig
@@ -37,7 +38,7 @@ from stit_core.runtime import Runtime, pick_device, pick_dtype
 
 LOG = logging.getLogger(__name__)
 
-BENCHES = 4  # runs that are kept open for previews
+OPENED = 4  # runs that are kept open for previews
 TIMINGS, TIMING_PAUSE = 10, 60.0  # times that a disturbed timing is repeated at most, seconds between them
 SHORTER = "Choose a quicker preset or a shorter part of the clip, or lower what was raised under Advanced."
 WARMED = ("generator", "encoder", "parser", "perceptual", "identity")
@@ -68,12 +69,12 @@ class Studio(Clips):
     def __init__(self, settings: PageSettings, samples: Mapping[str, Path], feeds: Feeds) -> None:
         super().__init__(settings, samples)
         self.feeds = feeds
-        self.jobs = Jobs(settings.queue_length, 60 * settings.unwatched_minutes, self._ended)
+        self.jobs = JobQueue(settings.queue_length, 60 * settings.unwatched_minutes, self._ended)
         self.ready = False
         self._models: Models | None = None
-        self._machine: Machine | None = None
-        self._benches: Recent[str, tuple[Any, Bench]] = Recent(BENCHES)
-        self._fits: Recent[str, tuple[str, np.ndarray]] = Recent(BENCHES)  # with the name of their settings
+        self._estimator: Estimator | None = None
+        self._opened: Lru[str, tuple[Any, ClipPreviews]] = Lru(OPENED)
+        self._fits: Lru[str, tuple[str, np.ndarray]] = Lru(OPENED)  # with the name of their settings
 
     # --- The machine --------------------------------------------------------------------------------------------
 
@@ -86,12 +87,12 @@ class Studio(Clips):
             return self._models
 
     @property
-    def machine(self) -> Machine:
+    def estimator(self) -> Estimator:
         """How long things take here."""
         with self._lock:
-            if self._machine is None:
-                self._machine = Machine(self.models)
-            return self._machine
+            if self._estimator is None:
+                self._estimator = Estimator(self.models)
+            return self._estimator
 
     def warm_up(self) -> threading.Thread:
         """Load the networks and time the machine in the background; `ready` says when that is done."""
@@ -104,17 +105,17 @@ class Studio(Clips):
             except StitError as error:  # the first run says so too
                 LOG.warning("%s", error)
             else:
-                self.machine.measure()
+                self.estimator.measure()
 
         def warm() -> None:
             _apart(load, threads)
             self.ready = True
             for _ in range(TIMINGS):  # anew, where something disturbed it, as soon as no job is at work
                 time.sleep(TIMING_PAUSE)
-                if self.machine.calm:
+                if self.estimator.calm:
                     return
                 if not len(self.jobs):
-                    _apart(self.machine.measure, threads)
+                    _apart(self.estimator.measure, threads)
 
         thread = threading.Thread(target=warm, name="warm-up", daemon=True)
         thread.start()
@@ -135,7 +136,7 @@ class Studio(Clips):
     def state(self, run_id: str) -> RunState:
         """All that a page needs to show a run. Raises: StitError where there is none."""
         state = self.runs.get(run_id)
-        self.visits.touch(run_id)
+        self.folders.touch(run_id)
         status = self.jobs.status(run_id)
         outputs = tuple(self._with_feed(output) for output in state.outputs)
         aligned, tuned = self._done(state)
@@ -158,7 +159,7 @@ class Studio(Clips):
 
     def sweep(self) -> list[Path]:
         """Delete what nobody has used for a while; gives the folders."""
-        gone = self.visits.sweep(self.jobs)
+        gone = sweep(self.settings, self.jobs)
         for folder in gone:
             self.forget_previews(folder.name)
         self.feeds.forget_deleted()
@@ -166,7 +167,7 @@ class Studio(Clips):
 
     def forget_previews(self, run_id: str) -> None:
         """Keep nothing in memory of what was shown of a run."""
-        self._benches.drop(run_id)
+        self._opened.drop(run_id)
         self._fits.drop(run_id)
 
     def bring(self, run_id: str, uploads: Sequence[Path]) -> None:
@@ -178,8 +179,8 @@ class Studio(Clips):
         if state.clip is None:
             return False, False
         try:
-            bench = self._bench(state)
-            return bench.is_aligned(), bench.is_tuned()
+            opened = self._clip_previews(state)
+            return opened.is_aligned(), opened.is_tuned()
         except StitError:
             return False, False
 
@@ -208,10 +209,10 @@ class Studio(Clips):
         if kind == "edit":
             check_edit(config)
             for name, _ in config.edit.directions:
-                load_direction(self.pack, name, roots_of(self.visits, run_id))
+                load_direction(self.pack, name, roots_of(self.folders, run_id))
         facts = self._facts(path, config)
         probing.check_length(path, facts, config.video)
-        plan = self.machine.plan(kind, config, _frames(facts, config))
+        plan = self.estimator.plan(kind, config, _frames(facts, config))
         self.check_planned(self._left(state, plan))
         self.holdings.make_room(state)
 
@@ -220,7 +221,7 @@ class Studio(Clips):
         def fitted(picture: np.ndarray) -> None:
             self._fits.put(run_id, (fit, picture))
 
-        task = Task(self.models, self.visits, self.feeds, state, config, fitted)
+        task = Task(self.models, self.folders, self.feeds, state, config, fitted)
         job = self.jobs.submit(run_id, kind, task.work(kind), plan)
         begun: dict[str, Any] = {"fitted": fit} if kind == "tune" else {}
         status = self.jobs.status(run_id) or job.status()
@@ -237,7 +238,7 @@ class Studio(Clips):
         if state.clip is None or not Path(state.clip).is_file():
             return ""
         config = self.config(state)
-        plan = self.machine.plan(kind, config, _frames(self._facts(Path(state.clip), config), config))
+        plan = self.estimator.plan(kind, config, _frames(self._facts(Path(state.clip), config), config))
         try:
             self.check_planned(self._left(state, plan))
         except StitError as error:
@@ -284,42 +285,42 @@ class Studio(Clips):
 
     # --- Previews -----------------------------------------------------------------------------------------------
 
-    def _bench(self, state: RunState) -> Bench:
+    def _clip_previews(self, state: RunState) -> ClipPreviews:
         config, path = self.config(state), self._clip(state)
-        key = previews.bench_key(config, path)
+        key = previews.clip_previews_key(config, path)
         with self._lock:
-            known = self._benches.get(state.id)
+            known = self._opened.get(state.id)
             if known is not None and known[0] == key:
                 return known[1]
             runtime = Runtime(self.models.device, pick_dtype(config.preset, self.models.device))
-            roots = roots_of(self.visits, state.id)
-            bench = Bench(Pipeline(self.models, self.visits.store(state.id), config, runtime, roots), path)
-            return self._benches.put(state.id, (key, bench))[1]
+            roots = roots_of(self.folders, state.id)
+            opened = ClipPreviews(Pipeline(self.models, self.folders.store(state.id), config, runtime, roots), path)
+            return self._opened.put(state.id, (key, opened))[1]
 
-    def bench(self, run_id: str) -> Bench:
+    def clip_previews(self, run_id: str) -> ClipPreviews:
         """The run's clip, opened for previews. Raises: StitError."""
-        return self._bench(self.runs.get(run_id))
+        return self._clip_previews(self.runs.get(run_id))
 
     def crops(self, run_id: str, count: int = 12, size: int = 192) -> list[tuple[np.ndarray, str]]:
         """Aligned crops along the clip, with captions. Raises: StitError before the alignment."""
-        return self.bench(run_id).crops(count, size)
+        return self.clip_previews(run_id).crops(count, size)
 
     def faces(self, run_id: str) -> list[FoundFace]:
         """The faces of the clip to pick from. Raises: StitError before the alignment."""
-        return self.bench(run_id).faces()
+        return self.clip_previews(run_id).faces()
 
     def smoothing(
         self, run_id: str, center_sigma: float, xy_sigma: float, scale: float, count: int = 6, size: int = 160
     ) -> Smoothing:
         """Crops and jitter under other settings; nothing is stored. Raises: StitError, ConfigError."""
-        return self.bench(run_id).smoothing(AlignmentConfig(center_sigma, xy_sigma, scale), count, size)
+        return self.clip_previews(run_id).smoothing(AlignmentConfig(center_sigma, xy_sigma, scale), count, size)
 
     def fit_preview(self, run_id: str) -> FitPreview | None:
         """Source, pivot and tuned picture of one frame under the run's settings; None before the alignment."""
         state = self.runs.get(run_id)
         try:
             fit, picture = self._fits.get(run_id) or ("", None)
-            return self._bench(state).fit(picture if fit == self._fit_key(state) else None)
+            return self._clip_previews(state).fit(picture if fit == self._fit_key(state) else None)
         except StitError:
             return None
 
@@ -336,7 +337,7 @@ class Studio(Clips):
         """Key frames under an edit; None if a newer request came meanwhile. Raises: StitError, DirectionError."""
         state = self.runs.get(run_id)
         config = self.config(dataclasses.replace(state, edits=tuple(edits)))
-        return self._bench(state).edit(config, count)
+        return self._clip_previews(state).edit(config, count)
 
 
 def _frames(facts: probing.Probe, config: RunConfig) -> int:

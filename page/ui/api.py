@@ -36,7 +36,7 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
 
         "run" is what /delete_run takes, to delete the uploaded clip.
         """
-        with _told(), _run_of_its_own(studio) as run_id:
+        with _errors_in_words(), _run_of_its_own(studio) as run_id:
             path = _path(studio, clip)
             studio.bring(run_id, [path])
             found = studio.look_into(path)
@@ -57,7 +57,7 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
         The method is "transfer", "stitch", or "" for what the preset and the pack say. Until it is finished, video and
         manifest are null. /delete_run deletes the run; whoever hangs up before the end leaves nothing.
         """
-        with _told(), _run_of_its_own(studio) as run_id:
+        with _errors_in_words(), _run_of_its_own(studio) as run_id:
             config.preset(preset, studio.models.pack.schedules, method or None)  # both as they are, or not at all
             edits, _ = parse_edits([part for part in directions.split(",") if part.strip()], ranged=False)
             path = _path(studio, clip)
@@ -78,7 +78,7 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
 
     def directions(pack: str = "") -> list[dict[str, Any]]:
         """The cards of the directions of the pack that is served: name, title, what a factor above and below 0 does."""
-        with _told():
+        with _errors_in_words():
             served = studio.models.pack.name
             if pack not in ("", served):
                 raise StitError(f"This server has the pack '{served}', not '{pack}'.", "Leave the pack out.")
@@ -86,7 +86,7 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
 
     def delete_run(run: str) -> bool:
         """Delete everything of a run: the uploaded clip, the video, all that was made on the way."""
-        with _told():
+        with _errors_in_words():
             studio.runs.get(run)
             studio.delete(run)
             return True
@@ -95,7 +95,7 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _errors_in_words() -> Iterator[None]:
     """Errors that a caller can mend reach the caller in words."""
     try:
         yield
@@ -111,7 +111,7 @@ def _path(studio: Studio, clip: Any) -> Path:
     if not isinstance(path, str):
         names = ", ".join(f"'{name}'" for name in studio.samples) or "none"
         raise StitError("This is no clip.", f'Give handle_file("clip.mp4"), or the name of a sample: {names}.')
-    return studio.visits.check_served(Path(path))
+    return studio.folders.check_served(Path(path))
 
 
 @contextmanager

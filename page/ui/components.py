@@ -26,7 +26,7 @@ MOST_CHOSEN = 40  # directions at once
 LARGEST_FACTOR = 100.0  # of EditConfig
 
 
-def build_part(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:
+def build_widget(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:
     """A widget of page/ui/widgets: `name`.html with `name`.js; `props`: see the script's first lines."""
     return gr.HTML(
         value,
@@ -71,7 +71,7 @@ def read_trim(value: Any, seconds: float) -> tuple[float | None, float | None]:
     return (start, end) if end is None or end > (start or 0.0) else (None, None)
 
 
-def read_settings_part(value: Any) -> dict[str, dict[str, Any]]:
+def read_changed_settings(value: Any) -> dict[str, dict[str, Any]]:
     """What the settings sent: {stage: {setting: value}}, lists as tuples; RunConfig checks the rest."""
     changes = value.get("changes") if isinstance(value, Mapping) else None
     if not isinstance(changes, Mapping):

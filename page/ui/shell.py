@@ -20,7 +20,7 @@ from page.studio.queue import Status
 from page.studio.runs import RunState
 from page.studio.studio import Studio
 from page.ui import words
-from page.ui.components import build_part
+from page.ui.components import build_widget
 from stit_core.errors import Cancelled, StitError
 
 LOG = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ Update = dict[Any, Any]
 P = ParamSpec("P")
 
 
-def told(handler: Callable[P, Any]) -> Callable[P, Any]:
+def shows_errors(handler: Callable[P, Any]) -> Callable[P, Any]:
     """Make a handler end in words whatever happens; what a newer call has overtaken changes nothing."""
 
     @functools.wraps(handler)
@@ -64,7 +64,7 @@ class Shell:
         self.run_id = _signal("run")  # in the browser: what the server keeps of a tab is lost with its connection
         self.ended, self.fit, self.feed, self.timed = (_signal(name) for name in ("ended", "fit", "feed", "timed"))
         self.sure = gr.Textbox(visible=False)
-        self.job = build_part("job", {}, "status", server_functions=[tell_job(studio)])
+        self.job = build_widget("job", {}, "status", server_functions=[answer_job(studio)])
 
     def build_steps(self) -> gr.Walkthrough:
         """The way between the steps, for the steps to be put into."""
@@ -74,7 +74,7 @@ class Shell:
     def build_visit(self) -> None:
         """The run's address and the button that deletes the visitor's data."""
         with gr.Row(elem_id="visit"):
-            self.address = build_part("address", "", "address")
+            self.address = build_widget("address", "", "address")
             self.delete_button = gr.Button("Delete my data now", size="sm", scale=0, elem_id="delete")
 
     def wire(self, page: gr.Blocks) -> Any:
@@ -89,7 +89,7 @@ class Shell:
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
-    @told
+    @shows_errors
     def arrive(self, request: gr.Request) -> Update:
         """Begin a run, or bring back the one that the address names."""
         state = self.studio.arrive(request.query_params.get("run"))
@@ -100,7 +100,7 @@ class Shell:
             self.job: {"run": state.id},
         }
 
-    @told
+    @shows_errors
     def hand_on(self, run_id: str, event: gr.EventData) -> Update:
         """Signal what is new; the end of a job that had ended before the tab was opened is not."""
         now = news(last_status(self.studio, run_id), self.studio.ready)
@@ -112,13 +112,13 @@ class Shell:
             self.ended: gr.skip() if old else now["ended"],
         }
 
-    @told
+    @shows_errors
     def stop(self, run_id: str) -> None:
         """Stop the visitor's own job."""
         if not self.studio.stop(run_id):
             gr.Info("Nothing is at work.", duration=3)
 
-    @told
+    @shows_errors
     def delete(self, run_id: str, sure: str) -> Update:
         """Delete the run with all its files; the page then begins anew."""
         if sure != "yes":
@@ -183,7 +183,7 @@ def first_step(state: RunState) -> int:
     return EDIT if state.tuned else ALIGN if state.aligned else CLIP
 
 
-def tell_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
+def answer_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
     """What the part "job" calls, outside gradio's queue: how the job of a run goes."""
 
     def job_state(asked: Any) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import Any
 import gradio as gr
 
 from page.ui import words
-from page.ui.components import build_html, build_part, data_url, read_index
+from page.ui.components import build_html, build_widget, data_url, read_index
+from page.ui.picture_rows import pictures
 from page.ui.plots import jitter_plot
-from page.ui.shell import ALIGN, LIGHT, PREVIEWS, TUNE, Shell, Update, told
-from page.ui.step_pieces import pictures
+from page.ui.shell import ALIGN, LIGHT, PREVIEWS, TUNE, Shell, Update, shows_errors
 from stit_core.config import AlignmentConfig
 
 CROPS = 12
@@ -30,7 +30,7 @@ class AlignStep:
         self.crops = build_html(elem_id="crops")
         with gr.Column(elem_id="several"):  # page.css hides it as long as there is nothing to pick
             build_html(words.heading("Several people", "Pick the one to edit."))
-            self.faces = build_part("picker", {}, "faces", legend="Faces in the clip")
+            self.faces = build_widget("picker", {}, "faces", legend="Faces in the clip")
         with gr.Accordion("Steadiness and framing", open=False, elem_id="smoothing"), gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=280):
                 self.sliders = [
@@ -62,19 +62,19 @@ class AlignStep:
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
-    @told
+    @shows_errors
     def restore(self, run_id: str) -> Update:
         """Show the crops of a run that came back."""
         return self._shown(run_id) if self.studio.state(run_id).aligned else {self.notice: ""}
 
-    @told
+    @shows_errors
     def after(self, run_id: str, ended: str) -> Update:
         """A job came to its end: if it found the face, show it."""
         if not ended.startswith("align done"):
             return {self.notice: gr.skip()}
         return {**self._shown(run_id), **self.shell.go(ALIGN)}
 
-    @told
+    @shows_errors
     def measure(self, run_id: str) -> Update:
         """How steady the crops of the stored settings are."""
         state = self.studio.state(run_id)
@@ -82,19 +82,19 @@ class AlignStep:
             return {self.jitter: gr.skip()}
         return self._tried(run_id, state.center_sigma, state.xy_sigma, state.scale, changed=False)
 
-    @told
+    @shows_errors
     def attempt(self, run_id: str, center_sigma: float, xy_sigma: float, scale: float) -> Update:
         """Show at once what the sliders would do."""
         state = self.studio.state(run_id)
         changed = (center_sigma, xy_sigma, scale) != (state.center_sigma, state.xy_sigma, state.scale)
         return self._tried(run_id, center_sigma, xy_sigma, scale, changed)
 
-    @told
+    @shows_errors
     def apply(self, run_id: str, center_sigma: float, xy_sigma: float, scale: float) -> Update:
         """Cut the crops anew."""
         return self.shell.begin(run_id, "align", center_sigma=center_sigma, xy_sigma=xy_sigma, scale=scale)
 
-    @told
+    @shows_errors
     def pick(self, run_id: str, event: gr.EventData) -> Update:
         """Follow another face."""
         faces = self.studio.faces(run_id)

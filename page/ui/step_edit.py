@@ -9,9 +9,9 @@ import gradio as gr
 from page.studio.runs import RunState
 from page.ui import words
 from page.ui.advanced import describe_settings, keep_known
-from page.ui.components import build_html, build_part, data_url, read_factors, read_settings_part
-from page.ui.shell import LIGHT, PREVIEWS, WATCH, Shell, Update, told
-from page.ui.step_pieces import thumbnail
+from page.ui.components import build_html, build_widget, data_url, read_changed_settings, read_factors
+from page.ui.picture_rows import thumbnail
+from page.ui.shell import LIGHT, PREVIEWS, WATCH, Shell, Update, shows_errors
 from stit_core.directions.library import Card
 
 FACTOR_LIMIT = 3.0  # of a slider, where heads-256 looks right; what is typed may lie beyond
@@ -31,15 +31,15 @@ class EditStep:
                         "Change the face", "Move a slider and see it at once. Drag across a picture to compare."
                     )
                 )
-                self.wipe = build_part("wipe", {}, "wipe")
-                self.regions = build_part("picker", {}, "regions", legend="Where the face is changed")
+                self.wipe = build_widget("wipe", {}, "wipe")
+                self.regions = build_widget("picker", {}, "regions", legend="Where the face is changed")
                 self.notice = build_html(elem_id="edit-notice", elem_classes="notices")
                 self.make = gr.Button("Make the video", variant="primary", elem_id="make")
             with gr.Column(scale=2, min_width=300):
-                self.dials = build_part("dials", {}, "dials")
+                self.dials = build_widget("dials", {}, "dials")
         with gr.Accordion("Advanced: every other setting", open=False, elem_id="advanced"):
             self.mark = gr.Checkbox(False, label="Write “AI-edited” visibly into the picture", elem_id="mark")
-            self.settings = build_part("settings", {}, "settings")
+            self.settings = build_widget("settings", {}, "settings")
 
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
@@ -66,7 +66,7 @@ class EditStep:
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
-    @told
+    @shows_errors
     def restore(self, run_id: str) -> Update:
         """Show the choices of a run that came back."""
         state = self.studio.state(run_id)
@@ -76,46 +76,46 @@ class EditStep:
             **self._by_method(state),
         }
 
-    @told
+    @shows_errors
     def show_method(self, run_id: str) -> Update:
         """What the preset and the method leave to choose."""
         return self._by_method(self.studio.state(run_id)) if run_id else {self.regions: gr.skip()}
 
-    @told
+    @shows_errors
     def choose_region(self, run_id: str, event: gr.EventData) -> Update:
         """Change another part of the face."""
         if event.id in words.REGION_WORDS:
             self.studio.change(run_id, region=event.id)
         return {self.regions: self._regions(self.studio.state(run_id))}
 
-    @told
+    @shows_errors
     def show_cards(self, run_id: str) -> Update:
         """The cards with their pictures, which may have to be drawn first."""
         factors = dict(self.studio.state(run_id).edits)  # dials that are off the screen know only the last value
         return {self.dials: {"factors": factors, "offer": self._offer(run_id, pictures=True)}}
 
-    @told
+    @shows_errors
     def move(self, run_id: str, sent: Any) -> None:
         """A slider was moved: keep the choice."""
         self.studio.change(run_id, edits=read_factors(sent))
 
-    @told
+    @shows_errors
     def preview(self, run_id: str) -> Update:
         """Show the stored choice on a few frames."""
         return self._previewed(run_id) if run_id else {self.wipe: gr.skip()}
 
-    @told
+    @shows_errors
     def set_mark(self, run_id: str, mark: bool) -> None:
         """The visible mark, on or off."""
         self.studio.change(run_id, mark=bool(mark))
 
-    @told
+    @shows_errors
     def set_advanced(self, run_id: str, sent: Any) -> Update:
         """Keep changed settings."""
-        self.studio.change(run_id, advanced=keep_known(read_settings_part(sent)))
+        self.studio.change(run_id, advanced=keep_known(read_changed_settings(sent)))
         return {self.notice: ""}
 
-    @told
+    @shows_errors
     def start(self, run_id: str, sent: Any) -> Update:
         """Make the video; while the fit is still being made, it follows that."""
         choices: dict[str, Any] = {}
@@ -123,7 +123,7 @@ class EditStep:
             choices["edits"] = read_factors(sent)
         return {**self.shell.begin(run_id, "edit", **choices), **self.shell.go(WATCH)}
 
-    @told
+    @shows_errors
     def learned(self, run_id: str, ended: str) -> Update:
         """A job came to its end: offer a direction that was just learned."""
         return self.show_cards(run_id) if ended.startswith("train done") else {self.dials: gr.skip()}

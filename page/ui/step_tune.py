@@ -7,10 +7,10 @@ from typing import Any
 import gradio as gr
 
 from page.ui import words
-from page.ui.components import build_html, build_part
+from page.ui.components import build_html, build_widget
+from page.ui.picture_rows import triple
 from page.ui.plots import loss_plot
-from page.ui.shell import EDIT, LIGHT, PREVIEWS, Shell, Update, told
-from page.ui.step_pieces import triple
+from page.ui.shell import EDIT, LIGHT, PREVIEWS, Shell, Update, shows_errors
 
 FIT_NAMES = ("Source", "First guess", "Tuned")
 
@@ -24,9 +24,9 @@ class TuneStep:
         build_html(words.heading("Learn the face", intro))
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=280):
-                self.presets = build_part("picker", self._presets("balanced", None), "presets", legend="How thorough")
+                self.presets = build_widget("picker", self._presets("balanced", None), "presets", legend="How thorough")
                 build_html(words.heading("How is the face changed?"))
-                self.methods = build_part("picker", {}, "methods", legend="Method")
+                self.methods = build_widget("picker", {}, "methods", legend="Method")
                 self.begin = gr.Button("Start", variant="primary", elem_id="tune")
                 self.onward = gr.Button("Choose the edit", elem_id="to-edit")
                 hint = "There is no need to wait: the edit can be chosen meanwhile."
@@ -52,37 +52,37 @@ class TuneStep:
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
-    @told
+    @shows_errors
     def restore(self, run_id: str) -> Update:
         """Show how far the tuning of the stored choices is."""
         return {**self._shown(run_id), **self._preset_update(run_id)}
 
-    @told
+    @shows_errors
     def show_presets(self, run_id: str) -> Update:
         """Tell the times, once the machine has been timed."""
         return self._preset_update(run_id) if run_id else {self.presets: gr.skip()}
 
-    @told
+    @shows_errors
     def choose(self, run_id: str, event: gr.EventData) -> Update:
         """Another preset."""
         if event.id in words.PRESET_WORDS:
             self.studio.change(run_id, preset=event.id)
         return {**self._shown(run_id), **self._preset_update(run_id)}
 
-    @told
+    @shows_errors
     def choose_method(self, run_id: str, event: gr.EventData) -> Update:
         """The other method, whose tuning is another."""
         if event.id in words.METHOD_WORDS:
             self.studio.change(run_id, method=event.id)
         return {**self._shown(run_id), **self._preset_update(run_id)}
 
-    @told
+    @shows_errors
     def start(self, run_id: str) -> Update:
         """Tune, or go on where it was stopped."""
         job = self.shell.begin(run_id, "tune")
         return {**job, self.begin: gr.Button("At work", interactive=False), self.onward: gr.Button(variant="primary")}
 
-    @told
+    @shows_errors
     def show_fit(self, run_id: str) -> Update:
         """The newest picture and the loss so far."""
         return self._shown(run_id)

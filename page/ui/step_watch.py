@@ -9,9 +9,9 @@ import gradio as gr
 
 from page.studio.runs import Output
 from page.ui import words
-from page.ui.components import build_html, build_part
+from page.ui.components import build_html, build_widget
 from page.ui.player import beside, build_player, named
-from page.ui.shell import EDIT, LIGHT, TUNE, Shell, Update, told
+from page.ui.shell import EDIT, LIGHT, TUNE, Shell, Update, shows_errors
 
 SOURCE = {"id": "", "title": "The source", "text": "As it was filmed"}
 
@@ -32,10 +32,10 @@ class WatchStep:
         with gr.Row(elem_classes="columns"):  # page.css hides what has nothing to pick
             with gr.Column(elem_id="earlier", min_width=280):
                 build_html(words.heading("Made so far"))
-                self.outputs = build_part("picker", {}, "outputs", legend="Videos made so far")
+                self.outputs = build_widget("picker", {}, "outputs", legend="Videos made so far")
             with gr.Column(elem_id="beside", min_width=280):
                 build_html(words.heading("Compare with"))
-                self.against = build_part("picker", {}, "against", legend="What the left of the player shows")
+                self.against = build_widget("picker", {}, "against", legend="What the left of the player shows")
 
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
@@ -53,7 +53,7 @@ class WatchStep:
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
-    @told
+    @shows_errors
     def restore(self, run_id: str, outputs: Any, against: Any) -> Update:
         """Show the video that was looked at, or the newest, or the work on it, of a run that came back."""
         state = self.studio.state(run_id)
@@ -61,14 +61,14 @@ class WatchStep:
             return {self.player: state.last.feed_id or ""}
         return self._shown(state.outputs, _chosen(outputs), _chosen(against))
 
-    @told
+    @shows_errors
     def follow(self, feed_id: str) -> Update:
         """Frames of a new video begin to come."""
         if not feed_id:
             return {self.player: gr.skip()}
         return self._nothing(feed_id)
 
-    @told
+    @shows_errors
     def after(self, run_id: str, ended: str) -> Update:
         """A job came to its end: show the video that it made, whole or in part."""
         if not ended.startswith("edit"):
@@ -79,12 +79,12 @@ class WatchStep:
             return {**self._shown(state.outputs), self.notice: notice}
         return self._shown(state.outputs)
 
-    @told
+    @shows_errors
     def show_earlier(self, run_id: str, against: Any, event: gr.EventData) -> Update:
         """Another of the videos made so far."""
         return self._shown(self.studio.state(run_id).outputs, str(event.id), _chosen(against))
 
-    @told
+    @shows_errors
     def compare(self, run_id: str, outputs: Any, event: gr.EventData) -> Update:
         """The source, or another of the videos, beside the one that is shown."""
         return self._shown(self.studio.state(run_id).outputs, _chosen(outputs), str(event.id))

@@ -7,11 +7,11 @@ from typing import Any
 
 import gradio as gr
 
-from page.studio.training import Lesson, start_training
+from page.studio.training import TrainingRequest, start_training
 from page.ui import words
 from page.ui.components import build_html, read_uploads
-from page.ui.shell import LIGHT, PREVIEWS, Shell, Update, told
-from page.ui.step_pieces import thumbnail
+from page.ui.picture_rows import thumbnail
+from page.ui.shell import LIGHT, PREVIEWS, Shell, Update, shows_errors
 from stit_core.directions.library import Card
 
 HOW = """
@@ -33,8 +33,8 @@ class DirectionsTab:
                 "Directions", "What can be changed with this model pack, and how well each change was learned."
             )
         )
-        lesson = gr.Accordion("Train one from your own pictures", open=False, elem_id="lesson")
-        with lesson, gr.Row(elem_classes="columns"):
+        form = gr.Accordion("Train one from your own pictures", open=False, elem_id="lesson")
+        with form, gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320):
                 gr.Markdown(HOW)
                 with gr.Row():
@@ -67,28 +67,28 @@ class DirectionsTab:
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
-    @told
+    @shows_errors
     def show(self, run_id: str) -> Update:
         """All directions of the pack, and those of the visitor's own."""
         cards = "".join(self._card(run_id, card) for card in self.studio.cards(run_id=run_id))
         return {self.library: f'<div class="library">{cards}</div>'}
 
-    @told
+    @shows_errors
     def bring(self, run_id: str, sent: Any) -> None:
         """Pictures were uploaded, which the run has to delete even if nothing is ever learned from them."""
         self.studio.bring(run_id, read_uploads(sent))
 
-    @told
+    @shows_errors
     def train(
         self, run_id: str, name: Any, negative: Any, positive: Any, archive: Any, below: Any, above: Any
     ) -> Update:
         """Learn a direction from the uploaded pictures."""
         texts = [str(text or "").strip() for text in (name, negative, positive)]
         zipped = next(iter(read_uploads(archive)), None)
-        lesson = Lesson(texts[0], texts[1], texts[2], zipped, read_uploads(below), read_uploads(above))
-        return {self.notice: "", **self.shell.watch(run_id, start_training(self.studio, run_id, lesson))}
+        request = TrainingRequest(texts[0], texts[1], texts[2], zipped, read_uploads(below), read_uploads(above))
+        return {self.notice: "", **self.shell.watch(run_id, start_training(self.studio, run_id, request))}
 
-    @told
+    @shows_errors
     def after(self, run_id: str, ended: str) -> Update:
         """A job came to its end: if it learned a direction, show it with what is to be known of it."""
         if not ended.startswith("train"):

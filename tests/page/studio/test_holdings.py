@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from page.studio.holdings import FEEDS, LATENTS, LESSONS, UPLOADS
+from page.studio.holdings import FEEDS, LATENTS, TRAININGS, UPLOADS
 from page.studio.runs import MOST_OUTPUTS
 from page.studio.studio import Studio
-from page.studio.training import Lesson, start_training
+from page.studio.training import TrainingRequest, start_training
 from stit_core.errors import StitError, StoreError
 from tests.support.drawn_face import write_clip
 from tests.support.labelled_sets import apart, write_set
@@ -59,12 +59,12 @@ def files_below(top: Path) -> set[str]:
     return {str(path.relative_to(top)) for path in top.rglob("*") if not path.is_dir()}
 
 
-def lesson_of(studio: Studio, pictures: Path) -> Lesson:
+def request_of(studio: Studio, pictures: Path) -> TrainingRequest:
     """What the page sends of two uploaded folders."""
     below, above = (
         tuple(upload(studio, path) for path in sorted((pictures / label).iterdir())) for label in ("serious", "smiling")
     )
-    return Lesson("grin", "serious", "smiling", None, below, above)
+    return TrainingRequest("grin", "serious", "smiling", None, below, above)
 
 
 def delete(studio: Studio, run_id: str) -> None:
@@ -103,10 +103,10 @@ def test_nothing_that_was_made_from_what_a_visitor_brought_outlives_the_run(
         studio.change(run, edits=(("age", 1.0),))
         assert finish(studio, run, "edit").state == "stopped"
     studio.bring(run, [upload(studio, path) for path in sorted(pictures.glob("*/*0_0.png"))])  # nothing comes of these
-    start_training(studio, run, lesson_of(studio, pictures))
+    start_training(studio, run, request_of(studio, pictures))
     assert ended(studio, run).state == "done"
     archive = shutil.make_archive(str(tmp_path / "faces"), "zip", pictures)
-    start_training(studio, run, Lesson("smirk", "serious", "smiling", upload(studio, Path(archive))))
+    start_training(studio, run, TrainingRequest("smirk", "serious", "smiling", upload(studio, Path(archive))))
     assert ended(studio, run).state == "done"
     studio.set_clip(run, upload(studio, write_clip(tmp_path / "other.mp4", frames=3)))
     assert any((studio.settings.private / run / LATENTS).rglob("*.npz"))
@@ -127,12 +127,12 @@ def test_a_later_clip_and_a_training_leave_no_copies_of_what_they_need_no_more(
     assert not first.exists()
     studio.set_clip(run, upload(studio, write_clip(tmp_path / "other.mp4", frames=3)))
     assert not refused.exists()
-    lesson = lesson_of(studio, pictures)
-    start_training(studio, run, lesson)
-    for path in (*lesson.below, *lesson.above):
+    request = request_of(studio, pictures)
+    start_training(studio, run, request)
+    for path in (*request.below, *request.above):
         path.unlink()  # the job has its own
     assert ended(studio, run).state == "done"
-    assert not any((studio.settings.private / run / LESSONS).iterdir())
+    assert not any((studio.settings.private / run / TRAININGS).iterdir())
     studio.delete(run)
 
 
@@ -154,7 +154,7 @@ def test_a_run_keeps_what_belongs_to_its_outputs_and_no_more(
     run = begin(studio, face_clip, edits=SMILE).id
     assert finish(studio, run, "edit").state == "done"
     (first,) = studio.state(run).outputs
-    feeds, made = studio.visits.private(run) / FEEDS, studio.visits.outputs(run)
+    feeds, made = studio.folders.private(run) / FEEDS, studio.folders.outputs(run)
     for number in range(MOST_OUTPUTS + 2):
         copied = feeds / f"copy{number}"
         shutil.copytree(str(first.feed), copied)
@@ -183,7 +183,7 @@ def test_a_run_over_its_quota_lets_go_of_its_earlier_clips_and_then_says_so(
     finish(studio, run, "align")
     studio.set_clip(run, upload(studio, write_clip(tmp_path / "other.mp4", frames=3)))
     finish(studio, run, "align")
-    store = studio.visits.store(run)
+    store = studio.folders.store(run)
     assert len(store.list_runs()) == 2
     size = studio.holdings.size(run)
     tight = make_studio(studio.settings.root, run_gb=(size - 1) / 1e9)
@@ -236,9 +236,9 @@ def test_a_damaged_list_of_uploads_harms_nothing(studio: Studio, face_clip: Path
     run = begin(studio, face_clip).id
     secret = studio.settings.root.parent / "secret"
     secret.write_text("x")
-    (studio.visits.private(run) / UPLOADS).write_text(text)
+    (studio.folders.private(run) / UPLOADS).write_text(text)
     studio.delete(run)
-    assert not studio.visits.known(run)
+    assert not studio.folders.known(run)
     assert secret.exists()
     secret.unlink()
     assert (studio.settings.served / "samples").is_dir()

@@ -10,7 +10,7 @@ from PIL import Image
 from page.studio.estimates import duration
 from page.studio.folders import new_id
 from page.studio.studio import Studio
-from page.studio.training import Lesson, start_training
+from page.studio.training import TrainingRequest, start_training
 from page.ui import words
 from page.ui.advanced import keep_known
 from stit_core.errors import StitError
@@ -44,10 +44,10 @@ def test_a_job_of_days_is_refused_and_the_queue_stays_free(
 
 
 def test_it_is_refused_on_a_machine_that_was_timed_too(studio: Studio, face_clip: Path) -> None:
-    studio.machine.measure()
+    studio.estimator.measure()
     state = begin(studio, face_clip, edits=SMILE, method="stitch", advanced={"stitching": {"steps": 10_000}})
     tight = make_studio(studio.settings.root, job_minutes=0.05)
-    tight._machine, tight._models = studio.machine, studio.models
+    tight._estimator, tight._models = studio.estimator, studio.models
     with pytest.raises(StitError, match="a job may take 3 s"):
         tight.start(state.id, "edit")
 
@@ -61,7 +61,7 @@ def test_what_fits_is_done_and_nothing_is_said_of_it(studio: Studio, face_clip: 
 def test_what_is_there_already_is_not_counted(studio: Studio, face_clip: Path) -> None:
     state = begin(studio, face_clip, edits=SMILE)
     config = studio.config(state)
-    plan = studio.machine.plan("edit", config, 6)
+    plan = studio.estimator.plan("edit", config, 6)
     assert finish(studio, state.id, "tune").state == "done"
     assert 0 < studio._left(studio.state(state.id), plan) <= sum(plan.values()) - plan["tune"]
 
@@ -70,9 +70,10 @@ def test_a_direction_of_too_many_pictures_is_refused(studio: Studio) -> None:
     folder = studio.settings.served / new_id()
     folder.mkdir(parents=True)
     Image.new("RGB", (8, 8)).save(folder / "x.png")
-    lesson = Lesson("glasses", "without", "with", None, (folder / "x.png",) * 9000, (folder / "x.png",) * 9000)
+    many = (folder / "x.png",) * 9000
+    request = TrainingRequest("glasses", "without", "with", None, many, many)
     with pytest.raises(StitError, match=r"about 1\.5 hours") as refused:
-        start_training(studio, studio.arrive().id, lesson)
+        start_training(studio, studio.arrive().id, request)
     assert "fewer pictures" in refused.value.hint
 
 

@@ -131,7 +131,7 @@ def test_the_trim_is_judged_from_one_look(studio: Studio, face_clip: Path) -> No
     assert facts.face_share == 1.0
     assert not facts.too_long
     assert facts.estimates is None, "the machine was not timed yet"
-    studio.machine.measure()
+    studio.estimator.measure()
     estimates = studio.trim_facts(run.id, None, None).estimates
     assert estimates is not None
     assert 0 < estimates["draft"] < estimates["paper"]
@@ -206,7 +206,7 @@ def test_before_the_alignment_previews_say_what_to_do(studio: Studio, face_clip:
         with pytest.raises(StitError, match="Align"):
             call(run.id)
     assert studio.fit_preview(run.id) is None
-    assert not (studio.visits.private(run.id) / "frames").exists()
+    assert not (studio.folders.private(run.id) / "frames").exists()
     assert (studio.state(run.id).aligned, studio.state(run.id).tuned) == (False, False)
 
 
@@ -226,7 +226,7 @@ def test_other_smoothing_is_shown_without_doing_the_stage_again(studio: Studio, 
     assert smooth.mean_after < smooth.mean_before
     wide = studio.smoothing(aligned, 4.0, 4.0, 1.4, count=2)
     assert not np.array_equal(wide.crops[0][0], smooth.crops[0][0])
-    assert len(list(studio.visits.private(aligned).glob("*/align-*"))) == 1, "nothing was stored"
+    assert len(list(studio.folders.private(aligned).glob("*/align-*"))) == 1, "nothing was stored"
 
 
 def test_a_previewed_crop_is_nearly_the_crop(studio: Studio, aligned: str) -> None:
@@ -283,12 +283,12 @@ def test_without_a_factor_the_preview_is_the_source(studio: Studio, aligned: str
 
 
 def test_a_newer_preview_ends_the_older_one(studio: Studio, aligned: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = studio.bench(aligned)
-    frames = bench._frames()
+    opened = studio.clip_previews(aligned)
+    frames = opened._frames()
     whole = frames.show
 
     def overtaken(*values: object) -> list:
-        bench._ticket += 1  # as a newer request does, while this one is at work
+        opened._ticket += 1  # as a newer request does, while this one is at work
         return whole(*values)
 
     monkeypatch.setattr(frames, "show", overtaken)
@@ -370,7 +370,7 @@ def test_choices_that_come_with_a_job_are_kept_only_if_it_begins(studio: Studio,
     studio.change(aligned, scale=before.scale)
 
 
-# --- Jobs ---------------------------------------------------------------------------------------------------------
+# --- JobQueue ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_video_is_made_with_all_that_the_page_shows(studio: Studio, edited: str) -> None:
@@ -406,7 +406,7 @@ def test_the_page_gives_the_same_as_the_command_line(
     output = surroundings / "line.mp4"
     arguments = ["edit", str(face_clip), "-d", "smile=2", "--preset", "draft", "--pack", "tiny", "-o", str(output)]
     assert main([*arguments, "--device", "cpu"]) == 0
-    ours = sorted(studio.visits.private(edited).glob("*/stitch-*/crops/*.png"))
+    ours = sorted(studio.folders.private(edited).glob("*/stitch-*/crops/*.png"))
     theirs = sorted((surroundings / "runs").glob("*/stitch-*/crops/*.png"))
     assert len(ours) == len(theirs) == 6
     assert [path.read_bytes() for path in ours] == [path.read_bytes() for path in theirs]
@@ -533,7 +533,7 @@ def test_a_new_run_has_the_packs_method_and_an_older_one_is_stitched(
     studio: Studio, face_clip: Path, edited: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new = begin(studio, face_clip)
-    file = studio.visits.private(edited) / "page.json"
+    file = studio.folders.private(edited) / "page.json"
     kept = file.read_text()
     record = json.loads(kept)
     for part in (record, *record["outputs"]):
@@ -559,9 +559,9 @@ def test_the_tuning_belongs_to_its_method(studio: Studio, transferred: str) -> N
 def test_a_tuning_for_the_transfer_is_ready_for_edits(studio: Studio, face_clip: Path) -> None:
     run = begin(studio, face_clip, method="transfer")
     assert finish(studio, run.id, "tune").state == "done"
-    bench = studio.bench(run.id)
-    assert all(bench.pipeline.has(bench.clip, stage) for stage in ("tune", "register", "masks"))
-    shutil.rmtree(next(studio.visits.private(run.id).glob("*/register-*")))
+    opened = studio.clip_previews(run.id)
+    assert all(opened.pipeline.has(opened.clip, stage) for stage in ("tune", "register", "masks"))
+    shutil.rmtree(next(studio.folders.private(run.id).glob("*/register-*")))
     assert not studio.state(run.id).tuned, "a preview would have to begin with that"
     assert finish(studio, run.id, "tune").state == "done"
     assert studio.state(run.id).tuned
@@ -573,8 +573,8 @@ def test_the_preview_of_a_transfer_is_the_finished_frame(
     """Whatever was looked at before, and in whatever order."""
     monkeypatch.setattr("page.studio.edit_previews.REGION_SIDE", 10_000)
     monkeypatch.setattr("page.studio.crops.REGION", 100.0)  # the whole frame
-    bench = studio.bench(transferred)
-    pipeline, clip = bench.pipeline.with_config(studio.config(studio.runs.get(transferred))), bench.clip
+    opened = studio.clip_previews(transferred)
+    pipeline, clip = opened.pipeline.with_config(studio.config(studio.runs.get(transferred))), opened.clip
     made = pipeline.stitch(clip)
     assert "stitch" in pipeline.cached
     for edits in (SMILE, (("age", -3.0),), SMILE):
@@ -602,7 +602,7 @@ def test_before_the_tuning_a_transfer_is_shown_frame_by_frame(studio: Studio, fa
     assert still is not None
     for key in still.pictures:
         assert np.abs(key.before.astype(int) - key.after).max() <= 1, "without a change the source keeps its pixels"
-    assert not list(studio.visits.private(run.id).glob("*/register-*")), "nothing was stored"
+    assert not list(studio.folders.private(run.id).glob("*/register-*")), "nothing was stored"
 
 
 def test_a_transfer_is_watched_while_it_is_made_and_a_stop_leaves_a_part(
@@ -631,7 +631,7 @@ def test_a_transfer_is_watched_while_it_is_made_and_a_stop_leaves_a_part(
 
 def test_the_time_that_is_told_is_that_of_the_method(studio: Studio, face_clip: Path) -> None:
     run = begin(studio, face_clip, method="stitch", preset="balanced")
-    studio.machine.measure()
+    studio.estimator.measure()
     stitch = studio.trim_facts(run.id, None, None).estimates
     studio.change(run.id, method="transfer")
     transfer = studio.trim_facts(run.id, None, None).estimates
@@ -639,7 +639,7 @@ def test_the_time_that_is_told_is_that_of_the_method(studio: Studio, face_clip: 
     assert transfer is not None
     assert transfer["paper"] == stitch["paper"]
     assert transfer["balanced"] != stitch["balanced"]
-    plan = studio.machine.plan("tune", studio.config(studio.state(run.id)), 6)
+    plan = studio.estimator.plan("tune", studio.config(studio.state(run.id)), 6)
     assert list(plan) == ["frames", "landmarks", "align", "invert", "tune", "register", "masks"]
 
 
@@ -681,7 +681,7 @@ def test_an_id_from_outside_is_never_taken_over(studio: Studio, asked: object) -
 
 def test_without_the_id_there_is_nothing(studio: Studio, edited: str) -> None:
     other = studio.arrive()
-    for call in (studio.crops, studio.faces, studio.preflight, studio.bench):
+    for call in (studio.crops, studio.faces, studio.preflight, studio.clip_previews):
         with pytest.raises(StitError):
             call(other.id)
     for stranger in (new_id(), "", edited[:-1]):
@@ -759,7 +759,7 @@ def test_jobs_wait_for_each_other(studio: Studio, face_clip: Path) -> None:
 
 def test_a_run_has_directions_of_its_own(studio: Studio, aligned: str) -> None:
     vector = make_direction(9)
-    save_direction(studio.pack, vector, Card("mine", title="Mine"), own_root(studio.visits, aligned))
+    save_direction(studio.pack, vector, Card("mine", title="Mine"), own_root(studio.folders, aligned))
     stranger = studio.arrive().id
     assert [card.name for card in studio.cards(run_id=aligned)] == ["age", "mine", "smile"]
     for cards in (studio.cards(), studio.cards(run_id=stranger)):
@@ -783,7 +783,7 @@ def test_a_run_has_directions_of_its_own(studio: Studio, aligned: str) -> None:
 
 
 def test_directions_that_overlap_are_told(studio: Studio, aligned: str) -> None:
-    root = own_root(studio.visits, aligned)
+    root = own_root(studio.folders, aligned)
     save_direction(studio.pack, make_direction(1) * 1.1, Card("grin"), root)
     told = studio.overlaps((("smile", 2.0), ("grin", 2.0)), aligned)
     assert len(told) == 1

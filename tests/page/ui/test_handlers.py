@@ -161,13 +161,13 @@ def test_only_an_end_that_the_tab_did_not_find_is_signalled(
 
 
 def test_a_job_that_the_servers_end_interrupted_is_told_to_a_tab_that_stayed_open(steps: dict[str, Any]) -> None:
-    from page.ui.shell import last_status, tell_job
+    from page.ui.shell import answer_job, last_status
 
     studio = steps["Shell"].studio
     run = studio.arrive().id
     assert last_status(studio, run) is None
     studio.runs.update(run, lambda state: dataclasses.replace(state, last=status("tune", "running", version=5)))
-    told = tell_job(studio)({"run": run})
+    told = answer_job(studio)({"run": run})
     assert (told["working"], told["news"]["ended"]) == (False, "tune interrupted 5")
     assert "started anew" in told["line"]["text"]
     studio.runs.update(run, lambda state: dataclasses.replace(state, last=status("tune", "done")))

@@ -18,7 +18,7 @@ from page.studio.queue import Status
 from page.studio.runs import RunState
 from page.ui import words
 from page.ui.advanced import ELSEWHERE, TITLES, describe_settings, keep_known
-from page.ui.components import read_factors, read_index, read_number, read_settings_part, read_trim
+from page.ui.components import read_changed_settings, read_factors, read_index, read_number, read_trim
 from page.ui.plots import MOST_POINTS, jitter_plot, loss_plot
 from stit_core.config import METHODS, PRESETS, REGIONS, RunConfig, preset
 from stit_core.directions.library import Card
@@ -73,7 +73,7 @@ def test_a_position_that_does_not_exist_is_none(sent: Any) -> None:
 
 def test_settings_keep_their_kinds() -> None:
     sent = {"masks": {"background": [0, 16]}, "stitching": {"steps": 3}, "tuning": {}, "video": "all"}
-    assert read_settings_part({"changes": sent}) == {"masks": {"background": (0, 16)}, "stitching": {"steps": 3}}
+    assert read_changed_settings({"changes": sent}) == {"masks": {"background": (0, 16)}, "stitching": {"steps": 3}}
 
 
 # --- Advanced -----------------------------------------------------------------------------------------------------
@@ -95,7 +95,8 @@ def test_defaults_are_those_of_the_preset_and_are_accepted_again(name: str) -> N
     config = preset(name)
     for part in describe_settings(config):
         for setting in part["settings"]:
-            value = read_settings_part({"changes": {part["stage"]: {setting["name"]: json.loads(setting["default"])}}})
+            changes = {part["stage"]: {setting["name"]: json.loads(setting["default"])}}
+            value = read_changed_settings({"changes": changes})
             assert config.with_changes(value) == config
 
 
@@ -298,19 +299,19 @@ def test_every_part_keeps_out_of_what_gradio_reads_in_templates() -> None:
 
 
 def test_handlers_end_in_words(app: ModuleType, caplog: pytest.LogCaptureFixture) -> None:
-    from page.ui.shell import told
+    from page.ui.shell import shows_errors
 
     def fail(error: Exception) -> None:
         raise error
 
     with pytest.raises(app.gr.Error, match="Take another") as shown:
-        told(fail)(VideoError("<b>x</b>.mp4 is no video.", "Take another."))
+        shows_errors(fail)(VideoError("<b>x</b>.mp4 is no video.", "Take another."))
     assert "<b>" not in str(shown.value)
     with pytest.raises(app.gr.Error, match="went wrong") as shown:
-        told(fail)(KeyError("secret detail"))
+        shows_errors(fail)(KeyError("secret detail"))
     assert "secret" not in str(shown.value)
     assert "secret detail" in caplog.text
-    assert told(fail)(Cancelled("preflight")) == app.gr.skip()
+    assert shows_errors(fail)(Cancelled("preflight")) == app.gr.skip()
 
 
 def test_the_page_shows_what_is_new_once() -> None:
