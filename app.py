@@ -71,7 +71,7 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("Directions") as tab:
                 directions = DirectionsTab(shell, tab)
             with gr.Tab("About"):
-                build_about(studio.pack)
+                build_about(studio.networks.pack)
         shell.build_visit()
         arrival = shell.wire(page)
         for part in (clip, align, tune, edit, watch, directions):

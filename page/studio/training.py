@@ -69,7 +69,7 @@ def start_training(studio: Studio, run_id: str, request: TrainingRequest) -> Sta
         raise DirectionError(message, "Upload a folder for each group, or a zip that holds both.")
     studio.bring(run_id, given)
     plan = _plan(ARCHIVE_PICTURES if request.archive else len(given))
-    studio.check_planned(sum(plan.values()), FEWER)
+    studio.planner.check(sum(plan.values()), FEWER)
     studio.holdings.make_room(studio.runs.get(run_id))
     folder = studio.folders.private(run_id) / TRAININGS / new_id()
 
@@ -102,15 +102,15 @@ def _plan(pictures: int) -> dict[str, float]:
 def _learn(studio: Studio, run_id: str, request: TrainingRequest, folder: Path, job: Job) -> tuple[str, ...]:
     """Train from the pictures in `folder` and store; gives what to know of the result."""
     texts = Texts(positive=request.positive, negative=request.negative)
-    runtime = Runtime(studio.models.device, progress=job.progress, cancel=job.token)
+    runtime = Runtime(studio.networks.models.device, progress=job.progress, cancel=job.token)
     if request.archive is not None:
         pictures = open_pictures(folder / safe_name(request.archive.name))
-        studio.check_planned(sum(_plan(len(pictures.entries)).values()), FEWER)
+        studio.planner.check(sum(_plan(len(pictures.entries)).values()), FEWER)
     else:
         pictures = open_pictures(folder, request.labels)
     root, config = own_root(studio.folders, run_id), DirectionTrainingConfig()
     latents = studio.folders.private(run_id) / LATENTS
-    made = train_directions(pictures, request.name, studio.models, config, runtime, root, texts, cache=latents)
+    made = train_directions(pictures, request.name, studio.networks.models, config, runtime, root, texts, cache=latents)
     return tuple(str(text) for direction in made for text in _warnings(direction.card.training))
 
 

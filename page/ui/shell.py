@@ -103,7 +103,7 @@ class Shell:
     @shows_errors
     def hand_on(self, run_id: str, event: gr.EventData) -> Update:
         """Signal what is new; the end of a job that had ended before the tab was opened is not."""
-        now = news(last_status(self.studio, run_id), self.studio.ready)
+        now = news(last_status(self.studio, run_id), self.studio.networks.ready)
         old = now["ended"] == getattr(event, "before", None)
         return {
             self.fit: now["fit"],
@@ -188,7 +188,7 @@ def answer_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
 
     def job_state(asked: Any) -> dict[str, Any]:
         run_id = asked.get("run") if isinstance(asked, dict) else None
-        status, ready = last_status(studio, run_id), studio.ready
+        status, ready = last_status(studio, run_id), studio.networks.ready
         state = studio.runs.load(run_id)  # after the status: who is told of the end shall find what came of it
         if state is None:  # it was deleted meanwhile
             return {"known": False}

@@ -97,7 +97,7 @@ class AlignStep:
     @shows_errors
     def pick(self, run_id: str, event: gr.EventData) -> Update:
         """Follow another face."""
-        faces = self.studio.faces(run_id)
+        faces = self.studio.previews.faces(run_id)
         index = read_index(event.id, faces)
         if index is None:
             return {self.shell.ended: gr.skip()}
@@ -107,7 +107,7 @@ class AlignStep:
     # --- What is shown --------------------------------------------------------------------------------------------
 
     def _shown(self, run_id: str) -> Update:
-        state, faces = self.studio.state(run_id), self.studio.faces(run_id)
+        state, faces = self.studio.state(run_id), self.studio.previews.faces(run_id)
         items = [
             {"id": at, "image": data_url(face.picture), "alt": "", "text": f"in {100 * face.share:.0f} % of the clip"}
             for at, face in enumerate(faces)
@@ -116,7 +116,7 @@ class AlignStep:
         warnings = state.last.warnings if state.last is not None and state.last.kind == "align" else ()
         center, axes, scale = self.sliders
         return {
-            self.crops: pictures(self.studio.crops(run_id, CROPS)),
+            self.crops: pictures(self.studio.previews.crops(run_id, CROPS)),
             self.faces: {"items": items if len(items) > 1 else [], "chosen": chosen},
             center: state.center_sigma,
             axes: state.xy_sigma,
@@ -126,7 +126,7 @@ class AlignStep:
         }
 
     def _tried(self, run_id: str, center_sigma: float, xy_sigma: float, scale: float, changed: bool) -> Update:
-        smoothing = self.studio.smoothing(run_id, center_sigma, xy_sigma, scale, TRIAL_CROPS)
+        smoothing = self.studio.previews.smoothing(run_id, center_sigma, xy_sigma, scale, TRIAL_CROPS)
         sentence = words.steadiness(smoothing.mean_before, smoothing.mean_after)
         return {
             self.jitter: f'{jitter_plot(smoothing.before, smoothing.after)}<p class="quiet">{sentence}</p>',

@@ -100,7 +100,7 @@ class ClipStep:
         if state.clip is None:
             return {self.notice: ""}
         try:
-            found = self.studio.preflight(run_id)
+            found = self.studio.clips.preflight(run_id)
         except StitError as error:
             text = words.without_folders(str(error))
             return {self.notice: words.notice([text], "failed"), self.onward: gr.Button(interactive=False)}
@@ -113,7 +113,7 @@ class ClipStep:
     @shows_errors
     def move(self, run_id: str, sent: Any) -> Update:
         """A handle of the trim was let go."""
-        start, end = read_trim(sent, self.studio.preflight(run_id).seconds)
+        start, end = read_trim(sent, self.studio.clips.preflight(run_id).seconds)
         self.studio.change(run_id, start=start, end=end)
         return self._facts(run_id, start, end)
 
@@ -121,15 +121,15 @@ class ClipStep:
     def peek(self, run_id: str, event: gr.EventData) -> Update:
         """A frame of a clip that the browser cannot show itself."""
         seconds = read_number(event.seconds) or 0.0
-        still = data_url(self.studio.frame_at(run_id, seconds, FRAME_HEIGHT))
-        state, found = self.studio.state(run_id), self.studio.preflight(run_id)
+        still = data_url(self.studio.clips.frame_at(run_id, seconds, FRAME_HEIGHT))
+        state, found = self.studio.state(run_id), self.studio.clips.preflight(run_id)
         return {self.trim: {**self._ends(state, found), "still": still}}
 
     @shows_errors
     def use_best(self, run_id: str) -> Update:
         """Move the handles to the best part of the clip."""
-        state, found = self.studio.state(run_id), self.studio.preflight(run_id)
-        best = self.studio.trim_facts(run_id, state.start, state.end).best
+        state, found = self.studio.state(run_id), self.studio.clips.preflight(run_id)
+        best = self.studio.clips.trim_facts(run_id, state.start, state.end).best
         if best is None:
             return {self.best: gr.Button(visible=False)}
         start, end = read_trim({"start": best[0], "end": best[1]}, found.seconds)
@@ -147,15 +147,20 @@ class ClipStep:
         """Go on to the alignment."""
         choices: dict[str, Any] = {}
         if isinstance(sent, dict) and "start" in sent:  # the message of the last move may still be on its way
-            choices["start"], choices["end"] = read_trim(sent, self.studio.preflight(run_id).seconds)
+            choices["start"], choices["end"] = read_trim(sent, self.studio.clips.preflight(run_id).seconds)
         return self.shell.begin(run_id, "align", **choices)
 
     # --- What is shown --------------------------------------------------------------------------------------------
 
     def _samples(self, chosen: str | None) -> dict[str, Any]:
         items = [
-            {"id": name, "title": words.sample_title(name), "image": data_url(self.studio.poster(name)), "alt": ""}
-            for name in self.studio.samples
+            {
+                "id": name,
+                "title": words.sample_title(name),
+                "image": data_url(self.studio.clips.poster(name)),
+                "alt": "",
+            }
+            for name in self.studio.clips.samples
         ]
         return {"items": items, "chosen": chosen}
 
@@ -175,7 +180,7 @@ class ClipStep:
         return {"start": state.start or 0.0, "end": state.end or found.seconds}
 
     def _facts(self, run_id: str, start: float | None, end: float | None) -> Update:
-        facts = self.studio.trim_facts(run_id, start, end)
+        facts = self.studio.clips.trim_facts(run_id, start, end)
         return {
             self.notice: words.notice(facts.warnings),
             self.best: gr.Button(words.best_label(facts), visible=facts.best is not None),

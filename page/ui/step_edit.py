@@ -132,10 +132,10 @@ class EditStep:
 
     def _previewed(self, run_id: str) -> Update:
         state = self.studio.state(run_id)
-        too_long = self.studio.too_long(state, "edit")
+        too_long = self.studio.planner.too_long(state, "edit")
         if not state.aligned:
             return {self.wipe: {}, self.notice: words.notice([too_long])}
-        shown = self.studio.edit_preview(run_id, state.edits, KEY_FRAMES)
+        shown = self.studio.previews.edit(run_id, state.edits, KEY_FRAMES)
         if shown is None:
             return {self.wipe: gr.skip()}
         frames = [
@@ -144,15 +144,17 @@ class EditStep:
         ]
         return {
             self.wipe: {"frames": frames, "text": words.preview_text(shown.draft, shown.final)},
-            self.notice: words.notice([too_long, *self.studio.overlaps(state.edits, run_id)]),
+            self.notice: words.notice([too_long, *self.studio.directions.overlaps(state.edits, run_id)]),
         }
 
     def _offer(self, run_id: str, pictures: bool = False) -> dict[str, Any]:
         """What the dials show; with `pictures`, those of the cards too."""
-        cards = [self._card(card) for card in self.studio.cards(run_id=run_id)]
+        cards = [self._card(card) for card in self.studio.directions.cards(run_id=run_id)]
         if pictures:
-            cards = [card | {"image": thumbnail(self.studio.thumbnail(card["name"], run_id))} for card in cards]
-        quick = [{"label": label, "factors": dict(edits)} for label, edits in self.studio.suggestions]
+            cards = [
+                card | {"image": thumbnail(self.studio.directions.thumbnail(card["name"], run_id))} for card in cards
+            ]
+        quick = [{"label": label, "factors": dict(edits)} for label, edits in self.studio.directions.suggestions]
         return {"cards": cards, "quick": quick}
 
     def _card(self, card: Card) -> dict[str, Any]:
@@ -169,7 +171,7 @@ class EditStep:
         }
 
     def _by_method(self, state: RunState) -> Update:
-        stages = describe_settings(state.schedule(self.studio.models.pack.schedules))
+        stages = describe_settings(state.schedule(self.studio.networks.pack.schedules))
         return {self.regions: self._regions(state), self.settings: {"changes": state.advanced, "stages": stages}}
 
     def _regions(self, state: RunState) -> dict[str, Any]:

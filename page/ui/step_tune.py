@@ -91,7 +91,7 @@ class TuneStep:
 
     def _shown(self, run_id: str) -> Update:
         state = self.studio.state(run_id)
-        fit = self.studio.fit_preview(run_id) if state.aligned else None
+        fit = self.studio.previews.fit(run_id) if state.aligned else None
         status = self.studio.tuning(run_id)
         told = status.history if status is not None else ()
         history = [tuple(row) for row in fit.history.tolist()] if fit is not None and len(fit.history) else told
@@ -104,14 +104,14 @@ class TuneStep:
         return {
             self.fit: triple(list(zip(FIT_NAMES, named, strict=True))),
             self.loss: loss_plot(history) if len(history) > 1 else "",
-            self.words: fitted + words.notice([] if begun else [self.studio.too_long(state, "tune")]),
+            self.words: fitted + words.notice([] if begun else [self.studio.planner.too_long(state, "tune")]),
             self.begin: gr.Button(label, interactive=not begun, variant="secondary" if begun else "primary"),
             self.onward: gr.Button(variant="primary" if begun else "secondary"),
         }
 
     def _preset_update(self, run_id: str) -> Update:
         state = self.studio.state(run_id)
-        times = self.studio.estimates(run_id)
+        times = self.studio.clips.estimates(run_id)
         methods = {"items": words.method_items(state.preset), "chosen": self.studio.config(state).method}
         return {self.presets: self._presets(state.preset, times), self.methods: methods}
 

@@ -70,7 +70,7 @@ class DirectionsTab:
     @shows_errors
     def show(self, run_id: str) -> Update:
         """All directions of the pack, and those of the visitor's own."""
-        cards = "".join(self._card(run_id, card) for card in self.studio.cards(run_id=run_id))
+        cards = "".join(self._card(run_id, card) for card in self.studio.directions.cards(run_id=run_id))
         return {self.library: f'<div class="library">{cards}</div>'}
 
     @shows_errors
@@ -100,13 +100,13 @@ class DirectionsTab:
     # --- What is shown --------------------------------------------------------------------------------------------
 
     def _card(self, run_id: str, card: Card) -> str:
-        picture = thumbnail(self.studio.thumbnail(card.name, run_id), SHOWN)
+        picture = thumbnail(self.studio.directions.thumbnail(card.name, run_id), SHOWN)
         ends = f"<span>{escape(card.negative)}</span><span>{escape(card.positive)}</span>"
         about = f"<p>{escape(card.description)}</p>" if card.description else ""
         learned = [text for text in (card.source, *map(str, card.training.get("warnings", ()))) if text]
         items = "".join(f"<li>{escape(text)}</li>" for text in learned)
         more = f"<details><summary>How it was learned</summary><ul>{items}</ul></details>" if items else ""
-        own = '<span class="own">yours</span>' if self.studio.is_own(run_id, card.name) else ""
+        own = '<span class="own">yours</span>' if self.studio.directions.is_own(run_id, card.name) else ""
         return (
             f'<article class="direction"><img src="{picture}" alt="{escape(words.card_text(card))}">'
             f'<div class="direction-ends">{ends}</div>'

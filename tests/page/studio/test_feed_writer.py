@@ -37,7 +37,7 @@ def stitched(studio: Studio, face_clip: Path) -> tuple[Pipeline, Clip]:
     """A pipeline whose clip was stitched."""
     run = begin(studio, face_clip, edits=SMILE).id
     assert finish(studio, run, "edit").state == "done"
-    opened = studio.clip_previews(run)
+    opened = studio.previews.opened(run)
     return opened.pipeline.with_config(studio.config(studio.runs.get(run))), opened.clip
 
 

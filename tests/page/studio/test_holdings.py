@@ -96,7 +96,7 @@ def test_nothing_that_was_made_from_what_a_visitor_brought_outlives_the_run(
     with pytest.raises(StitError):  # what was refused was brought all the same
         studio.set_clip(run, upload(studio, pictures / "serious" / os.listdir(pictures / "serious")[0]))
     finish(studio, run, "align")
-    assert studio.edit_preview(run, SMILE) is not None
+    assert studio.previews.edit(run, SMILE) is not None
     assert finish(studio, run, "edit").state == "done"
     with monkeypatch.context() as patch:
         stop_at(studio, patch, run, "stitch", 1)
@@ -217,7 +217,7 @@ def test_a_folder_of_runs_that_is_a_link_is_no_way_out_and_no_hiding_place(
 
 def test_nobody_deletes_what_another_run_made_or_a_sample(studio: Studio, face_clip: Path) -> None:
     mine, yours = studio.arrive().id, begin(studio, face_clip).id
-    clip, sample = Path(str(studio.runs.get(yours).clip)), studio.samples["drawn face"]
+    clip, sample = Path(str(studio.runs.get(yours).clip)), studio.clips.samples["drawn face"]
     shared = upload(studio, face_clip)
     other = shared.with_name("other name of the same.mp4")
     shutil.copyfile(shared, other)

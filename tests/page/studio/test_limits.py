@@ -34,7 +34,7 @@ def test_a_job_of_days_is_refused_and_the_queue_stays_free(
 ) -> None:
     advanced = {stage: dict(values) for stage, values in keep_known(DAYS).items()}
     state = begin(studio, face_clip, edits=SMILE, method=method, advanced=advanced)
-    said = studio.too_long(state, kind)  # type: ignore[arg-type]
+    said = studio.planner.too_long(state, kind)  # type: ignore[arg-type]
     with pytest.raises(StitError, match=r"about \d+(\.5)? (min|hours|days) here, and a job may take 60 min") as refused:
         studio.start(state.id, kind)  # type: ignore[arg-type]
     assert str(refused.value) == said, "what is said before is what is refused"
@@ -44,26 +44,26 @@ def test_a_job_of_days_is_refused_and_the_queue_stays_free(
 
 
 def test_it_is_refused_on_a_machine_that_was_timed_too(studio: Studio, face_clip: Path) -> None:
-    studio.estimator.measure()
+    studio.networks.estimator.measure()
     state = begin(studio, face_clip, edits=SMILE, method="stitch", advanced={"stitching": {"steps": 10_000}})
     tight = make_studio(studio.settings.root, job_minutes=0.05)
-    tight._estimator, tight._models = studio.estimator, studio.models
+    tight.networks._estimator, tight.networks._models = studio.networks.estimator, studio.networks.models
     with pytest.raises(StitError, match="a job may take 3 s"):
         tight.start(state.id, "edit")
 
 
 def test_what_fits_is_done_and_nothing_is_said_of_it(studio: Studio, face_clip: Path) -> None:
     state = begin(studio, face_clip, edits=SMILE)
-    assert studio.too_long(state, "edit") == ""
+    assert studio.planner.too_long(state, "edit") == ""
     assert finish(studio, state.id, "edit").state == "done"
 
 
 def test_what_is_there_already_is_not_counted(studio: Studio, face_clip: Path) -> None:
     state = begin(studio, face_clip, edits=SMILE)
     config = studio.config(state)
-    plan = studio.estimator.plan("edit", config, 6)
+    plan = studio.networks.estimator.plan("edit", config, 6)
     assert finish(studio, state.id, "tune").state == "done"
-    assert 0 < studio._left(studio.state(state.id), plan) <= sum(plan.values()) - plan["tune"]
+    assert 0 < studio.planner._left(studio.state(state.id), plan) <= sum(plan.values()) - plan["tune"]
 
 
 def test_a_direction_of_too_many_pictures_is_refused(studio: Studio) -> None:
@@ -78,7 +78,7 @@ def test_a_direction_of_too_many_pictures_is_refused(studio: Studio) -> None:
 
 
 def test_a_run_without_a_clip_has_no_time(studio: Studio) -> None:
-    assert studio.too_long(studio.arrive(), "edit") == ""
+    assert studio.planner.too_long(studio.arrive(), "edit") == ""
 
 
 @pytest.mark.parametrize(

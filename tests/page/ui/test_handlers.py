@@ -184,12 +184,12 @@ def test_a_look_that_fails_is_told(
 
     step = steps["ClipStep"]
     run = step.studio.arrive().id
-    step.studio.set_sample(run, next(iter(step.studio.samples)))
+    step.studio.set_sample(run, next(iter(step.studio.clips.samples)))
 
     def fail(run_id: str) -> None:  # noqa: ARG001
         raise VideoError(f"{tmp_path}/holiday.mp4 is damaged after 3 s.", "Trim it.")
 
-    monkeypatch.setattr(step.studio, "preflight", fail)
+    monkeypatch.setattr(step.studio.clips, "preflight", fail)
     told = step.look(run)
     assert "holiday.mp4 is damaged" in told[step.notice]
     assert str(tmp_path) not in told[step.notice]

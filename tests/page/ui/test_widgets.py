@@ -289,8 +289,8 @@ def test_an_idle_page_looks_for_events_a_few_times_a_second_only(app: ModuleType
 
 
 def test_samples_come_with_the_program(app: ModuleType) -> None:
-    assert len(app.studio.samples) == 3
-    assert all(Path(path).is_relative_to(app.SETTINGS.served) for path in app.studio.samples.values())
+    assert len(app.studio.clips.samples) == 3
+    assert all(Path(path).is_relative_to(app.SETTINGS.served) for path in app.studio.clips.samples.values())
 
 
 def test_every_part_keeps_out_of_what_gradio_reads_in_templates() -> None:
