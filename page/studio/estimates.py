@@ -6,7 +6,7 @@ import threading
 
 import torch
 
-from page.studio.queue import Kind
+from page.studio.job import Kind
 from stit_core.config import PRESETS, RunConfig
 from stit_core.estimates import FIXED_SECONDS, StepTimes, estimate, registering, time_fit, time_steps
 from stit_core.packs.loading import Models

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from page.studio.feed import Feed
-from page.studio.queue import Job
+from page.studio.job import Job
 from page.studio.torch_threads import compute_lightly
 from stit_core.artefacts import Clip, Stitched
 from stit_core.errors import StitError

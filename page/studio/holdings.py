@@ -17,7 +17,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from page.studio.folders import RunFolders
-from page.studio.runs import RunState
+from page.studio.job import JobEnded
+from page.studio.runs import Runs, RunState
 from stit_core.errors import StoreError
 from stit_core.store.runs import RUN_DIGITS, disk_errors, file_digest, write_json
 
@@ -34,8 +35,8 @@ GIGABYTE = 1e9
 class Holdings:
     """What the runs hold; for several threads."""
 
-    def __init__(self, folders: RunFolders) -> None:
-        self.folders = folders
+    def __init__(self, folders: RunFolders, runs: Runs) -> None:
+        self.folders, self.runs = folders, runs
         self._lock = threading.Lock()
 
     def note(self, run_id: str, uploads: Iterable[Path]) -> None:
@@ -51,6 +52,13 @@ class Holdings:
             fresh = sorted({*known, *names})
             if fresh != known:
                 write_json(self.folders.private(run_id) / UPLOADS, fresh)
+
+    def clear_after(self, event: JobEnded) -> None:
+        """Delete what the end of a job leaves over. Raises: StitError, StoreError."""
+        if event.discarded:  # it may have written something after the run was deleted
+            self.delete(event.run_id)
+        elif event.kind == "edit":
+            self.keep_only(self.runs.get(event.run_id))
 
     def keep_only(self, state: RunState) -> None:
         """Delete videos and feeds that belong to none of the run's outputs: what is too old, or was never finished."""

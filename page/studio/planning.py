@@ -9,8 +9,8 @@ from pathlib import Path
 
 from page.studio.clips import Clips, has_clip
 from page.studio.estimates import too_long
+from page.studio.job import Kind
 from page.studio.networks import Networks
-from page.studio.queue import Kind
 from page.studio.runs import RunState
 from stit_core.config import RunConfig
 from stit_core.errors import StitError

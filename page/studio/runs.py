@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from page.studio.folders import RunFolders, new_id
-from page.studio.queue import INTERRUPTED, INTERRUPTED_HINT, Status
+from page.studio.job import JobEnded, Status
 from stit_core.config import METHODS, AlignmentConfig, RunConfig, TransferConfig, preset
 from stit_core.errors import ConfigError, StitError
 from stit_core.store.runs import disk_errors, write_json
@@ -22,12 +22,13 @@ LOG = logging.getLogger(__name__)
 
 FILE = "page.json"
 FORMAT = 1
-STEPS = range(1, 6)
 STITCHED = "stitch"  # how all was made before there was a choice
 MOST_OUTPUTS = 12  # of a run that are kept
+INTERRUPTED = "The server was started anew while it worked."
+INTERRUPTED_HINT = "Press the same button again: it goes on from there."
 CHOICES = (
     "start", "end", "face", "point", "point_frame", "center_sigma", "xy_sigma", "scale", "preset", "method", "edits",
-    "region", "advanced", "mark", "step",
+    "region", "advanced", "mark",
 )  # fmt: skip
 
 
@@ -73,7 +74,6 @@ class RunState:
     Attributes
     ----------
     id: 128 random bits; whoever has it has the run.
-    step: the furthest step that was reached, 1 to 5.
     clip: the run's own copy of the clip, or None; clip_name: as the visitor called it; sample: its name, or None.
     upload: the file that was uploaded last as a clip, or None; whether or not it was taken.
     start, end: seconds of the trim, None: all.
@@ -90,7 +90,6 @@ class RunState:
 
     id: str
     created: float = 0.0
-    step: int = 1
     clip: str | None = None
     clip_name: str = ""
     sample: str | None = None
@@ -175,13 +174,19 @@ class Runs:
         """Set some of the visitor's choices. Raises: ConfigError for what cannot be chosen, StitError."""
         return self.update(run_id, lambda state: with_choices(state, **choices))
 
-    def add_output(self, run_id: str, output: Output) -> RunState:
-        """Put an output before the others; the oldest is let go where there are too many."""
+    def note_end(self, event: JobEnded) -> None:
+        """Note how a job ended, and what came of it: an output stands before the others, the oldest goes at last.
 
-        def added(state: RunState) -> RunState:
-            return dataclasses.replace(state, outputs=(output, *state.outputs)[:MOST_OUTPUTS], step=5)
+        Raises: StitError, StoreError.
+        """
+        if event.discarded:
+            return
+        made = (event.result,) if isinstance(event.result, Output) else ()
 
-        return self.update(run_id, added)
+        def noted(state: RunState) -> RunState:
+            return dataclasses.replace(state, last=event.status, outputs=(*made, *state.outputs)[:MOST_OUTPUTS])
+
+        self.update(event.run_id, noted)
 
     def _write(self, state: RunState) -> RunState:
         record = dataclasses.asdict(dataclasses.replace(state, aligned=False, tuned=False)) | {"format": FORMAT}
@@ -220,8 +225,6 @@ def _checked(state: RunState) -> RunState:
     state.config({})
     if state.method is not None and state.method not in METHODS:  # which a preset that has but one does not look at
         raise ConfigError(f"There is no method '{state.method}'.", f"Methods: {', '.join(METHODS)}.")
-    if state.step not in STEPS:
-        raise ConfigError(f"There is no step {state.step}.", "Choose a step from 1 to 5.")
     names = [name for name, _ in state.edits]
     if len(set(names)) < len(names):
         raise ConfigError("A direction was chosen twice.", "Choose it once.")

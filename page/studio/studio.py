@@ -18,10 +18,11 @@ from page.studio.direction_roots import roots_of
 from page.studio.feed import Feeds
 from page.studio.folders import RunFolders
 from page.studio.holdings import Holdings
+from page.studio.job import Kind, Status
 from page.studio.networks import Networks
 from page.studio.planning import Planner
 from page.studio.previews import fit_key
-from page.studio.queue import Job, JobQueue, Kind, Status
+from page.studio.queue import JobQueue
 from page.studio.run_previews import RunPreviews
 from page.studio.runs import Output, Runs, RunState, with_choices
 from page.studio.sweeper import sweep
@@ -67,13 +68,15 @@ class Studio:
         self.settings, self.feeds = settings, feeds
         self.networks = Networks(settings.pack, settings.device)
         self.folders = RunFolders(settings)
-        self.runs, self.holdings = Runs(self.folders), Holdings(self.folders)
+        self.runs = Runs(self.folders)
+        self.holdings = Holdings(self.folders, self.runs)
         self.clips = Clips(settings, samples, self.folders, self.runs, self.networks)
         self.directions = DirectionLibrary(self.folders, self.networks)
         self.previews = RunPreviews(self.folders, self.runs, self.networks, self.config)
         seconds = self.limits.job_seconds
         self.planner = Planner(self.clips, self.networks, seconds, self.config, self._is_tuned)
-        self.jobs = JobQueue(settings.queue_length, 60 * settings.unwatched_minutes, self._ended)
+        self.jobs = JobQueue(settings.queue_length, 60 * settings.unwatched_minutes)
+        self.jobs.subscribe(self.runs.note_end, self.holdings.clear_after, feeds.clear_after)
 
     @property
     def limits(self) -> Limits:
@@ -132,7 +135,7 @@ class Studio:
         self._check_idle(run_id)
         self.clips.check(path)
         clip = self.folders.take(run_id, path)
-        facts: dict[str, Any] = {"clip": str(clip), "clip_name": path.name, "sample": sample, "step": 1}
+        facts: dict[str, Any] = {"clip": str(clip), "clip_name": path.name, "sample": sample}
         facts |= dict.fromkeys(("start", "end", "face", "point", "point_frame"))
         self.runs.update(run_id, lambda state: dataclasses.replace(state, **facts))
         self.previews.forget(run_id)
@@ -216,19 +219,3 @@ class Studio:
         state = self.state(run_id)
         known = state.last is not None and state.last.kind == "tune" and state.clip is not None
         return state.last if known and state.fitted == self.previews.fit_name(state) else None
-
-    def _ended(self, job: Job, facts: Mapping[str, Any]) -> None:
-        """Note in the run how its job ended."""
-        if job.discarded:  # it may have written something after the run was deleted
-            self.holdings.delete(job.run_id)
-            return
-        if isinstance(job.result, Output):
-            self.runs.add_output(job.run_id, job.result)
-        status = dataclasses.replace(job.status(), **facts)
-        reached = {"align": 2, "tune": 3, "edit": 5}.get(job.kind, 1) if status.state == "done" else 1
-        self.runs.update(
-            job.run_id, lambda state: dataclasses.replace(state, last=status, step=max(state.step, reached))
-        )
-        if job.kind == "edit":
-            self.holdings.keep_only(self.runs.get(job.run_id))
-            self.feeds.forget_deleted()

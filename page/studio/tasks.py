@@ -15,7 +15,7 @@ from page.studio.feed import ClipFacts, Feeds, Finished
 from page.studio.feed_writer import FeedWriter
 from page.studio.folders import RunFolders, new_id
 from page.studio.holdings import FEEDS
-from page.studio.queue import Job, Kind
+from page.studio.job import Job, Kind
 from page.studio.runs import Output, RunState
 from stit_core.artefacts import Clip
 from stit_core.config import RunConfig

@@ -11,7 +11,7 @@ from typing import Any
 from page.studio.direction_roots import own_root
 from page.studio.folders import link_or_copy, new_id, safe_name
 from page.studio.holdings import LATENTS, TRAININGS, remove
-from page.studio.queue import Job, Status
+from page.studio.job import Job, Status
 from page.studio.studio import Studio
 from stit_core.config import DirectionTrainingConfig
 from stit_core.directions.labelled_pictures import SUFFIXES, open_pictures

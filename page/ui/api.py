@@ -16,7 +16,7 @@ from typing import Any
 
 import gradio as gr
 
-from page.studio.queue import Status
+from page.studio.job import Status
 from page.studio.runs import Output
 from page.studio.studio import Studio
 from page.ui.words import without_folders

@@ -16,11 +16,12 @@ from typing import Any, ParamSpec
 
 import gradio as gr
 
-from page.studio.queue import Status
+from page.studio.job import Status
 from page.studio.runs import RunState
 from page.studio.studio import Studio
 from page.ui import words
 from page.ui.components import build_widget
+from page.ui.signals import build_signal, news
 from stit_core.errors import Cancelled, StitError
 
 LOG = logging.getLogger(__name__)
@@ -61,8 +62,8 @@ class Shell:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        self.run_id = _signal("run")  # in the browser: what the server keeps of a tab is lost with its connection
-        self.ended, self.fit, self.feed, self.timed = (_signal(name) for name in ("ended", "fit", "feed", "timed"))
+        self.run_id = build_signal("run")  # in the browser: what the server keeps of a tab is lost with its connection
+        self.ended, self.fit, self.feed, self.timed = (build_signal(name) for name in ("ended", "fit", "feed", "timed"))
         self.sure = gr.Textbox(visible=False)
         self.job = build_widget("job", {}, "status", server_functions=[answer_job(studio)])
 
@@ -146,22 +147,6 @@ class Shell:
     def go(self, step: int) -> Update:
         """Show a step."""
         return {self.steps: gr.Walkthrough(selected=step)}
-
-
-def _signal(name: str) -> gr.Textbox:
-    return gr.Textbox("", label=name, visible="hidden", elem_id=f"signal-{name}")
-
-
-def news(status: Status | None, ready: bool) -> dict[str, Any]:
-    """What the page compares to see whether anything happened."""
-    if status is None:
-        return {"ended": "", "fit": "", "feed": "", "timed": "yes" if ready else ""}
-    return {
-        "ended": f"{status.kind} {status.state} {status.version}" if status.finished else "",
-        "fit": f"{status.pictures} {len(status.history)}" if status.kind == "tune" else "",
-        "feed": "" if status.finished else status.feed_id or "",  # a finished one is shown with its video
-        "timed": "yes" if ready else "",
-    }
 
 
 def last_status(studio: Studio, run_id: object) -> Status | None:

@@ -11,6 +11,7 @@ from page.ui.components import build_html, build_widget, data_url, read_index
 from page.ui.picture_rows import pictures
 from page.ui.plots import jitter_plot
 from page.ui.shell import ALIGN, LIGHT, PREVIEWS, TUNE, Shell, Update, shows_errors
+from page.ui.signals import read_end
 from stit_core.config import AlignmentConfig
 
 CROPS = 12
@@ -70,7 +71,8 @@ class AlignStep:
     @shows_errors
     def after(self, run_id: str, ended: str) -> Update:
         """A job came to its end: if it found the face, show it."""
-        if not ended.startswith("align done"):
+        event = read_end(run_id, ended)
+        if event is None or event.kind != "align" or not event.done:
             return {self.notice: gr.skip()}
         return {**self._shown(run_id), **self.shell.go(ALIGN)}
 

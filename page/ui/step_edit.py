@@ -12,6 +12,7 @@ from page.ui.advanced import describe_settings, keep_known
 from page.ui.components import build_html, build_widget, data_url, read_changed_settings, read_factors
 from page.ui.picture_rows import thumbnail
 from page.ui.shell import LIGHT, PREVIEWS, WATCH, Shell, Update, shows_errors
+from page.ui.signals import read_end
 from stit_core.directions.library import Card
 
 FACTOR_LIMIT = 3.0  # of a slider, where heads-256 looks right; what is typed may lie beyond
@@ -126,7 +127,10 @@ class EditStep:
     @shows_errors
     def learned(self, run_id: str, ended: str) -> Update:
         """A job came to its end: offer a direction that was just learned."""
-        return self.show_cards(run_id) if ended.startswith("train done") else {self.dials: gr.skip()}
+        event = read_end(run_id, ended)
+        if event is None or event.kind != "train" or not event.done:
+            return {self.dials: gr.skip()}
+        return self.show_cards(run_id)
 
     # --- What is shown --------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from page.ui import words
 from page.ui.components import build_html, build_widget
 from page.ui.player import beside, build_player, named
 from page.ui.shell import EDIT, LIGHT, TUNE, Shell, Update, shows_errors
+from page.ui.signals import read_end
 
 SOURCE = {"id": "", "title": "The source", "text": "As it was filmed"}
 
@@ -71,11 +72,12 @@ class WatchStep:
     @shows_errors
     def after(self, run_id: str, ended: str) -> Update:
         """A job came to its end: show the video that it made, whole or in part."""
-        if not ended.startswith("edit"):
+        event = read_end(run_id, ended)
+        if event is None or event.kind != "edit":
             return {self.player: gr.skip()}
         state = self.studio.state(run_id)
         if state.last is None or state.last.output is None:  # the frames that were shown went with the job
-            notice = words.notice([words.STOPPED] if "stopped" in ended else [], "info")
+            notice = words.notice([words.STOPPED] if event.status.state == "stopped" else [], "info")
             return {**self._shown(state.outputs), self.notice: notice}
         return self._shown(state.outputs)
 

@@ -12,6 +12,7 @@ from page.ui import words
 from page.ui.components import build_html, read_uploads
 from page.ui.picture_rows import thumbnail
 from page.ui.shell import LIGHT, PREVIEWS, Shell, Update, shows_errors
+from page.ui.signals import read_end
 from stit_core.directions.library import Card
 
 HOW = """
@@ -91,7 +92,8 @@ class DirectionsTab:
     @shows_errors
     def after(self, run_id: str, ended: str) -> Update:
         """A job came to its end: if it learned a direction, show it with what is to be known of it."""
-        if not ended.startswith("train"):
+        event = read_end(run_id, ended)
+        if event is None or event.kind != "train":
             return {self.notice: gr.skip()}
         status = self.studio.status(run_id)
         warnings = status.warnings if status is not None else ()

@@ -14,7 +14,7 @@ from stit_core.errors import StitError
 
 if TYPE_CHECKING:
     from page.studio.clips import TrimFacts
-    from page.studio.queue import Status
+    from page.studio.job import Status
     from page.studio.runs import Output
     from page.studio.studio import Limits
     from stit_core.media.preflight import Preflight

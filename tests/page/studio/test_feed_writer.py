@@ -11,7 +11,7 @@ import pytest
 
 from page.studio.feed import ClipFacts, Feed
 from page.studio.feed_writer import HELD, FeedWriter
-from page.studio.queue import Job
+from page.studio.job import Job
 from page.studio.studio import Studio
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.pipeline import Pipeline

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from page.studio.queue import REMEMBERED, Job, JobQueue, Progress
+from page.studio.job import Job, JobEnded, Progress
+from page.studio.queue import REMEMBERED, JobQueue
 from page.studio.torch_threads import LIGHT, compute_heavily, compute_lightly
 from stit_core.errors import Cancelled, StitError, VideoError
 from tests.support.page_cases import PATIENCE, wait_for
@@ -151,10 +152,38 @@ def test_forgetting_waits_for_the_end(gate: threading.Event) -> None:
 
 def test_the_end_is_noted_before_it_shows() -> None:
     noted: list[Any] = []
-    jobs = JobQueue(ended=lambda job, facts: noted.append((job.ended, facts["state"], job.result)))
-    job = jobs.submit("mine", "align", lambda _: 7, PLAN)
+    jobs, held_job = JobQueue(), []
+    jobs.subscribe(lambda event: noted.append((held_job[0].ended, event)))
+    held_job.append(jobs.submit("mine", "align", lambda _: held_job and 7, PLAN))
+    assert held_job[0].wait(PATIENCE)
+    ((ended, event),) = noted
+    assert (ended, event.run_id, event.kind, event.done, event.result) == (False, "mine", "align", True, 7)
+
+
+def test_all_who_listen_learn_of_each_end_once_and_in_order(gate: threading.Event) -> None:
+    jobs, heard = JobQueue(), []
+    for name in ("first", "second"):
+        jobs.subscribe(lambda event, name=name: heard.append((name, event.run_id, event.status.state)))
+    running = jobs.submit("running", "align", held(gate), PLAN)
+    jobs.submit("waiting", "train", held(gate), PLAN)
+    jobs.stop("waiting")
+    jobs.stop("running")
+    assert running.wait(PATIENCE)
+    ends = [(name, run, "stopped") for run in ("waiting", "running") for name in ("first", "second")]
+    assert heard == ends
+
+
+def test_what_cannot_be_noted_keeps_what_follows_from_being_deleted(caplog: pytest.LogCaptureFixture) -> None:
+    jobs, deleted = JobQueue(), []
+
+    def fail(event: JobEnded) -> None:
+        raise StitError(f"The record of {event.run_id} cannot be written.")
+
+    jobs.subscribe(fail, lambda event: deleted.append(event.run_id))
+    job = jobs.submit("mine", "edit", lambda _: None, PLAN)
     assert job.wait(PATIENCE)
-    assert noted == [(False, "done", 7)]
+    assert (job.status().state, deleted) == ("done", [])
+    assert "could not be noted" in caplog.text
 
 
 def test_the_work_and_what_it_holds_are_let_go() -> None:

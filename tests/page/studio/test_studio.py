@@ -82,7 +82,7 @@ def test_a_clip_becomes_the_runs_own(studio: Studio, face_clip: Path) -> None:
     assert run.id not in state.clip, "a link to the clip would give the run away"
     again = studio.set_clip(run.id, upload(studio, face_clip, "other.mp4"))
     assert not Path(state.clip).exists(), "the clip before is kept for nobody"
-    assert (again.clip_name, again.start, again.step) == ("other.mp4", None, 1)
+    assert (again.clip_name, again.start) == ("other.mp4", None)
 
 
 def test_only_uploads_are_taken(studio: Studio, face_clip: Path) -> None:
@@ -215,7 +215,7 @@ def test_crops_are_spread_over_the_clip(studio: Studio, aligned: str) -> None:
     assert [caption for _, caption in crops] == ["0.0 s", "0.2 s", "0.5 s"]
     assert {picture.shape for picture, _ in crops} == {(32, 32, 3)}
     state = studio.state(aligned)
-    assert (state.aligned, state.tuned, state.step) == (True, False, 2)
+    assert (state.aligned, state.tuned) == (True, False)
 
 
 def test_other_smoothing_is_shown_without_doing_the_stage_again(studio: Studio, aligned: str) -> None:
@@ -388,7 +388,7 @@ def test_a_video_is_made_with_all_that_the_page_shows(studio: Studio, edited: st
     assert set(output.measures or {}) == {"psnr", "lpips", "border_loss", "id_cosine", "tl_id", "tg_id"}
     assert (state.last.frames_made, state.last.frames, state.last.share) == (6, 6, 1.0)
     assert len(state.last.history) == 1, "the draft of the tiny pack tunes for one pass"
-    assert (state.step, state.tuned) == (5, True)
+    assert state.tuned
 
 
 def test_the_player_gets_every_frame_with_its_figures(studio: Studio, edited: str) -> None:
@@ -653,7 +653,7 @@ def test_a_run_comes_back_after_a_restart(studio: Studio, edited: str) -> None:
     again = make_studio(studio.settings.root)
     state, before = again.arrive(edited), studio.state(edited)
     assert state.id == edited
-    assert (state.clip, state.edits, state.step, state.preset) == (before.clip, before.edits, before.step, "draft")
+    assert (state.clip, state.edits, state.preset) == (before.clip, before.edits, "draft")
     assert (state.aligned, state.tuned) == (True, True)
     assert [output.video for output in state.outputs] == [output.video for output in before.outputs]
     feed = again.feeds.get(str(state.outputs[0].feed_id))

@@ -134,13 +134,13 @@ def steps(app: ModuleType) -> dict[str, Any]:
 
 
 def status(kind: Any, state: Any, **facts: Any) -> Any:
-    from page.studio.queue import Status
+    from page.studio.job import Status
 
     return Status(kind, state, **facts)
 
 
 def test_a_finished_edit_has_no_frames_to_follow() -> None:
-    from page.ui.shell import news
+    from page.ui.signals import news
 
     running = status("edit", "running", feed_id="abc", version=3)
     assert news(running, True)["feed"] == "abc"
@@ -172,6 +172,37 @@ def test_a_job_that_the_servers_end_interrupted_is_told_to_a_tab_that_stayed_ope
     assert "started anew" in told["line"]["text"]
     studio.runs.update(run, lambda state: dataclasses.replace(state, last=status("tune", "done")))
     assert last_status(studio, run) is None, "what ended long ago is no news"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("align done 9", ("align", "done", True)),
+        ("edit stopped 12", ("edit", "stopped", False)),
+        ("train failed 0", ("train", "failed", False)),
+        ("", None),
+        ("align", None),
+        ("align done", None),
+        ("align done 9 9", None),
+        ("align done -1", None),
+        ("dance done 9", None),
+        ("align over 9", None),
+    ],
+)
+def test_the_end_that_a_signal_carries_is_read_or_refused(text: str, said: tuple[str, str, bool] | None) -> None:
+    from page.ui.signals import read_end
+
+    event = read_end("run", text)
+    assert (event and (event.kind, event.status.state, event.done)) == said
+
+
+def test_a_signal_says_again_what_the_event_was() -> None:
+    from page.ui.signals import news, read_end
+
+    ended = status("tune", "stopped", version=7)
+    event = read_end("run", news(ended, True)["ended"])
+    assert event is not None
+    assert (event.run_id, event.status) == ("run", ended)
 
 
 # --- Looking through a clip ---------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from page.studio.estimates import duration
-from page.studio.queue import Status
+from page.studio.job import Status
 from page.studio.runs import RunState
 from page.ui import words
 from page.ui.advanced import ELSEWHERE, TITLES, describe_settings, keep_known
@@ -315,7 +315,7 @@ def test_handlers_end_in_words(app: ModuleType, caplog: pytest.LogCaptureFixture
 
 
 def test_the_page_shows_what_is_new_once() -> None:
-    from page.ui.shell import news
+    from page.ui.signals import news
 
     running = Status("tune", "running", version=3, pictures=1, history=((0.1, 0.2, 0.3, 20.0),))
     assert news(running, True) == news(running, True)
