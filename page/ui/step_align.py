@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from page.ui import words
+from page.ui import html, words
 from page.ui.components import build_html, build_widget, data_url, read_index
 from page.ui.picture_rows import pictures
 from page.ui.plots import jitter_plot
@@ -25,12 +25,12 @@ class AlignStep:
         self.shell, self.studio = shell, shell.studio
         defaults = AlignmentConfig()
         build_html(
-            words.heading("Is this the right face?", "Each picture is the part that will be edited, along the clip.")
+            html.heading("Is this the right face?", "Each picture is the part that will be edited, along the clip.")
         )
         self.notice = build_html(elem_id="align-notice", elem_classes="notices")
         self.crops = build_html(elem_id="crops")
         with gr.Column(elem_id="several"):  # page.css hides it as long as there is nothing to pick
-            build_html(words.heading("Several people", "Pick the one to edit."))
+            build_html(html.heading("Several people", "Pick the one to edit."))
             self.faces = build_widget("picker", {}, "faces", legend="Faces in the clip")
         with gr.Accordion("Steadiness and framing", open=False, elem_id="smoothing"), gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=280):
@@ -123,7 +123,7 @@ class AlignStep:
             center: state.center_sigma,
             axes: state.xy_sigma,
             scale: state.scale,
-            self.notice: words.notice(warnings),
+            self.notice: html.notice(warnings),
             self.again: gr.Button(interactive=False),
         }
 
@@ -131,7 +131,7 @@ class AlignStep:
         smoothing = self.studio.previews.smoothing(run_id, center_sigma, xy_sigma, scale, TRIAL_CROPS)
         sentence = words.steadiness(smoothing.mean_before, smoothing.mean_after)
         return {
-            self.jitter: f'{jitter_plot(smoothing.before, smoothing.after)}<p class="quiet">{sentence}</p>',
+            self.jitter: jitter_plot(smoothing.before, smoothing.after) + html.quiet(sentence),
             self.trial: pictures(smoothing.crops),
             self.again: gr.Button(interactive=changed),
         }

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from page.studio.runs import RunState
-from page.ui import words
+from page.ui import html, words
 from page.ui.components import build_html, build_widget, data_url, read_number, read_trim
 from page.ui.shell import LIGHT, LOOKS, Shell, Update, shows_errors
 from stit_core.errors import StitError
@@ -29,8 +29,8 @@ class ClipStep:
                 self.facts = build_html(elem_id="facts")
             with gr.Column(scale=2, min_width=300):
                 intro = "Upload a video of a face or record one, or begin with a sample."
-                build_html(words.heading("Choose a clip", intro))
-                build_html(words.limits(self.studio.limits), elem_id="limits")
+                build_html(html.heading("Choose a clip", intro))
+                build_html(html.limits(self.studio.limits), elem_id="limits")
                 self.samples = build_widget("picker", self._samples(None), "samples", legend="Samples")
                 self.notice = build_html(elem_id="clip-notice", elem_classes="notices")
                 self.best = gr.Button("Use the best part", visible=False, elem_id="best")
@@ -103,10 +103,10 @@ class ClipStep:
             found = self.studio.clips.preflight(run_id)
         except StitError as error:
             text = words.without_folders(str(error))
-            return {self.notice: words.notice([text], "failed"), self.onward: gr.Button(interactive=False)}
+            return {self.notice: html.notice([text], "failed"), self.onward: gr.Button(interactive=False)}
         return {
             self.trim: {**self._ends(state, found), "clip": strip(found)},
-            self.facts: words.clip_facts(found),
+            self.facts: html.clip_facts(found),
             **self._facts(run_id, state.start, state.end),
         }
 
@@ -169,7 +169,7 @@ class ClipStep:
             self.clip: state.clip,
             self.trim: NO_CLIP,
             self.samples: self._samples(state.sample),
-            self.notice: words.notice(["Looking through the clip …"], "info"),
+            self.notice: html.notice(["Looking through the clip …"], "info"),
             self.onward: gr.Button(interactive=True),
             self.facts: "",
             self.estimates: "",
@@ -182,9 +182,9 @@ class ClipStep:
     def _facts(self, run_id: str, start: float | None, end: float | None) -> Update:
         facts = self.studio.clips.trim_facts(run_id, start, end)
         return {
-            self.notice: words.notice(facts.warnings),
+            self.notice: html.notice(facts.warnings),
             self.best: gr.Button(words.best_label(facts), visible=facts.best is not None),
-            self.estimates: words.estimates(facts.estimates, self.studio.limits.job_seconds),
+            self.estimates: html.estimates(facts.estimates, self.studio.limits.job_seconds),
         }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from page.studio.runs import RunState
-from page.ui import words
+from page.ui import html, words
 from page.ui.advanced import describe_settings, keep_known
 from page.ui.components import build_html, build_widget, data_url, read_changed_settings, read_factors
 from page.ui.picture_rows import thumbnail
@@ -28,7 +28,7 @@ class EditStep:
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320, elem_id="preview-column"):
                 build_html(
-                    words.heading(
+                    html.heading(
                         "Change the face", "Move a slider and see it at once. Drag across a picture to compare."
                     )
                 )
@@ -138,7 +138,7 @@ class EditStep:
         state = self.studio.state(run_id)
         too_long = self.studio.planner.too_long(state, "edit")
         if not state.aligned:
-            return {self.wipe: {}, self.notice: words.notice([too_long])}
+            return {self.wipe: {}, self.notice: html.notice([too_long])}
         shown = self.studio.previews.edit(run_id, state.edits, KEY_FRAMES)
         if shown is None:
             return {self.wipe: gr.skip()}
@@ -148,7 +148,7 @@ class EditStep:
         ]
         return {
             self.wipe: {"frames": frames, "text": words.preview_text(shown.draft, shown.final)},
-            self.notice: words.notice([too_long, *self.studio.directions.overlaps(state.edits, run_id)]),
+            self.notice: html.notice([too_long, *self.studio.directions.overlaps(state.edits, run_id)]),
         }
 
     def _offer(self, run_id: str, pictures: bool = False) -> dict[str, Any]:

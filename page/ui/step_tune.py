@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from page.ui import words
+from page.ui import html, words
 from page.ui.components import build_html, build_widget
 from page.ui.picture_rows import triple
 from page.ui.plots import loss_plot
@@ -21,16 +21,16 @@ class TuneStep:
     def __init__(self, shell: Shell, step: gr.Step) -> None:
         self.shell, self.studio, self.step = shell, shell.studio, step
         intro = "A generator that draws faces learns to draw this one. How thorough shall it be?"
-        build_html(words.heading("Learn the face", intro))
+        build_html(html.heading("Learn the face", intro))
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=280):
                 self.presets = build_widget("picker", self._presets("balanced", None), "presets", legend="How thorough")
-                build_html(words.heading("How is the face changed?"))
+                build_html(html.heading("How is the face changed?"))
                 self.methods = build_widget("picker", {}, "methods", legend="Method")
                 self.begin = gr.Button("Start", variant="primary", elem_id="tune")
                 self.onward = gr.Button("Choose the edit", elem_id="to-edit")
                 hint = "There is no need to wait: the edit can be chosen meanwhile."
-                build_html(f'<p class="quiet">{hint}</p>')
+                build_html(html.quiet(hint))
             with gr.Column(scale=3, min_width=300):
                 self.fit = build_html(triple([(name, None) for name in FIT_NAMES]), elem_id="fitted")
                 self.loss = build_html(elem_id="loss")
@@ -99,12 +99,12 @@ class TuneStep:
         resumed = status is not None and status.state in ("stopped", "interrupted") and not state.tuned
         at_work = state.last is not None and state.last.kind == "tune" and not state.last.finished
         begun = state.tuned or at_work
-        fitted = f'<p class="quiet">{words.tuned_face(history[-1][3])}</p>' if history else ""
+        fitted = html.quiet(words.tuned_face(history[-1][3]) if history else "")
         label = "Done" if state.tuned else "At work" if at_work else "Go on" if resumed else "Start"
         return {
             self.fit: triple(list(zip(FIT_NAMES, named, strict=True))),
             self.loss: loss_plot(history) if len(history) > 1 else "",
-            self.words: fitted + words.notice([] if begun else [self.studio.planner.too_long(state, "tune")]),
+            self.words: fitted + html.notice([] if begun else [self.studio.planner.too_long(state, "tune")]),
             self.begin: gr.Button(label, interactive=not begun, variant="secondary" if begun else "primary"),
             self.onward: gr.Button(variant="primary" if begun else "secondary"),
         }

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from page.studio.runs import Output
-from page.ui import words
+from page.ui import html, words
 from page.ui.components import build_html, build_widget
 from page.ui.player import beside, build_player, named
 from page.ui.shell import EDIT, LIGHT, TUNE, Shell, Update, shows_errors
@@ -32,10 +32,10 @@ class WatchStep:
             self.better = gr.Button("A better fit", elem_id="better")
         with gr.Row(elem_classes="columns"):  # page.css hides what has nothing to pick
             with gr.Column(elem_id="earlier", min_width=280):
-                build_html(words.heading("Made so far"))
+                build_html(html.heading("Made so far"))
                 self.outputs = build_widget("picker", {}, "outputs", legend="Videos made so far")
             with gr.Column(elem_id="beside", min_width=280):
-                build_html(words.heading("Compare with"))
+                build_html(html.heading("Compare with"))
                 self.against = build_widget("picker", {}, "against", legend="What the left of the player shows")
 
     def wire(self, arrival: Any) -> None:
@@ -77,7 +77,7 @@ class WatchStep:
             return {self.player: gr.skip()}
         state = self.studio.state(run_id)
         if state.last is None or state.last.output is None:  # the frames that were shown went with the job
-            notice = words.notice([words.STOPPED] if event.status.state == "stopped" else [], "info")
+            notice = html.notice([words.STOPPED] if event.status.state == "stopped" else [], "info")
             return {**self._shown(state.outputs), self.notice: notice}
         return self._shown(state.outputs)
 
@@ -105,7 +105,7 @@ class WatchStep:
         label = "Download the part" if output.partial else "Download the video"
         return {
             self.player: _played(output, left, names),
-            self.result: words.finished(output, names[output.id]),
+            self.result: html.finished(output, names[output.id]),
             self.video: gr.DownloadButton(label, value=output.video, visible=True),
             self.manifest: gr.DownloadButton(value=output.manifest, visible=output.manifest is not None),
             self.outputs: {"items": items if len(items) > 1 else [], "chosen": output.id},

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import gradio as gr
 
 from page.studio.training import TrainingRequest, start_training
-from page.ui import words
+from page.ui import html, words
 from page.ui.components import build_html, read_uploads
 from page.ui.picture_rows import thumbnail
 from page.ui.shell import LIGHT, PREVIEWS, Shell, Update, shows_errors
@@ -30,7 +29,7 @@ class DirectionsTab:
     def __init__(self, shell: Shell, tab: gr.Tab) -> None:
         self.shell, self.studio, self.tab = shell, shell.studio, tab
         build_html(
-            words.heading(
+            html.heading(
                 "Directions", "What can be changed with this model pack, and how well each change was learned."
             )
         )
@@ -71,8 +70,8 @@ class DirectionsTab:
     @shows_errors
     def show(self, run_id: str) -> Update:
         """All directions of the pack, and those of the visitor's own."""
-        cards = "".join(self._card(run_id, card) for card in self.studio.directions.cards(run_id=run_id))
-        return {self.library: f'<div class="library">{cards}</div>'}
+        cards = [self._card(run_id, card) for card in self.studio.directions.cards(run_id=run_id)]
+        return {self.library: html.library(cards)}
 
     @shows_errors
     def bring(self, run_id: str, sent: Any) -> None:
@@ -97,23 +96,23 @@ class DirectionsTab:
             return {self.notice: gr.skip()}
         status = self.studio.status(run_id)
         warnings = status.warnings if status is not None else ()
-        return {**self.show(run_id), self.notice: words.notice(warnings)}
+        return {**self.show(run_id), self.notice: html.notice(warnings)}
 
     # --- What is shown --------------------------------------------------------------------------------------------
 
-    def _card(self, run_id: str, card: Card) -> str:
-        picture = thumbnail(self.studio.directions.thumbnail(card.name, run_id), SHOWN)
-        ends = f"<span>{escape(card.negative)}</span><span>{escape(card.positive)}</span>"
-        about = f"<p>{escape(card.description)}</p>" if card.description else ""
+    def _card(self, run_id: str, card: Card) -> dict[str, Any]:
+        directions = self.studio.directions
         learned = [text for text in (card.source, *map(str, card.training.get("warnings", ()))) if text]
-        items = "".join(f"<li>{escape(text)}</li>" for text in learned)
-        more = f"<details><summary>How it was learned</summary><ul>{items}</ul></details>" if items else ""
-        own = '<span class="own">yours</span>' if self.studio.directions.is_own(run_id, card.name) else ""
-        return (
-            f'<article class="direction"><img src="{picture}" alt="{escape(words.card_text(card))}">'
-            f'<div class="direction-ends">{ends}</div>'
-            f"<h3>{escape(words.card_title(card))}{own}</h3>{about}{more}</article>"
-        )
+        return {
+            "picture": thumbnail(directions.thumbnail(card.name, run_id), SHOWN),
+            "title": words.card_title(card),
+            "text": words.card_text(card),
+            "negative": card.negative,
+            "positive": card.positive,
+            "about": card.description,
+            "learned": learned,
+            "own": directions.is_own(run_id, card.name),
+        }
 
 
 def _folder(label: str, elem_id: str) -> gr.File:

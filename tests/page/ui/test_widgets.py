@@ -6,17 +6,19 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 
 from page.studio.estimates import duration
 from page.studio.job import Status
 from page.studio.runs import RunState
-from page.ui import words
+from page.ui import html, words
 from page.ui.advanced import ELSEWHERE, TITLES, describe_settings, keep_known
 from page.ui.components import read_changed_settings, read_factors, read_index, read_number, read_trim
 from page.ui.plots import MOST_POINTS, jitter_plot, loss_plot
@@ -119,10 +121,63 @@ def test_limits_of_the_host_cannot_be_moved() -> None:
 
 def test_names_from_users_cannot_become_markup() -> None:
     error = VideoError("<img src=x onerror=alert(1)>.mp4 is no video.", "Take <b>another</b>.")
-    for text in (words.error_text(error), words.notice([error.message])):
+    for text in (words.error_text(error), html.notice([error.message])):
         assert "<img" not in text
         assert "<b>" not in text
         assert "&lt;img" in text
+
+
+HOSTILE = "\"'><img src=x onerror=alert(1)>&{{ 7 * 7 }}"
+ONE_CARD = dict.fromkeys(("picture", "title", "text", "negative", "positive", "about"), HOSTILE)
+FILLED: dict[str, dict[str, Any]] = {  # every template, with what a visitor might write in every place of it
+    "notice": {"texts": [HOSTILE], "kind": HOSTILE},
+    "heading": {"title": HOSTILE, "text": HOSTILE},
+    "quiet": {"text": HOSTILE},
+    "facts": {"facts": [HOSTILE]},
+    "limits": {"facts": [HOSTILE], "kept": HOSTILE},
+    "estimates": {"rows": [(HOSTILE, HOSTILE)]},
+    "measures": {"rows": [(HOSTILE, HOSTILE, HOSTILE)]},
+    "finished": {"name": HOSTILE, "made": HOSTILE, "rows": [(HOSTILE,) * 3], "texts": [HOSTILE], "kind": HOSTILE},
+    "pictures": {"shown": [(HOSTILE, HOSTILE)]},
+    "triple": {"shown": [(HOSTILE, HOSTILE), (HOSTILE, None)]},
+    "library": {"cards": [ONE_CARD | {"learned": [HOSTILE], "own": True}]},
+    "plot": {
+        "title": HOSTILE,
+        "lines": [(HOSTILE, [(1.0, 2.0)])],
+        "legend": [(HOSTILE, HOSTILE)],
+        **dict.fromkeys(("top", "bottom", "width", "height"), HOSTILE),
+    },
+}
+
+
+class Elements(HTMLParser):
+    """The elements of a text, with their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in html.TEMPLATES.glob("*.html")))
+def test_no_template_lets_markup_through(name: str) -> None:
+    made = html.render(name, **FILLED[name])
+    assert made.count("alert(1)") >= len(FILLED[name])
+    assert "49" not in made
+    elements = Elements(made).found
+    assert not [tag for tag, attributes in elements if "onerror" in attributes]
+    plain = Elements(
+        html.render(name, **json.loads(json.dumps(FILLED[name]).replace(json.dumps(HOSTILE), '"x"')))
+    ).found
+    assert [(tag, set(attributes)) for tag, attributes in elements] == [(tag, set(more)) for tag, more in plain]
+
+
+def test_a_template_that_misses_a_value_fails() -> None:
+    with pytest.raises(UndefinedError):
+        html.render("heading", title="x")
 
 
 @pytest.mark.parametrize(
@@ -181,10 +236,10 @@ def test_warming_up_is_told_only_while_nothing_is_at_work() -> None:
 
 
 def test_measures_are_told_in_words() -> None:
-    good = words.finished(make_output(), "Smile +1.5, age -2 · stitch · draft")
+    good = html.finished(make_output(), "Smile +1.5, age -2 · stitch · draft")
     for word in ("kept", "steady", "fine", "close", "2 min", "Smile +1.5, age -2", "75 frames"):
         assert word in good
-    bad = words.finished(make_output(measures=MEASURES | {"id_cosine": 0.3, "tl_id": 0.5, "border_loss": 0.2}), "")
+    bad = html.finished(make_output(measures=MEASURES | {"id_cosine": 0.3, "tl_id": 0.5, "border_loss": 0.2}), "")
     for word in ("changed", "unsteady", "may show"):
         assert word in bad
 
@@ -210,7 +265,7 @@ def test_every_method_and_region_has_words() -> None:
 
 
 def test_a_part_is_told_as_a_part() -> None:
-    part = words.finished(make_output(partial=True, manifest=None, measures=None, frames=20), "Smile")
+    part = html.finished(make_output(partial=True, manifest=None, measures=None, frames=20), "Smile")
     assert "20 of 75 frames" in part
 
 
