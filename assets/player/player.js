@@ -339,9 +339,9 @@ class Player {
 /** @type {HTMLElement & {player?: Player}} */
 const playerRoot = part(element, ".stit-player");
 playerRoot.player = new Player(playerRoot, server); // kept there for tests and for a look from the console
-/** The value is a feed's id or, for two results, {id, names}. */
+/** The value is a feed's id or {id, names}; a side without a name has that of the template. */
 function openShown() {
-  const { id, names = ["Before", "After"] } = typeof props.value === "object" && props.value ? props.value : { id: props.value ?? "" };
+  const { id, names = [null, null] } = typeof props.value === "object" && props.value ? props.value : { id: props.value ?? "" };
   playerRoot.player?.stage.setNames(names);
   playerRoot.player?.feed.open(String(id));
 }

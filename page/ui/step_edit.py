@@ -16,6 +16,7 @@ from page.ui.signals import read_end
 from stit_core.directions.library import Card
 
 FACTOR_LIMIT = 3.0  # of a slider, where heads-256 looks right; what is typed may lie beyond
+FURTHEST_FACTOR = 20.0  # that can be typed
 FIRST_FACTOR = 1.5  # of a direction that was just chosen
 KEY_FRAMES = 2
 
@@ -159,7 +160,7 @@ class EditStep:
                 card | {"image": thumbnail(self.studio.directions.thumbnail(card["name"], run_id))} for card in cards
             ]
         quick = [{"label": label, "factors": dict(edits)} for label, edits in self.studio.directions.suggestions]
-        return {"cards": cards, "quick": quick}
+        return {"cards": cards, "quick": quick, "furthest": FURTHEST_FACTOR}
 
     def _card(self, card: Card) -> dict[str, Any]:
         return {

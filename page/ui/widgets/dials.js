@@ -1,10 +1,10 @@
 // What to change, and how much: cards to choose from and a slider for each chosen one. Props: value {factors: {name: factor},
-// offer: {cards: [{name, title, text, about, positive, negative, low, high, start, image}], quick: [{label, factors}]}}; the
+// offer: {cards: [{name, title, text, about, positive, negative, low, high, start, image}], quick: [{label, factors}],
+// furthest: the largest factor that can be typed, while a slider ends at its card's low and high}}; the
 // offer stays until another one comes. Fires "moved" while sliders move.
 const kept = (window.stitKept ||= {}); // gradio forgets what an element knew when its step is left
 const find = (name) => element.querySelector(name);
 const search = find(".dials-find input");
-const FURTHEST = 20; // factor that can be typed; a slider ends at the card's low and high
 const WAIT = 120; // milliseconds between two messages while a slider moves
 let factors = {};
 let timer = 0;
@@ -12,6 +12,7 @@ let timer = 0;
 const sent = () => props.value || {};
 const cards = () => kept.offer?.cards || [];
 const quick = () => kept.offer?.quick || [];
+const furthest = () => kept.offer?.furthest ?? 0;
 const make = (tag, name, text) => {
   const made = document.createElement(tag);
   if (name) made.className = name;
@@ -33,7 +34,7 @@ function dial(card) {
   const name = make("label", "dial-name", card.title);
   name.htmlFor = id;
   const number = make("input", "dial-number");
-  Object.assign(number, { type: "number", step: "any", min: -FURTHEST, max: FURTHEST });
+  Object.assign(number, { type: "number", step: "any", min: -furthest(), max: furthest() });
   number.setAttribute("aria-label", `${card.title}: factor as a number`);
   const range = make("input", "dial-range");
   Object.assign(range, { type: "range", id, min: card.low, max: card.high, step: 0.1 });
@@ -52,7 +53,7 @@ function dial(card) {
   };
   const set = (value) => {
     if (!Number.isFinite(value)) return;
-    factors[card.name] = Math.min(Math.max(value, -FURTHEST), FURTHEST);
+    factors[card.name] = Math.min(Math.max(value, -furthest()), furthest());
     show(factors[card.name]);
     tell();
   };

@@ -8,7 +8,7 @@ const handles = [find(".trim-first"), find(".trim-last")];
 const numbers = [find(".trim-first-number"), find(".trim-last-number")];
 let ends = [0, 0];
 
-const clip = () => ({ seconds: 0, step: 0.04, stretches: [], thumbnails: [], names: {}, video: "", ...kept.clip });
+const clip = () => ({ seconds: 0, step: 1, stretches: [], thumbnails: [], names: {}, video: "", ...kept.clip });
 const percent = (seconds) => (clip().seconds ? (100 * seconds) / clip().seconds : 0);
 const told = (seconds) => String(Math.round(seconds * 100) / 100);
 

@@ -45,7 +45,7 @@ def disk(shared_pack_folder: Path, direction_root: Path, tmp_path_factory: pytes
 @pytest.fixture
 def studio(disk: Path, face_clip: Path) -> Studio:
     made = make_studio(disk / "runs", {"drawn face": face_clip})
-    assert made.samples, "their copies belong to nobody"
+    assert made.clips.samples, "their copies belong to nobody"
     return made
 
 

@@ -11,7 +11,7 @@ from page.studio.estimates import duration
 from page.studio.folders import new_id
 from page.studio.studio import Studio
 from page.studio.training import TrainingRequest, start_training
-from page.ui import words
+from page.ui import html, words
 from page.ui.advanced import keep_known
 from stit_core.errors import StitError
 from tests.support.page_cases import begin, finish, make_studio
@@ -101,5 +101,5 @@ def test_presets_over_the_limit_say_so() -> None:
         "The published schedule, about 5.5 hours; a job may take 60 min"
     )
     assert words.preset_text("draft", 60.0, 3600.0) == "A first look, about 60 s"
-    table = words.estimates({"draft": 60.0, "paper": 20_000.0}, 3600.0)
+    table = html.estimates({"draft": 60.0, "paper": 20_000.0}, 3600.0)
     assert table.count("a job may take") == 1

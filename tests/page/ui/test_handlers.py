@@ -238,10 +238,10 @@ def test_one_sees_which_of_several_results_is_looked_at(steps: dict[str, Any]) -
     assert (alone[step.player], alone[step.outputs]["items"]) == ("f1", [])
     both = step._shown([second, first])
     name = "Smile +1.5, age -2 · stitch · draft"
-    assert both[step.player] == {"id": "f2", "names": ["Before", f"{name} (2)"]}
+    assert both[step.player] == {"id": "f2", "names": [None, f"{name} (2)"]}
     assert f"{name} (2)" in both[step.result]
     assert [item["title"] for item in both[step.outputs]["items"]] == [f"{name} (2)", name]
-    assert step._shown([second, first], "1")[step.player]["names"] == ["Before", name]
+    assert step._shown([second, first], "1")[step.player]["names"] == [None, name]
 
 
 def test_what_the_browser_says_it_looks_at_is_checked(steps: dict[str, Any]) -> None:
