@@ -49,7 +49,9 @@ class Link {
    */
   async ask(name, asked) {
     let timer = 0;
-    const late = new Promise((resolve) => { timer = window.setTimeout(resolve, 1000 * ASK_SECONDS); });
+    const late = new Promise((resolve) => {
+      timer = window.setTimeout(resolve, 1000 * ASK_SECONDS);
+    });
     let reply;
     try {
       reply = await Promise.race([this.server[name](asked), late]); // Gradio gives undefined for a call that failed

@@ -44,7 +44,10 @@ class Stage {
     /** @type {Record<Side, HTMLVideoElement>} */
     this.videos = { before: part(root, ".before video"), after: part(root, ".after video") };
     /** @type {Record<Side, string>} what the sides are called where nobody says otherwise */
-    this.usual = { before: part(root, ".before .tag").textContent ?? "", after: part(root, ".after .tag").textContent ?? "" };
+    this.usual = {
+      before: part(root, ".before .tag").textContent ?? "",
+      after: part(root, ".after .tag").textContent ?? "",
+    };
     /** @type {Record<Side, string>} */
     this.names = { ...this.usual };
     this.split = 50; // per cent from the left
@@ -192,7 +195,10 @@ class Stage {
 
   /** Forget the pictures. */
   blank() {
-    for (const canvas of Object.values(this.canvases)) canvas.width = canvas.width; // clears it
+    for (const canvas of Object.values(this.canvases)) {
+      // biome-ignore lint/correctness/noSelfAssign: setting the width clears a canvas
+      canvas.width = canvas.width;
+    }
   }
 
   /** Say over the pictures that a frame cannot be shown; "" for one that can. @param {string} text */

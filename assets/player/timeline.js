@@ -102,7 +102,10 @@ class Timeline {
     if (!this.feed.total) return;
     const { title, seam, identity } = this.describe(frame);
     part(this.tip, ".tip-frame").textContent = title;
-    for (const [name, text] of [["seam", seam], ["identity", identity]]) {
+    for (const [name, text] of [
+      ["seam", seam],
+      ["identity", identity],
+    ]) {
       const line = part(this.tip, `.tip-${name}`);
       line.textContent = text.charAt(0).toUpperCase() + text.slice(1);
       line.toggleAttribute("hidden", !text);
