@@ -118,6 +118,16 @@ class Studio:
         self.runs.get(run_id)
         self.holdings.note(run_id, uploads)
 
+    def delete_direction(self, run_id: str, name: str) -> RunState:
+        """Delete a direction that the run trained, which then is no longer chosen either.
+
+        Raises: DirectionError for one that came with the program, StitError while a job of the run needs it perhaps.
+        """
+        self._check_idle(run_id)
+        self.directions.delete(run_id, name)
+        edits = [(chosen, factor) for chosen, factor in self.runs.get(run_id).edits if chosen != name]
+        return self.change(run_id, edits=edits)
+
     def set_clip(self, run_id: str, upload: str | Path) -> RunState:
         """Take an uploaded clip into the run. Raises: VideoError for what is no video or over a limit, StitError."""
         return self._set_clip(run_id, Path(upload), None)

@@ -31,7 +31,7 @@ def build_widget(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:
     return gr.HTML(
         value,
         html_template=(WEB / f"{name}.html").read_text(),
-        js_on_load=f'"use strict";\n{(WEB / f"{name}.js").read_text()}',
+        js_on_load=_script(name),
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes="part",
@@ -39,9 +39,24 @@ def build_widget(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:
     )
 
 
-def build_html(value: str = "", elem_id: str | None = None, **kwargs: Any) -> gr.HTML:
-    """A place for HTML that the page writes itself, without gradio's style for running text."""
-    return gr.HTML(value, elem_id=elem_id, apply_default_css=False, js_on_load=None, **kwargs)
+def build_html(value: str = "", elem_id: str | None = None, script: str = "", **kwargs: Any) -> gr.HTML:
+    """A place for HTML that the page writes itself, without gradio's style for running text.
+
+    Parameters
+    ----------
+    script: name of one in page/ui/widgets, for what can be pressed in it.
+    """
+    return gr.HTML(
+        value,
+        elem_id=elem_id,
+        apply_default_css=False,
+        js_on_load=_script(script) if script else None,
+        **kwargs,
+    )
+
+
+def _script(name: str) -> str:
+    return f'"use strict";\n{(WEB / f"{name}.js").read_text()}'
 
 
 def data_url(picture: np.ndarray, quality: int = QUALITY) -> str:

@@ -2,7 +2,8 @@
 
 Work goes on in the studio, whether a tab is open or not. The part "job" asks how it goes every second and tells when
 there is news, which is handed on as signals that the steps listen to: `ended` (a job came to its end), `fit` (a new
-picture of the tuning), `feed` (frames for the player), `timed` (the machine has been timed). Signals are hidden text
+picture of the tuning), `feed` (frames for the player), `timed` (the machine has been timed); the tab "Directions" gives
+`directions` (one of the visitor's own was deleted). Signals are hidden text
 fields, whose changes gradio tells of whatever changed them.
 """
 
@@ -64,6 +65,7 @@ class Shell:
         self.studio = studio
         self.run_id = build_signal("run")  # in the browser: what the server keeps of a tab is lost with its connection
         self.ended, self.fit, self.feed, self.timed = (build_signal(name) for name in ("ended", "fit", "feed", "timed"))
+        self.directions = build_signal("directions")
         self.sure = gr.Textbox(visible=False)
         self.job = build_widget("job", {}, "status", server_functions=[answer_job(studio)])
 

@@ -54,6 +54,9 @@ class EditStep:
         shown.success(self.show_cards, run_id, self.dials, **PREVIEWS)
         shell.ended.change(self.preview, run_id, preview, **PREVIEWS)
         shell.ended.change(self.learned, [run_id, shell.ended], self.dials, **PREVIEWS)
+        shell.directions.change(self.show_cards, run_id, self.dials, **PREVIEWS).success(
+            self.preview, run_id, preview, trigger_mode="always_last", **PREVIEWS
+        )
         # A choice is kept at once, and shown when it is its turn. The preset and the method may have been changed at
         # another step.
         for kept in (

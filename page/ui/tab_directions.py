@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import gradio as gr
@@ -52,7 +53,7 @@ class DirectionsTab:
                 self.positive = gr.Textbox(label="Above 0 it is", placeholder="with glasses", max_length=80)
                 self.train_button = gr.Button("Train", variant="primary", elem_id="train")
         self.notice = build_html(elem_id="train-notice", elem_classes="notices")
-        self.library = build_html(elem_id="library")
+        self.library = build_html(elem_id="library", script="library")
 
     def wire(self, arrival: Any) -> None:  # noqa: ARG002 (as the steps have it)
         """Connect the widgets."""
@@ -63,6 +64,7 @@ class DirectionsTab:
             files.upload(self.bring, [run_id, files], None, preprocess=False, **LIGHT)
         given = [run_id, self.name, self.negative, self.positive, *brought]
         self.train_button.click(self.train, given, [self.notice, *shell.job_outputs], preprocess=False, **LIGHT)
+        self.library.remove(self.remove, run_id, [self.library, self.notice, shell.directions], **PREVIEWS)
         shell.ended.change(self.after, [run_id, shell.ended], [self.library, self.notice], **PREVIEWS)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
@@ -98,6 +100,12 @@ class DirectionsTab:
         warnings = status.warnings if status is not None else ()
         return {**self.show(run_id), self.notice: html.notice(warnings)}
 
+    @shows_errors
+    def remove(self, run_id: str, event: gr.EventData) -> Update:
+        """Delete a direction of the visitor's own."""
+        self.studio.delete_direction(run_id, str(event.name))
+        return {**self.show(run_id), self.notice: "", self.shell.directions: str(time.time())}
+
     # --- What is shown --------------------------------------------------------------------------------------------
 
     def _card(self, run_id: str, card: Card) -> dict[str, Any]:
@@ -105,6 +113,7 @@ class DirectionsTab:
         learned = [text for text in (card.source, *map(str, card.training.get("warnings", ()))) if text]
         return {
             "picture": thumbnail(directions.thumbnail(card.name, run_id), SHOWN),
+            "name": card.name,
             "title": words.card_title(card),
             "text": words.card_text(card),
             "negative": card.negative,
@@ -112,6 +121,7 @@ class DirectionsTab:
             "about": card.description,
             "learned": learned,
             "own": directions.is_own(run_id, card.name),
+            "sure": words.delete_direction(card),
         }
 
 

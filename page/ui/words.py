@@ -217,6 +217,11 @@ def card_text(card: Card) -> str:
     return text if set(text.lower().split()) - set(card_title(card).lower().split()) else ""
 
 
+def delete_direction(card: Card) -> str:
+    """The question before a direction is deleted."""
+    return f"Delete the direction “{card_title(card)}” that you trained? Videos made with it stay."
+
+
 def edits(pairs: Iterable[tuple[str, float]]) -> str:
     """`smile +1.5, age -2`."""
     return ", ".join(f"{name.replace('_', ' ')} {factor:+g}" for name, factor in pairs if factor) or "no change"

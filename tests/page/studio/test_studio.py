@@ -785,6 +785,28 @@ def test_a_run_has_directions_of_its_own(studio: Studio, aligned: str) -> None:
         studio.start(aligned, "edit")
 
 
+def test_a_direction_of_the_runs_own_is_deleted_and_chosen_no_more(studio: Studio, aligned: str) -> None:
+    root = own_root(studio.folders, aligned)
+    save_direction(studio.networks.pack, make_direction(3), Card("grin"), root)
+    before = studio.change(aligned, edits=(("grin", 1.0), ("smile", 2.0))).edits
+    gate = threading.Event()
+    studio.jobs.submit(aligned, "align", lambda job: gate.wait(PATIENCE), {})  # noqa: ARG005
+    try:
+        with pytest.raises(StitError, match="at work"):
+            studio.delete_direction(aligned, "grin")
+    finally:
+        gate.set()
+        ended(studio, aligned)
+    with pytest.raises(DirectionError, match="of your own"):
+        studio.delete_direction(aligned, "smile")
+    assert studio.state(aligned).edits == before
+    assert studio.delete_direction(aligned, "grin").edits == (("smile", 2.0),)
+    assert not list(root.rglob("grin*"))
+    assert [card.name for card in studio.directions.cards(run_id=aligned)] == ["age", "smile"]
+    assert studio.previews.edit(aligned, studio.state(aligned).edits) is not None
+    studio.change(aligned, edits=())
+
+
 def test_directions_that_overlap_are_told(studio: Studio, aligned: str) -> None:
     root = own_root(studio.folders, aligned)
     save_direction(studio.networks.pack, make_direction(1) * 1.1, Card("grin"), root)

@@ -128,7 +128,7 @@ def test_names_from_users_cannot_become_markup() -> None:
 
 
 HOSTILE = "\"'><img src=x onerror=alert(1)>&{{ 7 * 7 }}"
-ONE_CARD = dict.fromkeys(("picture", "title", "text", "negative", "positive", "about"), HOSTILE)
+ONE_CARD = dict.fromkeys(("picture", "name", "sure", "title", "text", "negative", "positive", "about"), HOSTILE)
 FILLED: dict[str, dict[str, Any]] = {  # every template, with what a visitor might write in every place of it
     "notice": {"texts": [HOSTILE], "kind": HOSTILE},
     "heading": {"title": HOSTILE, "text": HOSTILE},
