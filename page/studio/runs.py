@@ -28,7 +28,7 @@ INTERRUPTED = "The server was started anew while it worked."
 INTERRUPTED_HINT = "Press the same button again: it goes on from there."
 CHOICES = (
     "start", "end", "face", "point", "point_frame", "center_sigma", "xy_sigma", "scale", "preset", "method", "edits",
-    "region", "advanced", "mark",
+    "region", "advanced", "mark", "shown", "against",
 )  # fmt: skip
 
 
@@ -83,6 +83,7 @@ class RunState:
         method is None for the pack's usual one, and the preset "paper" stitches whatever it says.
     edits: directions and factors; region: where the transfer makes them; mark: the visible mark.
     outputs: what was made, the newest first.
+    shown, against: ids of the output that is looked at and of the one beside it; "" for the newest and for the source.
     aligned, tuned: whether the results of these choices are there; filled in by whoever asks.
     last: of the job at work or the last one.
     fitted: names the settings under which the generator was last begun to be tuned; see previews.fit_key.
@@ -109,6 +110,8 @@ class RunState:
     advanced: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     mark: bool = False
     outputs: tuple[Output, ...] = ()
+    shown: str = ""
+    against: str = ""
     aligned: bool = False
     tuned: bool = False
     last: Status | None = None
@@ -175,7 +178,9 @@ class Runs:
         return self.update(run_id, lambda state: with_choices(state, **choices))
 
     def note_end(self, event: JobEnded) -> None:
-        """Note how a job ended, and what came of it: an output stands before the others, the oldest goes at last.
+        """Note how a job ended, and what came of it: an output stands before the others, and is looked at next.
+
+        The oldest is let go where there are too many.
 
         Raises: StitError, StoreError.
         """
@@ -184,6 +189,8 @@ class Runs:
         made = (event.result,) if isinstance(event.result, Output) else ()
 
         def noted(state: RunState) -> RunState:
+            if made:
+                state = dataclasses.replace(state, shown="", against="")
             return dataclasses.replace(state, last=event.status, outputs=(*made, *state.outputs)[:MOST_OUTPUTS])
 
         self.update(event.run_id, noted)

@@ -56,11 +56,16 @@ class WatchStep:
 
     @shows_errors
     def restore(self, run_id: str, outputs: Any, against: Any) -> Update:
-        """Show the video that was looked at, or the newest, or the work on it, of a run that came back."""
+        """Show the video that was looked at, or the newest, or the work on it, of a run that came back.
+
+        What this tab shows counts more than what was looked at last, which may have been in another one.
+        """
         state = self.studio.state(run_id)
         if state.last is not None and state.last.kind == "edit" and not state.last.finished:
             return {self.player: state.last.feed_id or ""}
-        return self._shown(state.outputs, _chosen(outputs), _chosen(against))
+        if _chosen(outputs):
+            return self._shown(state.outputs, _chosen(outputs), _chosen(against))
+        return self._shown(state.outputs, state.shown, state.against)
 
     @shows_errors
     def follow(self, feed_id: str) -> Update:
@@ -84,14 +89,21 @@ class WatchStep:
     @shows_errors
     def show_earlier(self, run_id: str, against: Any, event: gr.EventData) -> Update:
         """Another of the videos made so far."""
-        return self._shown(self.studio.state(run_id).outputs, str(event.id), _chosen(against))
+        return self._look_at(run_id, str(event.id), _chosen(against))
 
     @shows_errors
     def compare(self, run_id: str, outputs: Any, event: gr.EventData) -> Update:
         """The source, or another of the videos, beside the one that is shown."""
-        return self._shown(self.studio.state(run_id).outputs, _chosen(outputs), str(event.id))
+        return self._look_at(run_id, _chosen(outputs), str(event.id))
 
     # --- What is shown --------------------------------------------------------------------------------------------
+
+    def _look_at(self, run_id: str, wanted: str, against: str) -> Update:
+        """Show an output, beside another or the source, and remember that for a reload."""
+        known = {made.id for made in self.studio.runs.get(run_id).outputs}
+        shown, beside_it = (name if name in known else "" for name in (wanted, against))
+        state = self.studio.change(run_id, shown=shown, against=beside_it)
+        return self._shown(state.outputs, shown, beside_it)
 
     def _shown(self, outputs: Sequence[Output], wanted: str = "", against: str = "") -> Update:
         if not outputs:

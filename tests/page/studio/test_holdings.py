@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from page.studio.holdings import FEEDS, LATENTS, TRAININGS, UPLOADS
+from page.studio.job import JobEnded, Status
 from page.studio.runs import MOST_OUTPUTS
 from page.studio.studio import Studio
 from page.studio.training import TrainingRequest, start_training
@@ -162,7 +163,7 @@ def test_a_run_keeps_what_belongs_to_its_outputs_and_no_more(
         shutil.copyfile(first.video, video)
         shutil.copyfile(str(first.manifest), manifest)
         output = dataclasses.replace(first, id=str(number), video=str(video), manifest=str(manifest), feed=str(copied))
-        studio.runs.add_output(run, output)
+        studio.runs.note_end(JobEnded(run, Status("edit", "done"), output))
     studio.change(run, edits=(("age", 1.0),))
     with monkeypatch.context() as patch:
         stop_at(studio, patch, run, "stitch", 1)

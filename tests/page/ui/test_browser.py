@@ -140,14 +140,21 @@ def test_another_factor_stop_and_a_reload(page: Page, server: Server) -> None:
     page.wait_for_function("document.querySelector('.stit-player').player.media === 'video'")
     expect(page.locator(".stit-player .before .tag")).to_have_text("Age -2 · stitch · draft")
     expect(page.locator(".stit-player .after .tag")).to_have_text("Age +1 · stitch · draft")
+    come_back(page, server)
+    expect(page.locator(".stit-player .before .tag")).to_have_text("Age -2 · stitch · draft")
+    expect(page.locator(".stit-player .after .tag")).to_have_text("Age +1 · stitch · draft")
+    expect(page.locator("#measures")).to_contain_text("Age +1")
+    page.locator("#against button", has_text="The source").click()
+    expect(page.locator(".stit-player .before .tag")).to_have_text("Before")
     page.locator("#outputs button", has_text="Age -2").click()
     expect(page.locator("#measures")).to_contain_text("Age -2")
     expect(page.locator(".stit-player .after .tag")).to_have_text("Age -2 · stitch · draft")
     expect(page.locator(".stit-player .before .tag")).to_have_text("Before")
 
     come_back(page, server)
-    expect(page.locator("#measures")).to_contain_text("Age +1")
+    expect(page.locator("#measures")).to_contain_text("Age -2")
     expect(page.locator("#outputs button")).to_have_count(2)
+    expect(page.locator(".stit-player .before .tag")).to_have_text("Before")
 
 
 def test_a_reload_keeps_the_video_and_a_restart_the_run(browser: Browser, tmp_path: Path) -> None:

@@ -252,6 +252,41 @@ def test_what_the_browser_says_it_looks_at_is_checked(steps: dict[str, Any]) -> 
     assert step._shown([make_output(id="1")], "nobody's", "nobody's")[step.outputs]["chosen"] == "1"
 
 
+def test_what_was_compared_is_found_again(steps: dict[str, Any], tmp_path: Path) -> None:
+    from page.studio.feed import ClipFacts, Finished
+    from page.studio.job import JobEnded
+
+    step = steps["WatchStep"]
+    studio, run = step.studio, step.studio.arrive().id
+    video = tmp_path / "out.mp4"
+    video.touch()
+    for number in range(3):
+        feed = studio.feeds.create(tmp_path / str(number), ClipFacts(25.0, 1, 64, 36))
+        feed.finish(Finished(video, video))
+        made = make_output(id=str(number), video=str(video), feed=str(feed.folder))
+        studio.runs.note_end(JobEnded(run, status("edit", "done"), made))
+
+    def after_a_reload() -> tuple[str, str]:
+        told = step.restore(run, {}, {})
+        return told[step.outputs]["chosen"], told[step.against]["chosen"]
+
+    assert after_a_reload() == ("2", "")
+    step.show_earlier(run, {"chosen": ""}, SimpleNamespace(id="1"))
+    step.compare(run, {"chosen": "1"}, SimpleNamespace(id="0"))
+    assert after_a_reload() == ("1", "0")
+    assert len(step.restore(run, {}, {})[step.player]["id"].split()) == 2
+    here = step.restore(run, {"chosen": "2"}, {"chosen": ""})
+    assert here[step.outputs]["chosen"] == "2", "a tab that shows another one keeps it"
+    step.compare(run, {"chosen": "x" * 1000}, SimpleNamespace(id="nobody's"))
+    assert after_a_reload() == ("2", "")
+    assert "nobody" not in (studio.folders.private(run) / "page.json").read_text()
+    step.compare(run, {"chosen": "2"}, SimpleNamespace(id="0"))
+    studio.runs.note_end(JobEnded(run, status("tune", "done")))
+    assert after_a_reload() == ("2", "0")
+    studio.runs.note_end(JobEnded(run, status("edit", "done"), make_output(id="3", video=str(video))))
+    assert after_a_reload() == ("3", ""), "a new video is looked at"
+
+
 def test_a_run_without_a_video_shows_none(steps: dict[str, Any]) -> None:
     step = steps["WatchStep"]
     told = step.restore(step.studio.arrive().id, {"chosen": "gone"}, None)
