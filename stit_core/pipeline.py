@@ -32,7 +32,16 @@ from stit_core.artefacts import (
     Tuned,
 )
 from stit_core.config import LandmarkConfig, RunConfig
-from stit_core.directions.library import Direction, hashes, list_directions, load_direction, stacked, vectors_of
+from stit_core.directions.library import (
+    Direction,
+    hashes,
+    list_directions,
+    load_direction,
+    relief_hashes,
+    relief_of,
+    stacked,
+    vectors_of,
+)
 from stit_core.fitting import expression
 from stit_core.fitting.optimising import own_copy
 from stit_core.fitting.pivots import DrawnPivots
@@ -147,7 +156,7 @@ STAGES: dict[str, Stage] = {
         ("masks", "register"),
         lambda p, clip: key(
             "stitch", "transfer", [p.key("register", clip), p.key("masks", clip), list(p.changing_classes())],
-            hashes(p.directions()), p.config.edit, p.config.transfer,
+            hashes(p.directions()) + relief_hashes(p.directions()), p.config.edit, p.config.transfer,
         ),
         lambda p, clip, folder: transfer.transfer(p.transfer_of(clip), p.masks(clip), folder),
     ),
@@ -306,6 +315,10 @@ class Pipeline:
         cards = [direction.card for direction in self.directions().values()]
         return regions.classes_of(self.config.transfer.region, cards)
 
+    def changing_relief(self) -> np.ndarray | None:
+        """The map of folds of skin that come and go with the edit; None for none. Raises DirectionError."""
+        return relief_of(self.directions(), self.config.edit.directions)
+
     @functools.cached_property
     def expressions(self) -> tuple[Direction, ...]:
         """Directions along which tuning gives pivots their expression; none where settings or pack have none."""
@@ -318,7 +331,8 @@ class Pipeline:
         """The transfer of the edit, frame by frame. Raises DirectionError."""
         sources = clip, self.align(clip), self.edit(clip), self.register(clip)
         nets = self.tuned_generator(clip), self.models.parser
-        return transfer.Transfer(*sources, *nets, self.changing_classes(), self.config.transfer, self.runtime)
+        settings = self.config.transfer, self.runtime
+        return transfer.Transfer(*sources, *nets, self.changing_classes(), *settings, self.changing_relief())
 
     def tuned_generator(self, clip: Clip) -> Generator:
         """The generator as it was tuned to the clip, frozen; not to be changed."""
