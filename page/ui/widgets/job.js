@@ -16,13 +16,13 @@ const find = (selector) => /** @type {HTMLElement} */ (element.querySelector(sel
 const bar = /** @type {HTMLProgressElement} */ (find("progress"));
 const stopButton = /** @type {HTMLButtonElement} */ (find(".job-stop"));
 const seeButton = find(".job-see");
-let begun = false; // whether the value told of a job that this tab began, which may end before the first answer
+let begun = false; // whether the value was that of a job that this tab began, which may end before the first answer
 let turn = 0; // of the newest value; answers to older ones are dropped
 let lost = 0; // questions in a row without an answer
 let made = 0; // finished videos
 let timer = 0;
 let looking = 0;
-let known = ""; // news that was told last
+let known = ""; // news that was signalled last
 /** @type {string | null} */
 let before = null; // the end of a job that had ended before this tab was opened
 
@@ -61,26 +61,26 @@ function look(left) {
 /** @param {number} mine the turn that the question belongs to */
 async function ask(mine) {
   const { run } = props.value || {};
-  const told = await server.job_state({ run });
+  const reply = await server.job_state({ run });
   if (mine !== turn) return;
-  if (told === undefined) {
+  if (reply === undefined) {
     lost += 1;
     if (lost > 2) draw(LOST, !stopButton.hidden);
     timer = setTimeout(() => ask(mine), Math.min(LONGEST_PAUSE, PAUSE * 2 ** lost));
     return;
   }
   lost = 0;
-  if (!told.known) return draw(null, false);
-  made = told.made;
-  draw(told.line, told.working);
+  if (!reply.known) return draw(null, false);
+  made = reply.made;
+  draw(reply.line, reply.working);
   offerVideo();
-  const news = JSON.stringify(told.news);
+  const news = JSON.stringify(reply.news);
   if (news !== known) {
-    if (!known && !begun) before = told.news.ended;
+    if (!known && !begun) before = reply.news.ended;
     known = news;
     trigger("news", { before });
   }
-  if (told.again) timer = setTimeout(() => ask(mine), PAUSE);
+  if (reply.again) timer = setTimeout(() => ask(mine), PAUSE);
 }
 
 function receive() {
