@@ -171,7 +171,7 @@ def first_step(state: RunState) -> int:
 
 
 def answer_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
-    """What the part "job" calls, outside gradio's queue: how the job of a run goes."""
+    """What the widget "job" calls, outside gradio's queue: how the job of a run goes."""
 
     def job_state(asked: Any) -> dict[str, Any]:
         run_id = asked.get("run") if isinstance(asked, dict) else None

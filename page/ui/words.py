@@ -175,7 +175,7 @@ def best_label(facts: TrimFacts) -> str:
 
 
 def method_items(preset: str) -> list[dict[str, Any]]:
-    """The two methods for a part "picker", beside a preset."""
+    """The two methods for a widget "picker", beside a preset."""
     items: list[dict[str, Any]] = [
         {"id": name, "title": title, "text": text} for name, (title, text) in METHOD_WORDS.items()
     ]

@@ -1,5 +1,5 @@
 // How the visitor's job goes, with Stop. Props: value {run: id, line, working: what to show until the server has answered}.
-// The part asks by itself, server.job_state({run}) -> {known, line: {kind, text, detail, share}, working, again, made, news},
+// The widget asks by itself, server.job_state({run}) -> {known, line: {kind, text, detail, share}, working, again, made, news},
 // for gradio's timer re-draws all that an answer may change, 60 times a second as long as one is awaited, on the cores that
 // the job needs. Fires "news" {before: the end that was there when the tab was opened} when `news` changed, "stop", and
 // "see" to go to the finished video.
