@@ -13,7 +13,7 @@ APP_READY := $(VENV)/.requirements-installed
 DEV_READY := $(VENV)/.requirements-dev-installed
 WEB_READY := node_modules/.packages-installed
 
-.PHONY: run test lint lint-web format setup setup-dev setup-web clean
+.PHONY: run test lint lint-web format format-web setup setup-dev setup-web clean
 
 run: setup
 	$(PY) app.py
@@ -36,7 +36,10 @@ lint-web: setup-web
 format: setup-dev
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory setup-web && npm run --silent format; fi
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory format-web; fi
+
+format-web: setup-web
+	npm run --silent format
 
 setup: $(APP_READY)
 

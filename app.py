@@ -44,7 +44,7 @@ from page.ui.theme import WIDE_SCREENS, build_theme
 HERE = Path(__file__).resolve().parent
 SAMPLES = {path.stem.replace("-", " "): path for path in sorted((HERE / "assets/clips").glob("*.mp4"))}
 STYLES = [HERE / "page" / "ui" / "styles" / name for name in ("page.css", "widgets.css")]
-QUEUE_LENGTH = 100  # of gradio's events, which are short; heavy work waits in the studio's queue
+QUEUE_LENGTH = 100  # of gradio's events, which are short; jobs wait in the studio's queue
 IDLE_SECONDS = 0.02  # between two looks of gradio's queue for events; at its own 0.001 an idle page is never idle
 PROGRESS_SECONDS = 0.5  # and for progress of gradio's own kind, which the page does not use
 API_CALLS = 8  # at once of a kind; they wait for the studio's own queue

@@ -82,7 +82,7 @@ class Link {
   }
 }
 
-/** The frames of one edit as far as the server has told of them. */
+/** The frames of one edit as far as the server has sent them. */
 class Feed {
   /** @type {"empty" | "working" | "stopped" | "finished"} */ phase;
   /** @type {boolean} whether the server knows the id */ known;

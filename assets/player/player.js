@@ -3,7 +3,7 @@
 
 const HOLD_SECONDS = 0.5; // a gap up to this long is waited through on the last picture, a longer one is jumped over
 const LONGEST_STEP = 0.25; // seconds that the clock may move at once, after the tab was asleep
-const PATIENCE_MILLISECONDS = 400; // until a wait is told
+const PATIENCE_MILLISECONDS = 400; // until a wait is shown
 const AGAIN_MILLISECONDS = 500; // until a picture that is waited for is looked for again
 const SCREEN_RATE = 60; // pictures a second
 
@@ -26,13 +26,13 @@ class Player {
     });
     const moved = { onSeek: (/** @type {number} */ frame) => this.seek(frame), onHold: this.hold.bind(this) };
     this.timeline = new Timeline(root, this.feed, moved);
-    const told = {
+    const heardOfVideos = {
       onEnd: () => this.endOfVideo(),
       onMuted: () => this.controls.showSound(),
       onBroken: () => this.mend(),
       isGone,
     };
-    this.videos = new Videos(this.stage.videos, this.link, told);
+    this.videos = new Videos(this.stage.videos, this.link, heardOfVideos);
     this.playing = false;
     this.held = false; // the scrubber is held
     this.begun = false; // whether it has begun to play by itself
@@ -341,7 +341,7 @@ class Player {
     const notice = part(root, ".notice");
     notice.hidden = !text;
     const line = part(notice, ".notice-text");
-    if (line.textContent !== text) line.textContent = text; // a screen reader is told once
+    if (line.textContent !== text) line.textContent = text; // a screen reader reads it once
     part(notice, ".retry").toggleAttribute("hidden", !this.link.lost);
   }
 }

@@ -134,7 +134,7 @@ class Timeline {
     this.root.style.setProperty("--place", `${100 * place}%`);
     part(this.root, ".now").textContent = clock(frame / feed.rate);
     const now = performance.now();
-    if (playing && now - this.spoken < 1000) return; // a screen reader is not told of every frame
+    if (playing && now - this.spoken < 1000) return; // a screen reader does not read out every frame
     this.spoken = now;
     const { title, seam, identity } = this.describe(Math.max(0, Math.min(frame, feed.total - 1)));
     this.scrubber.setAttribute("aria-valuemax", String(Math.max(1, feed.total)));

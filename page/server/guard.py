@@ -112,7 +112,12 @@ class Guard:
             await self.app(scope, _again(body, receive), answer)
 
     def _check_sender(self, method: str, headers: Headers) -> None:
-        """Refuse a request that a page of somebody else sends, or one for another name. Raises: Refused."""
+        """Refuse a request that a page of somebody else sends, or one for another name.
+
+        Raises
+        ------
+        Refused: the request is not carried out, and why.
+        """
         hosts = [headers[name] for name in ("host", "x-forwarded-host") if name in headers]
         if not all(self.origins.knows(host) for host in hosts):
             hint = "Whoever runs it can name this address in STIT_ORIGINS."
@@ -126,7 +131,12 @@ class Guard:
             raise Refused(403, "Another page sent this. Whoever runs this one can name that page in STIT_ORIGINS.")
 
     def _connection(self, route: str, scope: Scope, headers: Headers) -> AbstractContextManager[None]:
-        """Keeps the session of a stream that a page listens to. Raises: Refused."""
+        """Keeps the session of a stream that a page listens to.
+
+        Raises
+        ------
+        Refused: the request is not carried out, and why.
+        """
         session = ""
         if route.startswith("heartbeat/"):
             session = route.partition("/")[2]
@@ -138,13 +148,23 @@ class Guard:
         return self.sessions.connect(scope["app"], session)
 
     def _check_key(self, session: str, headers: Headers) -> None:
-        """Refuse whoever names the session of another browser. Raises: Refused."""
+        """Refuse whoever names the session of another browser.
+
+        Raises
+        ------
+        Refused: the request is not carried out, and why.
+        """
         if not self.sessions.belongs(session, _cookie(headers, KEY)):
             raise Refused(403, "This was begun by another browser. Load the page again.")
 
     @asynccontextmanager
     async def _upload(self, headers: Headers) -> AsyncIterator[None]:
-        """Admit an upload, and see that no piece of it stays. Raises: Refused."""
+        """Admit an upload, and see that no piece of it stays.
+
+        Raises
+        ------
+        Refused: the request is not carried out, and why.
+        """
         if _length(headers) > self.upload_bytes + FRAME_BYTES:
             raise Refused(413, _too_large(self.upload_bytes))
         if self._uploads >= MOST_UPLOADS:
@@ -158,7 +178,12 @@ class Guard:
                 remove_strays(self.served)
 
     def _check_call(self, route: str, scope: Scope, headers: Headers, body: bytes) -> None:
-        """Refuse a call that gradio could not carry out. Raises: Refused."""
+        """Refuse a call that gradio could not carry out.
+
+        Raises
+        ------
+        Refused: the request is not carried out, and why.
+        """
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Refused(415, NO_JSON)  # what other pages can send without asking is of other types
         try:
@@ -229,13 +254,23 @@ def _too_large(most: int) -> str:
 
 
 async def _next(receive: Receive) -> Message:
-    """The next piece of a body. Raises: TimeoutError where it does not come."""
+    """The next piece of a body.
+
+    Raises
+    ------
+    TimeoutError: it does not come.
+    """
     async with asyncio.timeout(PATIENCE_SECONDS):
         return await receive()
 
 
 async def _read(receive: Receive, headers: Headers, most: int) -> bytes | None:
-    """A whole body; None where the connection broke off. Raises: Refused."""
+    """A whole body; None where the connection broke off.
+
+    Raises
+    ------
+    Refused: the request is not carried out, and why.
+    """
     too_large = Refused(413, f"The request is over the maximum allowed size of {most / 1e6:g} MB.")
     if _length(headers) > most:
         raise too_large

@@ -51,7 +51,7 @@ class Sessions:
     def belongs(self, session: str, key: str) -> bool:
         """Whether a session is open to the browser with this key: that which used it first, or any where that has none.
 
-        Hashes stand in addresses, and so in logs; whoever finds one shall not listen to what the page is told.
+        Hashes stand in addresses, and so in logs; whoever finds one shall not listen to what the page receives.
         """
         known = self._keys.get(session)
         if known is None and key:

@@ -111,7 +111,12 @@ def _fits(value: Any, hint: Any) -> bool:
 
 
 def read_body(body: bytes) -> Any:
-    """The JSON of a request. Raises: ValueError for what is none, or what no page sends."""
+    """The JSON of a request.
+
+    Raises
+    ------
+    ValueError: what is none, or what no page sends.
+    """
     try:
         value = json.loads(body, parse_constant=_refuse_constant, parse_int=_read_whole, parse_float=_read_float)
         json.dumps(value, ensure_ascii=False).encode()  # half characters, which cannot be sent back

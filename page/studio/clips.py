@@ -65,13 +65,23 @@ class Clips:
         return {name: self._folders.sample(path) for name, path in self._samples.items()}
 
     def poster(self, sample: str) -> np.ndarray:
-        """A small picture (h, w, 3) uint8 of a sample. Raises: StitError for an unknown name."""
+        """A small picture (h, w, 3) uint8 of a sample.
+
+        Raises
+        ------
+        StitError: an unknown name.
+        """
         path = self._sample(sample)
         known = self._posters.get(sample)
         return self._posters.put(sample, self.still(path, 0.5)) if known is None else known
 
     def sample(self, name: str) -> Path:
-        """The copy of a sample that the page may serve. Raises: StitError for an unknown name."""
+        """The copy of a sample that the page may serve.
+
+        Raises
+        ------
+        StitError: an unknown name.
+        """
         return self._folders.sample(self._sample(name))
 
     def check(self, path: Path) -> None:
@@ -86,12 +96,15 @@ class Clips:
     def preflight(self, run_id: str, cancel: CancelToken | None = None, progress: Progress | None = None) -> Preflight:
         """Look into the run's clip; a request for another clip of the same run ends this one.
 
-        Raises: VideoError, Cancelled.
+        Raises
+        ------
+        VideoError: no video, or one over a limit.
+        Cancelled: it was stopped, or a newer request came.
         """
         clip, token = clip_of(self._runs.get(run_id)), cancel or CancelToken()
         with self._lock:
             before, self._looking[run_id] = self._looking.get(run_id), (clip, token)
-        if before is not None and before[0] != clip:  # else whoever asked first would be told nothing
+        if before is not None and before[0] != clip:  # else whoever asked first would get no answer
             before[1].set()
         try:
             return self.look_into(clip, token, progress)
@@ -101,20 +114,32 @@ class Clips:
                     del self._looking[run_id]
 
     def look_into(self, path: Path, cancel: CancelToken | None = None, progress: Progress | None = None) -> Preflight:
-        """The pre-flight of a file, remembered by its content. Raises: VideoError, Cancelled."""
+        """The pre-flight of a file, remembered by its content.
+
+        Raises
+        ------
+        VideoError: no video, or one over a limit.
+        Cancelled: it was stopped, or a newer request came.
+        """
         _, config = key = self._preflight_key(path)
         known = self._preflights.get(key)
         if known is not None:
             return known
-        told: dict[str, Any] = {"progress": progress} if progress is not None else {}
-        runtime = Runtime(cancel=cancel or CancelToken(), **told)
+        reporting: dict[str, Any] = {"progress": progress} if progress is not None else {}
+        runtime = Runtime(cancel=cancel or CancelToken(), **reporting)
         return self._preflights.put(key, preflight.look_into(path, config, LandmarkConfig(), runtime))
 
     def _preflight_key(self, path: Path) -> tuple[str, VideoConfig]:
         return file_digest(path), self._video()
 
     def trim_facts(self, run_id: str, start: float | None, end: float | None) -> TrimFacts:
-        """What a trim of the run's clip holds. Raises: StitError; ConfigError for an end not after the start."""
+        """What a trim of the run's clip holds.
+
+        Raises
+        ------
+        StitError: there is no clip.
+        ConfigError: an end not after the start.
+        """
         return self.facts_of(self.preflight(run_id), start, end, self._runs.get(run_id))
 
     def estimates(self, run_id: str) -> Mapping[str, float] | None:
@@ -132,7 +157,12 @@ class Clips:
         end: float | None = None,
         state: RunState | None = None,
     ) -> TrimFacts:
-        """What a trim of a looked-into clip holds; how long it takes is that of a run's method. Raises: ConfigError."""
+        """What a trim of a looked-into clip holds; how long it takes is that of a run's method.
+
+        Raises
+        ------
+        ConfigError: a choice that is not possible.
+        """
         config = VideoConfig(**self._settings.video(), start=start or None, end=end or None)
         facts = trimming.trim_facts(found, config)
         frames = max(1, round(facts.frames * max(facts.face_share, facts.states["small"])))
@@ -143,16 +173,32 @@ class Clips:
         return TrimFacts(**vars(facts), estimates=known if len(known) == len(seconds) else None)
 
     def frame_at(self, run_id: str, seconds: float, height: int = 360) -> np.ndarray:
-        """The picture that the run's clip shows at a moment, at most `height` high. Raises: VideoError, StitError."""
+        """The picture that the run's clip shows at a moment, at most `height` high.
+
+        Raises
+        ------
+        VideoError: no video, or one over a limit.
+        StitError: there is no clip.
+        """
         return self.still(clip_of(self._runs.get(run_id)), seconds, height)
 
     def still(self, path: Path, seconds: float, height: int = POSTER_HEIGHT) -> np.ndarray:
-        """The picture that a video shows at a moment, at most `height` high. Raises: VideoError."""
+        """The picture that a video shows at a moment, at most `height` high.
+
+        Raises
+        ------
+        VideoError: no video, or one over a limit.
+        """
         config = self._video()
         return preflight.still(path, self.probe(path, config), seconds, config, height)
 
     def probe(self, path: Path, config: VideoConfig) -> probing.Probe:
-        """What a file says of itself, read once. Raises: VideoError."""
+        """What a file says of itself, read once.
+
+        Raises
+        ------
+        VideoError: no video, or one over a limit.
+        """
         return self._probed(path, path.stat().st_mtime_ns, config)
 
     def forget(self, state: RunState) -> None:
@@ -174,7 +220,12 @@ def has_clip(state: RunState) -> bool:
 
 
 def clip_of(state: RunState) -> Path:
-    """The run's clip. Raises: StitError where there is none."""
+    """The run's clip.
+
+    Raises
+    ------
+    StitError: there is none.
+    """
     if state.clip is None or not has_clip(state):
         raise StitError("There is no clip yet.", "Upload one or pick a sample.")
     return Path(state.clip)

@@ -51,7 +51,12 @@ class DirectionLibrary:
         return self._networks.pack
 
     def cards(self, query: str = "", run_id: str | None = None) -> list[Card]:
-        """Cards of the pack's directions, with the run's own; those that `query` is found in. Raises: PackError."""
+        """Cards of the pack's directions, with the run's own; those that `query` is found in.
+
+        Raises
+        ------
+        PackError: there is no such pack, or a part of it is missing or damaged.
+        """
         words = query.lower().split()
         found = []
         for card in list_directions(self._pack, roots_of(self._folders, run_id)):
@@ -71,13 +76,23 @@ class DirectionLibrary:
         return is_direction_name(name) and direction_file(self._pack, name, own_root(self._folders, run_id)).is_file()
 
     def delete(self, run_id: str, name: str) -> None:
-        """Delete a direction of the run's own. Raises: DirectionError for one that came with the program."""
+        """Delete a direction of the run's own.
+
+        Raises
+        ------
+        DirectionError: one that came with the program.
+        """
         if not self.is_own(run_id, name):
             raise DirectionError(f"There is no direction '{name}' of your own.", "Only those can be deleted.")
         remove_direction(direction_file(self._pack, name, own_root(self._folders, run_id)))
 
     def overlaps(self, edits: Sequence[tuple[str, float]], run_id: str | None = None) -> tuple[str, ...]:
-        """What to know of directions that are chosen together, in plain words. Raises: DirectionError."""
+        """What to know of directions that are chosen together, in plain words.
+
+        Raises
+        ------
+        DirectionError: there is no such direction, or it cannot be read.
+        """
         roots = roots_of(self._folders, run_id)
         pairs = [(name, factor) for name, factor in edits if factor]
         return tell_overlaps(pairs, {name: load_direction(self._pack, name, roots).vector for name, _ in pairs})
@@ -85,7 +100,9 @@ class DirectionLibrary:
     def thumbnail(self, name: str, run_id: str | None = None) -> np.ndarray:
         """What a direction does to a few heads, (h, w, 3) uint8: stored beside it, or drawn once.
 
-        Raises: DirectionError.
+        Raises
+        ------
+        DirectionError: there is no such direction, or it cannot be read.
         """
         roots = roots_of(self._folders, run_id)
         direction = load_direction(self._pack, name, roots)

@@ -11,10 +11,20 @@ OWN = "directions"  # folder of a run's own directions, in its private folder
 
 
 def own_root(folders: RunFolders, run_id: str) -> Path:
-    """Where a run's own directions lie. Raises: StitError for what is no id."""
+    """Where a run's own directions lie.
+
+    Raises
+    ------
+    StitError: what is no id.
+    """
     return folders.private(run_id) / OWN
 
 
 def roots_of(folders: RunFolders, run_id: str | None) -> tuple[Path, ...]:
-    """Where directions are looked for, in this order. Raises: StitError for what is no id."""
+    """Where directions are looked for, in this order.
+
+    Raises
+    ------
+    StitError: what is no id.
+    """
     return direction_roots() if run_id is None else (own_root(folders, run_id), *direction_roots())

@@ -15,8 +15,11 @@ PRIVATE = 0o700
 def make_private(*folders: Path) -> None:
     """Make folders and those above them that are missing, for this user alone; one that is there is closed too.
 
-    The names of the folders below are the visitors' secrets, so nobody else may list them. Raises: OSError for a folder
-    that cannot be made.
+    The names of the folders below are the visitors' secrets, so nobody else may list them.
+
+    Raises
+    ------
+    OSError: a folder that cannot be made.
     """
     for folder in folders:
         for above in reversed(folder.parents):

@@ -80,7 +80,12 @@ class TransferredFrames:
         self._folder = tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True)
 
     def show(self, frames: Sequence[int], config: RunConfig, tuned: bool, check: Check) -> list[KeyFrame]:
-        """The frames under the edit of a configuration whose other settings are the pipeline's. Raises: StitError."""
+        """The frames under the edit of a configuration whose other settings are the pipeline's.
+
+        Raises
+        ------
+        StitError: there is no such run, or what it needs is not there yet.
+        """
         pipeline = self.pipeline.with_config(config)
         whole = self._tuned(pipeline) if tuned else None
 
@@ -89,7 +94,7 @@ class TransferredFrames:
             with compute_lightly():
                 return self._key_frame(pipeline, whole or self._untuned(pipeline, frame), frame)
 
-        with ThreadPoolExecutor(max(1, len(frames))) as threads:  # each keeps one core at work
+        with ThreadPoolExecutor(max(1, len(frames))) as threads:  # each keeps one core busy
             return list(threads.map(show, frames))
 
     def _key_frame(self, pipeline: Pipeline, work: Transfer, frame: int) -> KeyFrame:
@@ -143,7 +148,12 @@ class PastedFrames:
         self._keys: dict[tuple[int, bool], _Key] = {}
 
     def show(self, frames: Sequence[int], config: RunConfig, tuned: bool, check: Check) -> list[KeyFrame]:
-        """The frames under the edit of a configuration whose other settings are the pipeline's. Raises: StitError."""
+        """The frames under the edit of a configuration whose other settings are the pipeline's.
+
+        Raises
+        ------
+        StitError: there is no such run, or what it needs is not there yet.
+        """
         pipeline, keys = self.pipeline.with_config(config), []
         for frame in frames:
             check()
@@ -198,5 +208,10 @@ class PastedFrames:
 
 
 def vectors(pipeline: Pipeline) -> dict[str, np.ndarray]:
-    """The directions of a pipeline's edit, name -> (L, 512). Raises: DirectionError."""
+    """The directions of a pipeline's edit, name -> (L, 512).
+
+    Raises
+    ------
+    DirectionError: there is no such direction, or it cannot be read.
+    """
     return {name: direction.vector for name, direction in pipeline.directions().items()}

@@ -30,7 +30,7 @@ from stit_core.store.disk import disk_errors, write_json
 ID_BYTES = 16  # 128 random bits: whoever has the id may look
 LONGEST_SIDE = 1280  # pixels of a picture in the player; the finished video keeps its own size
 QUALITY = 88  # JPEG
-MAX_NEWS = 5000  # frames told of in one reply
+MAX_NEWS = 5000  # frames in one reply
 MAX_FRAMES = 24  # pictures of so many frames in one reply
 MAX_BYTES = 3_000_000  # of pictures in one reply, unless a single frame is larger
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -89,7 +89,12 @@ class Feed:
 
     @classmethod
     def create(cls, folder: Path, facts: ClipFacts) -> Feed:
-        """Begin a feed in an empty folder. Raises: StoreError."""
+        """Begin a feed in an empty folder.
+
+        Raises
+        ------
+        StoreError: the disk is full, or cannot be written or read.
+        """
         feed = cls(folder, secrets.token_urlsafe(ID_BYTES), facts)
         with disk_errors(_WHAT):
             (folder / "frames").mkdir(parents=True, exist_ok=True)
@@ -100,7 +105,12 @@ class Feed:
 
     @classmethod
     def open(cls, folder: Path) -> Feed:
-        """Find a feed again, as it was when the last frame was put. Raises: StoreError."""
+        """Find a feed again, as it was when the last frame was put.
+
+        Raises
+        ------
+        StoreError: the disk is full, or cannot be written or read.
+        """
         with disk_errors(_WHAT):
             record = json.loads((folder / "feed.json").read_text())
             lines = (folder / "log.jsonl").read_text().splitlines()
@@ -109,9 +119,9 @@ class Feed:
         feed.phase = "stopped"
         ending = folder / "finished.json"
         if ending.is_file():
-            told = json.loads(ending.read_text())
-            source = Path(told["source"]) if told["source"] else None
-            feed.finished = Finished(Path(told["edited"]), source, told["start"], told["sound"])
+            record = json.loads(ending.read_text())
+            source = Path(record["source"]) if record["source"] else None
+            feed.finished = Finished(Path(record["edited"]), source, record["start"], record["sound"])
             feed.phase = "finished"
         return feed
 
@@ -133,7 +143,8 @@ class Feed:
 
         Raises
         ------
-        ValueError: the clip has no such frame. StoreError: the disk is full.
+        ValueError: the clip has no such frame.
+        StoreError: the disk is full.
         """
         if not 0 <= frame < self.facts.total:
             raise ValueError(f"The clip has frames 0 to {self.facts.total - 1}, not {frame}.")
@@ -144,11 +155,16 @@ class Feed:
         self._note(news)
 
     def measure(self, frame: int, seam: float | None, identity: float | None) -> None:
-        """Tell a frame's measures once they are known; the frame must have been put."""
+        """Add a frame's measures once they are known; the frame must have been put."""
         self._note(News(frame, _finite(seam), _finite(identity)))
 
     def finish(self, finished: Finished) -> None:
-        """The videos are written: the player goes over to them. Raises: StoreError."""
+        """The videos are written: the player goes over to them.
+
+        Raises
+        ------
+        StoreError: the disk is full, or cannot be written or read.
+        """
         with disk_errors(_WHAT):
             record = {**asdict(finished), "edited": str(finished.edited)}
             write_json(self.folder / "finished.json", {**record, "source": finished.source and str(finished.source)})
@@ -222,11 +238,21 @@ class Feeds:
         self._feeds: dict[str, Feed] = {}
 
     def create(self, folder: Path, facts: ClipFacts) -> Feed:
-        """Begin a feed in an empty folder. Raises: StoreError."""
+        """Begin a feed in an empty folder.
+
+        Raises
+        ------
+        StoreError: the disk is full, or cannot be written or read.
+        """
         return self._add(Feed.create(folder, facts))
 
     def open(self, folder: Path) -> Feed:
-        """The feed of a folder, the one at work where there is one. Raises: StoreError."""
+        """The feed of a folder, the one that a job writes where there is one.
+
+        Raises
+        ------
+        StoreError: the disk is full, or cannot be written or read.
+        """
         with self._lock:
             for feed in self._feeds.values():
                 if feed.folder == folder:

@@ -34,7 +34,7 @@ class FeedWriter(threading.Thread):
     pipeline: of the job's settings, reporting to nobody; may share what the job's has in memory.
     clip: the opened clip.
     feed: what the player asks.
-    job: told how many frames were put.
+    job: counts how many frames were put.
     """
 
     def __init__(self, pipeline: Pipeline, clip: Clip, feed: Feed, job: Job) -> None:

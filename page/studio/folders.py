@@ -60,13 +60,22 @@ class RunFolders:
         self.settings = settings
 
     def store(self, run_id: str) -> Store:
-        """Where a visitor's runs are kept. Raises: StitError for what is no id, StoreError for an unwritable disk."""
+        """Where a visitor's runs are kept.
+
+        Raises
+        ------
+        StitError: what is no id.
+        StoreError: an unwritable disk.
+        """
         return Store(self._folder(self.settings.private, run_id))
 
     def outputs(self, run_id: str) -> Path:
         """The folder for a visitor's finished files; its name, which links show, does not give the id away.
 
-        Raises: as `store`.
+        Raises
+        ------
+        StitError: what is no id.
+        StoreError: the disk is full, or cannot be written or read.
         """
         return self._folder(self.settings.served, run_id, public_name(run_id))
 
@@ -75,11 +84,22 @@ class RunFolders:
         return is_id(run_id) and (self.settings.private / run_id).is_dir()
 
     def private(self, run_id: str) -> Path:
-        """The folder of what is never served. Raises: as `store`."""
+        """The folder of what is never served.
+
+        Raises
+        ------
+        StitError: what is no id.
+        StoreError: the disk is full, or cannot be written or read.
+        """
         return self._folder(self.settings.private, run_id)
 
     def check_served(self, upload: Path) -> Path:
-        """The file, if it was uploaded here. Raises: StitError."""
+        """The file, if it was uploaded here.
+
+        Raises
+        ------
+        StitError: it was not uploaded here, or is not there any more.
+        """
         if not upload.is_file() or not upload.resolve().is_relative_to(self.settings.served.resolve()):
             raise StitError("The uploaded file is not there any more.", "Upload it again.")
         return upload
@@ -95,7 +115,10 @@ class RunFolders:
     def take(self, run_id: str, upload: Path, name: str = "") -> Path:
         """A visitor's own copy of an uploaded clip, in the folder of its outputs; an older clip is deleted.
 
-        Raises: StitError for a file that was not uploaded here, StoreError.
+        Raises
+        ------
+        StitError: a file that was not uploaded here.
+        StoreError: the disk is full, or cannot be written or read.
         """
         self.check_served(upload)
         folder = self.outputs(run_id) / "clip"
@@ -109,7 +132,12 @@ class RunFolders:
         return folder / target.name
 
     def delete(self, run_id: str) -> None:
-        """Delete the two folders of a run. Raises: StoreError."""
+        """Delete the two folders of a run.
+
+        Raises
+        ------
+        StoreError: the disk is full, or cannot be written or read.
+        """
         if not is_id(run_id):
             return
         for folder in (self.settings.served / public_name(run_id), self.settings.private / run_id):
@@ -130,7 +158,12 @@ class RunFolders:
         return target
 
     def touch(self, run_id: str) -> None:
-        """Note that a run is in use; makes nothing, as the run may just have been deleted. Raises: as `store`."""
+        """Note that a run is in use; makes nothing, as the run may just have been deleted.
+
+        Raises
+        ------
+        StoreError: the disk is full, or cannot be written or read.
+        """
         if is_id(run_id):
             for folder in (self.settings.private / run_id, self.settings.served / public_name(run_id)):
                 with contextlib.suppress(FileNotFoundError), disk_errors("The folder of this visit", writing=False):

@@ -44,7 +44,10 @@ class Holdings:
     def note(self, run_id: str, uploads: Iterable[Path]) -> None:
         """Remember that the run brought these uploads, so that they are deleted with it.
 
-        Raises: StitError for a file that was not uploaded here, StoreError.
+        Raises
+        ------
+        StitError: a file that was not uploaded here.
+        StoreError: the disk is full, or cannot be written or read.
         """
         brought = [self.folders.check_served(path) for path in uploads]
         served = self.folders.settings.served.resolve()
@@ -56,7 +59,13 @@ class Holdings:
                 write_json(self.folders.private(run_id) / UPLOADS, fresh)
 
     def clear_after(self, event: JobEnded) -> None:
-        """Delete what the end of a job leaves over. Raises: StitError, StoreError."""
+        """Delete what the end of a job leaves over.
+
+        Raises
+        ------
+        StitError: there is no such run.
+        StoreError: the disk is full, or cannot be written or read.
+        """
         if event.discarded:  # it may have written something after the run was deleted
             self.delete(event.run_id)
         elif event.kind == "edit":
@@ -76,7 +85,9 @@ class Holdings:
     def make_room(self, state: RunState) -> None:
         """Bring a run below its quota before it makes more: results of its earlier clips go, the longest unused first.
 
-        Raises: StoreError where what it needs itself is over the quota.
+        Raises
+        ------
+        StoreError: what it needs itself is over the quota.
         """
         limit = self.folders.settings.run_gb * GIGABYTE
         if (size := self.size(state.id)) <= limit:
@@ -105,7 +116,12 @@ class Holdings:
         return sum(bytes_of.values())
 
     def drop(self, run_id: str, uploads: Iterable[Path]) -> None:
-        """Delete uploads that the run brought and needs no more. Raises: StoreError."""
+        """Delete uploads that the run brought and needs no more.
+
+        Raises
+        ------
+        StoreError: the disk is full, or cannot be written or read.
+        """
         served = self.folders.settings.served.resolve()
         with self._lock:
             known = set(self._noted(run_id))
@@ -116,7 +132,12 @@ class Holdings:
                     write_json(self.folders.private(run_id) / UPLOADS, sorted(known - gone))
 
     def delete(self, run_id: str) -> None:
-        """Delete everything that a run holds. Raises: StoreError."""
+        """Delete everything that a run holds.
+
+        Raises
+        ------
+        StoreError: the disk is full, or cannot be written or read.
+        """
         if not self.folders.known(run_id):
             return
         with self._lock:
@@ -146,7 +167,12 @@ class Holdings:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a folder, whether or not it is still there. Raises: OSError for what cannot be deleted."""
+    """Delete a file or a folder, whether or not it is still there.
+
+    Raises
+    ------
+    OSError: what cannot be deleted.
+    """
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, onerror=_unless_gone)
     else:

@@ -26,8 +26,8 @@ class Status:
     ----------
     kind, state: what it does and how far it is.
     ahead: jobs before it while it waits.
-    stage, done, total: of the stage at work.
-    share: of the whole job, 0 to 1; seconds_left: of the whole job, None while unknown; elapsed: seconds at work.
+    stage, done, total: of the running stage.
+    share: of the whole job, 0 to 1; seconds_left: of the whole job, None while unknown; elapsed: seconds so far.
     message, hint: why it failed, as plain text.
     warnings: what to know, in plain words.
     history: of the tuning, a row for each pass: L2, LPIPS, loss, PSNR in dB.
@@ -98,7 +98,7 @@ class Progress:
 
 
 class Job:
-    """One piece of heavy work of a run; written by the worker, read by the page, from any thread."""
+    """One job of a run; written by the worker, read by the page, from any thread."""
 
     def __init__(self, run_id: str, kind: Kind, work: Callable[[Job], Any], plan: Mapping[str, float]) -> None:
         self.run_id, self.kind, self.work = run_id, kind, work

@@ -41,7 +41,12 @@ class Networks:
 
     @property
     def models(self) -> Models:
-        """The networks; each is read when it is first needed. Raises: PackError."""
+        """The networks; each is read when it is first needed.
+
+        Raises
+        ------
+        PackError: there is no such pack, or a part of it is missing or damaged.
+        """
         with self._lock:
             if self._models is None:
                 self._models = load_models(find_pack(self._pack), pick_device(self._device))
@@ -49,7 +54,12 @@ class Networks:
 
     @property
     def pack(self) -> Pack:
-        """The pack's manifest; reads no network. Raises: PackError."""
+        """The pack's manifest; reads no network.
+
+        Raises
+        ------
+        PackError: there is no such pack, or a part of it is missing or damaged.
+        """
         return self.models.pack
 
     @property

@@ -39,7 +39,10 @@ class Planner:
     def plan(self, state: RunState, kind: Kind, path: Path, config: RunConfig) -> dict[str, float]:
         """Seconds expected of each stage of a job.
 
-        Raises: VideoError for a trim that is too long, StitError for what would take too long.
+        Raises
+        ------
+        VideoError: a trim that is too long.
+        StitError: what would take too long.
         """
         facts = self._probe(path, config)
         probing.check_length(path, facts, config.video)
@@ -76,7 +79,7 @@ class Planner:
 
 
 def _frames(facts: probing.Probe, config: RunConfig) -> int:
-    """Frames of the trimmed part, as far as the file tells."""
+    """Frames of the trimmed part, as far as the file says."""
     whole = facts.seconds or config.video.max_seconds
     seconds = min(config.video.end or whole, whole) - (config.video.start or 0.0)
     return max(1, min(config.video.max_frames, round(seconds * float(facts.frame_rate))))

@@ -1,4 +1,4 @@
-"""Pictures that a page shows at once, beside the heavy work: crops, faces, smoothing, edits of a few frames.
+"""Pictures that a page shows at once, beside the jobs: crops, faces, smoothing, edits of a few frames.
 
 Everything here is made from what the run has stored, in a pipeline of its own that shares nothing with a job's but the
 pack's networks, which nobody changes.
@@ -109,7 +109,12 @@ class ClipPreviews:
 
     @property
     def clip(self) -> Clip:
-        """The opened clip, read by an earlier job. Raises: StitError."""
+        """The opened clip, read by an earlier job.
+
+        Raises
+        ------
+        StitError: there is no such run, or what it needs is not there yet.
+        """
         with self._lock:
             if self._clip is None and not self.pipeline.knows(self.source):
                 raise StitError("The face has not been found yet.", "Do the step 'Align' first.")
@@ -127,13 +132,23 @@ class ClipPreviews:
         return self.pipeline.knows(self.source) and all(self.pipeline.has(self.clip, s) for s in {"tune", last})
 
     def align(self) -> Alignment:
-        """The crops. Raises: StitError where they have not been cut yet."""
+        """The crops.
+
+        Raises
+        ------
+        StitError: they have not been cut yet.
+        """
         if not self.is_aligned():
             raise StitError("The face has not been found yet.", "Do the step 'Align' first.")
         return self.pipeline.align(self.clip)
 
     def landmarks(self) -> Landmarks:
-        """The face's points. Raises: StitError where they are not known yet."""
+        """The face's points.
+
+        Raises
+        ------
+        StitError: they are not known yet.
+        """
         if not self.pipeline.has(self.clip, "landmarks"):
             raise StitError("The face has not been found yet.", "Do the step 'Align' first.")
         return self.pipeline.landmarks(self.clip)
@@ -161,7 +176,12 @@ class ClipPreviews:
             return made
 
     def smoothing(self, config: AlignmentConfig, count: int, size: int) -> Smoothing:
-        """Crops and jitter under other settings of the alignment. Raises: FaceError."""
+        """Crops and jitter under other settings of the alignment.
+
+        Raises
+        ------
+        FaceError: the face is not found often enough.
+        """
         with self._lock:
             points = self.landmarks()
             frames = points.frame_indices
@@ -218,7 +238,12 @@ class ClipPreviews:
     def edit(self, config: RunConfig, count: int) -> EditPreview | None:
         """Key frames under the edit, region and mark of a configuration whose other settings are these.
 
-        None if a newer request came meanwhile. Raises: DirectionError, StitError.
+        None if a newer request came meanwhile.
+
+        Raises
+        ------
+        DirectionError: there is no such direction, or it cannot be read.
+        StitError: there is no such run, or what it needs is not there yet.
         """
         started = time.perf_counter()
         self._ticket += 1

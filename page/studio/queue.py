@@ -64,7 +64,10 @@ class JobQueue:
 
         An edit may be put behind the alignment or the tuning of its own run: it begins when that is done, and is
         dropped when that fails or is stopped.
-        Raises: StitError while another job of this run is not ended, or when the queue is full.
+
+        Raises
+        ------
+        StitError: another job of this run is not ended, or the queue is full.
         """
         with self._condition:
             known = self._last.get(run_id)
@@ -222,7 +225,7 @@ def _carry_out(job: Job) -> dict[str, Any]:
         if job.token.is_set():  # what Stop interrupted complained about it
             return {"state": "stopped"}
         return {"state": "failed", "message": error.message, "hint": error.hint}
-    except Exception:  # the last boundary before the browser: logged here, told in plain words there
+    except Exception:  # the last boundary before the browser: logged here, in plain words there
         LOG.exception("the job '%s' failed", job.kind)
         return {"state": "failed", "message": UNEXPECTED, "hint": UNEXPECTED_HINT}
 

@@ -49,7 +49,12 @@ class RunPreviews:
         self._fits: Lru[str, tuple[str, np.ndarray]] = Lru(OPENED)  # with the name of their settings
 
     def opened(self, run_id: str) -> ClipPreviews:
-        """The run's clip, opened for previews. Raises: StitError."""
+        """The run's clip, opened for previews.
+
+        Raises
+        ------
+        StitError: there is no such run, or what it needs is not there yet.
+        """
         return self._open(self._runs.get(run_id))
 
     def _open(self, state: RunState) -> ClipPreviews:
@@ -80,17 +85,33 @@ class RunPreviews:
         self._fits.drop(run_id)
 
     def crops(self, run_id: str, count: int = 12, size: int = 192) -> list[tuple[np.ndarray, str]]:
-        """Aligned crops along the clip, with captions. Raises: StitError before the alignment."""
+        """Aligned crops along the clip, with captions.
+
+        Raises
+        ------
+        StitError: before the alignment.
+        """
         return self.opened(run_id).crops(count, size)
 
     def faces(self, run_id: str) -> list[FoundFace]:
-        """The faces of the clip to pick from. Raises: StitError before the alignment."""
+        """The faces of the clip to pick from.
+
+        Raises
+        ------
+        StitError: before the alignment.
+        """
         return self.opened(run_id).faces()
 
     def smoothing(
         self, run_id: str, center_sigma: float, xy_sigma: float, scale: float, count: int = 6, size: int = 160
     ) -> Smoothing:
-        """Crops and jitter under other settings; nothing is stored. Raises: StitError, ConfigError."""
+        """Crops and jitter under other settings; nothing is stored.
+
+        Raises
+        ------
+        StitError: there is no such run, or what it needs is not there yet.
+        ConfigError: a choice that is not possible.
+        """
         return self.opened(run_id).smoothing(AlignmentConfig(center_sigma, xy_sigma, scale), count, size)
 
     def put_fit(self, run_id: str, fit: str, picture: np.ndarray) -> None:
@@ -107,11 +128,22 @@ class RunPreviews:
             return None
 
     def fit_name(self, state: RunState) -> str:
-        """Names the settings that a run's tuning depends on. Raises: StitError without a clip."""
+        """Names the settings that a run's tuning depends on.
+
+        Raises
+        ------
+        StitError: without a clip.
+        """
         return fit_key(self._configure(state), clip_of(state))
 
     def edit(self, run_id: str, edits: Sequence[tuple[str, float]], count: int = 2) -> EditPreview | None:
-        """Key frames under an edit; None if a newer request came meanwhile. Raises: StitError, DirectionError."""
+        """Key frames under an edit; None if a newer request came meanwhile.
+
+        Raises
+        ------
+        StitError: there is no such run, or what it needs is not there yet.
+        DirectionError: there is no such direction, or it cannot be read.
+        """
         state = self._runs.get(run_id)
         config = self._configure(dataclasses.replace(state, edits=tuple(edits)))
         return self._open(state).edit(config, count)

@@ -85,7 +85,7 @@ class RunState:
     outputs: what was made, the newest first.
     shown, against: ids of the output that is looked at and of the one beside it; "" for the newest and for the source.
     aligned, tuned: whether the results of these choices are there; filled in by whoever asks.
-    last: of the job at work or the last one.
+    last: of the running job, or the last one.
     fitted: names the settings under which the generator was last begun to be tuned; see previews.fit_key.
     """
 
@@ -118,7 +118,12 @@ class RunState:
     fitted: str = ""
 
     def config(self, limits: Mapping[str, Any], schedules: Mapping[str, Any] | None = None) -> RunConfig:
-        """The settings of the stages: the preset as the pack has it, then what was chosen. Raises: ConfigError."""
+        """The settings of the stages: the preset as the pack has it, then what was chosen.
+
+        Raises
+        ------
+        ConfigError: a choice that is not possible.
+        """
         edits = tuple((name, factor) for name, factor in self.edits if factor)
         chosen: dict[str, dict[str, Any]] = {
             "video": {**limits, "start": self.start or None, "end": self.end or None},
@@ -132,7 +137,12 @@ class RunState:
         return self.schedule(schedules).with_changes(self.advanced).with_changes(chosen)
 
     def schedule(self, schedules: Mapping[str, Any] | None = None, name: str = "") -> RunConfig:
-        """The settings of the preset, or of another by its name, with the chosen method. Raises: ConfigError."""
+        """The settings of the preset, or of another by its name, with the chosen method.
+
+        Raises
+        ------
+        ConfigError: a choice that is not possible.
+        """
         chosen = name or self.preset
         return preset(chosen, schedules, None if chosen == "paper" else self.method)
 
@@ -145,7 +155,12 @@ class Runs:
         self._lock = threading.RLock()
 
     def begin(self) -> RunState:
-        """A new run. Raises: StoreError."""
+        """A new run.
+
+        Raises
+        ------
+        StoreError: the disk is full, or cannot be written or read.
+        """
         return self._write(RunState(new_id(), created=time.time()))
 
     def load(self, run_id: object) -> RunState | None:
@@ -162,19 +177,36 @@ class Runs:
             return None
 
     def get(self, run_id: str) -> RunState:
-        """As `load`. Raises: StitError where there is none any more."""
+        """As `load`.
+
+        Raises
+        ------
+        StitError: there is none any more.
+        """
         state = self.load(run_id)
         if state is None:
             raise StitError("This run is not there any more.", "Load the page again to begin a new one.")
         return state
 
     def update(self, run_id: str, make: Callable[[RunState], RunState]) -> RunState:
-        """Replace a run by what `make` makes of it. Raises: StitError, StoreError."""
+        """Replace a run by what `make` makes of it.
+
+        Raises
+        ------
+        StitError: there is no such run.
+        StoreError: the disk is full, or cannot be written or read.
+        """
         with self._lock:
             return self._write(make(self.get(run_id)))
 
     def change(self, run_id: str, **choices: Any) -> RunState:
-        """Set some of the visitor's choices. Raises: ConfigError for what cannot be chosen, StitError."""
+        """Set some of the visitor's choices.
+
+        Raises
+        ------
+        ConfigError: what cannot be chosen.
+        StitError: there is no such run.
+        """
         return self.update(run_id, lambda state: with_choices(state, **choices))
 
     def note_end(self, event: JobEnded) -> None:
@@ -182,7 +214,10 @@ class Runs:
 
         The oldest is let go where there are too many.
 
-        Raises: StitError, StoreError.
+        Raises
+        ------
+        StitError: there is no such run any more.
+        StoreError: the disk is full, or cannot be written or read.
         """
         if event.discarded:
             return
@@ -205,7 +240,12 @@ class Runs:
 
 
 def with_choices(state: RunState, **choices: Any) -> RunState:
-    """A run under other choices; nothing is stored. Raises: ConfigError for what cannot be chosen."""
+    """A run under other choices; nothing is stored.
+
+    Raises
+    ------
+    ConfigError: what cannot be chosen.
+    """
     unknown = sorted(set(choices) - set(CHOICES))
     if unknown:
         raise ConfigError(f"There is no choice '{unknown[0]}'.", f"Choices: {', '.join(CHOICES)}.")
@@ -228,7 +268,12 @@ def _plain(choices: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checked(state: RunState) -> RunState:
-    """The run, if its choices are possible. Raises: ConfigError."""
+    """The run, if its choices are possible.
+
+    Raises
+    ------
+    ConfigError: a choice that is not possible.
+    """
     state.config({})
     if state.method is not None and state.method not in METHODS:  # which a preset that has but one does not look at
         raise ConfigError(f"There is no method '{state.method}'.", f"Methods: {', '.join(METHODS)}.")

@@ -91,12 +91,22 @@ class Studio:
     # --- Runs ---------------------------------------------------------------------------------------------------
 
     def arrive(self, asked: object = None) -> RunState:
-        """The run of an address, or a new one; an id that is not known here is never taken over. Raises: StoreError."""
+        """The run of an address, or a new one; an id that is not known here is never taken over.
+
+        Raises
+        ------
+        StoreError: the disk is full, or cannot be written or read.
+        """
         known = self.runs.load(asked)
         return self.state(known.id) if known is not None else self.runs.begin()
 
     def state(self, run_id: str) -> RunState:
-        """All that a page needs to show a run. Raises: StitError where there is none."""
+        """All that a page needs to show a run.
+
+        Raises
+        ------
+        StitError: there is no such run.
+        """
         state = self.runs.get(run_id)
         self.folders.touch(run_id)
         status = self.jobs.status(run_id)
@@ -105,23 +115,42 @@ class Studio:
         return dataclasses.replace(state, outputs=outputs, aligned=aligned, tuned=tuned, last=status or state.last)
 
     def config(self, state: RunState) -> RunConfig:
-        """The settings of the stages that a run's choices make. Raises: ConfigError."""
+        """The settings of the stages that a run's choices make.
+
+        Raises
+        ------
+        ConfigError: a choice that is not possible.
+        """
         return state.config(self.settings.video(), self.networks.pack.schedules)
 
     def change(self, run_id: str, **choices: Any) -> RunState:
-        """Store choices of the visitor. Raises: ConfigError, StitError."""
+        """Store choices of the visitor.
+
+        Raises
+        ------
+        ConfigError: a choice that is not possible.
+        StitError: there is no such run.
+        """
         self.runs.change(run_id, **choices)
         return self.state(run_id)
 
     def bring(self, run_id: str, uploads: Sequence[Path]) -> None:
-        """Note what the visitor uploaded, whatever comes of it: it is deleted with the run. Raises: StitError."""
+        """Note what the visitor uploaded, whatever comes of it: it is deleted with the run.
+
+        Raises
+        ------
+        StitError: there is no such run, or a file was not uploaded here.
+        """
         self.runs.get(run_id)
         self.holdings.note(run_id, uploads)
 
     def delete_direction(self, run_id: str, name: str) -> RunState:
         """Delete a direction that the run trained, which then is no longer chosen either.
 
-        Raises: DirectionError for one that came with the program, StitError while a job of the run needs it perhaps.
+        Raises
+        ------
+        DirectionError: one that came with the program.
+        StitError: a job of the run, which may need it, is not ended.
         """
         self._check_idle(run_id)
         self.directions.delete(run_id, name)
@@ -129,11 +158,22 @@ class Studio:
         return self.change(run_id, edits=edits)
 
     def set_clip(self, run_id: str, upload: str | Path) -> RunState:
-        """Take an uploaded clip into the run. Raises: VideoError for what is no video or over a limit, StitError."""
+        """Take an uploaded clip into the run.
+
+        Raises
+        ------
+        VideoError: no video, or one over a limit.
+        StitError: the file was not uploaded here, or a job of the run is not ended.
+        """
         return self._set_clip(run_id, Path(upload), None)
 
     def set_sample(self, run_id: str, name: str) -> RunState:
-        """Take a sample clip into the run. Raises: StitError for an unknown name."""
+        """Take a sample clip into the run.
+
+        Raises
+        ------
+        StitError: an unknown name.
+        """
         return self._set_clip(run_id, self.clips.sample(name), name)
 
     def _set_clip(self, run_id: str, path: Path, sample: str | None) -> RunState:
@@ -152,7 +192,12 @@ class Studio:
         return self.state(run_id)
 
     def delete(self, run_id: str) -> None:
-        """Delete everything of a run now, after its job was stopped. Raises: StoreError."""
+        """Delete everything of a run now, after its job was stopped.
+
+        Raises
+        ------
+        StoreError: the disk is full, or cannot be written or read.
+        """
         state = self.runs.load(run_id)
         if state is not None:
             self.clips.forget(state)
@@ -193,8 +238,11 @@ class Studio:
 
         An edit is put behind the run's own alignment or tuning, if that is running; the status then is still of that.
 
-        Raises: StitError while one is there already, when the queue is full, without a clip, for what would take too
-        long, or for an edit that cannot be made; VideoError for a trim that is too long.
+        Raises
+        ------
+        StitError: a job is there already, the queue is full, there is no clip, it would take too long, or the edit
+            cannot be made.
+        VideoError: a trim that is too long.
         """
         state = with_choices(self.runs.get(run_id), **choices)
         path, config = clip_of(state), self.config(state)

@@ -1,4 +1,4 @@
-"""What the heavy jobs do: settings of a run -> stages of the pipeline -> files of the run."""
+"""What the jobs do: settings of a run -> stages of the pipeline -> files of the run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from stit_core.whole_run import finish, prepare
 
 @dataclass(frozen=True)
 class Task:
-    """One run's heavy work.
+    """What a run's job has to do.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ class _Editing:
         return {"feed": str(self.folder), "feed_id": self.writer.feed.id}
 
     def carry_out(self) -> Report:
-        """Make the video. Raises: what the stages raise."""
+        """Make the video; raises what the stages raise."""
         try:
             clip = self.clip = prepare(self.pipeline, self.task.clip, [self.target])
             make_ready(self.pipeline, clip)
@@ -164,7 +164,7 @@ class _Editing:
             raise
         assert self.writer is not None
         self.writer.close()
-        feed, found = self.writer.feed, self.writer.pipeline  # which tells nobody that it finds these again
+        feed, found = self.writer.feed, self.writer.pipeline  # which reports nothing of what it finds again
         measured, borders = found.measure(clip), found.stitch(clip).border_loss
         for frame, border, identity in zip(measured.frame_indices, borders, measured.identity, strict=True):
             feed.measure(frame, float(border), float(identity))

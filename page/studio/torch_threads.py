@@ -19,7 +19,7 @@ LIGHT = max(1, torch.get_num_threads() // 4)
 
 
 def compute_heavily(threads: int) -> None:
-    """Let the calling thread use the cores: for one that does heavy work.
+    """Let the calling thread use the cores: for one that runs a job.
 
     `threads` is what torch.get_num_threads() says in the thread that began it; a new one's own number may be that of a
     preview.
@@ -29,6 +29,6 @@ def compute_heavily(threads: int) -> None:
 
 @contextmanager
 def compute_lightly() -> Iterator[None]:
-    """Let the calling thread leave the cores to the heavy work meanwhile: for what is made beside it."""
+    """Let the calling thread leave the cores to the running job meanwhile: for what is made beside it."""
     with torch_threads(LIGHT):
         yield

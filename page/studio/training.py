@@ -58,8 +58,10 @@ class TrainingRequest:
 def start_training(studio: Studio, run_id: str, request: TrainingRequest) -> Status:
     """Put a training into the queue; the direction becomes one of the run's own.
 
-    Raises: DirectionError for a name that cannot be one or missing pictures, StitError where the queue is full or this
-    run is at work.
+    Raises
+    ------
+    DirectionError: the name cannot be one, or there are no pictures of two groups.
+    StitError: the queue is full, or another job of the run is not ended.
     """
     studio.runs.get(run_id)
     check_name(request.name)
@@ -115,10 +117,10 @@ def _learn(studio: Studio, run_id: str, request: TrainingRequest, folder: Path, 
 
 
 def _warnings(training: dict[str, Any]) -> Sequence[Any]:
-    told = training.get("warnings", ())
+    warnings = training.get("warnings", ())
     skipped = training.get("skipped", {})
     left_out = [f"{len(skipped)} pictures could not be used, such as {next(iter(skipped))}."] if skipped else []
-    return [*left_out, *told]
+    return [*left_out, *warnings]
 
 
 def _gather_all(request: TrainingRequest, folder: Path) -> None:
@@ -132,7 +134,7 @@ def _gather_all(request: TrainingRequest, folder: Path) -> None:
 
 
 def _gather(paths: Sequence[Path], folder: Path) -> None:
-    """Pictures of one group in a folder of their own, under names that are no paths but still tell people apart."""
+    """Pictures of one group in a folder of their own, under names that are no paths but still keep people apart."""
     folder.mkdir(parents=True)
     for number, path in enumerate(paths):
         if path.suffix.lower() not in SUFFIXES:

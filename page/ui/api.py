@@ -104,7 +104,12 @@ def _errors_in_words() -> Iterator[None]:
 
 
 def _path(studio: Studio, clip: Any) -> Path:
-    """The file that a caller means. Raises: StitError."""
+    """The file that a caller means.
+
+    Raises
+    ------
+    StitError: it is neither an uploaded file nor the name of a sample.
+    """
     if isinstance(clip, str) and clip in studio.clips.samples:
         return studio.clips.samples[clip]
     path = clip.get("path") if isinstance(clip, dict) else None
@@ -129,7 +134,12 @@ def _run_of_its_own(studio: Studio) -> Iterator[str]:
 
 
 def _output(status: Status) -> Output:
-    """What came of an edit. Raises: StitError."""
+    """What came of an edit.
+
+    Raises
+    ------
+    StitError: the edit failed, or was stopped.
+    """
     if status.state == "failed":
         raise StitError(status.message, status.hint)
     if status.state != "done" or not isinstance(status.output, Output):

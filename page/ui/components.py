@@ -1,8 +1,8 @@
 """The page's own widgets: gr.HTML components whose elements and scripts lie in page/ui/widgets.
 
-The template of a part has no placeholder, so that its elements, and with them focus and what was typed, outlive every
-update; the script draws what the value says, as text and never as markup. Only the value of a part is changed: other
-props are lost on a part whose step is not on the screen. What comes back from the browser is checked here. Gradio
+The template of a widget has no placeholder, so that its elements, and with them focus and what was typed, outlive every
+update; the script draws what the value says, as text and never as markup. Only the value of a widget is changed: other
+props are lost on a widget whose step is not on the screen. What comes back from the browser is checked here. Gradio
 reads a template as Handlebars and as a JavaScript template literal: no backtick, backslash, `${` or `{{` may stand in
 it.
 """

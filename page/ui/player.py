@@ -15,7 +15,7 @@ component that Gradio calls outside its queue, so that frames never wait behind 
         scales: {seam, identity}, each {good, fair, best, words}: the limits and the words that the page has for them
         batch: how many frames one call of player_frames gives at most
         finished: null or {edited, source, start, sound}, the first two with the url that Gradio serves them under
-        of two feeds: what the one on the right tells, with the other's video as its source
+        of two feeds: what the one on the right has, with the other's video as its source
     player_frames({id, frames})
         {known, pictures: [[frame, before, after], ...]}, JPEG in base64, null for what is not there; as many of the
         frames as fit into one reply, in the order in which they were asked for
@@ -99,11 +99,11 @@ def answer(feeds: Feeds) -> tuple[Callable[[Any], dict[str, Any]], Callable[[Any
         if feed is None:
             return UNKNOWN
         since = asked.get("since")
-        told = feed.state(str(asked.get("epoch")), since if _is_count(since) else 0)
+        state = feed.state(str(asked.get("epoch")), since if _is_count(since) else 0)
         finished = feed.finished
         if finished is not None and other is not None and other.finished is not None:
             finished = dataclasses.replace(finished, source=other.finished.edited, start=0.0)
-        return told | {"scales": SCALES, "batch": MAX_FRAMES, "finished": finished and _links(finished)}
+        return state | {"scales": SCALES, "batch": MAX_FRAMES, "finished": finished and _links(finished)}
 
     def player_frames(asked: Any) -> dict[str, Any]:
         feed, other = _find(feeds, asked)
@@ -112,8 +112,8 @@ def answer(feeds: Feeds) -> tuple[Callable[[Any], dict[str, Any]], Callable[[Any
             return UNKNOWN
         known = [frame for frame in frames[:MAX_FRAMES] if _is_count(frame) and frame < feed.facts.total]
         pictures = feed.pictures(known, other)
-        told = [(frame, _text(before), _text(after)) for frame, before, after in pictures]
-        return {"known": True, "pictures": told}
+        encoded = [(frame, _text(before), _text(after)) for frame, before, after in pictures]
+        return {"known": True, "pictures": encoded}
 
     return player_state, player_frames
 

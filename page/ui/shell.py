@@ -1,10 +1,10 @@
-"""What all steps share: the visitor's run, the line that tells how its job goes, Stop, and the way between the steps.
+"""What all steps share: the visitor's run, the line that says how its job goes, Stop, and the way between the steps.
 
-Work goes on in the studio, whether a tab is open or not. The part "job" asks how it goes every second and tells when
+Jobs run in the studio, whether a tab is open or not. The widget "job" asks how it goes every second and reports when
 there is news, which is handed on as signals that the steps listen to: `ended` (a job came to its end), `fit` (a new
 picture of the tuning), `feed` (frames for the player), `timed` (the machine has been timed); the tab "Directions" gives
 `directions` (one of the visitor's own was deleted). Signals are hidden text
-fields, whose changes gradio tells of whatever changed them.
+fields, whose changes gradio reports whatever changed them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def shows_errors(handler: Callable[P, Any]) -> Callable[P, Any]:
             return gr.skip()
         except StitError as error:
             raise gr.Error(words.error_text(error), duration=None, print_exception=False) from None
-        except Exception:  # the last boundary before the browser: logged here, told in plain words there
+        except Exception:  # the last boundary before the browser: logged here, in plain words there
             LOG.exception("%s failed", handler.__qualname__)
             message = "Something went wrong on the server. Nothing finished is lost: do the same once more."
             raise gr.Error(message, duration=None, print_exception=False) from None
@@ -134,8 +134,8 @@ class Shell:
         return self.watch(run_id, self.studio.start(run_id, kind, **choices))
 
     def watch(self, run_id: str, status: Status) -> Update:
-        """Tell of a job that was just started, and ask how it goes from now on."""
-        turn = time.monotonic()  # so that the part is told of a job like the one before
+        """Show a job that was just started, and ask how it goes from now on."""
+        turn = time.monotonic()  # so that the widget takes it for another job than the one before
         return {
             self.job: {"run": run_id, "line": words.job(status), "working": True, "turn": turn},
             self.ended: "",
@@ -171,12 +171,12 @@ def first_step(state: RunState) -> int:
 
 
 def answer_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
-    """What the part "job" calls, outside gradio's queue: how the job of a run goes."""
+    """What the widget "job" calls, outside gradio's queue: how the job of a run goes."""
 
     def job_state(asked: Any) -> dict[str, Any]:
         run_id = asked.get("run") if isinstance(asked, dict) else None
         status, ready = last_status(studio, run_id), studio.networks.ready
-        state = studio.runs.load(run_id)  # after the status: who is told of the end shall find what came of it
+        state = studio.runs.load(run_id)  # after the status: who learns of the end shall find what came of it
         if state is None:  # it was deleted meanwhile
             return {"known": False}
         working = status is not None and not status.finished

@@ -1,4 +1,4 @@
-"""Step 1: choose a clip and the part of it that is edited; see what is in it before any heavy work."""
+"""Step 1: choose a clip and the part of it that is edited; see what is in it before any job."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class ClipStep:
 
     @shows_errors
     def show_trim(self, run_id: str) -> Update:
-        """Tell again what the trim holds, once the machine has been timed."""
+        """Show again what the trim holds, once the machine has been timed."""
         state = self.studio.state(run_id)
         return {self.notice: gr.skip()} if state.clip is None else self._facts(run_id, state.start, state.end)
 

@@ -54,7 +54,7 @@ class EditStep:
         shown.success(self.show_cards, run_id, self.dials, **PREVIEWS)
         shell.ended.change(self.preview, run_id, preview, **PREVIEWS)
         shell.ended.change(self.learned, [run_id, shell.ended], self.dials, **PREVIEWS)
-        shell.directions.change(self.show_cards, run_id, self.dials, **PREVIEWS).success(
+        shell.directions.change(self.offer_again, run_id, self.dials, **PREVIEWS).success(
             self.preview, run_id, preview, trigger_mode="always_last", **PREVIEWS
         )
         # A choice is kept at once, and shown when it is its turn. The preset and the method may have been changed at
@@ -95,8 +95,14 @@ class EditStep:
 
     @shows_errors
     def show_cards(self, run_id: str) -> Update:
-        """The cards with their pictures, which may have to be drawn first."""
+        """The cards with their pictures, which may have to be drawn: meanwhile the visitor may have chosen more."""
         factors = dict(self.studio.state(run_id).edits)  # dials that are off the screen know only the last value
+        return {self.dials: {"factors": factors, "offer": self._offer(run_id, pictures=True), "yields": True}}
+
+    @shows_errors
+    def offer_again(self, run_id: str) -> Update:
+        """A direction was deleted: neither a card nor a dial of it stays."""
+        factors = dict(self.studio.state(run_id).edits)
         return {self.dials: {"factors": factors, "offer": self._offer(run_id, pictures=True)}}
 
     @shows_errors

@@ -59,7 +59,7 @@ class TuneStep:
 
     @shows_errors
     def show_presets(self, run_id: str) -> Update:
-        """Tell the times, once the machine has been timed."""
+        """Show how long the presets take, once the machine has been timed."""
         return self._preset_update(run_id) if run_id else {self.presets: gr.skip()}
 
     @shows_errors
@@ -93,8 +93,8 @@ class TuneStep:
         state = self.studio.state(run_id)
         fit = self.studio.previews.fit(run_id) if state.aligned else None
         status = self.studio.tuning(run_id)
-        told = status.history if status is not None else ()
-        history = [tuple(row) for row in fit.history.tolist()] if fit is not None and len(fit.history) else told
+        so_far = status.history if status is not None else ()
+        history = [tuple(row) for row in fit.history.tolist()] if fit is not None and len(fit.history) else so_far
         named = (None, None, None) if fit is None else (fit.source, fit.pivot, fit.tuned)
         resumed = status is not None and status.state in ("stopped", "interrupted") and not state.tuned
         at_work = state.last is not None and state.last.kind == "tune" and not state.last.finished

@@ -145,7 +145,7 @@ class WatchStep:
 
 
 def _chosen(picker: Any) -> str:
-    """What a part "picker" shows as chosen, as the browser sends it."""
+    """What a widget "picker" shows as chosen, as the browser sends it."""
     chosen = picker.get("chosen") if isinstance(picker, dict) else None
     return chosen if isinstance(chosen, str) else ""
 

@@ -79,11 +79,11 @@ _PATH_ASIDE = re.compile(r" \(/[^()]*\)")
 
 
 def job(status: Status | None, ready: bool = True) -> dict[str, Any] | None:
-    """The line above the steps, as plain text: what is at work for this visitor, how far it is, how long it takes yet.
+    """The line above the steps, as plain text: this visitor's job, how far it is, how long it takes yet.
 
     Returns
     -------
-    kind (a class of page.css), text, detail, share (0 to 100, None for no bar); None where there is nothing to tell.
+    kind (a class of page.css), text, detail, share (0 to 100, None for no bar); None where there is nothing to say.
     """
     if status is None:
         return None if ready else _line("warming", "Warming up: the networks are being read. You can begin meanwhile.")
@@ -175,7 +175,7 @@ def best_label(facts: TrimFacts) -> str:
 
 
 def method_items(preset: str) -> list[dict[str, Any]]:
-    """The two methods for a part "picker", beside a preset."""
+    """The two methods for a widget "picker", beside a preset."""
     items: list[dict[str, Any]] = [
         {"id": name, "title": title, "text": text} for name, (title, text) in METHOD_WORDS.items()
     ]
@@ -263,7 +263,7 @@ def preview_text(draft: bool, final: bool) -> str:
 
 
 def output_text(output: Output) -> str:
-    """What tells one video from another, beside what was changed."""
+    """What distinguishes one video from another, beside what was changed."""
     share = f"{output.frames} of {output.of} frames" if output.partial else f"{output.frames} frames"
     return f"{share}, made in {duration(output.seconds_taken)}"
 

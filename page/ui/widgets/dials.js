@@ -1,7 +1,7 @@
 // What to change, and how much: cards to choose from and a slider for each chosen one. Props: value {factors: {name: factor},
 // offer: {cards: [{name, title, text, about, positive, negative, low, high, start, image}], quick: [{label, factors}],
-// furthest: the largest factor that can be typed, while a slider ends at its card's low and high}}; the
-// offer stays until another one comes. Fires "moved" while sliders move.
+// furthest: the largest factor that can be typed, while a slider ends at its card's low and high}, yields: whether the
+// factors give way to what was chosen meanwhile}; the offer stays until another one comes. Fires "moved" while sliders move.
 
 /**
  * @typedef {object} Card
@@ -27,6 +27,7 @@ const WAIT = 120; // milliseconds between two messages while a slider moves
 /** @type {Record<string, number>} */
 let factors = {};
 let timer = 0;
+let touched = false; // whether the visitor has chosen anything since the dials came onto the screen
 
 const sent = () => props.value || {};
 /** @returns {Card[]} */
@@ -54,6 +55,7 @@ function tell() {
     timer = 0;
     trigger("moved");
   }, WAIT);
+  touched = true;
   props.value = { factors: { ...factors } }; // at once: a button that is pressed next sends it too
 }
 
@@ -182,10 +184,12 @@ find(".dials-reset").addEventListener("click", () => {
 });
 search.addEventListener("input", filter);
 watch("value", () => {
-  if (sent().offer) kept.offer = sent().offer;
-  const wanted = sent().factors;
-  if (wanted && !timer) factors = { ...wanted }; // else the visitor is ahead of the server
-  if (sent().offer || (wanted && !timer)) draw();
+  const { offer, factors: wanted, yields } = sent();
+  if (offer) kept.offer = offer;
+  const ahead = timer || (yields && touched); // the visitor, of the server
+  if (wanted && !ahead) factors = { ...wanted };
+  if (offer || (wanted && !ahead)) draw();
+  if (wanted && ahead && !same(wanted, factors)) props.value = { factors: { ...factors } };
 });
 if (sent().offer) kept.offer = sent().offer;
 factors = { ...sent().factors };

@@ -1,5 +1,5 @@
 // How the visitor's job goes, with Stop. Props: value {run: id, line, working: what to show until the server has answered}.
-// The part asks by itself, server.job_state({run}) -> {known, line: {kind, text, detail, share}, working, again, made, news},
+// The widget asks by itself, server.job_state({run}) -> {known, line: {kind, text, detail, share}, working, again, made, news},
 // for gradio's timer re-draws all that an answer may change, 60 times a second as long as one is awaited, on the cores that
 // the job needs. Fires "news" {before: the end that was there when the tab was opened} when `news` changed, "stop", and
 // "see" to go to the finished video.
@@ -16,13 +16,13 @@ const find = (selector) => /** @type {HTMLElement} */ (element.querySelector(sel
 const bar = /** @type {HTMLProgressElement} */ (find("progress"));
 const stopButton = /** @type {HTMLButtonElement} */ (find(".job-stop"));
 const seeButton = find(".job-see");
-let begun = false; // whether the value told of a job that this tab began, which may end before the first answer
+let begun = false; // whether the value was that of a job that this tab began, which may end before the first answer
 let turn = 0; // of the newest value; answers to older ones are dropped
 let lost = 0; // questions in a row without an answer
 let made = 0; // finished videos
 let timer = 0;
 let looking = 0;
-let known = ""; // news that was told last
+let known = ""; // news that was signalled last
 /** @type {string | null} */
 let before = null; // the end of a job that had ended before this tab was opened
 
@@ -61,26 +61,26 @@ function look(left) {
 /** @param {number} mine the turn that the question belongs to */
 async function ask(mine) {
   const { run } = props.value || {};
-  const told = await server.job_state({ run });
+  const reply = await server.job_state({ run });
   if (mine !== turn) return;
-  if (told === undefined) {
+  if (reply === undefined) {
     lost += 1;
     if (lost > 2) draw(LOST, !stopButton.hidden);
     timer = setTimeout(() => ask(mine), Math.min(LONGEST_PAUSE, PAUSE * 2 ** lost));
     return;
   }
   lost = 0;
-  if (!told.known) return draw(null, false);
-  made = told.made;
-  draw(told.line, told.working);
+  if (!reply.known) return draw(null, false);
+  made = reply.made;
+  draw(reply.line, reply.working);
   offerVideo();
-  const news = JSON.stringify(told.news);
+  const news = JSON.stringify(reply.news);
   if (news !== known) {
-    if (!known && !begun) before = told.news.ended;
+    if (!known && !begun) before = reply.news.ended;
     known = news;
     trigger("news", { before });
   }
-  if (told.again) timer = setTimeout(() => ask(mine), PAUSE);
+  if (reply.again) timer = setTimeout(() => ask(mine), PAUSE);
 }
 
 function receive() {

@@ -1,4 +1,4 @@
-"""The queue of heavy jobs: order, place, Stop, watching, and how far a job is."""
+"""The queue of jobs: order, place, Stop, watching, and how far a job is."""
 
 from __future__ import annotations
 

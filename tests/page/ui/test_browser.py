@@ -33,6 +33,7 @@ from stit_core.directions.library import Card, save_direction
 from stit_core.packs.loading import find_pack
 from tests.support.drawn_face import write_clip
 from tests.support.labelled_sets import apart, write_set
+from tests.support.prepared_runs import PreparedRuns, prepare_runs
 from tests.support.tiny_pack import make_direction, write_pack
 
 SAMPLE = ROOT / "assets" / "clips" / "young-woman-turning.mp4"
@@ -64,18 +65,53 @@ def tiny_settings(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return tiny_settings(tmp_path_factory.mktemp("pack"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, str]) -> Iterator[Server]:
     """A page with a tiny pack and three directions, and places for temporary files of its own."""
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "tmp").mkdir()
     places = {"TMPDIR": str(folder / "tmp"), "XDG_CACHE_HOME": str(folder / "cache")}
-    with serve(folder, tiny_settings(folder) | places) as served:
+    with serve(folder, tiny | places) as served:
         yield served
+
+
+@pytest.fixture(scope="module")
+def prepared(server: Server, tiny: dict[str, str]) -> Iterator[PreparedRuns]:
+    with prepare_runs(server.runs, tiny, SAMPLE, SECONDS) as runs:
+        yield runs
 
 
 @pytest.fixture
 def page(browser: Browser, server: Server) -> Iterator[Page]:
     with visit(browser, server) as tab:
+        yield tab.page
+
+
+@pytest.fixture
+def aligned_page(browser: Browser, server: Server, prepared: PreparedRuns) -> Iterator[Page]:
+    """A tab with a run whose crops are shown."""
+    with visit(browser, server, run=prepared.copy("aligned")) as tab:
+        tab.page.locator("#crops img").first.wait_for()
+        yield tab.page
+
+
+@pytest.fixture
+def tuned_page(browser: Browser, server: Server, prepared: PreparedRuns) -> Iterator[Page]:
+    """A tab with a run to which the generator is tuned."""
+    with visit(browser, server, run=prepared.copy("tuned")) as tab:
+        tab.page.locator("#dials .card").first.wait_for()
+        yield tab.page
+
+
+@pytest.fixture
+def edited_page(browser: Browser, server: Server, prepared: PreparedRuns) -> Iterator[Page]:
+    """A tab with a run that has a video, "Age -2"."""
+    with visit(browser, server, run=prepared.copy("edited")) as tab:
+        tab.page.locator("#measures .measures").wait_for()
         yield tab.page
 
 
@@ -88,11 +124,15 @@ def download(page: Page, selector: str, path: Path) -> Path:
 
 
 def go_to_edit(page: Page) -> None:
-    """From the open page to the edit of a sample, past the tuning."""
-    choose_sample(page, SECONDS)
-    find_face(page)
+    """From the crops to the edit, past the tuning."""
     page.locator("#to-tune").click()
     page.locator("#to-edit").click()
+
+
+def pick_change(page: Page, suggestion: str) -> None:
+    """A ready-made change and its preview."""
+    page.locator("#dials .chip", has_text=suggestion).click()
+    page.locator("#wipe .wipe-after").first.wait_for()
 
 
 # --- The whole way, with the embedded pack ------------------------------------------------------------------------
@@ -121,13 +161,8 @@ def test_from_sample_to_finished_video(browser: Browser, tmp_path: Path) -> None
 # --- Going on -----------------------------------------------------------------------------------------------------
 
 
-def test_another_factor_stop_and_a_reload(page: Page, server: Server) -> None:
-    choose_sample(page, SECONDS)
-    find_face(page)
-    start_tuning(page)
-    choose_edit(page, "Younger")
-    page.locator("#make").click()
-    page.locator("#measures .measures").wait_for()
+def test_another_factor_a_comparison_and_a_reload(edited_page: Page, server: Server) -> None:
+    page = edited_page
     expect(page.locator("#measures")).to_contain_text("Age -2")
 
     page.locator("#another").click()
@@ -157,9 +192,12 @@ def test_another_factor_stop_and_a_reload(page: Page, server: Server) -> None:
     expect(page.locator(".stit-player .before .tag")).to_have_text("Before")
 
 
-def test_a_reload_keeps_the_video_and_a_restart_the_run(browser: Browser, tmp_path: Path) -> None:
-    settings = tiny_settings(tmp_path)
-    with serve(tmp_path, settings) as first, visit(browser, first) as tab:
+def test_a_reload_keeps_the_video_and_a_restart_the_run(browser: Browser, tiny: dict[str, str], tmp_path: Path) -> None:
+    with (
+        serve(tmp_path, tiny) as first,
+        prepare_runs(first.runs, tiny, SAMPLE, SECONDS) as prepared,
+        visit(browser, first, run=prepared.copy("aligned")) as tab,
+    ):
         page = tab.page
         go_to_edit(page)
         page.locator("#dials .chip", has_text="Younger").click()
@@ -174,7 +212,7 @@ def test_a_reload_keeps_the_video_and_a_restart_the_run(browser: Browser, tmp_pa
         assert imageio_ffmpeg.count_frames_and_secs(str(video))[0] == FRAMES
 
         first.stop()
-        with serve(tmp_path, settings, first.port):
+        with serve(tmp_path, tiny, first.port):
             page.locator("#another").click()
             page.locator("#dial-age").fill("1")
             page.locator("#make").click()
@@ -183,9 +221,8 @@ def test_a_reload_keeps_the_video_and_a_restart_the_run(browser: Browser, tmp_pa
             tab.complaints.clear()  # of the seconds without a server
 
 
-def test_the_method_and_the_region_outlive_a_reload(page: Page, server: Server) -> None:
-    choose_sample(page, SECONDS)
-    find_face(page)
+def test_the_method_and_the_region_outlive_a_reload(aligned_page: Page, server: Server) -> None:
+    page = aligned_page
     page.locator("#to-tune").click()
     chosen = "[aria-pressed=true]"
     expect(page.locator(f"#methods {chosen}")).to_contain_text("Stitch")
@@ -215,9 +252,8 @@ def test_the_method_and_the_region_outlive_a_reload(page: Page, server: Server) 
     expect(page.locator("#regions button")).to_have_count(0)
 
 
-def test_a_stopped_tuning_goes_on_after_a_reload(page: Page, server: Server) -> None:
-    choose_sample(page, SECONDS)
-    find_face(page)
+def test_a_stopped_tuning_goes_on_after_a_reload(aligned_page: Page, server: Server) -> None:
+    page = aligned_page
     start_tuning(page, "Paper")
     expect(page.locator("#status")).to_contain_text("Fitting")
     page.locator("#stop").click()
@@ -233,11 +269,9 @@ def test_a_stopped_tuning_goes_on_after_a_reload(page: Page, server: Server) -> 
     expect(page.locator("#status")).to_contain_text("The generator fits the face.")
 
 
-def test_stop_in_stitching_keeps_what_there_is(page: Page, tmp_path: Path) -> None:
-    choose_sample(page, SECONDS)
-    find_face(page)
-    start_tuning(page)
-    choose_edit(page, "Younger")
+def test_stop_in_stitching_keeps_what_there_is(tuned_page: Page, tmp_path: Path) -> None:
+    page = tuned_page
+    pick_change(page, "Younger")
     page.locator("#advanced > button, #advanced .label-wrap").first.click()
     page.locator("#settings input[type=search]").fill("stitching steps per frame")
     page.locator("#tweak-stitching-steps").fill("500")
@@ -252,11 +286,9 @@ def test_stop_in_stitching_keeps_what_there_is(page: Page, tmp_path: Path) -> No
     assert 1 <= imageio_ffmpeg.count_frames_and_secs(str(video))[0] < FRAMES
 
 
-def test_a_video_that_ends_while_the_visitor_is_elsewhere_is_found(page: Page) -> None:
-    choose_sample(page, SECONDS)
-    find_face(page)
-    start_tuning(page)
-    choose_edit(page, "Smile")
+def test_a_video_that_ends_while_the_visitor_is_elsewhere_is_found(tuned_page: Page) -> None:
+    page = tuned_page
+    pick_change(page, "Smile")
     page.locator("#make").click()
     page.locator(".stit-player").wait_for()
     page.locator("#steps .step-button").first.click()
@@ -282,11 +314,10 @@ def test_of_two_faces_the_other_can_be_picked(page: Page, tmp_path: Path) -> Non
     expect(faces.nth(1)).to_have_attribute("aria-pressed", "true")
 
 
-def test_a_direction_is_trained_used_and_deleted(page: Page, server: Server, tmp_path: Path) -> None:
+def test_a_direction_is_trained_used_and_deleted(aligned_page: Page, server: Server, tmp_path: Path) -> None:
     pictures = write_set(tmp_path / "faces", {"serious": 0.0, "smiling": 1.0}, apart(24))
     archive = shutil.make_archive(str(tmp_path / "faces"), "zip", pictures)
-    choose_sample(page, SECONDS)
-    find_face(page)
+    page = aligned_page
     page.get_by_role("tab", name="Directions").click()
     page.get_by_role("button", name="Train one from your own pictures").click()
     expect(page.locator("#library .direction")).to_have_count(3)
@@ -425,13 +456,15 @@ def test_a_clip_without_a_face_is_told_before_and_after(page: Page, tmp_path: Pa
     expect(page.locator("#status .failed")).to_contain_text("face")
 
 
-def test_an_edit_without_a_change_is_told(page: Page) -> None:
+def test_an_edit_without_a_change_is_told(aligned_page: Page) -> None:
+    page = aligned_page
     go_to_edit(page)
     page.locator("#make").click()
     expect(page.locator(".toast-body")).to_contain_text("Choose a direction")
 
 
-def test_a_setting_out_of_range_is_told(page: Page) -> None:
+def test_a_setting_out_of_range_is_told(aligned_page: Page) -> None:
+    page = aligned_page
     go_to_edit(page)
     page.locator("#advanced > button, #advanced .label-wrap").first.click()
     page.locator("#settings input[type=search]").fill("content weight")
@@ -469,7 +502,8 @@ def test_by_keyboard_alone(page: Page) -> None:
     expect(page.locator("#wipe .wipe-cut")).to_have_value("0")
 
 
-def test_search_finds_a_change(page: Page) -> None:
+def test_search_finds_a_change(aligned_page: Page) -> None:
+    page = aligned_page
     go_to_edit(page)
     page.get_by_label("Search changes").fill("open")
     expect(page.locator("#dials .card:visible")).to_have_count(1)
@@ -479,9 +513,9 @@ def test_search_finds_a_change(page: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 3840])
-def test_nothing_is_cut_off(browser: Browser, server: Server, width: int, scheme: str) -> None:
+def test_nothing_is_cut_off(browser: Browser, server: Server, prepared: PreparedRuns, width: int, scheme: str) -> None:
     viewport = {"width": width, "height": 812}
-    with visit(browser, server, viewport=viewport, color_scheme=scheme) as tab:
+    with visit(browser, server, run=prepared.copy("aligned"), viewport=viewport, color_scheme=scheme) as tab:
         page = tab.page
         go_to_edit(page)
         page.locator("#dials .card").first.click()
@@ -492,9 +526,8 @@ def test_nothing_is_cut_off(browser: Browser, server: Server, width: int, scheme
         assert (red < 60) == (scheme == "dark")
 
 
-def test_every_control_has_a_name(page: Page) -> None:
-    choose_sample(page, SECONDS)
-    find_face(page)
+def test_every_control_has_a_name(aligned_page: Page) -> None:
+    page = aligned_page
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("input, select, textarea, button")]
         .filter((one) => one.offsetParent && one.type !== "file")

@@ -355,7 +355,7 @@ def test_samples_come_with_the_program(app: ModuleType) -> None:
     assert all(Path(path).is_relative_to(app.SETTINGS.served) for path in app.studio.clips.samples.values())
 
 
-def test_every_part_keeps_out_of_what_gradio_reads_in_templates() -> None:
+def test_every_widget_keeps_out_of_what_gradio_reads_in_templates() -> None:
     for path in sorted((Path(__file__).parents[3] / "page" / "ui" / "widgets").glob("*.html")):
         assert not any(mark in path.read_text() for mark in ("`", "\\", "${", "{{")), path.name
 
