@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -112,6 +112,35 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class Person:
+    """One face of a clip, along all of it.
+
+    Attributes
+    ----------
+    index: its number in the first frame that has any face, 0 the largest; None where it is not there.
+    frame: in which it is seen best.
+    box: its place there: left, top, right, bottom in source pixels.
+    frames: how many show it.
+    followed: whether it is the one that was followed.
+    """
+
+    index: int | None
+    frame: int
+    box: tuple[float, float, float, float]
+    frames: int
+    followed: bool
+
+
+def people_table(people: Sequence[Person]) -> np.ndarray:
+    """People as they are stored: (P, 8) float64, a row each, its fields in order; no index is -1."""
+    rows = [
+        [-1 if person.index is None else person.index, person.frame, *person.box, person.frames, person.followed]
+        for person in people
+    ]
+    return np.array(rows, dtype=np.float64).reshape(-1, 8)
+
+
+@dataclass(frozen=True)
 class Landmarks:
     """The chosen face along the clip.
 
@@ -122,9 +151,7 @@ class Landmarks:
     detected: (T,) bool, False where the points are interpolated.
     faces: (N,) int, faces found in each frame of the clip.
     gaps: first and last frame of each stretch that is left untouched.
-    people: (P, 8) float64, a row for each face of the clip, the one largest over the clip first: its index in the
-        first frame that has any face (-1 where it is not there), the frame in which it is seen best, its box there
-        (left, top, right, bottom), the number of frames that show it, and 1 for the one that was followed, else 0.
+    people: (P, 8) float64, as `people_table` makes it; `persons` reads it.
     turn: quarters to the left after which the face was found, 0 for a clip that stands upright.
     """
 
@@ -136,6 +163,15 @@ class Landmarks:
     gaps: tuple[tuple[int, int], ...]
     people: np.ndarray = field(default_factory=lambda: np.zeros((0, 8)))
     turn: int = 0
+
+    @property
+    def persons(self) -> tuple[Person, ...]:
+        """Every face of the clip, the one largest over the clip first."""
+        people = []
+        for index, frame, left, top, right, bottom, frames, followed in self.people.tolist():
+            number, box = None if index < 0 else int(index), (left, top, right, bottom)
+            people.append(Person(number, int(frame), box, int(frames), bool(followed)))
+        return tuple(people)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from stit_core.artefacts import (
 )
 from stit_core.config import LandmarkConfig, RunConfig
 from stit_core.directions.library import Direction, hashes, list_directions, load_direction, stacked, vectors_of
+from stit_core.faces.detectors import second_detector_at_hand
 from stit_core.fitting import expression
 from stit_core.fitting.optimising import own_copy
 from stit_core.fitting.pivots import DrawnPivots
@@ -362,7 +363,7 @@ class Pipeline:
     @property
     def landmark_settings(self) -> LandmarkConfig:
         """The settings of the landmarks; the second detector counts where it is at hand."""
-        asked = self.config.landmarks.second_detector and landmarks.second_detector_at_hand()
+        asked = self.config.landmarks.second_detector and second_detector_at_hand()
         return dataclasses.replace(self.config.landmarks, second_detector=asked)
 
     def network(self, part: str) -> str:

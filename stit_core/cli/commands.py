@@ -21,7 +21,7 @@ from typing import Any
 from tqdm import tqdm
 
 from stit_core.config import PRESETS, EditConfig, RunConfig, preset
-from stit_core.errors import Cancelled, ConfigError, FaceError, StitError
+from stit_core.errors import Cancelled, ConfigError, StitError
 from stit_core.estimates import estimate, time_steps
 from stit_core.memory import keep_freed_memory
 from stit_core.packs.loading import DEFAULT_PACK, fetch_pack, find_pack, licences, list_packs, load_models
@@ -299,8 +299,6 @@ def _check(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None
         f"  rate      {float(clip.frame_rate):.6g} frames a second, sound {clip.audio or 'none'}",
     ]
     found = pipeline.landmarks(clip)
-    if not found.frame_indices:
-        raise FaceError(f"No face was found in {options.clip.name}.", "Choose a clip with one large, frontal face.")
     told_of_clip = clip_warnings(pipeline, clip)
     record["warnings"] = list(told_of_clip)
     _warn(told_of_clip)

@@ -18,11 +18,11 @@ from PIL import Image
 from stit_core.config import DirectionTrainingConfig
 from stit_core.directions.labelled_pictures import PictureEntry, PictureSet, UnusablePicture, decode
 from stit_core.errors import FaceError
+from stit_core.faces.search import PictureLandmarks
 from stit_core.geometry import quad_axes, smooth_quads, warp_quad_to_square
 from stit_core.images import to_model
 from stit_core.packs.loading import Models
 from stit_core.runtime import Runtime
-from stit_core.stages.landmarks import PictureLandmarks
 from stit_core.store.disk import disk_errors
 from stit_core.store.paths import cache_folder
 

@@ -19,10 +19,11 @@ import numpy as np
 from PIL import Image
 
 from stit_core.config import LandmarkConfig, VideoConfig
+from stit_core.faces.detectors import Face
+from stit_core.faces.search import FaceSearch
 from stit_core.media import ffmpeg
 from stit_core.media.probing import DECODER_SLACK, Probe, nothing_decoded, probe
 from stit_core.runtime import Runtime
-from stit_core.stages.landmarks import Face, FaceSearch
 
 State = Literal["face", "none", "several", "small", "cut"]
 STAGE = "preflight"
@@ -403,7 +404,7 @@ def _moved(before: list[tuple[int, Face]], after: list[tuple[int, Face]]) -> boo
 
 def _enlarged(face: Face, zoom: float) -> Face:
     left, top, right, bottom = (value * zoom for value in face.box)
-    return Face((left, top, right, bottom), face.score)
+    return face.at((left, top, right, bottom))
 
 
 def _side(box: Box) -> float:

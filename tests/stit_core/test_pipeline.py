@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 from stit_core import checks, whole_run
+from stit_core import pipeline as pipelines
 from stit_core.artefacts import Clip
 from stit_core.config import RunConfig, VideoConfig, preset
 from stit_core.errors import ArtefactMismatchError, Cancelled, DirectionError, PackError, StoreError, VideoError
@@ -31,7 +32,7 @@ from stit_core.previews import preview_frame
 from stit_core.ranges import run_range
 from stit_core.report import manifest_path
 from stit_core.runtime import CancelToken, Runtime
-from stit_core.stages import editing, landmarks
+from stit_core.stages import editing
 from stit_core.store.runs import Store
 from stit_core.whole_run import edit_video, edit_warnings
 from tests.support.drawn_face import write_clip
@@ -199,10 +200,10 @@ def test_landmarks_depend_on_whether_the_second_detector_was_there(
 ) -> None:
     watch, clip = open_done(face_clip)
     alone = watch.pipeline.with_config(settings(landmarks={"second_detector": False}))
-    monkeypatch.setattr(landmarks, "second_detector_at_hand", lambda: False)
+    monkeypatch.setattr(pipelines, "second_detector_at_hand", lambda: False)
     assert watch.pipeline.has(clip, "landmarks")
     assert alone.has(clip, "landmarks"), "asking for one that is not there changes nothing"
-    monkeypatch.setattr(landmarks, "second_detector_at_hand", lambda: True)
+    monkeypatch.setattr(pipelines, "second_detector_at_hand", lambda: True)
     assert not watch.pipeline.has(clip, "landmarks")
     assert alone.has(clip, "landmarks")
 
