@@ -220,7 +220,7 @@ class _Encoder:
         filled = crops + [crops[-1]] * (self.size - len(crops))
         images = to_model(np.stack(filled)).to(self.runtime.device)
         with torch.inference_mode():
-            return self.models.encoder.encode(images).float().cpu().numpy()[: len(crops)]  # type: ignore[no-any-return]
+            return self.models.encoder.encode(images).float().cpu().numpy()[: len(crops)]
 
 
 def make_crop(size: int, aligned: bool) -> Crop:

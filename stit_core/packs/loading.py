@@ -21,6 +21,7 @@ from stit_core.errors import PackError
 from stit_core.models.attributes import AttributeNet, FeaturePerceptual
 from stit_core.models.compact import CompactEncoder, CompactParser, folded
 from stit_core.models.generator import Generator
+from stit_core.models.interfaces import Attributes, Encoder, FaceGenerator, Identity, Parser, Perceptual
 from stit_core.models.reader import CompactReader
 from stit_core.packs import checkpoints
 from stit_core.packs.downloads import DownloadLimits, download
@@ -104,32 +105,32 @@ class Models:
 
     @property
     def generator(self) -> Generator:
-        """With .num_ws, .mapping, .styles, .synthesis."""
+        """Latents to pictures."""
         return self._get("generator")
 
     @property
-    def encoder(self) -> Any:
-        """With .encode(images) -> w_plus (B, L, 512)."""
+    def encoder(self) -> Encoder:
+        """Crops to w_plus."""
         return self._get("encoder")
 
     @property
-    def parser(self) -> Any:
-        """With .parse(images) -> logits (B, 19, h, w); a reader also has .read(images) -> logits, coordinates."""
+    def parser(self) -> Parser:
+        """Pictures to classes; a `Reader` also to places on the head."""
         return self._get("parser")
 
     @property
-    def perceptual(self) -> Any:
-        """With .features(images) and .distance(a, b) -> (B,)."""
+    def perceptual(self) -> Perceptual:
+        """The perceptual distance of the tuning."""
         return self._get("perceptual")
 
     @property
-    def identity(self) -> Any:
-        """With .embed(images) -> unit embeddings (B, D)."""
+    def identity(self) -> Identity:
+        """Crops to embeddings of who it is."""
         return self._get("identity")
 
     @property
-    def attributes(self) -> Any:
-        """With .attributes(images) -> (B, A); not every pack has it."""
+    def attributes(self) -> Attributes:
+        """Pictures to attributes; not every pack has it."""
         return self._get("attributes")
 
     def _get(self, name: str) -> Any:
@@ -153,7 +154,7 @@ def _build(pack: Pack, name: str, device: torch.device) -> Any:
         message = f"The {name} of '{pack.name}' has the unknown architecture '{part.architecture}'."
         raise PackError(message, f"This program knows: {', '.join(sorted(_BUILDERS))}.")
     network = _BUILDERS[part.architecture](pack, part, verified_paths(pack, name))
-    if not hasattr(network, _SERVICES[name]):
+    if not isinstance(network, _INTERFACES[name]):
         message = f"The {name} of '{pack.name}' has the architecture '{part.architecture}', which cannot serve as one."
         raise PackError(message, "Correct pack.json.")
     if isinstance(network, nn.Module):
@@ -252,13 +253,13 @@ _BUILDERS: Mapping[str, Callable[[Pack, Part, Sequence[Path]], Any]] = {
 }
 
 
-_SERVICES = {  # what the stages ask of each part
-    "generator": "synthesis_from_styles",
-    "encoder": "encode",
-    "parser": "parse",
-    "perceptual": "distance",
-    "identity": "embed",
-    "attributes": "attributes",
+_INTERFACES: Mapping[str, type] = {  # what the stages ask of each part
+    "generator": FaceGenerator,
+    "encoder": Encoder,
+    "parser": Parser,
+    "perceptual": Perceptual,
+    "identity": Identity,
+    "attributes": Attributes,
 }
 
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from stit_core.artefacts import Alignment, FrameFolder, Masks
 from stit_core.config import MaskConfig
 from stit_core.errors import FaceError
-from stit_core.faces.reading import Parser
 from stit_core.geometry import to_crop_pixels
 from stit_core.images import to_model
+from stit_core.models.interfaces import Parser
 from stit_core.runtime import Runtime
 
 STAGE = "masks"

@@ -22,12 +22,13 @@ from stit_core.change.drawn import Drawn
 from stit_core.change.placing import apply_change, place_weights
 from stit_core.change.reading import FIELD, Change, dense_flow, read_change
 from stit_core.config import TransferConfig
-from stit_core.faces.reading import Parser, Reading, draw_faces, landmark_finder, read_faces
+from stit_core.faces.reading import Reading, draw_faces, landmark_finder, read_faces
 from stit_core.fitting.frame_record import FrameRecord
 from stit_core.geometry import lay_patch, warp_quad_to_square
 from stit_core.images import to_mask, to_model
 from stit_core.metrics import masked_loss
 from stit_core.models.generator import Generator
+from stit_core.models.interfaces import Parser
 from stit_core.runtime import Runtime, torch_threads
 from stit_core.warps import warp, warp_between
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -35,6 +34,7 @@ from stit_core.fitting.optimising import (
 from stit_core.images import to_model, to_picture
 from stit_core.metrics import psnr
 from stit_core.models.generator import Generator, SynthesisBlock
+from stit_core.models.interfaces import Perceptual
 from stit_core.runtime import Runtime
 
 STAGE = "tune"
@@ -43,18 +43,6 @@ HISTORY = ("l2", "lpips", "loss", "psnr")  # of a pass
 # Bytes of perceptual features that are kept, reached by two seconds of a 256 px clip, so that memory does not grow with
 # a longer one; of frames beyond they are computed again, which costs little beside a step of the generator.
 TARGET_MEMORY = 128 * 2**20
-
-
-class Perceptual(Protocol):
-    """What tuning needs of a perceptual distance."""
-
-    def features(self, images: Tensor) -> list[Tensor]:
-        """Feature maps of images (B, 3, R, R) in [-1, 1], the first dimension of each being B."""
-        ...
-
-    def distance(self, features_a: list[Tensor], features_b: list[Tensor]) -> Tensor:
-        """Distances (B,) between two sets of features."""
-        ...
 
 
 def tune(
