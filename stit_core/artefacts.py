@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -198,6 +199,15 @@ class Inversion:
     w_plus: torch.Tensor
 
 
+class TuningPass(NamedTuple):
+    """Means over one pass of the tuning, before its updates: L2 in [-1, 1] units, LPIPS, loss, PSNR in dB."""
+
+    l2: float
+    lpips: float
+    loss: float
+    psnr: float
+
+
 @dataclass(frozen=True)
 class Tuned:
     """A generator fitted to one clip.
@@ -206,7 +216,7 @@ class Tuned:
     ----------
     w_plus: (T, L, 512), the pivots that belong to the weights.
     state: the generator's state_dict.
-    history: (passes, 4): mean L2 (in [-1, 1] units), LPIPS, loss and PSNR in dB over each pass, before its updates.
+    history: (passes, 4), a `TuningPass` each.
     psnr, lpips: mean over the frames after the last pass.
     """
 
@@ -230,26 +240,34 @@ class Edit:
     directions: tuple[tuple[str, float], ...]
 
 
+class FaceRegions(NamedTuple):
+    """What to keep of an edit, where it has to meet the source, and what to paste: three masks (S, S) uint8."""
+
+    content: np.ndarray
+    border: np.ndarray
+    full: np.ndarray
+
+
 @dataclass(frozen=True)
 class Masks:
-    """Content, border and full mask of each frame as the three channels (0 or 255) of a picture (size, size, 3)."""
+    """The `FaceRegions` of each frame as the three channels (0 or 255) of a picture (size, size, 3)."""
 
     clip_hash: str
     frame_indices: tuple[int, ...]
     pictures: FrameFolder
     size: int
 
-    def content(self, frame: int) -> np.ndarray:
-        """What is kept of the edit, (size, size) uint8, 0 or 255."""
-        return self.pictures.read(frame)[..., 0]
+    def read(self, frame: int) -> FaceRegions:
+        """All three of a frame, (size, size) uint8, 0 or 255."""
+        return FaceRegions(*np.moveaxis(self.pictures.read(frame), -1, 0))
 
     def border(self, frame: int) -> np.ndarray:
-        """Where the edit has to meet the source, (size, size) uint8, 0 or 255."""
-        return self.pictures.read(frame)[..., 1]
+        """Where the edit of a frame has to meet the source, (size, size) uint8, 0 or 255."""
+        return self.read(frame).border
 
     def full(self, frame: int) -> np.ndarray:
-        """What is pasted, (size, size) uint8, 0 or 255."""
-        return self.pictures.read(frame)[..., 2]
+        """What of a frame's crop is pasted, (size, size) uint8, 0 or 255."""
+        return self.read(frame).full
 
 
 @dataclass(frozen=True)
@@ -270,6 +288,14 @@ class Registration:
     labels: FrameFolder
     points: np.ndarray
     offsets: np.ndarray
+
+    def source_labels(self, frame: int) -> np.ndarray:
+        """The parser's classes of the source, (size, size) uint8."""
+        return self.labels.read(frame)[..., 0]
+
+    def pivot_labels(self, frame: int) -> np.ndarray:
+        """The parser's classes of the tuned pivot, (size, size) uint8."""
+        return self.labels.read(frame)[..., 1]
 
 
 @dataclass(frozen=True)

@@ -304,8 +304,9 @@ class _Stitcher:
             target = torch.cat([self.net.synthesis(pivot[None]) for pivot in pivots])
         else:
             target = to_model(np.stack([self.alignment.crops.read(name) for name in names])).to(device)
-        painted = np.stack([self.masks.pictures.read(name) for name in names])
-        content, border = (to_mask(painted[..., channel]).to(device) for channel in (0, 1))
+        regions = [self.masks.read(name) for name in names]
+        content = to_mask(np.stack([region.content for region in regions])).to(device)
+        border = to_mask(np.stack([region.border for region in regions])).to(device)
         rows = slice(positions.start, positions.stop)
         styles = None if self.edit.styles is None else tuple(style[rows].to(device) for style in self.edit.styles)
         w_plus = self.edit.w_plus[rows].to(device)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stit_core.artefacts import Alignment, Inversion, Tuned, check_same_frames
+from stit_core.artefacts import Alignment, Inversion, Tuned, TuningPass, check_same_frames
 from stit_core.config import TuningConfig
 from stit_core.errors import ConfigError
 from stit_core.fitting.expression import fit_expression
@@ -39,7 +39,6 @@ from stit_core.runtime import Runtime
 
 STAGE = "tune"
 CHECKPOINT = "progress.safetensors"
-HISTORY = ("l2", "lpips", "loss", "psnr")  # of a pass
 # Bytes of perceptual features that are kept, reached by two seconds of a 256 px clip, so that memory does not grow with
 # a longer one; of frames beyond they are computed again, which costs little beside a step of the generator.
 TARGET_MEMORY = 128 * 2**20
@@ -153,7 +152,7 @@ class _Fit:
         self.original = _Original(generator, runtime) if config.locality_weight > 0 else None
         self.optimiser = adam(self.net, config.lr, config.beta1, config.beta2) if config.lr > 0 else None
         self.pivots = RowAdam(inversion.w_plus.detach().float().clone(), config.beta1, config.beta2)
-        self.history: list[list[float]] = []
+        self.history: list[TuningPass] = []
         self.features: dict[int, list[Tensor]] = {}
         self.features_bytes = 0
         self.frames = len(alignment.frame_indices)
@@ -175,7 +174,7 @@ class _Fit:
     def good_enough(self) -> bool:
         """Whether the last pass reached the PSNR at which the user wants to stop."""
         target = self.config.target_psnr
-        return target is not None and bool(self.history) and self.history[-1][3] >= target
+        return target is not None and bool(self.history) and self.history[-1].psnr >= target
 
     def report(self, step_in_pass: int = 0) -> None:
         self.runtime.step(STAGE, self.history_length * self.steps_per_pass + step_in_pass, self.total)
@@ -191,13 +190,13 @@ class _Fit:
             sums += len(rows) * np.asarray(self.step(rows, self.history_length * self.steps_per_pass + step))
             if start + self.config.batch_size < self.frames:
                 self.report(step + 1)
-        self.history.append((sums / self.frames).tolist())
+        self.history.append(TuningPass(*(sums / self.frames).tolist()))
         self.tell(self.history[-1])
         self.report()
 
-    def tell(self, row: list[float]) -> None:
+    def tell(self, row: TuningPass) -> None:
         """Report the means over a pass."""
-        self.runtime.tell(STAGE, **dict(zip(HISTORY, row, strict=True)))
+        self.runtime.tell(STAGE, **row._asdict())
 
     def step(self, rows: np.ndarray, step: int) -> tuple[float, float, float, float]:
         """One update from the frames at positions `rows`; their mean L2, LPIPS, loss and PSNR before it."""
@@ -327,8 +326,8 @@ class _Fit:
             load_adam_state(self.optimiser, tensors)
         history = facts["history"]
         assert isinstance(history, list)
-        self.history = history
-        for row in history:
+        self.history = [TuningPass(*row) for row in history]
+        for row in self.history:
             self.tell(row)
 
 
