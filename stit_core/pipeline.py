@@ -354,7 +354,8 @@ class Pipeline:
         return compositing.composite(clip, crops, stitched, paste, self.config.compositing, self.runtime)
 
     def _clip_key(self, source: str) -> str:
-        return key("clip", source, self.config.video.start, self.config.video.end)  # limits change no frames
+        # The other settings of a video refuse a clip or say how one is written; they choose no frames.
+        return key("clip", source, self.config.video.start, self.config.video.end)
 
     def key(self, stage: str, clip: Clip) -> str:
         """Under what the result of a stage is stored. Raises DirectionError."""

@@ -1,4 +1,4 @@
-"""What a clip holds, looked up in seconds before any heavy work: size, sound, faces along the time, scene cuts.
+"""What a clip holds, looked up in seconds before any job: size, sound, faces along the time, scene cuts.
 
 One pass of the decoder gives a few small pictures a second; in each the face is looked for as the landmark stage would.
 Source: ours.
@@ -65,7 +65,7 @@ class Preflight:
     ----------
     width, height: pixels in display orientation.
     frame_rate: nominal, a second; frames: estimate for the whole file, or None.
-    seconds: of the whole file, as far as it could be told.
+    seconds: of the whole file, as far as it is known.
     sound: codec of the sound, or None; megabytes: of the file.
     damaged: the decoder gave up before the end.
     turn: quarters to the left after which the faces were found, 0 for a clip that stands upright.
@@ -189,7 +189,7 @@ def look_into(path: Path, config: VideoConfig, landmarks: LandmarkConfig, runtim
     path: a file of unknown origin.
     config: limits of megabytes and pixels, checked before anything is decoded; a long clip is no error here.
     landmarks: which face is too small.
-    runtime: told of each sample as ("preflight", done, total); its cancel stops the decoder within a moment.
+    runtime: one step ("preflight", done, total) a sample; its cancel stops the decoder within a moment.
 
     Raises
     ------
@@ -241,9 +241,6 @@ def still(path: Path, info: Probe, seconds: float, config: VideoConfig, height: 
         if pictures.late:
             raise ffmpeg.too_slow(path.name, TIMEOUT)
     raise nothing_decoded(path)
-
-
-# --- Decoding -----------------------------------------------------------------------------------------------------
 
 
 def _rate(seconds: float | None) -> Fraction:
@@ -302,9 +299,6 @@ def _still_arguments(
         "pipe:1",
     ]
     return [*_guards(config), "-ss", f"{seconds:.6f}", *ffmpeg.source_arguments(path), *output]
-
-
-# --- Judging ------------------------------------------------------------------------------------------------------
 
 
 class _Samples:

@@ -43,8 +43,6 @@ from stit_core.store.disk import disk_errors
 
 DEFAULT_PACK = "heads-256"
 
-# --- Finding ------------------------------------------------------------------------------------------------------
-
 
 def list_packs() -> list[Pack]:
     """Every pack found in $STIT_PACKS, the user's cache folder and the assets, by name; the first of a name counts."""
@@ -60,7 +58,10 @@ def find_pack(name_or_folder: str | Path = DEFAULT_PACK) -> Pack:
     """The pack of this name, or the one in this folder.
 
     A folder without a pack.json may hold the files of a known pack, such as the official checkpoints of ffhq-1024.
-    Raises: PackError when there is none, or its manifest is malformed.
+
+    Raises
+    ------
+    PackError: there is none, or its manifest is malformed.
     """
     text = str(name_or_folder)
     if PLAIN_NAME.fullmatch(text):
@@ -84,14 +85,13 @@ def _pack_in_folder(folder: Path) -> Pack:
     raise PackError(f"{folder} holds no {MANIFEST} and no file of a known pack.", "`packs list` shows the known packs.")
 
 
-# --- Networks -----------------------------------------------------------------------------------------------------
-
-
 class Models:
     """The networks of a pack on a device, each loaded when it is first asked for, in evaluation mode and frozen.
 
-    Raises, from every attribute: PackError for a file that is missing, altered or does not fit, CheckpointError for an
-    official checkpoint of another layout.
+    Raises
+    ------
+    PackError: from every attribute: a file is missing, altered or does not fit.
+    CheckpointError: from every attribute: an official checkpoint of another layout.
     """
 
     def __init__(self, pack: Pack, device: torch.device) -> None:
@@ -100,7 +100,7 @@ class Models:
         self._lock = threading.RLock()
 
     def verify(self) -> None:
-        """Check all files of the pack now. Raises: PackError."""
+        """Check all files of the pack now. Raises PackError."""
         verify_pack(self.pack)
 
     @property
@@ -283,9 +283,6 @@ def _own_network(
     return checkpoints.load_exactly(network, state, f"{where[:1].upper()}{where[1:]}")
 
 
-# --- Fetching -----------------------------------------------------------------------------------------------------
-
-
 def licences(pack: Pack) -> list[str]:
     """One line for each licence of the pack's files, for the user to read before anything is fetched."""
     lines = [f"{pack.name}: {pack.licence}"]
@@ -299,8 +296,11 @@ def fetch_pack(
 ) -> Pack:
     """Fetch what is missing of a pack into the user's folder and verify the whole.
 
-    Raises: PackError when the licences were not accepted, a file cannot be had or is wrong, or has to be fetched by
-    hand (the rest is fetched first); Cancelled.
+    Raises
+    ------
+    PackError: the licences were not accepted, a file cannot be had or is wrong, or has to be fetched by hand (the rest
+        is fetched first).
+    Cancelled: the run was stopped.
     """
     pack = find_pack(name)
     missing = [file for part in pack.parts.values() for file in part.files if not _is_present(pack, file)]

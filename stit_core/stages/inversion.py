@@ -22,7 +22,7 @@ def invert(alignment: Alignment, encoder: Encoder, config: InversionConfig, runt
     alignment: the crops, T of them.
     encoder: on runtime.device, in eval mode.
     config: frames a batch; it changes the speed, not the pivots.
-    runtime: told once per frame.
+    runtime: device, progress and stop, one step a frame.
 
     Returns
     -------

@@ -38,14 +38,14 @@ def find_landmarks(clip: Clip, config: LandmarkConfig, runtime: Runtime) -> Land
     Without a choice it is the face that is largest over all its frames. `config.face` counts the faces of the first
     frame that has any, largest first; `config.point` takes the first face that holds the point. The face is followed
     forwards and backwards. A clip in which no face is surely found is looked at turned by quarters as well; what is
-    found then is told in the pixels of the clip as it is. Stretches of at most `max_gap` frames without the face are
+    found then is given in pixels of the clip as it is. Stretches of at most `max_gap` frames without the face are
     bridged linearly; at the beginning and the end at most `max_gap // 2` frames keep the nearest landmarks; longer
     stretches are gaps.
 
     Parameters
     ----------
     clip: frames in display orientation.
-    runtime: told of each frame as ("landmarks", done, total).
+    runtime: progress and stop, one step a frame.
 
     Returns
     -------

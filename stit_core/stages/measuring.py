@@ -51,7 +51,7 @@ def measure(
     alignment, stitched, tuned, masks, sources: of the same T frames.
     finished: takes a frame and its stitched face, gives the aligned crop as it will be seen, (S, S, 3) uint8.
     identity: on the runtime's device.
-    runtime: told at every frame.
+    runtime: device, progress and stop, one step a frame.
 
     Raises
     ------

@@ -57,7 +57,7 @@ def tune(
     """Fit the generator to the crops: loss = l2_weight * MSE + lpips_weight * LPIPS, noise const.
 
     Frames come in order with batch_size 1 (STIT), shuffled by the run's seed otherwise. After every pass the state
-    is kept in `folder`; a run that was stopped goes on from there and ends with the same weights as one that was not.
+    is kept in `folder`; a run that was stopped is resumed there and ends with the same weights as one that was not.
 
     With config.key_frames the cost does not grow with the clip: only these frames are fitted, and between them the
     pivots are the encoder's plus what the fit added at the key frames around, by time. With config.expression the
@@ -70,7 +70,7 @@ def tune(
     generator: stays as it is; a single copy is fitted.
     perceptual: on runtime.device, in eval mode, its parameters frozen.
     config: the schedule.
-    runtime: told at every optimiser step; shown the middle frame once per pass.
+    runtime: one step an optimiser step; the middle frame is shown once per pass.
     folder: of this result, existing, private to it.
     expressions: directions (N, L, 512) for config.expression; None: there are none, and the pivots stay.
 
@@ -358,7 +358,7 @@ class _Original:
 def _fingerprint(
     alignment: Alignment, inversion: Inversion, generator: Generator, config: TuningConfig, runtime: Runtime
 ) -> str:
-    """What a checkpoint must have been made from to be gone on with."""
+    """What a checkpoint must have been made from to be resumed."""
     digest = hashlib.sha256(repr((alignment.clip_hash, alignment.frame_indices)).encode())
     digest.update(repr((dataclasses.astuple(config), str(runtime.dtype), runtime.seed)).encode())
     add_to_digest(digest, [inversion.w_plus, *generator.state_dict().values()])
