@@ -92,7 +92,7 @@ STAGES: dict[str, Stage] = {
         ("landmarks",),
         lambda p, clip: key("align", p.key("landmarks", clip), p.config.alignment, p.pack.resolution),
         lambda p, clip, folder: alignment.align(
-            clip, p.landmarks(clip), p.config.alignment, p.pack.resolution, p.runtime, _pictures(folder)
+            clip, p.landmarks(clip), p.config.alignment, p.pack.resolution, p.runtime, folder / "pictures"
         ),
     ),
     "invert": Stage(
@@ -118,7 +118,7 @@ STAGES: dict[str, Stage] = {
         ("align",),
         lambda p, clip: key("masks", p.key("align", clip), p.network("parser"), p.config.masks),
         lambda p, clip, folder: masks.make_masks(
-            p.align(clip), p.config.masks, p.models.parser, p.runtime, _pictures(folder)
+            p.align(clip), p.config.masks, p.models.parser, p.runtime, folder / "pictures"
         ),
     ),
     "register": Stage(
@@ -397,9 +397,3 @@ class Pipeline:
         return self.results.make(
             self.run_of(clip), stage, row.key(self, clip), row.kind, lambda folder: row.build(self, clip, folder)
         )
-
-
-def _pictures(folder: Path) -> Path:
-    pictures = folder / "pictures"
-    pictures.mkdir(exist_ok=True)
-    return pictures
