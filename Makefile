@@ -1,7 +1,8 @@
 # make run    set up what is missing and open the page at http://127.0.0.1:7860
 # make test   set up what is missing, then lint, types and tests
-# make lint   lint and types only
-# make clean  remove the environment and caches (stored runs: python -m stit_core runs clean)
+# make lint   lint and types only, of Python and, where npm is installed, of the page's scripts and styles
+# make format lay out Python and the page's scripts
+# make clean  remove the environment, node_modules and caches (stored runs: python -m stit_core runs clean)
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,8 +11,9 @@ PYTEST_ARGS ?=
 PY := $(VENV)/bin/python
 APP_READY := $(VENV)/.requirements-installed
 DEV_READY := $(VENV)/.requirements-dev-installed
+WEB_READY := node_modules/.packages-installed
 
-.PHONY: run test lint setup setup-dev clean
+.PHONY: run test lint lint-web format setup setup-dev setup-web clean
 
 run: setup
 	$(PY) app.py
@@ -23,10 +25,24 @@ lint: setup-dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-web; \
+		else echo "npm is not installed: the page's scripts and styles are NOT checked." >&2; fi
+
+# biome lints scripts and styles and checks the scripts' format; tsc checks the types that their comments declare.
+lint-web: setup-web
+	npm run --silent lint
+	npm run --silent types
+
+format: setup-dev
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory setup-web && npm run --silent format; fi
 
 setup: $(APP_READY)
 
 setup-dev: $(DEV_READY)
+
+setup-web: $(WEB_READY)
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -42,6 +58,10 @@ $(DEV_READY): requirements-dev.txt $(APP_READY)
 	$(PY) -m pip install -r requirements-dev.txt
 	@touch $@
 
+$(WEB_READY): package.json package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
 clean:
-	rm -rf -- $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf -- $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf -- {} +

@@ -27,8 +27,8 @@ from page.server.origins import accepted_origins
 from page.server.sessions import KEY_SCRIPT, MOST
 from page.server.shapes import CheckedBlocks
 from page.studio.feed import Feeds
-from page.studio.folders import Sweeper
 from page.studio.studio import Studio
+from page.studio.sweeper import Sweeper
 from page.ui.api import endpoints
 from page.ui.components import build_html
 from page.ui.shell import ALIGN, CLIP, EDIT, LOOKS, TUNE, WATCH, Shell
@@ -43,7 +43,7 @@ from page.ui.theme import WIDE_SCREENS, build_theme
 
 HERE = Path(__file__).resolve().parent
 SAMPLES = {path.stem.replace("-", " "): path for path in sorted((HERE / "assets/clips").glob("*.mp4"))}
-STYLES = [HERE / "page" / "ui" / "styles" / name for name in ("page.css", "parts.css")]
+STYLES = [HERE / "page" / "ui" / "styles" / name for name in ("page.css", "widgets.css")]
 QUEUE_LENGTH = 100  # of gradio's events, which are short; heavy work waits in the studio's queue
 IDLE_SECONDS = 0.02  # between two looks of gradio's queue for events; at its own 0.001 an idle page is never idle
 PROGRESS_SECONDS = 0.5  # and for progress of gradio's own kind, which the page does not use
@@ -71,7 +71,7 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("Directions") as tab:
                 directions = DirectionsTab(shell, tab)
             with gr.Tab("About"):
-                build_about(studio.pack)
+                build_about(studio.networks.pack)
         shell.build_visit()
         arrival = shell.wire(page)
         for part in (clip, align, tune, edit, watch, directions):

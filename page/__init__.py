@@ -1,1 +1,1 @@
-"""What app.py is made of beside its widgets: settings, visits, jobs and words."""
+"""What app.py is made of beside its widgets: settings, folders, jobs and words."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import shutil
@@ -74,6 +75,19 @@ def test_nothing_imports_what_the_cpu_builds_cannot_load() -> None:
         assert not imported_packages(path) & {"torchvision", "lpips", "face_recognition_models"}, path.name
 
 
+def test_tools_from_npm_are_pinned_and_locked_without_an_address() -> None:
+    package = json.loads((ROOT / "package.json").read_text())
+    assert "dependencies" not in package, "the page would need node to run"
+    lock = json.loads((ROOT / "package-lock.json").read_text())
+    assert lock["packages"][""]["devDependencies"] == package["devDependencies"]
+    for name, version in package["devDependencies"].items():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", version), f"{name} is not pinned"
+        assert lock["packages"][f"node_modules/{name}"]["version"] == version
+    for name, entry in lock["packages"].items():
+        assert "resolved" not in entry, f"{name} names a registry"
+        assert not name or entry["integrity"]
+
+
 def test_the_library_does_not_need_the_page() -> None:
     for path in source_files("stit_core"):
         assert "gradio" not in imported_packages(path), path.name
@@ -111,6 +125,7 @@ def test_links_in_the_documents_lead_somewhere() -> None:
 
 def test_the_image_gets_what_the_page_needs() -> None:
     left_out = set((ROOT / ".dockerignore").read_text().split())
+    assert left_out >= {"node_modules", "package.json"}, "the image needs no node"
     assert not left_out & {"app.py", "page", "stit_core", "assets", "directions", "requirements.txt"}
     users = re.findall(r"^USER (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert users, "the image would run as root"

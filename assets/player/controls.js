@@ -172,7 +172,8 @@ class Controls {
     if (MODES.includes(kept.mode)) this.setMode(kept.mode);
     if (Number.isFinite(kept.split)) this.stage.setSplit(kept.split);
     if (typeof kept.loop === "boolean") this.setLoop(kept.loop);
-    if (kept.speed >= 0.25 && kept.speed <= 2) this.setSpeed(kept.speed);
+    const speeds = [...this.speeds.options].map((option) => Number(option.value));
+    if (speeds.includes(kept.speed)) this.setSpeed(kept.speed);
     this.stage.videos.after.muted = kept.muted === true;
     this.showSound();
     this.recalling = false;
@@ -187,4 +188,3 @@ function recallKeepsake() {
     return {};
   }
 }
-

@@ -1,5 +1,7 @@
 // What the server tells about one edit: which frames there are, their measures, the finished videos. No pictures.
 
+/** @typedef {{good: number, fair: number, best: number, words: string[]}} Scale good, fair: where they end; words: for good, fair, poor */
+
 /**
  * @typedef {object} StateReply
  * @property {boolean} known
@@ -15,7 +17,8 @@
  * @property {number[]} frames
  * @property {(number | null)[]} seam
  * @property {(number | null)[]} identity
- * @property {{seam: [number, number], identity: [number, number]}} scales
+ * @property {Record<"seam" | "identity", Scale>} scales
+ * @property {number} batch pictures of so many frames fit into one reply
  * @property {{edited: {url: string}, source: {url: string} | null, start: number, sound: boolean} | null} finished
  */
 
@@ -46,7 +49,9 @@ class Link {
    */
   async ask(name, asked) {
     let timer = 0;
-    const late = new Promise((resolve) => { timer = window.setTimeout(resolve, 1000 * ASK_SECONDS); });
+    const late = new Promise((resolve) => {
+      timer = window.setTimeout(resolve, 1000 * ASK_SECONDS);
+    });
     let reply;
     try {
       reply = await Promise.race([this.server[name](asked), late]); // Gradio gives undefined for a call that failed
@@ -91,7 +96,8 @@ class Feed {
   /** @type {Uint8Array} 1 for a made frame */ made;
   /** @type {Float32Array} NaN where it is not known */ seam;
   /** @type {Float32Array} */ identity;
-  /** @type {StateReply["scales"]} */ scales;
+  /** @type {StateReply["scales"] | null} until the server has sent them */ scales;
+  /** @type {number} frames that may be asked for at once */ batch;
   /** @type {StateReply["finished"]} */ finished;
 
   /**
@@ -121,7 +127,8 @@ class Feed {
     this.made = new Uint8Array(0);
     this.seam = new Float32Array(0);
     this.identity = new Float32Array(0);
-    this.scales = { seam: [0.005, 0.01], identity: [0.8, 0.6] };
+    this.scales = null;
+    this.batch = 1;
     this.finished = null;
   }
 
@@ -194,6 +201,7 @@ class Feed {
       this.identity[frame] = reply.identity[i] ?? NaN;
     });
     this.scales = reply.scales;
+    this.batch = reply.batch;
     this.finished = reply.finished;
     this.phase = reply.phase;
     this.tell.onNews(reply.frames);
@@ -226,11 +234,19 @@ class Feed {
    * @param {number} frame
    */
   badness(name, frame) {
-    const [good, fair] = this.scales[name];
-    const best = name === "identity" ? 1 : 0;
+    if (!this.scales) return NaN;
+    const { good, fair, best } = this.scales[name];
     const off = Math.abs(best - this[name][frame]);
     const [near, far] = [Math.abs(best - good), Math.abs(best - fair)];
     if (off <= near) return off / near;
     return off <= far ? 1 + (off - near) / (far - near) : Math.min(3, 2 + (off - far) / far);
+  }
+
+  /**
+   * Which of the three grades a frame's figure has: 0 good, 1 fair, 2 poor.
+   * @param {number} badness
+   */
+  static grade(badness) {
+    return badness <= 1 ? 0 : badness <= 2 ? 1 : 2;
   }
 }

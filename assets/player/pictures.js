@@ -10,7 +10,6 @@ const WINDOW_FRAMES = 900;
 const AHEAD_SECONDS = 3;
 const CALLS = 2; // at once; the browser allows six to a server, and Gradio holds two of them
 const BATCH_BYTES = 1.5e6;
-const BATCH_FRAMES = 24; // as the server's limit
 const FIRST_BATCH = 4; // while a picture is waited for
 const DECODED_AHEAD = 8; // frames
 const DECODES = 3; // at once
@@ -137,7 +136,7 @@ class Pictures {
       }
     }
     const urgent = wanted.length > 0 && !this.held.has(wanted[0]);
-    const batch = Math.max(1, Math.min(BATCH_FRAMES, Math.floor(BATCH_BYTES / size), urgent ? FIRST_BATCH : 99));
+    const batch = Math.max(1, Math.min(this.feed.batch, Math.floor(BATCH_BYTES / size), urgent ? FIRST_BATCH : 99));
     return wanted
       .filter((frame) => !this.held.has(frame) && !this.asked.has(frame) && !this.isMissed(frame))
       .slice(0, batch);

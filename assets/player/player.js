@@ -20,10 +20,18 @@ class Player {
     const heard = { onNews: this.hear.bind(this), onReset: () => this.reset(), isHidden, isGone };
     this.feed = new Feed(this.link, heard);
     this.pictures = new Pictures(this.link, this.feed, () => this.wake());
-    this.stage = new Stage(root, { onPress: () => this.setPlaying(!this.playing), onSplit: () => this.controls.keep() });
+    this.stage = new Stage(root, {
+      onPress: () => this.setPlaying(!this.playing),
+      onSplit: () => this.controls.keep(),
+    });
     const moved = { onSeek: (/** @type {number} */ frame) => this.seek(frame), onHold: this.hold.bind(this) };
     this.timeline = new Timeline(root, this.feed, moved);
-    const told = { onEnd: () => this.endOfVideo(), onMuted: () => this.controls.showSound(), onBroken: () => this.mend(), isGone };
+    const told = {
+      onEnd: () => this.endOfVideo(),
+      onMuted: () => this.controls.showSound(),
+      onBroken: () => this.mend(),
+      isGone,
+    };
     this.videos = new Videos(this.stage.videos, this.link, told);
     this.playing = false;
     this.held = false; // the scrubber is held
@@ -245,7 +253,8 @@ class Player {
   runFrames(step) {
     const { feed } = this;
     if (!this.playing || this.held || !feed.count) return;
-    if (this.shown === this.frame) this.position += step * feed.rate * this.controls.speed; // else the picture is waited for
+    if (this.shown === this.frame)
+      this.position += step * feed.rate * this.controls.speed; // else the picture is waited for
     else if (feed.made[this.frame] && !this.pictures.isMissed(this.frame)) return;
     let next = feed.next(this.frame + this.stride);
     while (next >= 0 && this.pictures.isMissed(next)) next = feed.next(next + 1);
@@ -322,11 +331,12 @@ class Player {
     part(root, ".count").textContent = counts[feed.phase];
     const waits = feed.phase === "working";
     part(root, ".empty-title").textContent = waits ? "The first frame is on its way" : "Nothing to play yet";
-    for (const name of [".play", ".back", ".forward"]) /** @type {HTMLButtonElement} */ (part(root, name)).disabled = !feed.count;
+    for (const name of [".play", ".back", ".forward"]) part(root, name).toggleAttribute("disabled", !feed.count);
     let text = "";
     if (!feed.known) text = "This edit is no longer on the server.";
     else if (this.link.lost) text = "The connection was lost. Trying again …";
-    else if (this.media === "stills") text = "This browser cannot play the finished video; its frames are shown, without sound.";
+    else if (this.media === "stills")
+      text = "This browser cannot play the finished video; its frames are shown, without sound.";
     /** @type {HTMLElement} */
     const notice = part(root, ".notice");
     notice.hidden = !text;
@@ -339,9 +349,10 @@ class Player {
 /** @type {HTMLElement & {player?: Player}} */
 const playerRoot = part(element, ".stit-player");
 playerRoot.player = new Player(playerRoot, server); // kept there for tests and for a look from the console
-/** The value is a feed's id or, for two results, {id, names}. */
+/** The value is a feed's id or {id, names}; a side without a name has that of the template. */
 function openShown() {
-  const { id, names = ["Before", "After"] } = typeof props.value === "object" && props.value ? props.value : { id: props.value ?? "" };
+  const { id, names = [null, null] } =
+    typeof props.value === "object" && props.value ? props.value : { id: props.value ?? "" };
   playerRoot.player?.stage.setNames(names);
   playerRoot.player?.feed.open(String(id));
 }

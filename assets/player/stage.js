@@ -43,8 +43,13 @@ class Stage {
     this.canvases = { before: part(root, ".before canvas"), after: part(root, ".after canvas") };
     /** @type {Record<Side, HTMLVideoElement>} */
     this.videos = { before: part(root, ".before video"), after: part(root, ".after video") };
-    /** @type {Record<Side, string>} what the sides are called */
-    this.names = { before: "Before", after: "After" };
+    /** @type {Record<Side, string>} what the sides are called where nobody says otherwise */
+    this.usual = {
+      before: part(root, ".before .tag").textContent ?? "",
+      after: part(root, ".after .tag").textContent ?? "",
+    };
+    /** @type {Record<Side, string>} */
+    this.names = { ...this.usual };
     this.split = 50; // per cent from the left
     /** @type {Mode} */
     this.mode = "divider";
@@ -67,9 +72,9 @@ class Stage {
     this.root.dataset.shape = width > height ? "wide" : "tall"; // wide ones stand one above the other on a phone
   }
 
-  /** Say what stands on the left and on the right. @param {string[]} names */
+  /** Say what stands on the left and on the right; null for what usually does. @param {(string | null)[]} names */
   setNames([before, after]) {
-    this.names = { before, after };
+    this.names = { before: before ?? this.usual.before, after: after ?? this.usual.after };
     for (const side of /** @type {Side[]} */ (["before", "after"])) {
       part(this.root, `.${side} .tag`).textContent = this.names[side];
       this.canvases[side].setAttribute("aria-label", this.names[side]);
@@ -190,7 +195,10 @@ class Stage {
 
   /** Forget the pictures. */
   blank() {
-    for (const canvas of Object.values(this.canvases)) canvas.width = canvas.width; // clears it
+    for (const canvas of Object.values(this.canvases)) {
+      // biome-ignore lint/correctness/noSelfAssign: setting the width clears a canvas
+      canvas.width = canvas.width;
+    }
   }
 
   /** Say over the pictures that a frame cannot be shown; "" for one that can. @param {string} text */

@@ -3,11 +3,6 @@
 const ROW_PIXELS = 11;
 const ROW_GAP = 3;
 const LEAST_HEIGHT = 0.3; // of a bar's row, for the best value; the height says the same as the colour
-/** @type {Record<"seam" | "identity", [string, string, string]>} */
-const GRADES = {
-  seam: ["fine", "faint", "may show"],
-  identity: ["kept", "changed a little", "changed"],
-};
 
 /** Minutes, seconds and hundredths. @param {number} seconds */
 function clock(seconds) {
@@ -95,8 +90,8 @@ class Timeline {
     /** @param {"seam" | "identity"} name */
     const say = (name) => {
       const badness = feed.badness(name, frame);
-      if (Number.isNaN(badness)) return "";
-      const grade = GRADES[name][badness <= 1 ? 0 : badness <= 2 ? 1 : 2];
+      if (Number.isNaN(badness) || !feed.scales) return "";
+      const grade = feed.scales[name].words[Feed.grade(badness)];
       return `${name} ${feed[name][frame].toFixed(name === "seam" ? 4 : 3)}, ${grade}`;
     };
     return { title, seam: say("seam"), identity: say("identity") };
@@ -107,7 +102,10 @@ class Timeline {
     if (!this.feed.total) return;
     const { title, seam, identity } = this.describe(frame);
     part(this.tip, ".tip-frame").textContent = title;
-    for (const [name, text] of [["seam", seam], ["identity", identity]]) {
+    for (const [name, text] of [
+      ["seam", seam],
+      ["identity", identity],
+    ]) {
       const line = part(this.tip, `.tip-${name}`);
       line.textContent = text.charAt(0).toUpperCase() + text.slice(1);
       line.toggleAttribute("hidden", !text);
@@ -177,7 +175,7 @@ class Timeline {
         if (made && row === 0) track.fillRect(x, 0, span, 4 * ratio);
         if (worst < 0) return;
         const height = ROW_PIXELS * ratio * (LEAST_HEIGHT + ((1 - LEAST_HEIGHT) * worst) / 3);
-        bars.fillStyle = colours[worst <= 1 ? 0 : worst <= 2 ? 1 : 2];
+        bars.fillStyle = colours[Feed.grade(worst)];
         bars.fillRect(x, base - height, span, height);
       });
       for (let frame = 0; frame < feed.total; frame += 1) if (feed.badness(name, frame) > 2) poor += 1;

@@ -33,10 +33,14 @@ class Videos {
     this.after.addEventListener("ended", () => this.tell.onEnd());
     this.after.addEventListener("seeked", () => this.settle());
     for (const video of [this.before, this.after]) {
-      video.addEventListener("error", () => { if (this.ready) this.tell.onBroken(); });
+      video.addEventListener("error", () => {
+        if (this.ready) this.tell.onBroken();
+      });
     }
     // A tab that is not drawn gets no animation frames, but sound goes on and has to end with the component.
-    this.after.addEventListener("timeupdate", () => { if (this.tell.isGone()) this.close(); });
+    this.after.addEventListener("timeupdate", () => {
+      if (this.tell.isGone()) this.close();
+    });
   }
 
   /**
@@ -74,7 +78,9 @@ class Videos {
       if (await loads(video, address)) return video.videoWidth > 0; // 0: only its sound can be played
       if (await reachable(address)) return false; // it is there, and this browser cannot play it
       this.link.fail();
-      await new Promise((resolve) => { window.setTimeout(resolve, Math.max(100, this.link.retryAt - Date.now())); });
+      await new Promise((resolve) => {
+        window.setTimeout(resolve, Math.max(100, this.link.retryAt - Date.now()));
+      });
     }
     return false;
   }
@@ -184,8 +190,11 @@ function arrives(video) {
       resolve(undefined);
     };
     const timer = window.setTimeout(end, 1000 * PICTURE_SECONDS);
-    const look = () => { if (!video.seeking && video.readyState >= SOME_DATA) end(); };
-    for (const name of ["seeked", "loadeddata", "canplay"]) video.addEventListener(name, look, { signal: listening.signal });
+    const look = () => {
+      if (!video.seeking && video.readyState >= SOME_DATA) end();
+    };
+    for (const name of ["seeked", "loadeddata", "canplay"])
+      video.addEventListener(name, look, { signal: listening.signal });
     for (const name of ["error", "emptied"]) video.addEventListener(name, end, { signal: listening.signal });
     look();
   });
@@ -217,8 +226,16 @@ function loads(video, address) {
     const { signal } = listening;
     video.addEventListener("loadeddata", () => end(true), { signal });
     video.addEventListener("error", () => end(false), { signal });
-    video.addEventListener("emptied", () => { if (!video.hasAttribute("src")) end(false); }, { signal });
-    video.addEventListener("loadedmetadata", () => window.setTimeout(() => end(true), 1000 * METADATA_SECONDS), { signal });
+    video.addEventListener(
+      "emptied",
+      () => {
+        if (!video.hasAttribute("src")) end(false);
+      },
+      { signal },
+    );
+    video.addEventListener("loadedmetadata", () => window.setTimeout(() => end(true), 1000 * METADATA_SECONDS), {
+      signal,
+    });
     video.src = address;
     video.load();
   });

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import threading
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +12,9 @@ from typing import Any
 import numpy as np
 
 from page.settings import PageSettings
-from page.studio.direction_library import Library
-from page.studio.estimates import Machine
-from page.studio.folders import Visits
-from page.studio.holdings import Holdings
-from page.studio.lru import Recent
-from page.studio.queue import Jobs
+from page.studio.folders import RunFolders
+from page.studio.lru import Lru
+from page.studio.networks import Networks
 from page.studio.runs import Runs, RunState
 from stit_core.config import PRESETS, LandmarkConfig, VideoConfig
 from stit_core.errors import StitError
@@ -40,8 +35,8 @@ class TrimFacts(trimming.TrimFacts):
     estimates: Mapping[str, float] | None
 
 
-class Clips(Library):
-    """What is asked about the clips of runs; for several threads.
+class Clips:
+    """What is asked about the sample clips and those of runs; for several threads.
 
     Parameters
     ----------
@@ -49,71 +44,39 @@ class Clips(Library):
     samples: clips that come with the program, by name.
     """
 
-    jobs: Jobs
-
-    def __init__(self, settings: PageSettings, samples: Mapping[str, Path]) -> None:
-        super().__init__(Visits(settings))
-        self.settings = settings
-        self.runs, self.holdings = Runs(self.visits), Holdings(self.visits)
-        self._lock = threading.RLock()
-        self._samples = dict(samples)
-        self._preflights: Recent[tuple[str, VideoConfig], Preflight] = Recent(PREFLIGHTS)
-        self._posters: Recent[str, np.ndarray] = Recent(POSTERS)
+    def __init__(
+        self,
+        settings: PageSettings,
+        samples: Mapping[str, Path],
+        folders: RunFolders,
+        runs: Runs,
+        networks: Networks,
+    ) -> None:
+        self._settings, self._samples = settings, dict(samples)
+        self._folders, self._runs, self._networks = folders, runs, networks
+        self._lock = threading.Lock()
+        self._preflights: Lru[tuple[str, VideoConfig], Preflight] = Lru(PREFLIGHTS)
+        self._posters: Lru[str, np.ndarray] = Lru(POSTERS)
         self._looking: dict[str, tuple[Path, CancelToken]] = {}
-
-    @property
-    @abstractmethod
-    def machine(self) -> Machine:
-        """How long things take here."""
-
-    @abstractmethod
-    def state(self, run_id: str) -> RunState:
-        """All that a page needs to show a run. Raises: StitError where there is none."""
-
-    @abstractmethod
-    def forget_previews(self, run_id: str) -> None:
-        """Keep nothing in memory of what was shown of a run."""
 
     @property
     def samples(self) -> dict[str, Path]:
         """Copies of the sample clips that the page may serve, by name."""
-        return {name: self.visits.sample(path) for name, path in self._samples.items()}
+        return {name: self._folders.sample(path) for name, path in self._samples.items()}
 
     def poster(self, sample: str) -> np.ndarray:
         """A small picture (h, w, 3) uint8 of a sample. Raises: StitError for an unknown name."""
         path = self._sample(sample)
         known = self._posters.get(sample)
-        return self._posters.put(sample, self._still(path, 0.5)) if known is None else known
+        return self._posters.put(sample, self.still(path, 0.5)) if known is None else known
 
-    def set_clip(self, run_id: str, upload: str | Path) -> RunState:
-        """Take an uploaded clip into the run. Raises: VideoError for what is no video or over a limit, StitError."""
-        return self._set_clip(run_id, Path(upload), None)
+    def sample(self, name: str) -> Path:
+        """The copy of a sample that the page may serve. Raises: StitError for an unknown name."""
+        return self._folders.sample(self._sample(name))
 
-    def set_sample(self, run_id: str, name: str) -> RunState:
-        """Take a sample clip into the run. Raises: StitError for an unknown name."""
-        self._sample(name)
-        return self._set_clip(run_id, self.samples[name], name)
-
-    def _set_clip(self, run_id: str, path: Path, sample: str | None) -> RunState:
-        before, upload = self.runs.get(run_id).upload, None if sample else str(path)
-        self.holdings.note(run_id, [path])
-        self.runs.update(run_id, lambda state: dataclasses.replace(state, upload=upload))
-        if before not in (None, upload):  # the run has a copy of what it took, and what was refused is of no use
-            self.holdings.drop(run_id, [Path(str(before))])
-        if run_id in self.jobs:
-            raise StitError("The page is still at work for you.", "Wait until it has finished, or press Stop.")
-        probing.probe(path, VideoConfig(**self.settings.video()))
-        clip = self.visits.take(run_id, path)
-        facts: dict[str, Any] = {
-            "clip": str(clip),
-            "clip_name": path.name,
-            "sample": sample,
-            "step": 1,
-        }
-        facts |= dict.fromkeys(("start", "end", "face", "point", "point_frame"))
-        self.runs.update(run_id, lambda state: dataclasses.replace(state, **facts))
-        self.forget_previews(run_id)
-        return self.state(run_id)
+    def check(self, path: Path) -> None:
+        """Raise VideoError for what is no video, or one over a limit."""
+        probing.probe(path, self._video())
 
     def _sample(self, name: str) -> Path:
         if name not in self._samples:
@@ -125,7 +88,7 @@ class Clips(Library):
 
         Raises: VideoError, Cancelled.
         """
-        clip, token = self._clip(self.runs.get(run_id)), cancel or CancelToken()
+        clip, token = clip_of(self._runs.get(run_id)), cancel or CancelToken()
         with self._lock:
             before, self._looking[run_id] = self._looking.get(run_id), (clip, token)
         if before is not None and before[0] != clip:  # else whoever asked first would be told nothing
@@ -148,18 +111,18 @@ class Clips(Library):
         return self._preflights.put(key, preflight.look_into(path, config, LandmarkConfig(), runtime))
 
     def _preflight_key(self, path: Path) -> tuple[str, VideoConfig]:
-        return file_digest(path), VideoConfig(**self.settings.video())
+        return file_digest(path), self._video()
 
     def trim_facts(self, run_id: str, start: float | None, end: float | None) -> TrimFacts:
         """What a trim of the run's clip holds. Raises: StitError; ConfigError for an end not after the start."""
-        return self.facts_of(self.preflight(run_id), start, end, self.runs.get(run_id))
+        return self.facts_of(self.preflight(run_id), start, end, self._runs.get(run_id))
 
     def estimates(self, run_id: str) -> Mapping[str, float] | None:
         """Seconds for each preset; None while the clip was not looked through or the machine not timed."""
-        state = self.runs.get(run_id)
+        state = self._runs.get(run_id)
         if state.clip is None:
             return None
-        found = self._preflights.get(self._preflight_key(self._clip(state)))
+        found = self._preflights.get(self._preflight_key(clip_of(state)))
         return None if found is None else self.facts_of(found, state.start, state.end, state).estimates
 
     def facts_of(
@@ -170,28 +133,48 @@ class Clips(Library):
         state: RunState | None = None,
     ) -> TrimFacts:
         """What a trim of a looked-into clip holds; how long it takes is that of a run's method. Raises: ConfigError."""
-        config = VideoConfig(**self.settings.video(), start=start or None, end=end or None)
+        config = VideoConfig(**self._settings.video(), start=start or None, end=end or None)
         facts = trimming.trim_facts(found, config)
         frames = max(1, round(facts.frames * max(facts.face_share, facts.states["small"])))
         chosen = state or RunState("")
-        schedules = {name: chosen.schedule(self.models.pack.schedules, name) for name in PRESETS}
-        seconds = {name: self.machine.seconds(schedule, frames) for name, schedule in schedules.items()}
+        schedules = {name: chosen.schedule(self._networks.pack.schedules, name) for name in PRESETS}
+        seconds = {name: self._networks.estimator.seconds(schedule, frames) for name, schedule in schedules.items()}
         known = {str(name): value for name, value in seconds.items() if value is not None}
         return TrimFacts(**vars(facts), estimates=known if len(known) == len(seconds) else None)
 
     def frame_at(self, run_id: str, seconds: float, height: int = 360) -> np.ndarray:
         """The picture that the run's clip shows at a moment, at most `height` high. Raises: VideoError, StitError."""
-        return self._still(self._clip(self.runs.get(run_id)), seconds, height)
+        return self.still(clip_of(self._runs.get(run_id)), seconds, height)
 
-    def _still(self, path: Path, seconds: float, height: int = POSTER_HEIGHT) -> np.ndarray:
-        config = VideoConfig(**self.settings.video())
-        return preflight.still(path, self._probed(path, path.stat().st_mtime_ns, config), seconds, config, height)
+    def still(self, path: Path, seconds: float, height: int = POSTER_HEIGHT) -> np.ndarray:
+        """The picture that a video shows at a moment, at most `height` high. Raises: VideoError."""
+        config = self._video()
+        return preflight.still(path, self.probe(path, config), seconds, config, height)
+
+    def probe(self, path: Path, config: VideoConfig) -> probing.Probe:
+        """What a file says of itself, read once. Raises: VideoError."""
+        return self._probed(path, path.stat().st_mtime_ns, config)
+
+    def forget(self, state: RunState) -> None:
+        """Keep nothing in memory of what was seen in a run's clip."""
+        if has_clip(state):
+            self._preflights.drop(self._preflight_key(clip_of(state)))  # it holds pictures
+
+    def _video(self) -> VideoConfig:
+        return VideoConfig(**self._settings.video())
 
     @functools.lru_cache(maxsize=64)  # noqa: B019 (there is one studio for the process)
     def _probed(self, path: Path, changed: int, config: VideoConfig) -> probing.Probe:  # noqa: ARG002 (of the key)
         return probing.probe(path, config)
 
-    def _clip(self, state: RunState) -> Path:
-        if state.clip is None or not Path(state.clip).is_file():
-            raise StitError("There is no clip yet.", "Upload one or pick a sample.")
-        return Path(state.clip)
+
+def has_clip(state: RunState) -> bool:
+    """Whether the run has a clip."""
+    return state.clip is not None and Path(state.clip).is_file()
+
+
+def clip_of(state: RunState) -> Path:
+    """The run's clip. Raises: StitError where there is none."""
+    if state.clip is None or not has_clip(state):
+        raise StitError("There is no clip yet.", "Upload one or pick a sample.")
+    return Path(state.clip)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import numpy as np
 from PIL import Image
 
 from page.studio.direction_roots import own_root, roots_of
-from page.studio.folders import Visits
-from page.studio.lru import Recent
+from page.studio.folders import RunFolders
+from page.studio.lru import Lru
+from page.studio.networks import Networks
 from page.studio.torch_threads import compute_lightly
 from stit_core.directions.library import Card, direction_file, is_direction_name, list_directions, load_direction
 from stit_core.directions.preview import preview_sheet
 from stit_core.errors import DirectionError
-from stit_core.packs.loading import Models
 from stit_core.packs.manifest import Pack
 from stit_core.runtime import Runtime
 from stit_core.stages.editing import tell_overlaps
@@ -34,28 +33,22 @@ SUGGESTIONS = (
 )
 
 
-class Library(ABC):
+class DirectionLibrary:
     """What is asked about directions; for several threads."""
 
-    def __init__(self, visits: Visits) -> None:
-        self.visits = visits
-        self._sheets: Recent[str, np.ndarray] = Recent(SHEETS)
+    def __init__(self, folders: RunFolders, networks: Networks) -> None:
+        self._folders, self._networks = folders, networks
+        self._sheets: Lru[str, np.ndarray] = Lru(SHEETS)
 
     @property
-    @abstractmethod
-    def models(self) -> Models:
-        """The pack's networks. Raises: PackError."""
-
-    @property
-    def pack(self) -> Pack:
-        """The model pack's manifest; reads no network. Raises: PackError."""
-        return self.models.pack
+    def _pack(self) -> Pack:
+        return self._networks.pack
 
     def cards(self, query: str = "", run_id: str | None = None) -> list[Card]:
         """Cards of the pack's directions, with the run's own; those that `query` is found in. Raises: PackError."""
         words = query.lower().split()
         found = []
-        for card in list_directions(self.pack, roots_of(self.visits, run_id)):
+        for card in list_directions(self._pack, roots_of(self._folders, run_id)):
             text = " ".join((card.name, card.title, card.description, card.positive, card.negative)).lower()
             if all(word in text for word in words):
                 found.append(card)
@@ -69,42 +62,42 @@ class Library(ABC):
 
     def is_own(self, run_id: str, name: str) -> bool:
         """Whether a direction is the run's own."""
-        return is_direction_name(name) and direction_file(self.pack, name, own_root(self.visits, run_id)).is_file()
+        return is_direction_name(name) and direction_file(self._pack, name, own_root(self._folders, run_id)).is_file()
 
-    def delete_direction(self, run_id: str, name: str) -> None:
+    def delete(self, run_id: str, name: str) -> None:
         """Delete a direction of the run's own. Raises: DirectionError for one that came with the program."""
         if not self.is_own(run_id, name):
             raise DirectionError(f"There is no direction '{name}' of your own.", "Only those can be deleted.")
-        file = direction_file(self.pack, name, own_root(self.visits, run_id))
+        file = direction_file(self._pack, name, own_root(self._folders, run_id))
         with disk_errors(f"The direction '{name}'"):
             for suffix in (".npy", ".json", ".jpg"):
                 file.with_suffix(suffix).unlink(missing_ok=True)
 
     def overlaps(self, edits: Sequence[tuple[str, float]], run_id: str | None = None) -> tuple[str, ...]:
         """What to know of directions that are chosen together, in plain words. Raises: DirectionError."""
-        roots = roots_of(self.visits, run_id)
+        roots = roots_of(self._folders, run_id)
         pairs = [(name, factor) for name, factor in edits if factor]
-        return tell_overlaps(pairs, {name: load_direction(self.pack, name, roots).vector for name, _ in pairs})
+        return tell_overlaps(pairs, {name: load_direction(self._pack, name, roots).vector for name, _ in pairs})
 
     def thumbnail(self, name: str, run_id: str | None = None) -> np.ndarray:
         """What a direction does to a few heads, (h, w, 3) uint8: stored beside it, or drawn once.
 
         Raises: DirectionError.
         """
-        roots = roots_of(self.visits, run_id)
-        direction = load_direction(self.pack, name, roots)
+        roots = roots_of(self._folders, run_id)
+        direction = load_direction(self._pack, name, roots)
         known = self._sheets.get(direction.hash)
         if known is not None:
             return known
         for root in roots:
-            stored = direction_file(self.pack, name, root)
+            stored = direction_file(self._pack, name, root)
             if stored.is_file():
                 picture = _read_picture(stored.with_suffix(".jpg"))
                 if picture is not None:
                     return self._sheets.put(direction.hash, picture)
                 break
         with compute_lightly():
-            sheet = preview_sheet(direction.vector, self.models, Runtime(self.models.device))
+            sheet = preview_sheet(direction.vector, self._networks.models, Runtime(self._networks.models.device))
         return self._sheets.put(direction.hash, np.asarray(Image.open(io.BytesIO(sheet)).convert("RGB")))
 
 

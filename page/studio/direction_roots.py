@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from page.studio.folders import Visits
+from page.studio.folders import RunFolders
 from stit_core.directions.library import direction_roots
 
 OWN = "directions"  # folder of a run's own directions, in its private folder
 
 
-def own_root(visits: Visits, run_id: str) -> Path:
+def own_root(folders: RunFolders, run_id: str) -> Path:
     """Where a run's own directions lie. Raises: StitError for what is no id."""
-    return visits.private(run_id) / OWN
+    return folders.private(run_id) / OWN
 
 
-def roots_of(visits: Visits, run_id: str | None) -> tuple[Path, ...]:
+def roots_of(folders: RunFolders, run_id: str | None) -> tuple[Path, ...]:
     """Where directions are looked for, in this order. Raises: StitError for what is no id."""
-    return direction_roots() if run_id is None else (own_root(visits, run_id), *direction_roots())
+    return direction_roots() if run_id is None else (own_root(folders, run_id), *direction_roots())

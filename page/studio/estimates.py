@@ -6,7 +6,7 @@ import threading
 
 import torch
 
-from page.studio.queue import Kind
+from page.studio.job import Kind
 from stit_core.config import PRESETS, RunConfig
 from stit_core.estimates import FIXED_SECONDS, StepTimes, estimate, registering, time_fit, time_steps
 from stit_core.packs.loading import Models
@@ -42,7 +42,7 @@ _LAST: dict[Kind, str] = {"align": "invert", "tune": "tune", "edit": "video"}  #
 _UNTIMED = StepTimes(draw=0.035, noise=0.05, fit_one=0.17, fit=0.15, tune=0.2)
 
 
-class Machine:
+class Estimator:
     """Estimates for this machine and pack. For several threads."""
 
     def __init__(self, models: Models) -> None:

@@ -24,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from page.studio.job import JobEnded
 from stit_core.store.disk import disk_errors, write_json
 
 ID_BYTES = 16  # 128 random bits: whoever has the id may look
@@ -247,6 +248,11 @@ class Feeds:
         """Let nobody look at a feed any more; its folder is not touched."""
         with self._lock:
             self._feeds.pop(feed_id, None)
+
+    def clear_after(self, event: JobEnded) -> None:
+        """Remember nothing of feeds whose folders the end of an edit left over."""
+        if event.kind == "edit":
+            self.forget_deleted()
 
     def forget_deleted(self) -> None:
         """Remember nothing of feeds whose folders were deleted."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from page.studio.feed import Feed
-from page.studio.queue import Job
+from page.studio.job import Job
 from page.studio.torch_threads import compute_lightly
 from stit_core.artefacts import Clip, Stitched
 from stit_core.errors import StitError
@@ -26,7 +26,7 @@ LOOK_SECONDS = 0.2  # between two looks whether there still is anybody to wait f
 Crop = Callable[[], np.ndarray]
 
 
-class Feeder(threading.Thread):
+class FeedWriter(threading.Thread):
     """Pastes each stitched crop into its frame and puts it into the feed, in a thread beside the job's.
 
     Parameters
@@ -38,7 +38,7 @@ class Feeder(threading.Thread):
     """
 
     def __init__(self, pipeline: Pipeline, clip: Clip, feed: Feed, job: Job) -> None:
-        super().__init__(name="feeder", daemon=True)
+        super().__init__(name="writer", daemon=True)
         self.pipeline, self.clip, self.feed, self.job = pipeline, clip, feed, job
         self._offers: queue.SimpleQueue[tuple[int, Crop | None, float | None] | None] = queue.SimpleQueue()
         self._room = threading.Semaphore(HELD)

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import os
 import re
 import secrets
 import shutil
-import threading
-import time
-from collections.abc import Callable, Collection
 from pathlib import Path
 
 from page.settings import PageSettings
-from page.studio.disk import make_private, remove_strays
+from page.studio.disk import make_private
 from stit_core.errors import StitError
 from stit_core.store.disk import disk_errors
 from stit_core.store.runs import Store
 
-LOG = logging.getLogger(__name__)
-
 LONGEST_NAME = 80  # characters of a clip's name that are kept
 ID_BYTES = 16  # 128 random bits
-SWEEP_SECONDS = 900.0
 SAMPLES = "samples"  # folder of the samples' copies, among the served ones
-STRAY_SECONDS = 900.0  # after which nobody writes on what was uploaded in part
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
-_PUBLIC = re.compile(r"[0-9a-f]{32}")  # of `_public_name`; an upload's folder has another length
+_PUBLIC = re.compile(r"[0-9a-f]{32}")  # of `public_name`; an upload's folder has another length
 _UNSAFE = re.compile(r"[^\w .()+-]+")
 
 
@@ -57,11 +49,11 @@ def link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _public_name(run_id: str) -> str:
+def public_name(run_id: str) -> str:
     return hashlib.sha256(run_id.encode()).hexdigest()[:32]
 
 
-class Visits:
+class RunFolders:
     """Folders of the visitors below the roots that the settings name."""
 
     def __init__(self, settings: PageSettings) -> None:
@@ -76,7 +68,7 @@ class Visits:
 
         Raises: as `store`.
         """
-        return self._folder(self.settings.served, run_id, _public_name(run_id))
+        return self._folder(self.settings.served, run_id, public_name(run_id))
 
     def known(self, run_id: str) -> bool:
         """Whether this is the id of a run that exists; makes no folder."""
@@ -120,7 +112,7 @@ class Visits:
         """Delete the two folders of a run. Raises: StoreError."""
         if not is_id(run_id):
             return
-        for folder in (self.settings.served / _public_name(run_id), self.settings.private / run_id):
+        for folder in (self.settings.served / public_name(run_id), self.settings.private / run_id):
             with disk_errors("The folder of this visit"):
                 shutil.rmtree(folder, ignore_errors=not folder.exists())
 
@@ -140,24 +132,9 @@ class Visits:
     def touch(self, run_id: str) -> None:
         """Note that a run is in use; makes nothing, as the run may just have been deleted. Raises: as `store`."""
         if is_id(run_id):
-            for folder in (self.settings.private / run_id, self.settings.served / _public_name(run_id)):
+            for folder in (self.settings.private / run_id, self.settings.served / public_name(run_id)):
                 with contextlib.suppress(FileNotFoundError), disk_errors("The folder of this visit", writing=False):
                     os.utime(folder)
-
-    def sweep(self, busy: Collection[str] = ()) -> list[Path]:
-        """Delete what was not used for `keep_hours`, but no folder of an id in `busy`; returns what was deleted."""
-        kept = {*busy, *(_public_name(run_id) for run_id in busy)}
-        oldest = time.time() - 3600 * self.settings.keep_hours
-        gone = remove_strays(self.settings.served, STRAY_SECONDS)
-        for root in (self.settings.private, self.settings.served):
-            for folder in root.iterdir() if root.is_dir() else ():
-                try:
-                    if folder.is_dir() and folder.name not in kept and folder.stat().st_mtime < oldest:
-                        shutil.rmtree(folder)
-                        gone.append(folder)
-                except OSError as error:
-                    LOG.warning("%s could not be deleted: %s", folder, error)
-        return gone
 
     def _folder(self, root: Path, run_id: str, name: str = "") -> Path:
         if not _ID.fullmatch(run_id):
@@ -167,17 +144,3 @@ class Visits:
             make_private(self.settings.root, root, folder)
             os.utime(folder)
         return folder
-
-
-class Sweeper(threading.Thread):
-    """Sweeps in the background for as long as the page runs; `sweep` gives what it deleted."""
-
-    def __init__(self, sweep: Callable[[], list[Path]]) -> None:
-        super().__init__(name="sweeper", daemon=True)
-        self.sweep = sweep
-
-    def run(self) -> None:
-        while True:
-            for folder in self.sweep():
-                LOG.info("deleted %s, which nobody used any more", folder.name)
-            time.sleep(SWEEP_SECONDS)

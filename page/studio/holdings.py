@@ -16,8 +16,9 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from page.studio.folders import Visits
-from page.studio.runs import RunState
+from page.studio.folders import RunFolders
+from page.studio.job import JobEnded
+from page.studio.runs import Runs, RunState
 from stit_core.errors import StoreError
 from stit_core.store.disk import disk_errors, write_json
 from stit_core.store.keys import file_digest
@@ -28,7 +29,7 @@ LOG = logging.getLogger(__name__)
 UPLOADS = "uploads.json"  # what the run brought, as paths below the served folder
 FEEDS = "feeds"  # folder of the frames for the player
 LATENTS = "latents"  # folder of the latents of training pictures: from a latent the face can be drawn again
-LESSONS = "lessons"  # folder of the pictures of a training that waits or runs
+TRAININGS = "lessons"  # folder of the pictures of a training that waits or runs
 VIDEOS = ("*.mp4", "*.json")  # what an output leaves in the folder of outputs
 GIGABYTE = 1e9
 
@@ -36,8 +37,8 @@ GIGABYTE = 1e9
 class Holdings:
     """What the runs hold; for several threads."""
 
-    def __init__(self, visits: Visits) -> None:
-        self.visits = visits
+    def __init__(self, folders: RunFolders, runs: Runs) -> None:
+        self.folders, self.runs = folders, runs
         self._lock = threading.Lock()
 
     def note(self, run_id: str, uploads: Iterable[Path]) -> None:
@@ -45,21 +46,28 @@ class Holdings:
 
         Raises: StitError for a file that was not uploaded here, StoreError.
         """
-        brought = [self.visits.check_served(path) for path in uploads]
-        served = self.visits.settings.served.resolve()
-        names = [str(path.resolve().relative_to(served)) for path in brought if self.visits.is_upload(path)]
+        brought = [self.folders.check_served(path) for path in uploads]
+        served = self.folders.settings.served.resolve()
+        names = [str(path.resolve().relative_to(served)) for path in brought if self.folders.is_upload(path)]
         with self._lock, disk_errors("The list of this run's uploads"):
             known = self._noted(run_id)
             fresh = sorted({*known, *names})
             if fresh != known:
-                write_json(self.visits.private(run_id) / UPLOADS, fresh)
+                write_json(self.folders.private(run_id) / UPLOADS, fresh)
+
+    def clear_after(self, event: JobEnded) -> None:
+        """Delete what the end of a job leaves over. Raises: StitError, StoreError."""
+        if event.discarded:  # it may have written something after the run was deleted
+            self.delete(event.run_id)
+        elif event.kind == "edit":
+            self.keep_only(self.runs.get(event.run_id))
 
     def keep_only(self, state: RunState) -> None:
         """Delete videos and feeds that belong to none of the run's outputs: what is too old, or was never finished."""
         named = [name for output in state.outputs for name in (output.video, output.manifest, output.feed)]
         kept = {Path(name).resolve() for name in named if name is not None}
-        made = [path for pattern in VIDEOS for path in self.visits.outputs(state.id).glob(pattern)]
-        made += _entries(self.visits.private(state.id) / FEEDS)
+        made = [path for pattern in VIDEOS for path in self.folders.outputs(state.id).glob(pattern)]
+        made += _entries(self.folders.private(state.id) / FEEDS)
         left = [path for path in made if path.resolve() not in kept]
         with disk_errors("What this run made earlier"):
             for path in left:
@@ -70,10 +78,10 @@ class Holdings:
 
         Raises: StoreError where what it needs itself is over the quota.
         """
-        limit = self.visits.settings.run_gb * GIGABYTE
+        limit = self.folders.settings.run_gb * GIGABYTE
         if (size := self.size(state.id)) <= limit:
             return
-        store = self.visits.store(state.id)
+        store = self.folders.store(state.id)
         current = file_digest(Path(state.clip))[:RUN_DIGITS] if state.clip and Path(state.clip).is_file() else ""
         for found in reversed(store.list_runs()):
             if found.name != current and size > limit:
@@ -85,8 +93,8 @@ class Holdings:
 
     def size(self, run_id: str) -> int:
         """Bytes that a run holds; what is linked twice counts once."""
-        served = self.visits.settings.served
-        roots = [self.visits.private(run_id), self.visits.outputs(run_id)]
+        served = self.folders.settings.served
+        roots = [self.folders.private(run_id), self.folders.outputs(run_id)]
         files = [path for root in roots for path in root.rglob("*")]
         files += [served / name for name in self._noted(run_id)]
         bytes_of: dict[tuple[int, int], int] = {}
@@ -98,26 +106,26 @@ class Holdings:
 
     def drop(self, run_id: str, uploads: Iterable[Path]) -> None:
         """Delete uploads that the run brought and needs no more. Raises: StoreError."""
-        served = self.visits.settings.served.resolve()
+        served = self.folders.settings.served.resolve()
         with self._lock:
             known = set(self._noted(run_id))
             gone = {name for path in uploads if (name := _below(path, served)) in known}
             self._delete_uploads(gone)
             if gone:
                 with disk_errors("The list of this run's uploads"):
-                    write_json(self.visits.private(run_id) / UPLOADS, sorted(known - gone))
+                    write_json(self.folders.private(run_id) / UPLOADS, sorted(known - gone))
 
     def delete(self, run_id: str) -> None:
         """Delete everything that a run holds. Raises: StoreError."""
-        if not self.visits.known(run_id):
+        if not self.folders.known(run_id):
             return
         with self._lock:
             self._delete_uploads(self._noted(run_id))
-            self.visits.delete(run_id)
+            self.folders.delete(run_id)
 
     def _noted(self, run_id: str) -> list[str]:
         try:
-            found = json.loads((self.visits.settings.private / run_id / UPLOADS).read_bytes())
+            found = json.loads((self.folders.settings.private / run_id / UPLOADS).read_bytes())
             return [str(name) for name in found]
         except FileNotFoundError:
             return []
@@ -127,10 +135,10 @@ class Holdings:
 
     def _delete_uploads(self, names: Iterable[str]) -> None:
         """Delete files below the served folder, and their folders where nobody else's file is left in them."""
-        served = self.visits.settings.served.resolve()
+        served = self.folders.settings.served.resolve()
         for name in names:
             path = served / name
-            if self.visits.is_upload(path):
+            if self.folders.is_upload(path):
                 with disk_errors("An upload of this run"):
                     path.unlink(missing_ok=True)
                 with contextlib.suppress(OSError):

@@ -10,7 +10,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
+class Lru(Generic[K, V]):
     """The last few values, by key; for several threads."""
 
     def __init__(self, size: int) -> None:

@@ -92,7 +92,7 @@ class EditPreview:
     seconds: float
 
 
-class Bench:
+class ClipPreviews:
     """One run's clip under one set of settings, opened for previews; what does not change is made once.
 
     For several threads: one preview is made at a time, and a newer request for an edit ends an older one.
@@ -216,7 +216,7 @@ class Bench:
     # --- Edit ---
 
     def edit(self, config: RunConfig, count: int) -> EditPreview | None:
-        """Key frames under the edit, region and mark of a configuration whose other settings are this bench's.
+        """Key frames under the edit, region and mark of a configuration whose other settings are these.
 
         None if a newer request came meanwhile. Raises: DirectionError, StitError.
         """
@@ -263,8 +263,8 @@ def fit_key(config: RunConfig, source: Path) -> str:
     return hashlib.sha256(repr((source, config.preset, *parts)).encode()).hexdigest()[:32]
 
 
-def bench_key(config: RunConfig, source: Path) -> Any:
-    """What a bench holds for: everything but the edit, where it is made, and the mark."""
+def clip_previews_key(config: RunConfig, source: Path) -> Any:
+    """What opened previews hold for: everything but the edit, where it is made, and the mark."""
     transfer = dataclasses.replace(config.transfer, region=TransferConfig.region)
     compositing = dataclasses.replace(config.compositing, mark=CompositeConfig.mark)
     return source, dataclasses.replace(config, edit=EditConfig(), transfer=transfer, compositing=compositing)

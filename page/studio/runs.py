@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from page.studio.folders import Visits, new_id
-from page.studio.queue import INTERRUPTED, INTERRUPTED_HINT, Status
+from page.studio.folders import RunFolders, new_id
+from page.studio.job import JobEnded, Status
 from stit_core.config import METHODS, AlignmentConfig, RunConfig, TransferConfig, preset
 from stit_core.errors import ConfigError, StitError
 from stit_core.store.disk import disk_errors, write_json
@@ -22,12 +22,13 @@ LOG = logging.getLogger(__name__)
 
 FILE = "page.json"
 FORMAT = 1
-STEPS = range(1, 6)
 STITCHED = "stitch"  # how all was made before there was a choice
 MOST_OUTPUTS = 12  # of a run that are kept
+INTERRUPTED = "The server was started anew while it worked."
+INTERRUPTED_HINT = "Press the same button again: it goes on from there."
 CHOICES = (
     "start", "end", "face", "point", "point_frame", "center_sigma", "xy_sigma", "scale", "preset", "method", "edits",
-    "region", "advanced", "mark", "step",
+    "region", "advanced", "mark", "shown", "against",
 )  # fmt: skip
 
 
@@ -73,7 +74,6 @@ class RunState:
     Attributes
     ----------
     id: 128 random bits; whoever has it has the run.
-    step: the furthest step that was reached, 1 to 5.
     clip: the run's own copy of the clip, or None; clip_name: as the visitor called it; sample: its name, or None.
     upload: the file that was uploaded last as a clip, or None; whether or not it was taken.
     start, end: seconds of the trim, None: all.
@@ -83,6 +83,7 @@ class RunState:
         method is None for the pack's usual one, and the preset "paper" stitches whatever it says.
     edits: directions and factors; region: where the transfer makes them; mark: the visible mark.
     outputs: what was made, the newest first.
+    shown, against: ids of the output that is looked at and of the one beside it; "" for the newest and for the source.
     aligned, tuned: whether the results of these choices are there; filled in by whoever asks.
     last: of the job at work or the last one.
     fitted: names the settings under which the generator was last begun to be tuned; see previews.fit_key.
@@ -90,7 +91,6 @@ class RunState:
 
     id: str
     created: float = 0.0
-    step: int = 1
     clip: str | None = None
     clip_name: str = ""
     sample: str | None = None
@@ -110,6 +110,8 @@ class RunState:
     advanced: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     mark: bool = False
     outputs: tuple[Output, ...] = ()
+    shown: str = ""
+    against: str = ""
     aligned: bool = False
     tuned: bool = False
     last: Status | None = None
@@ -138,8 +140,8 @@ class RunState:
 class Runs:
     """The runs of all visitors on disk, each in the private folder of its id."""
 
-    def __init__(self, visits: Visits) -> None:
-        self.visits = visits
+    def __init__(self, folders: RunFolders) -> None:
+        self.folders = folders
         self._lock = threading.RLock()
 
     def begin(self) -> RunState:
@@ -148,10 +150,10 @@ class Runs:
 
     def load(self, run_id: object) -> RunState | None:
         """The run of an id, or None where there is none; makes nothing."""
-        if not isinstance(run_id, str) or not self.visits.known(run_id):
+        if not isinstance(run_id, str) or not self.folders.known(run_id):
             return None
         try:
-            record = json.loads((self.visits.private(run_id) / FILE).read_bytes())
+            record = json.loads((self.folders.private(run_id) / FILE).read_bytes())
             return _from_record(record) if record["id"] == run_id else None
         except FileNotFoundError:
             return None
@@ -175,20 +177,30 @@ class Runs:
         """Set some of the visitor's choices. Raises: ConfigError for what cannot be chosen, StitError."""
         return self.update(run_id, lambda state: with_choices(state, **choices))
 
-    def add_output(self, run_id: str, output: Output) -> RunState:
-        """Put an output before the others; the oldest is let go where there are too many."""
+    def note_end(self, event: JobEnded) -> None:
+        """Note how a job ended, and what came of it: an output stands before the others, and is looked at next.
 
-        def added(state: RunState) -> RunState:
-            return dataclasses.replace(state, outputs=(output, *state.outputs)[:MOST_OUTPUTS], step=5)
+        The oldest is let go where there are too many.
 
-        return self.update(run_id, added)
+        Raises: StitError, StoreError.
+        """
+        if event.discarded:
+            return
+        made = (event.result,) if isinstance(event.result, Output) else ()
+
+        def noted(state: RunState) -> RunState:
+            if made:
+                state = dataclasses.replace(state, shown="", against="")
+            return dataclasses.replace(state, last=event.status, outputs=(*made, *state.outputs)[:MOST_OUTPUTS])
+
+        self.update(event.run_id, noted)
 
     def _write(self, state: RunState) -> RunState:
         record = dataclasses.asdict(dataclasses.replace(state, aligned=False, tuned=False)) | {"format": FORMAT}
         if state.last is not None:
             record["last"] = dataclasses.asdict(dataclasses.replace(state.last, output=None, feed_id=None))
         with disk_errors("The record of this run"):
-            write_json(self.visits.private(state.id) / FILE, record)
+            write_json(self.folders.private(state.id) / FILE, record)
         return state
 
 
@@ -220,8 +232,6 @@ def _checked(state: RunState) -> RunState:
     state.config({})
     if state.method is not None and state.method not in METHODS:  # which a preset that has but one does not look at
         raise ConfigError(f"There is no method '{state.method}'.", f"Methods: {', '.join(METHODS)}.")
-    if state.step not in STEPS:
-        raise ConfigError(f"There is no step {state.step}.", "Choose a step from 1 to 5.")
     names = [name for name, _ in state.edits]
     if len(set(names)) < len(names):
         raise ConfigError("A direction was chosen twice.", "Choose it once.")

@@ -12,10 +12,10 @@ import numpy as np
 
 from page.studio.direction_roots import roots_of
 from page.studio.feed import ClipFacts, Feeds, Finished
-from page.studio.feed_writer import Feeder
-from page.studio.folders import Visits, new_id
+from page.studio.feed_writer import FeedWriter
+from page.studio.folders import RunFolders, new_id
 from page.studio.holdings import FEEDS
-from page.studio.queue import Job, Kind
+from page.studio.job import Job, Kind
 from page.studio.runs import Output, RunState
 from stit_core.artefacts import Clip
 from stit_core.config import RunConfig
@@ -40,7 +40,7 @@ class Task:
     """
 
     models: Models
-    visits: Visits
+    folders: RunFolders
     feeds: Feeds
     state: RunState
     config: RunConfig
@@ -72,7 +72,7 @@ class Task:
         """Up to the finished video, or where that is stopped, a video of what there is by then."""
         started = time.monotonic()
         name = new_id()
-        target = self.visits.outputs(self.state.id) / f"{_title(self.config)}_{name[:6]}.mp4"
+        target = self.folders.outputs(self.state.id) / f"{_title(self.config)}_{name[:6]}.mp4"
         editing = _Editing(self, job, name, target)
         try:
             report = editing.carry_out()
@@ -81,10 +81,10 @@ class Task:
                 raise
             partial = editing.save_part(started)
             if partial is not None:
-                job.tell(output=partial)
+                job.set_status(output=partial)
                 job.result = partial
             raise Cancelled("edit") from None
-        job.tell(warnings=report.warnings)
+        job.set_status(warnings=report.warnings)
         output = Output(
             id=name,
             video=str(report.output),
@@ -102,18 +102,18 @@ class Task:
             created=time.time(),
             **editing.feed_facts,
         )
-        job.tell(output=output)
+        job.set_status(output=output)
         return output
 
-    def pipeline(self, job: Job, feeder: Callable[[], Feeder | None] = lambda: None) -> Pipeline:
-        """The stages for a job, reporting to it, and stitched frames to the feeder."""
+    def pipeline(self, job: Job, writer: Callable[[], FeedWriter | None] = lambda: None) -> Pipeline:
+        """The stages for a job, reporting to it, and stitched frames to the writer."""
         history: list[tuple[float, ...]] = []
         borders: dict[int, float] = {}
 
         def figures(stage: str, found: Mapping[str, float]) -> None:
             if stage == "tune":
                 history.append(tuple(found.values()))
-                job.tell(history=tuple(history))
+                job.set_status(history=tuple(history))
             elif stage == "stitch":
                 borders[int(found["frame"])] = found["border"]
 
@@ -121,14 +121,14 @@ class Task:
             if stage == "tune":
                 self.fitted(picture)
                 job.count("pictures")
-            elif stage == "stitch" and (eating := feeder()) is not None:
-                eating.offer(frame, picture, borders.get(frame))
+            elif stage == "stitch" and (showing := writer()) is not None:
+                showing.offer(frame, picture, borders.get(frame))
 
         device = self.models.device
         dtype = pick_dtype(self.config.preset, device)
         runtime = Runtime(device, dtype, 0, job.progress, preview, figures, job.token)
-        roots = roots_of(self.visits, self.state.id)
-        return Pipeline(self.models, self.visits.store(self.state.id), self.config, runtime, roots)
+        roots = roots_of(self.folders, self.state.id)
+        return Pipeline(self.models, self.folders.store(self.state.id), self.config, runtime, roots)
 
 
 class _Editing:
@@ -136,18 +136,18 @@ class _Editing:
 
     def __init__(self, task: Task, job: Job, name: str, target: Path) -> None:
         self.task, self.job, self.target = task, job, target
-        self.folder = task.visits.private(task.state.id) / FEEDS / name
+        self.folder = task.folders.private(task.state.id) / FEEDS / name
         self.name = name
-        self.pipeline = task.pipeline(job, lambda: self.feeder)
-        self.feeder: Feeder | None = None
+        self.pipeline = task.pipeline(job, lambda: self.writer)
+        self.writer: FeedWriter | None = None
         self.clip: Clip | None = None
 
     @property
     def feed_facts(self) -> dict[str, Any]:
         """The feed as an output knows it."""
-        if self.feeder is None:
+        if self.writer is None:
             return {"feed": None, "feed_id": None}
-        return {"feed": str(self.folder), "feed_id": self.feeder.feed.id}
+        return {"feed": str(self.folder), "feed_id": self.writer.feed.id}
 
     def carry_out(self) -> Report:
         """Make the video. Raises: what the stages raise."""
@@ -158,13 +158,13 @@ class _Editing:
             self.begin_feed(clip)
             report = finish(self.pipeline, clip, self.target)
         except BaseException:
-            if self.feeder is not None:
-                self.feeder.close(drop=True)
-                self.feeder.feed.set_phase("stopped")
+            if self.writer is not None:
+                self.writer.close(drop=True)
+                self.writer.feed.set_phase("stopped")
             raise
-        assert self.feeder is not None
-        self.feeder.close()
-        feed, found = self.feeder.feed, self.feeder.pipeline  # which tells nobody that it finds these again
+        assert self.writer is not None
+        self.writer.close()
+        feed, found = self.writer.feed, self.writer.pipeline  # which tells nobody that it finds these again
         measured, borders = found.measure(clip), found.stitch(clip).border_loss
         for frame, border, identity in zip(measured.frame_indices, borders, measured.identity, strict=True):
             feed.measure(frame, float(border), float(identity))
@@ -175,10 +175,10 @@ class _Editing:
         """Open the player's feed and give it what there is already."""
         facts = ClipFacts(float(clip.frame_rate), len(clip.frames), clip.width, clip.height)
         feed = self.task.feeds.create(self.folder, facts)
-        self.feeder = Feeder(self.pipeline.with_config(self.pipeline.config, self.silent()), clip, feed, self.job)
-        self.job.tell(feed_id=feed.id, frames=len(clip.frames))
-        self.feeder.start()
-        self.feeder.offer_all()
+        self.writer = FeedWriter(self.pipeline.with_config(self.pipeline.config, self.silent()), clip, feed, self.job)
+        self.job.set_status(feed_id=feed.id, frames=len(clip.frames))
+        self.writer.start()
+        self.writer.offer_all()
 
     def silent(self, cancel: CancelToken | None = None) -> Runtime:
         """The job's runtime without its reports; `cancel` stops it in place of the job's own token."""
@@ -188,9 +188,9 @@ class _Editing:
 
     def save_part(self, started: float) -> Output | None:
         """Write the frames that are stitched as a video; None where there is none, or the visitor does not want it."""
-        if self.feeder is None or self.clip is None:
+        if self.writer is None or self.clip is None:
             return None
-        self.job.tell(state="saving")
+        self.job.set_status(state="saving")
         pipeline = self.pipeline.with_config(self.pipeline.config, self.silent(self.job.saving_token))
         try:
             written = write_part(pipeline, self.clip, self.target)

@@ -10,8 +10,8 @@ from typing import Any
 
 from page.studio.direction_roots import own_root
 from page.studio.folders import link_or_copy, new_id, safe_name
-from page.studio.holdings import LATENTS, LESSONS, remove
-from page.studio.queue import Job, Status
+from page.studio.holdings import LATENTS, TRAININGS, remove
+from page.studio.job import Job, Status
 from page.studio.studio import Studio
 from stit_core.config import DirectionTrainingConfig
 from stit_core.directions.labelled_pictures import SUFFIXES, open_pictures
@@ -30,7 +30,7 @@ BELOW, ABOVE = "below", "above"  # labels where the ends have no names of their 
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingRequest:
     """What a visitor wants to have learned.
 
     Attributes
@@ -55,33 +55,33 @@ class Lesson:
         return (plain[0], plain[1]) if all(plain) and plain[0] != plain[1] else (BELOW, ABOVE)
 
 
-def start_training(studio: Studio, run_id: str, lesson: Lesson) -> Status:
-    """Put the lesson into the queue; the direction becomes one of the run's own.
+def start_training(studio: Studio, run_id: str, request: TrainingRequest) -> Status:
+    """Put a training into the queue; the direction becomes one of the run's own.
 
     Raises: DirectionError for a name that cannot be one or missing pictures, StitError where the queue is full or this
     run is at work.
     """
     studio.runs.get(run_id)
-    check_name(lesson.name)
-    given = [lesson.archive] if lesson.archive else [*lesson.below, *lesson.above]
-    if lesson.archive is None and not (lesson.below and lesson.above):
+    check_name(request.name)
+    given = [request.archive] if request.archive else [*request.below, *request.above]
+    if request.archive is None and not (request.below and request.above):
         message = "There are no pictures of two groups yet."
         raise DirectionError(message, "Upload a folder for each group, or a zip that holds both.")
     studio.bring(run_id, given)
-    plan = _plan(ARCHIVE_PICTURES if lesson.archive else len(given))
-    studio.check_planned(sum(plan.values()), FEWER)
+    plan = _plan(ARCHIVE_PICTURES if request.archive else len(given))
+    studio.planner.check(sum(plan.values()), FEWER)
     studio.holdings.make_room(studio.runs.get(run_id))
-    folder = studio.visits.private(run_id) / LESSONS / new_id()
+    folder = studio.folders.private(run_id) / TRAININGS / new_id()
 
     def work(job: Job) -> None:
         try:
-            job.tell(warnings=_learn(studio, run_id, lesson, folder, job))
+            job.set_status(warnings=_learn(studio, run_id, request, folder, job))
         finally:
             remove(folder)
 
     try:
         with disk_errors("The uploaded pictures"):
-            _gather_all(lesson, folder)  # now, as an upload may be deleted before the job's turn comes
+            _gather_all(request, folder)  # now, as an upload may be deleted before the job's turn comes
         studio.jobs.submit(run_id, "train", work, plan)
     except BaseException:
         remove(folder)
@@ -99,18 +99,18 @@ def _plan(pictures: int) -> dict[str, float]:
     return {"latents": SECONDS_A_PICTURE * pictures, "fit": FIT_SECONDS, "parts": PARTS_SECONDS, "preview": 2.0}
 
 
-def _learn(studio: Studio, run_id: str, lesson: Lesson, folder: Path, job: Job) -> tuple[str, ...]:
+def _learn(studio: Studio, run_id: str, request: TrainingRequest, folder: Path, job: Job) -> tuple[str, ...]:
     """Train from the pictures in `folder` and store; gives what to know of the result."""
-    texts = Texts(positive=lesson.positive, negative=lesson.negative)
-    runtime = Runtime(studio.models.device, progress=job.progress, cancel=job.token)
-    if lesson.archive is not None:
-        pictures = open_pictures(folder / safe_name(lesson.archive.name))
-        studio.check_planned(sum(_plan(len(pictures.entries)).values()), FEWER)
+    texts = Texts(positive=request.positive, negative=request.negative)
+    runtime = Runtime(studio.networks.models.device, progress=job.progress, cancel=job.token)
+    if request.archive is not None:
+        pictures = open_pictures(folder / safe_name(request.archive.name))
+        studio.planner.check(sum(_plan(len(pictures.entries)).values()), FEWER)
     else:
-        pictures = open_pictures(folder, lesson.labels)
-    root, config = own_root(studio.visits, run_id), DirectionTrainingConfig()
-    latents = studio.visits.private(run_id) / LATENTS
-    made = train_directions(pictures, lesson.name, studio.models, config, runtime, root, texts, cache=latents)
+        pictures = open_pictures(folder, request.labels)
+    root, config = own_root(studio.folders, run_id), DirectionTrainingConfig()
+    latents = studio.folders.private(run_id) / LATENTS
+    made = train_directions(pictures, request.name, studio.networks.models, config, runtime, root, texts, cache=latents)
     return tuple(str(text) for direction in made for text in _warnings(direction.card.training))
 
 
@@ -121,13 +121,13 @@ def _warnings(training: dict[str, Any]) -> Sequence[Any]:
     return [*left_out, *told]
 
 
-def _gather_all(lesson: Lesson, folder: Path) -> None:
-    """What the lesson learns from, in a folder of the run's own."""
+def _gather_all(request: TrainingRequest, folder: Path) -> None:
+    """What the training learns from, in a folder of the run's own."""
     folder.mkdir(parents=True)
-    if lesson.archive is not None:
-        link_or_copy(lesson.archive, folder / safe_name(lesson.archive.name))
+    if request.archive is not None:
+        link_or_copy(request.archive, folder / safe_name(request.archive.name))
         return
-    for label, paths in zip(lesson.labels, (lesson.below, lesson.above), strict=True):
+    for label, paths in zip(request.labels, (request.below, request.above), strict=True):
         _gather(paths, folder / label)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import gradio as gr
 
-from page.studio.queue import Status
+from page.studio.job import Status
 from page.studio.runs import Output
 from page.studio.studio import Studio
 from page.ui.words import without_folders
@@ -36,11 +36,11 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
 
         "run" is what /delete_run takes, to delete the uploaded clip.
         """
-        with _told(), _run_of_its_own(studio) as run_id:
+        with _errors_in_words(), _run_of_its_own(studio) as run_id:
             path = _path(studio, clip)
             studio.bring(run_id, [path])
-            found = studio.look_into(path)
-            facts = dataclasses.asdict(studio.facts_of(found))
+            found = studio.clips.look_into(path)
+            facts = dataclasses.asdict(studio.clips.facts_of(found))
             best = found.best(studio.settings.max_seconds)
             return found.as_dict() | {"trim": facts, "best": best and list(best), "run": run_id}
 
@@ -57,12 +57,12 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
         The method is "transfer", "stitch", or "" for what the preset and the pack say. Until it is finished, video and
         manifest are null. /delete_run deletes the run; whoever hangs up before the end leaves nothing.
         """
-        with _told(), _run_of_its_own(studio) as run_id:
-            config.preset(preset, studio.models.pack.schedules, method or None)  # both as they are, or not at all
+        with _errors_in_words(), _run_of_its_own(studio) as run_id:
+            config.preset(preset, studio.networks.pack.schedules, method or None)  # both as they are, or not at all
             edits, _ = parse_edits([part for part in directions.split(",") if part.strip()], ranged=False)
             path = _path(studio, clip)
-            if path in studio.samples.values():
-                studio.set_sample(run_id, next(name for name, copy in studio.samples.items() if copy == path))
+            if path in studio.clips.samples.values():
+                studio.set_sample(run_id, next(name for name, copy in studio.clips.samples.items() if copy == path))
             else:
                 studio.set_clip(run_id, path)
             studio.change(run_id, edits=edits, preset=preset, method=method or None, start=start, end=end)
@@ -78,15 +78,15 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
 
     def directions(pack: str = "") -> list[dict[str, Any]]:
         """The cards of the directions of the pack that is served: name, title, what a factor above and below 0 does."""
-        with _told():
-            served = studio.models.pack.name
+        with _errors_in_words():
+            served = studio.networks.pack.name
             if pack not in ("", served):
                 raise StitError(f"This server has the pack '{served}', not '{pack}'.", "Leave the pack out.")
-            return [dataclasses.asdict(card) for card in studio.cards()]
+            return [dataclasses.asdict(card) for card in studio.directions.cards()]
 
     def delete_run(run: str) -> bool:
         """Delete everything of a run: the uploaded clip, the video, all that was made on the way."""
-        with _told():
+        with _errors_in_words():
             studio.runs.get(run)
             studio.delete(run)
             return True
@@ -95,7 +95,7 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _errors_in_words() -> Iterator[None]:
     """Errors that a caller can mend reach the caller in words."""
     try:
         yield
@@ -105,13 +105,13 @@ def _told() -> Iterator[None]:
 
 def _path(studio: Studio, clip: Any) -> Path:
     """The file that a caller means. Raises: StitError."""
-    if isinstance(clip, str) and clip in studio.samples:
-        return studio.samples[clip]
+    if isinstance(clip, str) and clip in studio.clips.samples:
+        return studio.clips.samples[clip]
     path = clip.get("path") if isinstance(clip, dict) else None
     if not isinstance(path, str):
-        names = ", ".join(f"'{name}'" for name in studio.samples) or "none"
+        names = ", ".join(f"'{name}'" for name in studio.clips.samples) or "none"
         raise StitError("This is no clip.", f'Give handle_file("clip.mp4"), or the name of a sample: {names}.')
-    return studio.visits.check_served(Path(path))
+    return studio.folders.check_served(Path(path))
 
 
 @contextmanager

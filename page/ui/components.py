@@ -26,12 +26,12 @@ MOST_CHOSEN = 40  # directions at once
 LARGEST_FACTOR = 100.0  # of EditConfig
 
 
-def build_part(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:
+def build_widget(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:
     """A widget of page/ui/widgets: `name`.html with `name`.js; `props`: see the script's first lines."""
     return gr.HTML(
         value,
         html_template=(WEB / f"{name}.html").read_text(),
-        js_on_load=f'"use strict";\n{(WEB / f"{name}.js").read_text()}',
+        js_on_load=_script(name),
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes="part",
@@ -39,9 +39,24 @@ def build_part(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:
     )
 
 
-def build_html(value: str = "", elem_id: str | None = None, **kwargs: Any) -> gr.HTML:
-    """A place for HTML that the page writes itself, without gradio's style for running text."""
-    return gr.HTML(value, elem_id=elem_id, apply_default_css=False, js_on_load=None, **kwargs)
+def build_html(value: str = "", elem_id: str | None = None, script: str = "", **kwargs: Any) -> gr.HTML:
+    """A place for HTML that the page writes itself, without gradio's style for running text.
+
+    Parameters
+    ----------
+    script: name of one in page/ui/widgets, for what can be pressed in it.
+    """
+    return gr.HTML(
+        value,
+        elem_id=elem_id,
+        apply_default_css=False,
+        js_on_load=_script(script) if script else None,
+        **kwargs,
+    )
+
+
+def _script(name: str) -> str:
+    return f'"use strict";\n{(WEB / f"{name}.js").read_text()}'
 
 
 def data_url(picture: np.ndarray, quality: int = QUALITY) -> str:
@@ -71,7 +86,7 @@ def read_trim(value: Any, seconds: float) -> tuple[float | None, float | None]:
     return (start, end) if end is None or end > (start or 0.0) else (None, None)
 
 
-def read_settings_part(value: Any) -> dict[str, dict[str, Any]]:
+def read_changed_settings(value: Any) -> dict[str, dict[str, Any]]:
     """What the settings sent: {stage: {setting: value}}, lists as tuples; RunConfig checks the rest."""
     changes = value.get("changes") if isinstance(value, Mapping) else None
     if not isinstance(changes, Mapping):

@@ -1,18 +1,19 @@
 """The player: a gr.HTML component of our own, and the two functions that its script calls.
 
 The component's value is the id of a feed ("" for nothing yet) or {id, names}, with the names of what is on the left and
-on the right. To lay one result beside another, the id is those of two feeds with a space between, the right one first.
-Everything that changes often is asked for by the player itself, through functions of the component that Gradio calls
-outside its queue, so that frames never wait behind the heavy job and no prop grows:
+on the right, null for the usual one. To lay one result beside another, the id is those of two feeds with a space
+between, the right one first. Everything that changes often is asked for by the player itself, through functions of the
+component that Gradio calls outside its queue, so that frames never wait behind the running job and no prop grows:
 
     player_state({id, epoch, since})
         {known: false} for an id that nobody knows, else what is new since the player asked last:
         {known, id, epoch, start, since, more, phase, frame_rate, total, width, height, frames, seam, identity,
-         scales, finished}
+         scales, batch, finished}
         frames, seam, identity: equally long lists of news; a frame that comes again was made anew
         start, since: positions in the log of news; start 0 means that the player forgets what it knew
         more: ask again at once; phase: working, stopped or finished
-        scales: {seam: [good, fair], identity: [good, fair]}, the limits that the words of the page have
+        scales: {seam, identity}, each {good, fair, best, words}: the limits and the words that the page has for them
+        batch: how many frames one call of player_frames gives at most
         finished: null or {edited, source, start, sound}, the first two with the url that Gradio serves them under
         of two feeds: what the one on the right tells, with the other's video as its source
     player_frames({id, frames})
@@ -57,10 +58,20 @@ SCRIPTS = (
     "timeline.js",
     "controls.js",
     "player.js",
-)  # the last one starts
+)
 SCALES = {
-    "seam": [words.GOOD_BORDER, words.FAIR_BORDER],
-    "identity": [words.GOOD_IDENTITY, words.FAIR_IDENTITY],
+    "seam": {
+        "good": words.GOOD_BORDER,
+        "fair": words.FAIR_BORDER,
+        "best": words.BEST_BORDER,
+        "words": words.SEAM_GRADES,
+    },
+    "identity": {
+        "good": words.GOOD_IDENTITY,
+        "fair": words.FAIR_IDENTITY,
+        "best": words.BEST_IDENTITY,
+        "words": words.IDENTITY_GRADES,
+    },
 }
 UNKNOWN: dict[str, Any] = {"known": False}
 
@@ -92,7 +103,7 @@ def answer(feeds: Feeds) -> tuple[Callable[[Any], dict[str, Any]], Callable[[Any
         finished = feed.finished
         if finished is not None and other is not None and other.finished is not None:
             finished = dataclasses.replace(finished, source=other.finished.edited, start=0.0)
-        return told | {"scales": SCALES, "finished": finished and _links(finished)}
+        return told | {"scales": SCALES, "batch": MAX_FRAMES, "finished": finished and _links(finished)}
 
     def player_frames(asked: Any) -> dict[str, Any]:
         feed, other = _find(feeds, asked)
@@ -109,7 +120,7 @@ def answer(feeds: Feeds) -> tuple[Callable[[Any], dict[str, Any]], Callable[[Any
 
 def named(feed_id: str, name: str) -> dict[str, Any]:
     """The component's value that shows the result of a feed under its name, beside its source."""
-    return {"id": feed_id, "names": ["Before", name]}
+    return {"id": feed_id, "names": [None, name]}
 
 
 def beside(right: str, left: str, names: tuple[str, str]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Work goes on in the studio, whether a tab is open or not. The part "job" asks how it goes every second and tells when
 there is news, which is handed on as signals that the steps listen to: `ended` (a job came to its end), `fit` (a new
-picture of the tuning), `feed` (frames for the player), `timed` (the machine has been timed). Signals are hidden text
+picture of the tuning), `feed` (frames for the player), `timed` (the machine has been timed); the tab "Directions" gives
+`directions` (one of the visitor's own was deleted). Signals are hidden text
 fields, whose changes gradio tells of whatever changed them.
 """
 
@@ -16,11 +17,12 @@ from typing import Any, ParamSpec
 
 import gradio as gr
 
-from page.studio.queue import Status
+from page.studio.job import Status
 from page.studio.runs import RunState
 from page.studio.studio import Studio
 from page.ui import words
-from page.ui.components import build_part
+from page.ui.components import build_widget
+from page.ui.signals import build_signal, news
 from stit_core.errors import Cancelled, StitError
 
 LOG = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ Update = dict[Any, Any]
 P = ParamSpec("P")
 
 
-def told(handler: Callable[P, Any]) -> Callable[P, Any]:
+def shows_errors(handler: Callable[P, Any]) -> Callable[P, Any]:
     """Make a handler end in words whatever happens; what a newer call has overtaken changes nothing."""
 
     @functools.wraps(handler)
@@ -61,10 +63,11 @@ class Shell:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        self.run_id = _signal("run")  # in the browser: what the server keeps of a tab is lost with its connection
-        self.ended, self.fit, self.feed, self.timed = (_signal(name) for name in ("ended", "fit", "feed", "timed"))
+        self.run_id = build_signal("run")  # in the browser: what the server keeps of a tab is lost with its connection
+        self.ended, self.fit, self.feed, self.timed = (build_signal(name) for name in ("ended", "fit", "feed", "timed"))
+        self.directions = build_signal("directions")
         self.sure = gr.Textbox(visible=False)
-        self.job = build_part("job", {}, "status", server_functions=[tell_job(studio)])
+        self.job = build_widget("job", {}, "status", server_functions=[answer_job(studio)])
 
     def build_steps(self) -> gr.Walkthrough:
         """The way between the steps, for the steps to be put into."""
@@ -74,7 +77,7 @@ class Shell:
     def build_visit(self) -> None:
         """The run's address and the button that deletes the visitor's data."""
         with gr.Row(elem_id="visit"):
-            self.address = build_part("address", "", "address")
+            self.address = build_widget("address", "", "address")
             self.delete_button = gr.Button("Delete my data now", size="sm", scale=0, elem_id="delete")
 
     def wire(self, page: gr.Blocks) -> Any:
@@ -89,7 +92,7 @@ class Shell:
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
-    @told
+    @shows_errors
     def arrive(self, request: gr.Request) -> Update:
         """Begin a run, or bring back the one that the address names."""
         state = self.studio.arrive(request.query_params.get("run"))
@@ -100,10 +103,10 @@ class Shell:
             self.job: {"run": state.id},
         }
 
-    @told
+    @shows_errors
     def hand_on(self, run_id: str, event: gr.EventData) -> Update:
         """Signal what is new; the end of a job that had ended before the tab was opened is not."""
-        now = news(last_status(self.studio, run_id), self.studio.ready)
+        now = news(last_status(self.studio, run_id), self.studio.networks.ready)
         old = now["ended"] == getattr(event, "before", None)
         return {
             self.fit: now["fit"],
@@ -112,13 +115,13 @@ class Shell:
             self.ended: gr.skip() if old else now["ended"],
         }
 
-    @told
+    @shows_errors
     def stop(self, run_id: str) -> None:
         """Stop the visitor's own job."""
         if not self.studio.stop(run_id):
             gr.Info("Nothing is at work.", duration=3)
 
-    @told
+    @shows_errors
     def delete(self, run_id: str, sure: str) -> Update:
         """Delete the run with all its files; the page then begins anew."""
         if sure != "yes":
@@ -148,22 +151,6 @@ class Shell:
         return {self.steps: gr.Walkthrough(selected=step)}
 
 
-def _signal(name: str) -> gr.Textbox:
-    return gr.Textbox("", label=name, visible="hidden", elem_id=f"signal-{name}")
-
-
-def news(status: Status | None, ready: bool) -> dict[str, Any]:
-    """What the page compares to see whether anything happened."""
-    if status is None:
-        return {"ended": "", "fit": "", "feed": "", "timed": "yes" if ready else ""}
-    return {
-        "ended": f"{status.kind} {status.state} {status.version}" if status.finished else "",
-        "fit": f"{status.pictures} {len(status.history)}" if status.kind == "tune" else "",
-        "feed": "" if status.finished else status.feed_id or "",  # a finished one is shown with its video
-        "timed": "yes" if ready else "",
-    }
-
-
 def last_status(studio: Studio, run_id: object) -> Status | None:
     """How the run's job is; also of one that the server's end interrupted, which a tab that stayed open waits for."""
     status = studio.status(str(run_id))
@@ -183,12 +170,12 @@ def first_step(state: RunState) -> int:
     return EDIT if state.tuned else ALIGN if state.aligned else CLIP
 
 
-def tell_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
+def answer_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
     """What the part "job" calls, outside gradio's queue: how the job of a run goes."""
 
     def job_state(asked: Any) -> dict[str, Any]:
         run_id = asked.get("run") if isinstance(asked, dict) else None
-        status, ready = last_status(studio, run_id), studio.ready
+        status, ready = last_status(studio, run_id), studio.networks.ready
         state = studio.runs.load(run_id)  # after the status: who is told of the end shall find what came of it
         if state is None:  # it was deleted meanwhile
             return {"known": False}

@@ -6,11 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from page.ui import words
-from page.ui.components import build_html, build_part, data_url, read_index
+from page.ui import html, words
+from page.ui.components import build_html, build_widget, data_url, read_index
+from page.ui.picture_rows import pictures
 from page.ui.plots import jitter_plot
-from page.ui.shell import ALIGN, LIGHT, PREVIEWS, TUNE, Shell, Update, told
-from page.ui.step_pieces import pictures
+from page.ui.shell import ALIGN, LIGHT, PREVIEWS, TUNE, Shell, Update, shows_errors
+from page.ui.signals import read_end
 from stit_core.config import AlignmentConfig
 
 CROPS = 12
@@ -24,13 +25,13 @@ class AlignStep:
         self.shell, self.studio = shell, shell.studio
         defaults = AlignmentConfig()
         build_html(
-            words.heading("Is this the right face?", "Each picture is the part that will be edited, along the clip.")
+            html.heading("Is this the right face?", "Each picture is the part that will be edited, along the clip.")
         )
         self.notice = build_html(elem_id="align-notice", elem_classes="notices")
         self.crops = build_html(elem_id="crops")
         with gr.Column(elem_id="several"):  # page.css hides it as long as there is nothing to pick
-            build_html(words.heading("Several people", "Pick the one to edit."))
-            self.faces = build_part("picker", {}, "faces", legend="Faces in the clip")
+            build_html(html.heading("Several people", "Pick the one to edit."))
+            self.faces = build_widget("picker", {}, "faces", legend="Faces in the clip")
         with gr.Accordion("Steadiness and framing", open=False, elem_id="smoothing"), gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=280):
                 self.sliders = [
@@ -62,19 +63,20 @@ class AlignStep:
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
-    @told
+    @shows_errors
     def restore(self, run_id: str) -> Update:
         """Show the crops of a run that came back."""
         return self._shown(run_id) if self.studio.state(run_id).aligned else {self.notice: ""}
 
-    @told
+    @shows_errors
     def after(self, run_id: str, ended: str) -> Update:
         """A job came to its end: if it found the face, show it."""
-        if not ended.startswith("align done"):
+        event = read_end(run_id, ended)
+        if event is None or event.kind != "align" or not event.done:
             return {self.notice: gr.skip()}
         return {**self._shown(run_id), **self.shell.go(ALIGN)}
 
-    @told
+    @shows_errors
     def measure(self, run_id: str) -> Update:
         """How steady the crops of the stored settings are."""
         state = self.studio.state(run_id)
@@ -82,22 +84,22 @@ class AlignStep:
             return {self.jitter: gr.skip()}
         return self._tried(run_id, state.center_sigma, state.xy_sigma, state.scale, changed=False)
 
-    @told
+    @shows_errors
     def attempt(self, run_id: str, center_sigma: float, xy_sigma: float, scale: float) -> Update:
         """Show at once what the sliders would do."""
         state = self.studio.state(run_id)
         changed = (center_sigma, xy_sigma, scale) != (state.center_sigma, state.xy_sigma, state.scale)
         return self._tried(run_id, center_sigma, xy_sigma, scale, changed)
 
-    @told
+    @shows_errors
     def apply(self, run_id: str, center_sigma: float, xy_sigma: float, scale: float) -> Update:
         """Cut the crops anew."""
         return self.shell.begin(run_id, "align", center_sigma=center_sigma, xy_sigma=xy_sigma, scale=scale)
 
-    @told
+    @shows_errors
     def pick(self, run_id: str, event: gr.EventData) -> Update:
         """Follow another face."""
-        faces = self.studio.faces(run_id)
+        faces = self.studio.previews.faces(run_id)
         index = read_index(event.id, faces)
         if index is None:
             return {self.shell.ended: gr.skip()}
@@ -107,7 +109,7 @@ class AlignStep:
     # --- What is shown --------------------------------------------------------------------------------------------
 
     def _shown(self, run_id: str) -> Update:
-        state, faces = self.studio.state(run_id), self.studio.faces(run_id)
+        state, faces = self.studio.state(run_id), self.studio.previews.faces(run_id)
         items = [
             {"id": at, "image": data_url(face.picture), "alt": "", "text": f"in {100 * face.share:.0f} % of the clip"}
             for at, face in enumerate(faces)
@@ -116,20 +118,20 @@ class AlignStep:
         warnings = state.last.warnings if state.last is not None and state.last.kind == "align" else ()
         center, axes, scale = self.sliders
         return {
-            self.crops: pictures(self.studio.crops(run_id, CROPS)),
+            self.crops: pictures(self.studio.previews.crops(run_id, CROPS)),
             self.faces: {"items": items if len(items) > 1 else [], "chosen": chosen},
             center: state.center_sigma,
             axes: state.xy_sigma,
             scale: state.scale,
-            self.notice: words.notice(warnings),
+            self.notice: html.notice(warnings),
             self.again: gr.Button(interactive=False),
         }
 
     def _tried(self, run_id: str, center_sigma: float, xy_sigma: float, scale: float, changed: bool) -> Update:
-        smoothing = self.studio.smoothing(run_id, center_sigma, xy_sigma, scale, TRIAL_CROPS)
+        smoothing = self.studio.previews.smoothing(run_id, center_sigma, xy_sigma, scale, TRIAL_CROPS)
         sentence = words.steadiness(smoothing.mean_before, smoothing.mean_after)
         return {
-            self.jitter: f'{jitter_plot(smoothing.before, smoothing.after)}<p class="quiet">{sentence}</p>',
+            self.jitter: jitter_plot(smoothing.before, smoothing.after) + html.quiet(sentence),
             self.trial: pictures(smoothing.crops),
             self.again: gr.Button(interactive=changed),
         }

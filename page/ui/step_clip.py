@@ -7,9 +7,9 @@ from typing import Any
 import gradio as gr
 
 from page.studio.runs import RunState
-from page.ui import words
-from page.ui.components import build_html, build_part, data_url, read_number, read_trim
-from page.ui.shell import LIGHT, LOOKS, Shell, Update, told
+from page.ui import html, words
+from page.ui.components import build_html, build_widget, data_url, read_number, read_trim
+from page.ui.shell import LIGHT, LOOKS, Shell, Update, shows_errors
 from stit_core.errors import StitError
 from stit_core.media.preflight import Preflight
 
@@ -25,13 +25,13 @@ class ClipStep:
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320):
                 self.clip = gr.Video(label="Your clip", sources=["upload", "webcam"], buttons=[], elem_id="clip")
-                self.trim = build_part("trim", NO_CLIP, "trim")
+                self.trim = build_widget("trim", NO_CLIP, "trim")
                 self.facts = build_html(elem_id="facts")
             with gr.Column(scale=2, min_width=300):
                 intro = "Upload a video of a face or record one, or begin with a sample."
-                build_html(words.heading("Choose a clip", intro))
-                build_html(words.limits(self.studio.limits), elem_id="limits")
-                self.samples = build_part("picker", self._samples(None), "samples", legend="Samples")
+                build_html(html.heading("Choose a clip", intro))
+                build_html(html.limits(self.studio.limits), elem_id="limits")
+                self.samples = build_widget("picker", self._samples(None), "samples", legend="Samples")
                 self.notice = build_html(elem_id="clip-notice", elem_classes="notices")
                 self.best = gr.Button("Use the best part", visible=False, elem_id="best")
                 self.estimates = build_html(elem_id="estimates")
@@ -54,12 +54,12 @@ class ClipStep:
         self.trim.moved(self.move, [run_id, self.trim], found[2:], trigger_mode="always_last", **LOOKS)
         self.trim.peek(self.peek, run_id, self.trim, trigger_mode="always_last", **LOOKS)
         self.best.click(self.use_best, run_id, found, **LOOKS)
-        self.shell.timed.change(self.tell_trim, run_id, found[2:], **LOOKS)
+        self.shell.timed.change(self.show_trim, run_id, found[2:], **LOOKS)
         self.onward.click(self.find_face, [run_id, self.trim], self.shell.job_outputs, **LOOKS)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
-    @told
+    @shows_errors
     def restore(self, run_id: str) -> Update:
         """Show the clip of a run that came back."""
         state = self.studio.state(run_id)
@@ -71,19 +71,19 @@ class ClipStep:
             self.onward: gr.Button(interactive=True),
         }
 
-    @told
+    @shows_errors
     def take(self, run_id: str, upload: str | None) -> Update:
         """Take an upload or a recording into the run."""
         if not upload:
             return {self.notice: ""}
         return self._taken(self.studio.set_clip(run_id, upload))
 
-    @told
+    @shows_errors
     def take_sample(self, run_id: str, event: gr.EventData) -> Update:
         """Take a sample into the run."""
         return self._taken(self.studio.set_sample(run_id, str(event.id)))
 
-    @told
+    @shows_errors
     def forget(self) -> Update:
         """The clip was taken out of the widget."""
         return {
@@ -93,69 +93,74 @@ class ClipStep:
             self.onward: gr.Button(interactive=False),
         }
 
-    @told
+    @shows_errors
     def look(self, run_id: str) -> Update:
         """Look through the clip for faces, and show what was found."""
         state = self.studio.state(run_id)
         if state.clip is None:
             return {self.notice: ""}
         try:
-            found = self.studio.preflight(run_id)
+            found = self.studio.clips.preflight(run_id)
         except StitError as error:
             text = words.without_folders(str(error))
-            return {self.notice: words.notice([text], "failed"), self.onward: gr.Button(interactive=False)}
+            return {self.notice: html.notice([text], "failed"), self.onward: gr.Button(interactive=False)}
         return {
             self.trim: {**self._ends(state, found), "clip": strip(found)},
-            self.facts: words.clip_facts(found),
+            self.facts: html.clip_facts(found),
             **self._facts(run_id, state.start, state.end),
         }
 
-    @told
+    @shows_errors
     def move(self, run_id: str, sent: Any) -> Update:
         """A handle of the trim was let go."""
-        start, end = read_trim(sent, self.studio.preflight(run_id).seconds)
+        start, end = read_trim(sent, self.studio.clips.preflight(run_id).seconds)
         self.studio.change(run_id, start=start, end=end)
         return self._facts(run_id, start, end)
 
-    @told
+    @shows_errors
     def peek(self, run_id: str, event: gr.EventData) -> Update:
         """A frame of a clip that the browser cannot show itself."""
         seconds = read_number(event.seconds) or 0.0
-        still = data_url(self.studio.frame_at(run_id, seconds, FRAME_HEIGHT))
-        state, found = self.studio.state(run_id), self.studio.preflight(run_id)
+        still = data_url(self.studio.clips.frame_at(run_id, seconds, FRAME_HEIGHT))
+        state, found = self.studio.state(run_id), self.studio.clips.preflight(run_id)
         return {self.trim: {**self._ends(state, found), "still": still}}
 
-    @told
+    @shows_errors
     def use_best(self, run_id: str) -> Update:
         """Move the handles to the best part of the clip."""
-        state, found = self.studio.state(run_id), self.studio.preflight(run_id)
-        best = self.studio.trim_facts(run_id, state.start, state.end).best
+        state, found = self.studio.state(run_id), self.studio.clips.preflight(run_id)
+        best = self.studio.clips.trim_facts(run_id, state.start, state.end).best
         if best is None:
             return {self.best: gr.Button(visible=False)}
         start, end = read_trim({"start": best[0], "end": best[1]}, found.seconds)
         state = self.studio.change(run_id, start=start, end=end)
         return {self.trim: self._ends(state, found), **self._facts(run_id, start, end)}
 
-    @told
-    def tell_trim(self, run_id: str) -> Update:
+    @shows_errors
+    def show_trim(self, run_id: str) -> Update:
         """Tell again what the trim holds, once the machine has been timed."""
         state = self.studio.state(run_id)
         return {self.notice: gr.skip()} if state.clip is None else self._facts(run_id, state.start, state.end)
 
-    @told
+    @shows_errors
     def find_face(self, run_id: str, sent: Any) -> Update:
         """Go on to the alignment."""
         choices: dict[str, Any] = {}
         if isinstance(sent, dict) and "start" in sent:  # the message of the last move may still be on its way
-            choices["start"], choices["end"] = read_trim(sent, self.studio.preflight(run_id).seconds)
+            choices["start"], choices["end"] = read_trim(sent, self.studio.clips.preflight(run_id).seconds)
         return self.shell.begin(run_id, "align", **choices)
 
     # --- What is shown --------------------------------------------------------------------------------------------
 
     def _samples(self, chosen: str | None) -> dict[str, Any]:
         items = [
-            {"id": name, "title": words.sample_title(name), "image": data_url(self.studio.poster(name)), "alt": ""}
-            for name in self.studio.samples
+            {
+                "id": name,
+                "title": words.sample_title(name),
+                "image": data_url(self.studio.clips.poster(name)),
+                "alt": "",
+            }
+            for name in self.studio.clips.samples
         ]
         return {"items": items, "chosen": chosen}
 
@@ -164,7 +169,7 @@ class ClipStep:
             self.clip: state.clip,
             self.trim: NO_CLIP,
             self.samples: self._samples(state.sample),
-            self.notice: words.notice(["Looking through the clip …"], "info"),
+            self.notice: html.notice(["Looking through the clip …"], "info"),
             self.onward: gr.Button(interactive=True),
             self.facts: "",
             self.estimates: "",
@@ -175,11 +180,11 @@ class ClipStep:
         return {"start": state.start or 0.0, "end": state.end or found.seconds}
 
     def _facts(self, run_id: str, start: float | None, end: float | None) -> Update:
-        facts = self.studio.trim_facts(run_id, start, end)
+        facts = self.studio.clips.trim_facts(run_id, start, end)
         return {
-            self.notice: words.notice(facts.warnings),
+            self.notice: html.notice(facts.warnings),
             self.best: gr.Button(words.best_label(facts), visible=facts.best is not None),
-            self.estimates: words.estimates(facts.estimates, self.studio.limits.job_seconds),
+            self.estimates: html.estimates(facts.estimates, self.studio.limits.job_seconds),
         }
 
 

@@ -7,14 +7,16 @@ from typing import Any
 import gradio as gr
 
 from page.studio.runs import RunState
-from page.ui import words
+from page.ui import html, words
 from page.ui.advanced import describe_settings, keep_known
-from page.ui.components import build_html, build_part, data_url, read_factors, read_settings_part
-from page.ui.shell import LIGHT, PREVIEWS, WATCH, Shell, Update, told
-from page.ui.step_pieces import thumbnail
+from page.ui.components import build_html, build_widget, data_url, read_changed_settings, read_factors
+from page.ui.picture_rows import thumbnail
+from page.ui.shell import LIGHT, PREVIEWS, WATCH, Shell, Update, shows_errors
+from page.ui.signals import read_end
 from stit_core.directions.library import Card
 
 FACTOR_LIMIT = 3.0  # of a slider, where heads-256 looks right; what is typed may lie beyond
+FURTHEST_FACTOR = 20.0  # that can be typed
 FIRST_FACTOR = 1.5  # of a direction that was just chosen
 KEY_FRAMES = 2
 
@@ -27,19 +29,19 @@ class EditStep:
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320, elem_id="preview-column"):
                 build_html(
-                    words.heading(
+                    html.heading(
                         "Change the face", "Move a slider and see it at once. Drag across a picture to compare."
                     )
                 )
-                self.wipe = build_part("wipe", {}, "wipe")
-                self.regions = build_part("picker", {}, "regions", legend="Where the face is changed")
+                self.wipe = build_widget("wipe", {}, "wipe")
+                self.regions = build_widget("picker", {}, "regions", legend="Where the face is changed")
                 self.notice = build_html(elem_id="edit-notice", elem_classes="notices")
                 self.make = gr.Button("Make the video", variant="primary", elem_id="make")
             with gr.Column(scale=2, min_width=300):
-                self.dials = build_part("dials", {}, "dials")
+                self.dials = build_widget("dials", {}, "dials")
         with gr.Accordion("Advanced: every other setting", open=False, elem_id="advanced"):
             self.mark = gr.Checkbox(False, label="Write “AI-edited” visibly into the picture", elem_id="mark")
-            self.settings = build_part("settings", {}, "settings")
+            self.settings = build_widget("settings", {}, "settings")
 
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
@@ -52,6 +54,9 @@ class EditStep:
         shown.success(self.show_cards, run_id, self.dials, **PREVIEWS)
         shell.ended.change(self.preview, run_id, preview, **PREVIEWS)
         shell.ended.change(self.learned, [run_id, shell.ended], self.dials, **PREVIEWS)
+        shell.directions.change(self.show_cards, run_id, self.dials, **PREVIEWS).success(
+            self.preview, run_id, preview, trigger_mode="always_last", **PREVIEWS
+        )
         # A choice is kept at once, and shown when it is its turn. The preset and the method may have been changed at
         # another step.
         for kept in (
@@ -66,7 +71,7 @@ class EditStep:
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
-    @told
+    @shows_errors
     def restore(self, run_id: str) -> Update:
         """Show the choices of a run that came back."""
         state = self.studio.state(run_id)
@@ -76,46 +81,46 @@ class EditStep:
             **self._by_method(state),
         }
 
-    @told
+    @shows_errors
     def show_method(self, run_id: str) -> Update:
         """What the preset and the method leave to choose."""
         return self._by_method(self.studio.state(run_id)) if run_id else {self.regions: gr.skip()}
 
-    @told
+    @shows_errors
     def choose_region(self, run_id: str, event: gr.EventData) -> Update:
         """Change another part of the face."""
         if event.id in words.REGION_WORDS:
             self.studio.change(run_id, region=event.id)
         return {self.regions: self._regions(self.studio.state(run_id))}
 
-    @told
+    @shows_errors
     def show_cards(self, run_id: str) -> Update:
         """The cards with their pictures, which may have to be drawn first."""
         factors = dict(self.studio.state(run_id).edits)  # dials that are off the screen know only the last value
         return {self.dials: {"factors": factors, "offer": self._offer(run_id, pictures=True)}}
 
-    @told
+    @shows_errors
     def move(self, run_id: str, sent: Any) -> None:
         """A slider was moved: keep the choice."""
         self.studio.change(run_id, edits=read_factors(sent))
 
-    @told
+    @shows_errors
     def preview(self, run_id: str) -> Update:
         """Show the stored choice on a few frames."""
         return self._previewed(run_id) if run_id else {self.wipe: gr.skip()}
 
-    @told
+    @shows_errors
     def set_mark(self, run_id: str, mark: bool) -> None:
         """The visible mark, on or off."""
         self.studio.change(run_id, mark=bool(mark))
 
-    @told
+    @shows_errors
     def set_advanced(self, run_id: str, sent: Any) -> Update:
         """Keep changed settings."""
-        self.studio.change(run_id, advanced=keep_known(read_settings_part(sent)))
+        self.studio.change(run_id, advanced=keep_known(read_changed_settings(sent)))
         return {self.notice: ""}
 
-    @told
+    @shows_errors
     def start(self, run_id: str, sent: Any) -> Update:
         """Make the video; while the fit is still being made, it follows that."""
         choices: dict[str, Any] = {}
@@ -123,19 +128,22 @@ class EditStep:
             choices["edits"] = read_factors(sent)
         return {**self.shell.begin(run_id, "edit", **choices), **self.shell.go(WATCH)}
 
-    @told
+    @shows_errors
     def learned(self, run_id: str, ended: str) -> Update:
         """A job came to its end: offer a direction that was just learned."""
-        return self.show_cards(run_id) if ended.startswith("train done") else {self.dials: gr.skip()}
+        event = read_end(run_id, ended)
+        if event is None or event.kind != "train" or not event.done:
+            return {self.dials: gr.skip()}
+        return self.show_cards(run_id)
 
     # --- What is shown --------------------------------------------------------------------------------------------
 
     def _previewed(self, run_id: str) -> Update:
         state = self.studio.state(run_id)
-        too_long = self.studio.too_long(state, "edit")
+        too_long = self.studio.planner.too_long(state, "edit")
         if not state.aligned:
-            return {self.wipe: {}, self.notice: words.notice([too_long])}
-        shown = self.studio.edit_preview(run_id, state.edits, KEY_FRAMES)
+            return {self.wipe: {}, self.notice: html.notice([too_long])}
+        shown = self.studio.previews.edit(run_id, state.edits, KEY_FRAMES)
         if shown is None:
             return {self.wipe: gr.skip()}
         frames = [
@@ -144,16 +152,18 @@ class EditStep:
         ]
         return {
             self.wipe: {"frames": frames, "text": words.preview_text(shown.draft, shown.final)},
-            self.notice: words.notice([too_long, *self.studio.overlaps(state.edits, run_id)]),
+            self.notice: html.notice([too_long, *self.studio.directions.overlaps(state.edits, run_id)]),
         }
 
     def _offer(self, run_id: str, pictures: bool = False) -> dict[str, Any]:
         """What the dials show; with `pictures`, those of the cards too."""
-        cards = [self._card(card) for card in self.studio.cards(run_id=run_id)]
+        cards = [self._card(card) for card in self.studio.directions.cards(run_id=run_id)]
         if pictures:
-            cards = [card | {"image": thumbnail(self.studio.thumbnail(card["name"], run_id))} for card in cards]
-        quick = [{"label": label, "factors": dict(edits)} for label, edits in self.studio.suggestions]
-        return {"cards": cards, "quick": quick}
+            cards = [
+                card | {"image": thumbnail(self.studio.directions.thumbnail(card["name"], run_id))} for card in cards
+            ]
+        quick = [{"label": label, "factors": dict(edits)} for label, edits in self.studio.directions.suggestions]
+        return {"cards": cards, "quick": quick, "furthest": FURTHEST_FACTOR}
 
     def _card(self, card: Card) -> dict[str, Any]:
         return {
@@ -169,7 +179,7 @@ class EditStep:
         }
 
     def _by_method(self, state: RunState) -> Update:
-        stages = describe_settings(state.schedule(self.studio.models.pack.schedules))
+        stages = describe_settings(state.schedule(self.studio.networks.pack.schedules))
         return {self.regions: self._regions(state), self.settings: {"changes": state.advanced, "stages": stages}}
 
     def _regions(self, state: RunState) -> dict[str, Any]:

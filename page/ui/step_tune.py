@@ -6,11 +6,11 @@ from typing import Any
 
 import gradio as gr
 
-from page.ui import words
-from page.ui.components import build_html, build_part
+from page.ui import html, words
+from page.ui.components import build_html, build_widget
+from page.ui.picture_rows import triple
 from page.ui.plots import loss_plot
-from page.ui.shell import EDIT, LIGHT, PREVIEWS, Shell, Update, told
-from page.ui.step_pieces import triple
+from page.ui.shell import EDIT, LIGHT, PREVIEWS, Shell, Update, shows_errors
 
 FIT_NAMES = ("Source", "First guess", "Tuned")
 
@@ -21,16 +21,16 @@ class TuneStep:
     def __init__(self, shell: Shell, step: gr.Step) -> None:
         self.shell, self.studio, self.step = shell, shell.studio, step
         intro = "A generator that draws faces learns to draw this one. How thorough shall it be?"
-        build_html(words.heading("Learn the face", intro))
+        build_html(html.heading("Learn the face", intro))
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=280):
-                self.presets = build_part("picker", self._presets("balanced", None), "presets", legend="How thorough")
-                build_html(words.heading("How is the face changed?"))
-                self.methods = build_part("picker", {}, "methods", legend="Method")
+                self.presets = build_widget("picker", self._presets("balanced", None), "presets", legend="How thorough")
+                build_html(html.heading("How is the face changed?"))
+                self.methods = build_widget("picker", {}, "methods", legend="Method")
                 self.begin = gr.Button("Start", variant="primary", elem_id="tune")
                 self.onward = gr.Button("Choose the edit", elem_id="to-edit")
                 hint = "There is no need to wait: the edit can be chosen meanwhile."
-                build_html(f'<p class="quiet">{hint}</p>')
+                build_html(html.quiet(hint))
             with gr.Column(scale=3, min_width=300):
                 self.fit = build_html(triple([(name, None) for name in FIT_NAMES]), elem_id="fitted")
                 self.loss = build_html(elem_id="loss")
@@ -52,37 +52,37 @@ class TuneStep:
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
-    @told
+    @shows_errors
     def restore(self, run_id: str) -> Update:
         """Show how far the tuning of the stored choices is."""
         return {**self._shown(run_id), **self._preset_update(run_id)}
 
-    @told
+    @shows_errors
     def show_presets(self, run_id: str) -> Update:
         """Tell the times, once the machine has been timed."""
         return self._preset_update(run_id) if run_id else {self.presets: gr.skip()}
 
-    @told
+    @shows_errors
     def choose(self, run_id: str, event: gr.EventData) -> Update:
         """Another preset."""
         if event.id in words.PRESET_WORDS:
             self.studio.change(run_id, preset=event.id)
         return {**self._shown(run_id), **self._preset_update(run_id)}
 
-    @told
+    @shows_errors
     def choose_method(self, run_id: str, event: gr.EventData) -> Update:
         """The other method, whose tuning is another."""
         if event.id in words.METHOD_WORDS:
             self.studio.change(run_id, method=event.id)
         return {**self._shown(run_id), **self._preset_update(run_id)}
 
-    @told
+    @shows_errors
     def start(self, run_id: str) -> Update:
         """Tune, or go on where it was stopped."""
         job = self.shell.begin(run_id, "tune")
         return {**job, self.begin: gr.Button("At work", interactive=False), self.onward: gr.Button(variant="primary")}
 
-    @told
+    @shows_errors
     def show_fit(self, run_id: str) -> Update:
         """The newest picture and the loss so far."""
         return self._shown(run_id)
@@ -91,7 +91,7 @@ class TuneStep:
 
     def _shown(self, run_id: str) -> Update:
         state = self.studio.state(run_id)
-        fit = self.studio.fit_preview(run_id) if state.aligned else None
+        fit = self.studio.previews.fit(run_id) if state.aligned else None
         status = self.studio.tuning(run_id)
         told = status.history if status is not None else ()
         history = [tuple(row) for row in fit.history.tolist()] if fit is not None and len(fit.history) else told
@@ -99,19 +99,19 @@ class TuneStep:
         resumed = status is not None and status.state in ("stopped", "interrupted") and not state.tuned
         at_work = state.last is not None and state.last.kind == "tune" and not state.last.finished
         begun = state.tuned or at_work
-        fitted = f'<p class="quiet">{words.tuned_face(history[-1][3])}</p>' if history else ""
+        fitted = html.quiet(words.tuned_face(history[-1][3]) if history else "")
         label = "Done" if state.tuned else "At work" if at_work else "Go on" if resumed else "Start"
         return {
             self.fit: triple(list(zip(FIT_NAMES, named, strict=True))),
             self.loss: loss_plot(history) if len(history) > 1 else "",
-            self.words: fitted + words.notice([] if begun else [self.studio.too_long(state, "tune")]),
+            self.words: fitted + html.notice([] if begun else [self.studio.planner.too_long(state, "tune")]),
             self.begin: gr.Button(label, interactive=not begun, variant="secondary" if begun else "primary"),
             self.onward: gr.Button(variant="primary" if begun else "secondary"),
         }
 
     def _preset_update(self, run_id: str) -> Update:
         state = self.studio.state(run_id)
-        times = self.studio.estimates(run_id)
+        times = self.studio.clips.estimates(run_id)
         methods = {"items": words.method_items(state.preset), "chosen": self.studio.config(state).method}
         return {self.presets: self._presets(state.preset, times), self.methods: methods}
 

@@ -8,10 +8,11 @@ from typing import Any
 import gradio as gr
 
 from page.studio.runs import Output
-from page.ui import words
-from page.ui.components import build_html, build_part
+from page.ui import html, words
+from page.ui.components import build_html, build_widget
 from page.ui.player import beside, build_player, named
-from page.ui.shell import EDIT, LIGHT, TUNE, Shell, Update, told
+from page.ui.shell import EDIT, LIGHT, TUNE, Shell, Update, shows_errors
+from page.ui.signals import read_end
 
 SOURCE = {"id": "", "title": "The source", "text": "As it was filmed"}
 
@@ -31,11 +32,11 @@ class WatchStep:
             self.better = gr.Button("A better fit", elem_id="better")
         with gr.Row(elem_classes="columns"):  # page.css hides what has nothing to pick
             with gr.Column(elem_id="earlier", min_width=280):
-                build_html(words.heading("Made so far"))
-                self.outputs = build_part("picker", {}, "outputs", legend="Videos made so far")
+                build_html(html.heading("Made so far"))
+                self.outputs = build_widget("picker", {}, "outputs", legend="Videos made so far")
             with gr.Column(elem_id="beside", min_width=280):
-                build_html(words.heading("Compare with"))
-                self.against = build_part("picker", {}, "against", legend="What the left of the player shows")
+                build_html(html.heading("Compare with"))
+                self.against = build_widget("picker", {}, "against", legend="What the left of the player shows")
 
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
@@ -53,43 +54,56 @@ class WatchStep:
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
-    @told
+    @shows_errors
     def restore(self, run_id: str, outputs: Any, against: Any) -> Update:
-        """Show the video that was looked at, or the newest, or the work on it, of a run that came back."""
+        """Show the video that was looked at, or the newest, or the work on it, of a run that came back.
+
+        What this tab shows counts more than what was looked at last, which may have been in another one.
+        """
         state = self.studio.state(run_id)
         if state.last is not None and state.last.kind == "edit" and not state.last.finished:
             return {self.player: state.last.feed_id or ""}
-        return self._shown(state.outputs, _chosen(outputs), _chosen(against))
+        if _chosen(outputs):
+            return self._shown(state.outputs, _chosen(outputs), _chosen(against))
+        return self._shown(state.outputs, state.shown, state.against)
 
-    @told
+    @shows_errors
     def follow(self, feed_id: str) -> Update:
         """Frames of a new video begin to come."""
         if not feed_id:
             return {self.player: gr.skip()}
         return self._nothing(feed_id)
 
-    @told
+    @shows_errors
     def after(self, run_id: str, ended: str) -> Update:
         """A job came to its end: show the video that it made, whole or in part."""
-        if not ended.startswith("edit"):
+        event = read_end(run_id, ended)
+        if event is None or event.kind != "edit":
             return {self.player: gr.skip()}
         state = self.studio.state(run_id)
         if state.last is None or state.last.output is None:  # the frames that were shown went with the job
-            notice = words.notice([words.STOPPED] if "stopped" in ended else [], "info")
+            notice = html.notice([words.STOPPED] if event.status.state == "stopped" else [], "info")
             return {**self._shown(state.outputs), self.notice: notice}
         return self._shown(state.outputs)
 
-    @told
+    @shows_errors
     def show_earlier(self, run_id: str, against: Any, event: gr.EventData) -> Update:
         """Another of the videos made so far."""
-        return self._shown(self.studio.state(run_id).outputs, str(event.id), _chosen(against))
+        return self._look_at(run_id, str(event.id), _chosen(against))
 
-    @told
+    @shows_errors
     def compare(self, run_id: str, outputs: Any, event: gr.EventData) -> Update:
         """The source, or another of the videos, beside the one that is shown."""
-        return self._shown(self.studio.state(run_id).outputs, _chosen(outputs), str(event.id))
+        return self._look_at(run_id, _chosen(outputs), str(event.id))
 
     # --- What is shown --------------------------------------------------------------------------------------------
+
+    def _look_at(self, run_id: str, wanted: str, against: str) -> Update:
+        """Show an output, beside another or the source, and remember that for a reload."""
+        known = {made.id for made in self.studio.runs.get(run_id).outputs}
+        shown, beside_it = (name if name in known else "" for name in (wanted, against))
+        state = self.studio.change(run_id, shown=shown, against=beside_it)
+        return self._shown(state.outputs, shown, beside_it)
 
     def _shown(self, outputs: Sequence[Output], wanted: str = "", against: str = "") -> Update:
         if not outputs:
@@ -103,7 +117,7 @@ class WatchStep:
         label = "Download the part" if output.partial else "Download the video"
         return {
             self.player: _played(output, left, names),
-            self.result: words.finished(output, names[output.id]),
+            self.result: html.finished(output, names[output.id]),
             self.video: gr.DownloadButton(label, value=output.video, visible=True),
             self.manifest: gr.DownloadButton(value=output.manifest, visible=output.manifest is not None),
             self.outputs: {"items": items if len(items) > 1 else [], "chosen": output.id},

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from html import escape
+import time
 from typing import Any
 
 import gradio as gr
 
-from page.studio.training import Lesson, start_training
-from page.ui import words
+from page.studio.training import TrainingRequest, start_training
+from page.ui import html, words
 from page.ui.components import build_html, read_uploads
-from page.ui.shell import LIGHT, PREVIEWS, Shell, Update, told
-from page.ui.step_pieces import thumbnail
+from page.ui.picture_rows import thumbnail
+from page.ui.shell import LIGHT, PREVIEWS, Shell, Update, shows_errors
+from page.ui.signals import read_end
 from stit_core.directions.library import Card
 
 HOW = """
@@ -29,12 +30,12 @@ class DirectionsTab:
     def __init__(self, shell: Shell, tab: gr.Tab) -> None:
         self.shell, self.studio, self.tab = shell, shell.studio, tab
         build_html(
-            words.heading(
+            html.heading(
                 "Directions", "What can be changed with this model pack, and how well each change was learned."
             )
         )
-        lesson = gr.Accordion("Train one from your own pictures", open=False, elem_id="lesson")
-        with lesson, gr.Row(elem_classes="columns"):
+        form = gr.Accordion("Train one from your own pictures", open=False, elem_id="lesson")
+        with form, gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320):
                 gr.Markdown(HOW)
                 with gr.Row():
@@ -52,7 +53,7 @@ class DirectionsTab:
                 self.positive = gr.Textbox(label="Above 0 it is", placeholder="with glasses", max_length=80)
                 self.train_button = gr.Button("Train", variant="primary", elem_id="train")
         self.notice = build_html(elem_id="train-notice", elem_classes="notices")
-        self.library = build_html(elem_id="library")
+        self.library = build_html(elem_id="library", script="library")
 
     def wire(self, arrival: Any) -> None:  # noqa: ARG002 (as the steps have it)
         """Connect the widgets."""
@@ -63,55 +64,65 @@ class DirectionsTab:
             files.upload(self.bring, [run_id, files], None, preprocess=False, **LIGHT)
         given = [run_id, self.name, self.negative, self.positive, *brought]
         self.train_button.click(self.train, given, [self.notice, *shell.job_outputs], preprocess=False, **LIGHT)
+        self.library.remove(self.remove, run_id, [self.library, self.notice, shell.directions], **PREVIEWS)
         shell.ended.change(self.after, [run_id, shell.ended], [self.library, self.notice], **PREVIEWS)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
-    @told
+    @shows_errors
     def show(self, run_id: str) -> Update:
         """All directions of the pack, and those of the visitor's own."""
-        cards = "".join(self._card(run_id, card) for card in self.studio.cards(run_id=run_id))
-        return {self.library: f'<div class="library">{cards}</div>'}
+        cards = [self._card(run_id, card) for card in self.studio.directions.cards(run_id=run_id)]
+        return {self.library: html.library(cards)}
 
-    @told
+    @shows_errors
     def bring(self, run_id: str, sent: Any) -> None:
         """Pictures were uploaded, which the run has to delete even if nothing is ever learned from them."""
         self.studio.bring(run_id, read_uploads(sent))
 
-    @told
+    @shows_errors
     def train(
         self, run_id: str, name: Any, negative: Any, positive: Any, archive: Any, below: Any, above: Any
     ) -> Update:
         """Learn a direction from the uploaded pictures."""
         texts = [str(text or "").strip() for text in (name, negative, positive)]
         zipped = next(iter(read_uploads(archive)), None)
-        lesson = Lesson(texts[0], texts[1], texts[2], zipped, read_uploads(below), read_uploads(above))
-        return {self.notice: "", **self.shell.watch(run_id, start_training(self.studio, run_id, lesson))}
+        request = TrainingRequest(texts[0], texts[1], texts[2], zipped, read_uploads(below), read_uploads(above))
+        return {self.notice: "", **self.shell.watch(run_id, start_training(self.studio, run_id, request))}
 
-    @told
+    @shows_errors
     def after(self, run_id: str, ended: str) -> Update:
         """A job came to its end: if it learned a direction, show it with what is to be known of it."""
-        if not ended.startswith("train"):
+        event = read_end(run_id, ended)
+        if event is None or event.kind != "train":
             return {self.notice: gr.skip()}
         status = self.studio.status(run_id)
         warnings = status.warnings if status is not None else ()
-        return {**self.show(run_id), self.notice: words.notice(warnings)}
+        return {**self.show(run_id), self.notice: html.notice(warnings)}
+
+    @shows_errors
+    def remove(self, run_id: str, event: gr.EventData) -> Update:
+        """Delete a direction of the visitor's own."""
+        self.studio.delete_direction(run_id, str(event.name))
+        return {**self.show(run_id), self.notice: "", self.shell.directions: str(time.time())}
 
     # --- What is shown --------------------------------------------------------------------------------------------
 
-    def _card(self, run_id: str, card: Card) -> str:
-        picture = thumbnail(self.studio.thumbnail(card.name, run_id), SHOWN)
-        ends = f"<span>{escape(card.negative)}</span><span>{escape(card.positive)}</span>"
-        about = f"<p>{escape(card.description)}</p>" if card.description else ""
+    def _card(self, run_id: str, card: Card) -> dict[str, Any]:
+        directions = self.studio.directions
         learned = [text for text in (card.source, *map(str, card.training.get("warnings", ()))) if text]
-        items = "".join(f"<li>{escape(text)}</li>" for text in learned)
-        more = f"<details><summary>How it was learned</summary><ul>{items}</ul></details>" if items else ""
-        own = '<span class="own">yours</span>' if self.studio.is_own(run_id, card.name) else ""
-        return (
-            f'<article class="direction"><img src="{picture}" alt="{escape(words.card_text(card))}">'
-            f'<div class="direction-ends">{ends}</div>'
-            f"<h3>{escape(words.card_title(card))}{own}</h3>{about}{more}</article>"
-        )
+        return {
+            "picture": thumbnail(directions.thumbnail(card.name, run_id), SHOWN),
+            "name": card.name,
+            "title": words.card_title(card),
+            "text": words.card_text(card),
+            "negative": card.negative,
+            "positive": card.positive,
+            "about": card.description,
+            "learned": learned,
+            "own": directions.is_own(run_id, card.name),
+            "sure": words.delete_direction(card),
+        }
 
 
 def _folder(label: str, elem_id: str) -> gr.File:

@@ -1,4 +1,4 @@
-"""What the page says: progress, findings, measures and errors in plain words, as HTML that is safe to show."""
+"""What the page says: progress, findings, measures and errors in plain words. html.py puts them into HTML."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stit_core.errors import StitError
 
 if TYPE_CHECKING:
     from page.studio.clips import TrimFacts
-    from page.studio.queue import Status
+    from page.studio.job import Status
     from page.studio.runs import Output
     from page.studio.studio import Limits
     from stit_core.media.preflight import Preflight
@@ -63,11 +63,14 @@ METHOD_WORDS = {
 }
 PAPER_STITCHES = "The preset Paper stitches: choose another for this"
 REGION_WORDS = {"auto": "Automatic", "face": "Face", "eyes": "Eyes", "mouth": "Mouth", "head": "Whole head"}
+UNTIMED = "How long it will take is known in a moment; this machine is being timed."
 STOPPED = "Stopped. Nothing that was finished is lost; it goes on from there."
 GOOD_PSNR, FAIR_PSNR = 28.0, 24.0  # dB
-GOOD_IDENTITY, FAIR_IDENTITY = 0.8, 0.6  # cosine
+GOOD_IDENTITY, FAIR_IDENTITY, BEST_IDENTITY = 0.8, 0.6, 1.0  # cosine
 GOOD_STEADINESS, FAIR_STEADINESS = 0.98, 0.94  # of the source's own
-GOOD_BORDER, FAIR_BORDER = 0.005, 0.01  # STIT's units
+GOOD_BORDER, FAIR_BORDER, BEST_BORDER = 0.005, 0.01, 0.0  # STIT's units
+IDENTITY_GRADES = ("kept", "changed a little", "changed")  # good, fair, poor
+SEAM_GRADES = ("fine", "faint", "may show")
 _PATH = re.compile(r"(?<![\w.:/])(?:/[^\s/'\"()<>]+)+/([^\s/'\"()<>]+)")
 _PATH_ASIDE = re.compile(r" \(/[^()]*\)")
 
@@ -121,31 +124,22 @@ def without_folders(text: str) -> str:
     return _PATH.sub(r"\1", _PATH_ASIDE.sub("", text))
 
 
-def notice(texts: Iterable[str], kind: str = "warning") -> str:
-    """Remarks beside the step that they belong to; kind: warning, info or failed."""
-    return "".join(f'<p class="remark {kind}">{escape(text)}</p>' for text in texts if text)
-
-
-def heading(title: str, text: str = "") -> str:
-    """The head of a step or of a part of it."""
-    more = f"<p>{escape(text)}</p>" if text else ""
-    return f'<div class="heading"><h2>{escape(title)}</h2>{more}</div>'
-
-
 # --- Clip ---------------------------------------------------------------------------------------------------------
 
 
-def limits(known: Limits) -> str:
-    """What may be uploaded, to stand beside the upload."""
-    facts = (
+def upload_limits(known: Limits) -> list[str]:
+    """What may be uploaded."""
+    return [
         f"up to {known.megabytes:g} MB",
         f"{known.seconds:g} seconds",
         f"{known.frames:,} frames",
         f"{known.megapixels:.3g} megapixels each",
-    )
-    kept = f"Your clip stays on this server and is deleted after {duration(3600 * known.keep_hours)}."
-    chips = "".join(f"<span>{escape(fact)}</span>" for fact in facts)
-    return f'<div class="limits"><div class="facts">{chips}</div><p>{escape(kept)}</p></div>'
+    ]
+
+
+def upload_kept(known: Limits) -> str:
+    """How long an upload is kept."""
+    return f"Your clip stays on this server and is deleted after {duration(3600 * known.keep_hours)}."
 
 
 def sample_title(name: str) -> str:
@@ -154,28 +148,20 @@ def sample_title(name: str) -> str:
     return clip[:1].upper() + clip[1:] + sound
 
 
-def clip_facts(found: Preflight) -> str:
+def clip_facts(found: Preflight) -> list[str]:
     """Size, rate, length and sound of a clip."""
-    facts = [
+    return [
         f"{found.width} × {found.height}",
         f"{found.frame_rate:.4g} frames a second",
         duration(found.seconds),
         f"{found.megabytes:.3g} MB",
         "with sound" if found.sound else "no sound",
     ]
-    return f'<div class="facts">{"".join(f"<span>{escape(fact)}</span>" for fact in facts)}</div>'
 
 
-def estimates(seconds: Mapping[str, float] | None, limit: float = math.inf) -> str:
-    """How long each preset takes here; what is over the limit, in seconds, is not done."""
-    if seconds is None:
-        return '<p class="quiet">How long it will take is known in a moment; this machine is being timed.</p>'
-    rows = "".join(
-        f"<tr><th>{escape(PRESET_WORDS[name][0])}</th><td>{escape(_within(seconds[name], limit))}</td></tr>"
-        for name in PRESET_WORDS
-        if name in seconds
-    )
-    return f'<table class="estimates"><caption>From here to the finished video</caption>{rows}</table>'
+def preset_times(seconds: Mapping[str, float], limit: float = math.inf) -> list[tuple[str, str]]:
+    """How long each preset takes, by its title; what is over the limit, in seconds, is not done."""
+    return [(PRESET_WORDS[name][0], _within(seconds[name], limit)) for name in PRESET_WORDS if name in seconds]
 
 
 def _within(seconds: float, limit: float) -> str:
@@ -214,8 +200,7 @@ def steadiness(before: float, after: float) -> str:
 
 def tuned_face(psnr: float) -> str:
     """How well the generator fits."""
-    word = _grade(psnr, GOOD_PSNR, FAIR_PSNR, ("close", "fair", "rough"))
-    return f"The fit is {word} ({psnr:.1f} dB PSNR)."
+    return f"The fit is {fit_word(psnr)} ({psnr:.1f} dB PSNR)."
 
 
 # --- Edit ---------------------------------------------------------------------------------------------------------
@@ -232,6 +217,11 @@ def card_text(card: Card) -> str:
     return text if set(text.lower().split()) - set(card_title(card).lower().split()) else ""
 
 
+def delete_direction(card: Card) -> str:
+    """The question before a direction is deleted."""
+    return f"Delete the direction “{card_title(card)}” that you trained? Videos made with it stay."
+
+
 def edits(pairs: Iterable[tuple[str, float]]) -> str:
     """`smile +1.5, age -2`."""
     return ", ".join(f"{name.replace('_', ' ')} {factor:+g}" for name, factor in pairs if factor) or "no change"
@@ -240,14 +230,9 @@ def edits(pairs: Iterable[tuple[str, float]]) -> str:
 # --- Watch --------------------------------------------------------------------------------------------------------
 
 
-def finished(output: Output, name: str) -> str:
-    """The result in plain words and in figures, under its name."""
-    head = f"<p class='result-head'>{escape(name)}"
-    if output.partial:
-        told = f"Stopped after {output.frames} of {output.of} frames. What is there can be watched and kept."
-        return f"{head}</p>{notice([told, *output.warnings])}"
-    head += f' <span class="quiet">{output.frames} frames, made in {escape(duration(output.seconds_taken))}</span></p>'
-    return head + measures(output.measures or {}) + notice(output.warnings)
+def part_made(output: Output) -> str:
+    """That a video is a part of one."""
+    return f"Stopped after {output.frames} of {output.of} frames. What is there can be watched and kept."
 
 
 def output_name(output: Output) -> str:
@@ -283,25 +268,32 @@ def output_text(output: Output) -> str:
     return f"{share}, made in {duration(output.seconds_taken)}"
 
 
-def measures(known: Mapping[str, float]) -> str:
-    """Identity, steadiness, seam and fit as a word each with its figures below."""
+def measures(known: Mapping[str, float]) -> list[tuple[str, str, str]]:
+    """Identity, steadiness, seam and fit: what is measured, a word for it, and the figures; nothing for no figures."""
     if not known:
-        return ""
-    identity = _grade(known["id_cosine"], GOOD_IDENTITY, FAIR_IDENTITY, ("kept", "changed a little", "changed"))
+        return []
     steady = _grade(known["tl_id"], GOOD_STEADINESS, FAIR_STEADINESS, ("steady", "mostly steady", "unsteady"))
-    seam = _grade(-known["border_loss"], -GOOD_BORDER, -FAIR_BORDER, ("fine", "faint", "may show"))
-    fit = _grade(known["psnr"], GOOD_PSNR, FAIR_PSNR, ("close", "fair", "rough"))
-    rows = [
-        ("Identity", identity, f"cosine {known['id_cosine']:.3f}; the same picture has 1"),
+    return [
+        ("Identity", identity_word(known["id_cosine"]), f"cosine {known['id_cosine']:.3f}; the same picture has 1"),
         ("Over time", steady, f"TL-ID {known['tl_id']:.3f}, TG-ID {known['tg_id']:.3f}; the source has 1"),
-        ("Seam", seam, f"border loss {known['border_loss']:.4f}"),
-        ("Fit before the edit", fit, f"{known['psnr']:.1f} dB, LPIPS {known['lpips']:.3f}"),
+        ("Seam", seam_word(known["border_loss"]), f"border loss {known['border_loss']:.4f}"),
+        ("Fit before the edit", fit_word(known["psnr"]), f"{known['psnr']:.1f} dB, LPIPS {known['lpips']:.3f}"),
     ]
-    parts = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(word)}<span>{escape(figure)}</span></dd></div>"
-        for name, word, figure in rows
-    )
-    return f'<dl class="measures">{parts}</dl>'
+
+
+def identity_word(cosine: float) -> str:
+    """How much of the person is kept."""
+    return _grade(cosine, GOOD_IDENTITY, FAIR_IDENTITY, IDENTITY_GRADES)
+
+
+def seam_word(border_loss: float) -> str:
+    """How much of the seam is seen."""
+    return _grade(-border_loss, -GOOD_BORDER, -FAIR_BORDER, SEAM_GRADES)
+
+
+def fit_word(psnr: float) -> str:
+    """How well the generator fits."""
+    return _grade(psnr, GOOD_PSNR, FAIR_PSNR, ("close", "fair", "rough"))
 
 
 def _grade(value: float, good: float, fair: float, words: tuple[str, str, str]) -> str:

@@ -56,3 +56,12 @@ def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
         share = np.clip(2 * weight, 0, 1)[..., None]
         result = share * total / np.maximum(weight, 1e-6)[..., None] + (1 - share) * coarse
     return result.astype(np.float32)
+
+
+def moved_point(point: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """Where a point (2,) of the source comes to lie under a motion (S, S, 2) that is looked up where things arrive."""
+    place = point
+    for _ in range(3):
+        row, column = np.clip(np.rint(place[::-1]).astype(int), 0, motion.shape[0] - 1)
+        place = point - motion[row, column]
+    return place

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stit_core.change.drawn import Drawn
+from stit_core.change.drawn import Drawn, moved_point
 from stit_core.faces.labels import EYES, MOUTH, SKIN_LIKE, is_one_of
 
 CORNERS, UPPER_LIP = (48, 54), (61, 62, 63)  # landmarks: of the mouth, and of the upper lip's inner edge
@@ -27,9 +27,9 @@ SHAPE = int((RIGHT - LEFT) * FINE), int((BOTTOM - TOP) * FINE)  # width and heig
 COLUMNS = (LEFT + (np.arange(SHAPE[0]) + 0.5) / FINE)[None]  # x of its columns, millimetres
 ROWS = (TOP + (np.arange(SHAPE[1]) + 0.5) / FINE)[:, None]  # y of its rows
 SMALLEST = 1.0  # millimetres: no less counts as an opening
-OUTLINE_DEGREE = 4  # of the polynomial along a lip
-CREASE = 1.08  # of the half width, up to where the crease of a mouth's corner goes on past its landmark
-CORNER_WEIGHT = 30.0  # of a corner among the columns of an outline
+OUTLINE_DEGREE = 2  # of the polynomial along a lip, beside the arc from corner to corner
+ROUND = (0.12, 0.4)  # height of an opening, of its width: up to where its corners are pointed, from where on round
+CREASE = (1.08, 1.0)  # of the half width, where a pointed corner ends, in its crease past the landmark; a round one
 SHOWN_AT_REST = 2.5  # millimetres of the upper incisors below a relaxed lip
 CROWN = 10.5  # millimetres, height of an upper incisor
 CLOSED = (1.5, 4.0)  # millimetres of dark under the teeth: up to where they reach the lower lip, from where on not
@@ -38,6 +38,7 @@ ARCH = 25.0  # millimetres, radius of the arch of teeth
 DEPTH = 18.0  # millimetres by which the incisors stand before the corners of the mouth
 GAPS = np.array([0.0, 8.5, 15.2, 22.8, 29.8, 36.8])  # millimetres along the arch from the middle to each next gap
 EDGES = np.array([0.0, 0.9, 0.3, 1.2, 2.2])  # millimetres by which the edge of each next tooth stands higher
+HELD = (6.0, 12.0)  # millimetres inwards from a corner of the mouth, and around it, that move with it
 JAW = 30.0  # millimetres from the midline within which the jaw's skin goes down with it
 IVORY = np.array([1.0, 0.91, 0.84], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
@@ -54,12 +55,14 @@ class Opening:
     Attributes
     ----------
     matrix: (2, 3), from the pixels of the fine picture of the mouth to those of the crop.
+    corners: (2, 2), of the mouth in the crop.
     top, bottom: of the opening for every column of that picture, millimetres.
     edge: of the upper incisors, millimetres.
     middle: x of the face's midline, millimetres.
     """
 
     matrix: np.ndarray
+    corners: np.ndarray
     top: np.ndarray
     bottom: np.ndarray
     edge: float
@@ -86,6 +89,17 @@ class Opening:
         """Pixels of the crop."""
         return float(np.hypot(*self.matrix[:, 0]) * FINE)
 
+    def millimetres(self, points: np.ndarray) -> np.ndarray:
+        """Where points (..., 2) of the crop lie around the middle of the mouth."""
+        fine = (points - self.matrix[:, 2]) @ np.linalg.inv(self.matrix[:, :2]).T
+        return fine / FINE + np.array([LEFT, TOP])
+
+    def place(self, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """x and y (size, size) of every pixel of the crop, in millimetres around the middle of the mouth."""
+        pixels = np.indices((size, size), dtype=np.float32)[::-1].transpose(1, 2, 0)
+        places = self.millimetres(pixels).astype(np.float32)
+        return places[..., 0], places[..., 1]
+
     @property
     def down(self) -> np.ndarray:
         """Unit vector (2,) of the crop that points down the face."""
@@ -106,7 +120,7 @@ def find_opening(wanted: np.ndarray, source: Drawn, motion: np.ndarray, drawn: n
     motion: (S, S, 2), where in the source a pixel of the result comes from.
     drawn: (S, S, 3), the edit's picture over the source's crop.
     """
-    corners = np.array([_moved(source.points[corner], motion) for corner in CORNERS])
+    corners = np.array([moved_point(source.points[corner], motion) for corner in CORNERS])
     along = corners[1] - corners[0]
     width = float(np.hypot(*along))
     pixel = float(np.hypot(*(source.points[CORNERS[1]] - source.points[CORNERS[0]]))) / WIDTH / FINE
@@ -122,7 +136,7 @@ def find_opening(wanted: np.ndarray, source: Drawn, motion: np.ndarray, drawn: n
 
     inside = _largest(fine(is_one_of(wanted, (MOUTH,))) > 0.5)
     half = width / pixel / FINE / 2
-    outline = _outline(inside, CREASE * half)
+    outline = _outline(inside, half)
     if outline is None:
         return None
     points = (source.points - origin) @ np.linalg.inv(axes).T / FINE + np.array([LEFT, TOP])  # millimetres
@@ -135,7 +149,7 @@ def find_opening(wanted: np.ndarray, source: Drawn, motion: np.ndarray, drawn: n
     gap = lower - edge
     if seen > (upper + lower) / 2:  # teeth that are together, as in a smile, not those of a mouth that speaks
         edge += gap * float(np.clip((CLOSED[1] - gap) / (CLOSED[1] - CLOSED[0]), 0, 1))
-    return Opening(matrix, top, bottom, edge, middle)
+    return Opening(matrix, corners, top, bottom, edge, middle)
 
 
 def drop_jaw(motion: np.ndarray, opening: Opening) -> np.ndarray:
@@ -147,12 +161,26 @@ def drop_jaw(motion: np.ndarray, opening: Opening) -> np.ndarray:
     lip = opening.matrix @ np.array([opening.centre, (opening.bottom[opening.centre] + 2.0 - TOP) * FINE, 1.0])
     x, y = np.clip(np.rint(lip).astype(int), 0, size - 1)
     opens = float(np.clip(-motion[y, x] @ down, 0, opening.gap * opening.millimetre))  # pixels
-    places = np.indices((size, size), dtype=np.float32)[::-1].reshape(2, -1) - opening.matrix[:, 2:].astype(np.float32)
-    x, y = (np.linalg.inv(opening.matrix[:, :2]).astype(np.float32) @ places).reshape(2, size, size) / FINE
-    lip = np.interp(x + LEFT, COLUMNS[0], opening.bottom)
-    share = np.clip((y + TOP - lip) / 6.0 + 1, 0, 1) * np.exp(-0.5 * ((x + LEFT - opening.middle) / JAW) ** 4)
+    x, y = opening.place(size)
+    lip = np.interp(x, COLUMNS[0], opening.bottom)
+    share = np.clip((y - lip) / 6.0 + 1, 0, 1) * np.exp(-0.5 * ((x - opening.middle) / JAW) ** 4)
     more = np.maximum(opens * share - np.maximum(-(motion @ down), 0), 0).astype(np.float32)
     return motion - cv2.GaussianBlur(more, (0, 0), 2.0)[..., None] * down
+
+
+def hold_corners(motion: np.ndarray, opening: Opening, source: Drawn) -> np.ndarray:
+    """A motion (S, S, 2) under which the corners of a mouth move as one piece.
+
+    Lips part beside them; without this the crease of a corner is torn along with the lower lip.
+    """
+    x, y = opening.place(motion.shape[0])
+    for side, corner, arrived in zip((-1, 1), CORNERS, opening.corners, strict=True):
+        there = opening.millimetres(arrived)
+        outwards, down = side * (x - there[0]), y - there[1]
+        share = _ramp(outwards + HELD[0] / 2, HELD[0] / 2) * np.exp(-((down / HELD[1]) ** 2))
+        share = (share * np.exp(-((np.maximum(outwards, 0) / HELD[1]) ** 2)))[..., None].astype(np.float32)
+        motion = motion + share * ((source.points[corner] - arrived).astype(np.float32) - motion)
+    return motion
 
 
 def draw_mouth(opening: Opening, source: Drawn) -> tuple[np.ndarray, np.ndarray]:
@@ -209,22 +237,27 @@ def _teeth(opening: Opening) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _outline(inside: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray] | None:
-    """Top and bottom of an opening for every column, smooth and meeting in the corners; millimetres."""
-    columns = np.flatnonzero(inside.any(axis=0))
-    if len(columns) < 6 * FINE or inside.sum(axis=0).max() < SMALLEST * FINE:
+    """Top and bottom of an opening for every column, smooth and meeting in the corners; millimetres.
+
+    `half` is half the way from corner to corner. Thin openings end in a point, wide ones are round, and end before it.
+    """
+    columns, heights = np.flatnonzero(inside.any(axis=0)), inside.sum(axis=0)
+    if len(columns) < 6 * FINE or heights.max() < SMALLEST * FINE:
         return None
+    wide = float(np.clip((heights.max() / FINE / half / 2 - ROUND[0]) / (ROUND[1] - ROUND[0]), 0, 1))
+    half *= CREASE[0] + wide * (CREASE[1] - CREASE[0])
+    power = 1 - 0.5 * wide
     x = COLUMNS[0]
-    first = inside[:, columns].argmax(axis=0)
-    last = inside.shape[0] - inside[::-1, columns].argmax(axis=0)
-    ends = np.array([-half, half])
-    known = np.concatenate([x[columns], ends]) / half
-    weights = np.concatenate([np.ones(len(columns)), np.full(2, CORNER_WEIGHT)])
+    arc = np.clip(1 - (x / half) ** 2, 0, 1) ** power
+    known = columns[np.abs(x[columns]) < half]
+    shape = arc[known, None] * (x[known, None] / half) ** np.arange(OUTLINE_DEGREE + 1)
 
     def smooth(rows: np.ndarray) -> np.ndarray:
-        values = np.concatenate([TOP + rows / FINE, [0.0, 0.0]])
-        return np.polyval(np.polyfit(known, values, OUTLINE_DEGREE, w=weights), np.clip(x / half, -1, 1))
+        fitted = np.linalg.lstsq(shape, TOP + rows[known] / FINE, rcond=None)[0]
+        return arc * np.polyval(fitted[::-1], np.clip(x / half, -1, 1))
 
-    top, bottom = smooth(first), smooth(last)
+    top = smooth(inside.argmax(axis=0))
+    bottom = smooth(inside.shape[0] - inside[::-1].argmax(axis=0))
     open_ = (np.abs(x) < half) & (bottom > top)
     middle = (top + bottom) / 2
     return np.where(open_, top, middle), np.where(open_, bottom, middle)
@@ -267,15 +300,6 @@ def _light(source: Drawn) -> np.ndarray:
     if eyes.any():
         found.append(float(np.percentile(levels[eyes], 90)))
     return float(np.clip(max(found, default=160.0), 40.0, 230.0)) * hue
-
-
-def _moved(point: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """Where a point of the source comes to lie."""
-    place = point
-    for _ in range(3):
-        row, column = np.clip(np.rint(place[::-1]).astype(int), 0, motion.shape[0] - 1)
-        place = point - motion[row, column]
-    return place
 
 
 def _ramp(distance: np.ndarray, width: float) -> np.ndarray:

@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed, fill
-from stit_core.change.mouth import drop_jaw, find_opening
+from stit_core.change.mouth import drop_jaw, find_opening, hold_corners
 from stit_core.change.novelty import read_novelty
+from stit_core.change.smile import find_smile, fold_shade, raise_cheeks
 from stit_core.faces.correspondence import read_motion
-from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, SKIN_LIKE, is_one_of
+from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, SKIN, SKIN_LIKE, is_one_of
 from stit_core.warps import warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
@@ -37,6 +38,7 @@ WIDE_BLUR = 16.0  # pixels: the shade of skin stays near its mean within that
 LARGEST_OWN = 0.05  # of the logarithm of a ratio, by which it may leave that mean: what is more looks like a smudge
 LARGEST_WIDE = 0.12  # of the logarithm of a ratio, by which that mean may leave the one of the whole face
 LARGEST_FEATURE = 0.4  # of the logarithm of a ratio, by which the shade of lips and eyes may leave the skin's
+TURNS = (0.03, 0.07)  # of the face's width, by which the nose goes aside: from where on a head turns, and surely does
 FEATURE_BLUR = 2.5  # pixels, of the one over the ratio of eyes and lips
 SHADE_BLUR = 0.8  # pixels, of the one over the ratio
 
@@ -106,7 +108,10 @@ def read_change(
         # What is darker in places, by a shadow or a shaven chin, is not as much browner for that.
         known = is_one_of(edited.labels, SKIN_LIKE)[..., None]
         tone = (around * known).sum() / max(float(known.sum()), 1.0)
-        skin = around + (tone + SHADOW_HUE * (around - tone)) * (SKIN_HUE - 1)
+        apart = (1 - _turned(pivot.points, edited.points)) * (around - tone)
+        features += tone + apart - around
+        around = tone + apart
+        skin = around + (tone + SHADOW_HUE * apart) * (SKIN_HUE - 1)
         # Lips get browner with the skin around them; where they end no two parsers agree.
         eyes = cv2.GaussianBlur(cv2.dilate(is_one_of(edited.labels, EYES), np.ones((9, 9))), (0, 0), FEATURE_BLUR)
         features += (1 - eyes[..., None]) * (skin - around)
@@ -116,10 +121,25 @@ def read_change(
     opening = None
     if anatomy and MOUTH in classes:
         opening = find_opening(warp_labels(edited.labels, offset), source, motion, warp(after, offset))
+    smile = find_smile(source, motion) if anatomy and {SKIN, MOUTH} <= set(classes) else None
     if opening is not None:
-        motion = drop_jaw(motion, opening)
+        motion = hold_corners(drop_jaw(motion, opening), opening, source)
     novelty, fresh = read_novelty(source, pivot, edited, labels, offset, motion, classes, opening)
-    return Change(motion, warp(skin, offset), warp(features, offset), fresh, novelty)
+    skin = warp(skin, offset)
+    if smile is not None:
+        motion = raise_cheeks(motion, smile)
+        skin = skin + fold_shade(smile, motion)
+    return Change(motion, skin, warp(features, offset), fresh, novelty)
+
+
+def _turned(before: np.ndarray, after: np.ndarray) -> float:
+    """How far, 0 ... 1, a head with landmarks (68, 2) turns aside: then its light stays where it is."""
+
+    def nose(points: np.ndarray) -> float:  # where it stands between the jaw's ends, 0 ... 1
+        along = points[45] - points[36]
+        return float((points[30] - points[0]) @ along / ((points[16] - points[0]) @ along + 1e-6))
+
+    return float(np.clip((abs(nose(after) - nose(before)) - TURNS[0]) / (TURNS[1] - TURNS[0]), 0, 1))
 
 
 def _calm_hue(ratio: np.ndarray) -> np.ndarray:

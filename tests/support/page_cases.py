@@ -14,7 +14,7 @@ import pytest
 from page.settings import PageSettings
 from page.studio.feed import Feeds
 from page.studio.folders import new_id
-from page.studio.queue import Kind, Status
+from page.studio.job import Kind, Status
 from page.studio.runs import Output, RunState
 from page.studio.studio import Studio
 from page.studio.tasks import Task

@@ -1,5 +1,5 @@
 // Keeps the run's id in the page's address, and copies that address. Props: value, the id; none any more: begin anew.
-const button = element.querySelector(".visit-copy");
+const button = /** @type {HTMLButtonElement} */ (element.querySelector(".visit-copy"));
 const words = button.textContent;
 
 const LEAVE = 300; // milliseconds, so that the reply that said so comes to its end first
@@ -27,7 +27,9 @@ async function copy() {
   } catch {
     button.textContent = "It stands in the address bar";
   }
-  setTimeout(() => { button.textContent = words; }, 2500);
+  setTimeout(() => {
+    button.textContent = words;
+  }, 2500);
 }
 
 button.addEventListener("click", copy);

@@ -1,17 +1,47 @@
 // What to change, and how much: cards to choose from and a slider for each chosen one. Props: value {factors: {name: factor},
-// offer: {cards: [{name, title, text, about, positive, negative, low, high, start, image}], quick: [{label, factors}]}}; the
+// offer: {cards: [{name, title, text, about, positive, negative, low, high, start, image}], quick: [{label, factors}],
+// furthest: the largest factor that can be typed, while a slider ends at its card's low and high}}; the
 // offer stays until another one comes. Fires "moved" while sliders move.
-const kept = (window.stitKept ||= {}); // gradio forgets what an element knew when its step is left
-const find = (name) => element.querySelector(name);
-const search = find(".dials-find input");
-const FURTHEST = 20; // factor that can be typed; a slider ends at the card's low and high
+
+/**
+ * @typedef {object} Card
+ * @property {string} name
+ * @property {string} title
+ * @property {string} text
+ * @property {string} about
+ * @property {string} positive
+ * @property {string} negative
+ * @property {number} low
+ * @property {number} high
+ * @property {number} start
+ * @property {string} [image]
+ */
+/** @typedef {{label: string, factors: Record<string, number>}} Suggestion */
+
+window.stitKept ||= {};
+const kept = window.stitKept; // gradio forgets what an element knew when its step is left
+/** @type {(selector: string) => HTMLElement} of the template */
+const find = (selector) => /** @type {HTMLElement} */ (element.querySelector(selector));
+const search = /** @type {HTMLInputElement} */ (find(".dials-find input"));
 const WAIT = 120; // milliseconds between two messages while a slider moves
+/** @type {Record<string, number>} */
 let factors = {};
 let timer = 0;
 
 const sent = () => props.value || {};
+/** @returns {Card[]} */
 const cards = () => kept.offer?.cards || [];
+/** @returns {Suggestion[]} */
 const quick = () => kept.offer?.quick || [];
+/** @returns {number} */
+const furthest = () => kept.offer?.furthest ?? 0;
+/**
+ * An element with a class and a text.
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {string} [name]
+ * @param {string} [text]
+ */
 const make = (tag, name, text) => {
   const made = document.createElement(tag);
   if (name) made.className = name;
@@ -27,13 +57,14 @@ function tell() {
   props.value = { factors: { ...factors } }; // at once: a button that is pressed next sends it too
 }
 
+/** @param {Card} card */
 function dial(card) {
   const row = make("div", "dial");
   const id = `dial-${card.name}`;
   const name = make("label", "dial-name", card.title);
   name.htmlFor = id;
   const number = make("input", "dial-number");
-  Object.assign(number, { type: "number", step: "any", min: -FURTHEST, max: FURTHEST });
+  Object.assign(number, { type: "number", step: "any", min: -furthest(), max: furthest() });
   number.setAttribute("aria-label", `${card.title}: factor as a number`);
   const range = make("input", "dial-range");
   Object.assign(range, { type: "range", id, min: card.low, max: card.high, step: 0.1 });
@@ -42,28 +73,39 @@ function dial(card) {
   drop.setAttribute("aria-label", `Leave out ${card.title}`);
   const low = make("span", "dial-end", card.negative || "less");
   const high = make("span", "dial-end dial-end-high", card.positive || "more");
+  /** @param {number} value */
   const show = (value) => {
-    range.value = value;
-    if (number !== document.activeElement) number.value = value;
+    range.value = String(value);
+    if (number !== document.activeElement) number.value = String(value);
     const middle = (100 * (0 - card.low)) / (card.high - card.low);
     const at = (100 * (Math.min(Math.max(value, card.low), card.high) - card.low)) / (card.high - card.low);
     range.style.setProperty("--from", `${Math.min(middle, at)}%`);
     range.style.setProperty("--to", `${Math.max(middle, at)}%`);
   };
+  /** @param {number} value */
   const set = (value) => {
     if (!Number.isFinite(value)) return;
-    factors[card.name] = Math.min(Math.max(value, -FURTHEST), FURTHEST);
+    factors[card.name] = Math.min(Math.max(value, -furthest()), furthest());
     show(factors[card.name]);
     tell();
   };
   range.addEventListener("input", () => set(Number(range.value)));
-  number.addEventListener("change", () => { set(parseFloat(number.value)); number.value = factors[card.name]; });
-  drop.addEventListener("click", () => { delete factors[card.name]; draw(); tell(); search.focus(); });
+  number.addEventListener("change", () => {
+    set(parseFloat(number.value));
+    number.value = String(factors[card.name]);
+  });
+  drop.addEventListener("click", () => {
+    delete factors[card.name];
+    draw();
+    tell();
+    search.focus();
+  });
   show(factors[card.name]);
   row.append(name, number, drop, range, low, high);
   return row;
 }
 
+/** @param {Card} card */
 function choice(card) {
   const made = make("button", "card");
   made.type = "button";
@@ -89,6 +131,7 @@ function choice(card) {
   return made;
 }
 
+/** @param {Suggestion} suggested */
 function suggestion({ label, factors: wanted }) {
   const made = make("button", "chip", label);
   made.type = "button";
@@ -97,11 +140,16 @@ function suggestion({ label, factors: wanted }) {
     factors = { ...wanted };
     draw();
     tell();
-    [...find(".dials-quick").children].find((chip) => chip.textContent === label)?.focus();
+    const chips = /** @type {HTMLElement[]} */ ([...find(".dials-quick").children]);
+    chips.find((chip) => chip.textContent === label)?.focus();
   });
   return made;
 }
 
+/**
+ * @param {Record<string, number>} one
+ * @param {Record<string, number>} other
+ */
 const same = (one, other) =>
   Object.keys(one).length === Object.keys(other).length && Object.keys(one).every((name) => one[name] === other[name]);
 
@@ -111,23 +159,27 @@ function filter() {
   for (const [at, card] of cards().entries()) {
     const text = `${card.name} ${card.title} ${card.text} ${card.about || ""}`.toLowerCase();
     const fits = words.every((word) => text.includes(word));
-    find(".dials-cards").children[at].hidden = !fits;
-    shown += fits;
+    /** @type {HTMLElement} */ (find(".dials-cards").children[at]).hidden = !fits;
+    if (fits) shown += 1;
   }
   find(".dials-none").hidden = shown > 0 || !cards().length;
 }
 
 function draw() {
-  const chosen = Object.keys(factors).map((name) => cards().find((card) => card.name === name)).filter(Boolean);
+  const chosen = Object.keys(factors).flatMap((name) => cards().filter((card) => card.name === name));
   find(".dials-quick").replaceChildren(...quick().map(suggestion));
   find(".dials-chosen").replaceChildren(...chosen.map(dial));
   find(".dials-empty").hidden = chosen.length > 0;
-  find(".dials-reset").disabled = chosen.length === 0;
+  find(".dials-reset").toggleAttribute("disabled", chosen.length === 0);
   find(".dials-cards").replaceChildren(...cards().map(choice));
   filter();
 }
 
-find(".dials-reset").addEventListener("click", () => { factors = {}; draw(); tell(); });
+find(".dials-reset").addEventListener("click", () => {
+  factors = {};
+  draw();
+  tell();
+});
 search.addEventListener("input", filter);
 watch("value", () => {
   if (sent().offer) kept.offer = sent().offer;

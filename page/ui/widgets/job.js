@@ -3,14 +3,18 @@
 // for gradio's timer re-draws all that an answer may change, 60 times a second as long as one is awaited, on the cores that
 // the job needs. Fires "news" {before: the end that was there when the tab was opened} when `news` changed, "stop", and
 // "see" to go to the finished video.
+
+/** @typedef {{kind: string, text: string, detail: string, share: number | null}} Line */
+
 const PAUSE = 1000; // milliseconds between two questions
 const LONGEST_PAUSE = 16000; // while the server does not answer
 const LOOKS = 30; // after a click, whether the video is on the screen
 const LOOK_PAUSE = 300; // milliseconds
 const LOST = { kind: "stopped", text: "The server does not answer. Trying again …", detail: "", share: null };
-const find = (name) => element.querySelector(name);
-const bar = find("progress");
-const stopButton = find(".job-stop");
+/** @type {(selector: string) => HTMLElement} of the template */
+const find = (selector) => /** @type {HTMLElement} */ (element.querySelector(selector));
+const bar = /** @type {HTMLProgressElement} */ (find("progress"));
+const stopButton = /** @type {HTMLButtonElement} */ (find(".job-stop"));
 const seeButton = find(".job-see");
 let begun = false; // whether the value told of a job that this tab began, which may end before the first answer
 let turn = 0; // of the newest value; answers to older ones are dropped
@@ -19,8 +23,13 @@ let made = 0; // finished videos
 let timer = 0;
 let looking = 0;
 let known = ""; // news that was told last
+/** @type {string | null} */
 let before = null; // the end of a job that had ended before this tab was opened
 
+/**
+ * @param {Line | null} line
+ * @param {boolean} working
+ */
 function draw(line, working) {
   const job = find(".job");
   job.hidden = !line;
@@ -28,7 +37,10 @@ function draw(line, working) {
   if (!working) stopButton.disabled = false;
   if (!line) return;
   job.className = `job ${line.kind}`;
-  for (const [name, text] of [["strong", line.text], [".job-detail", line.detail]]) {
+  for (const [name, text] of [
+    ["strong", line.text],
+    [".job-detail", line.detail],
+  ]) {
     if (find(name).textContent !== text) find(name).textContent = text; // screen readers read what is set
   }
   bar.hidden = line.share === null;
@@ -36,16 +48,17 @@ function draw(line, working) {
 }
 
 function offerVideo() {
-  const player = document.querySelector(".stit-player");
-  seeButton.hidden = !made || Boolean(player && player.offsetParent) || !stopButton.hidden;
+  const player = /** @type {HTMLElement | null} */ (document.querySelector(".stit-player"));
+  seeButton.hidden = !made || Boolean(player?.offsetParent) || !stopButton.hidden;
 }
 
-/** Another step may be on the screen after a click, but a busy server takes its time. */
+/** Another step may be on the screen after a click, but a busy server takes its time. @param {number} left looks */
 function look(left) {
   offerVideo();
   if (left) looking = setTimeout(() => look(left - 1), LOOK_PAUSE);
 }
 
+/** @param {number} mine the turn that the question belongs to */
 async function ask(mine) {
   const { run } = props.value || {};
   const told = await server.job_state({ run });
@@ -81,8 +94,17 @@ function receive() {
   if (run) ask(turn);
 }
 
-stopButton.addEventListener("click", () => { stopButton.disabled = true; trigger("stop"); });
-seeButton.addEventListener("click", () => { seeButton.hidden = true; trigger("see"); });
-document.addEventListener("click", () => { clearTimeout(looking); looking = setTimeout(() => look(LOOKS), LOOK_PAUSE); });
+stopButton.addEventListener("click", () => {
+  stopButton.disabled = true;
+  trigger("stop");
+});
+seeButton.addEventListener("click", () => {
+  seeButton.hidden = true;
+  trigger("see");
+});
+document.addEventListener("click", () => {
+  clearTimeout(looking);
+  looking = setTimeout(() => look(LOOKS), LOOK_PAUSE);
+});
 watch("value", receive);
 receive();

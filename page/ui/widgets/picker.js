@@ -1,7 +1,14 @@
 // A group of buttons with a picture each, one of which is chosen. Props: value {items: [{id, title, text, image, alt,
 // disabled}], chosen}, legend. Fires "pick" with {id}.
-const group = element.querySelector(".picker");
 
+/** @typedef {{id: string | number, title?: string, text?: string, image?: string, alt?: string, disabled?: boolean}} Item */
+
+const group = /** @type {HTMLElement} */ (element.querySelector(".picker"));
+
+/**
+ * @param {Item} item
+ * @param {Item["id"] | null} chosen
+ */
 function button(item, chosen) {
   const made = document.createElement("button");
   made.type = "button";
@@ -17,10 +24,11 @@ function button(item, chosen) {
   }
   const words = document.createElement("span");
   words.className = "choice-words";
-  for (const [name, text] of [["choice-title", item.title], ["choice-text", item.text]]) {
+  for (const name of /** @type {const} */ (["title", "text"])) {
+    const text = item[name];
     if (!text) continue;
     const line = document.createElement("span");
-    line.className = name;
+    line.className = `choice-${name}`;
     line.textContent = text;
     words.append(line);
   }
@@ -33,11 +41,12 @@ function button(item, chosen) {
 }
 
 function draw() {
+  /** @type {{items?: Item[], chosen?: Item["id"] | null}} */
   const { items = [], chosen = null } = props.value || {};
-  const focused = [...group.children].indexOf(document.activeElement);
+  const focused = [...group.children].indexOf(/** @type {Element} */ (document.activeElement));
   group.setAttribute("aria-label", props.legend || "");
   group.replaceChildren(...items.map((item) => button(item, chosen)));
-  if (focused >= 0 && group.children[focused]) group.children[focused].focus();
+  if (focused >= 0) /** @type {HTMLElement | undefined} */ (group.children[focused])?.focus();
 }
 
 watch("value", draw);

@@ -1,11 +1,25 @@
 // Every setting of every stage. Props: value {changes: {stage: {setting: value}}, only what differs from the preset; stages:
 // [{stage, title, settings: [{name, kind: bool | choice | text, default (JSON), choices, about}]}]}; the stages stay until
 // others come. Fires "set" when a setting was changed.
-const kept = (window.stitKept ||= {}); // gradio forgets what an element knew when its step is left
-const find = (name) => element.querySelector(name);
-const search = find(".tweaks-find input");
+
+/** @typedef {{name: string, kind: "bool" | "choice" | "text", default: string, choices: string[], about: string}} Setting */
+/** @typedef {{stage: string, title: string, settings: Setting[]}} StageSettings */
+
+window.stitKept ||= {};
+const kept = window.stitKept; // gradio forgets what an element knew when its step is left
+/** @type {(selector: string) => HTMLElement} of the template */
+const find = (selector) => /** @type {HTMLElement} */ (element.querySelector(selector));
+const search = /** @type {HTMLInputElement} */ (find(".tweaks-find input"));
+/** @type {Record<string, Record<string, any>>} */
 let changes = {};
 
+/**
+ * An element with a class and a text.
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {string} [name]
+ * @param {string} [text]
+ */
 const make = (tag, name, text) => {
   const made = document.createElement(tag);
   if (name) made.className = name;
@@ -13,8 +27,12 @@ const make = (tag, name, text) => {
   return made;
 };
 
+/**
+ * @param {HTMLInputElement | HTMLSelectElement} field
+ * @param {Setting} setting
+ */
 function read(field, setting) {
-  if (setting.kind === "bool") return field.checked;
+  if (field instanceof HTMLInputElement && setting.kind === "bool") return field.checked;
   if (setting.kind === "choice") return field.value;
   const text = field.value.trim();
   if (text === "") return JSON.parse(setting.default);
@@ -25,6 +43,11 @@ function read(field, setting) {
   }
 }
 
+/**
+ * @param {string} stage
+ * @param {Setting} setting
+ * @param {any} value
+ */
 function put(stage, setting, value) {
   const part = { ...(changes[stage] || {}) };
   if (JSON.stringify(value) === JSON.stringify(JSON.parse(setting.default))) delete part[setting.name];
@@ -35,21 +58,36 @@ function put(stage, setting, value) {
   trigger("set");
 }
 
+/**
+ * @param {Setting} setting
+ * @param {any} value
+ */
+function input(setting, value) {
+  if (setting.kind === "choice") {
+    const list = make("select");
+    list.append(...setting.choices.map((text) => new Option(text, text)));
+    list.value = value;
+    return list;
+  }
+  const field = make("input");
+  field.type = setting.kind === "bool" ? "checkbox" : "text";
+  if (setting.kind === "bool") field.checked = value;
+  else field.value = JSON.stringify(value);
+  return field;
+}
+
+/**
+ * @param {string} stage
+ * @param {Setting} setting
+ */
 function row(stage, setting) {
   const made = make("div", "tweak");
   const id = `tweak-${stage}-${setting.name}`;
   const name = make("label", "tweak-name", setting.name.replaceAll("_", " "));
   name.htmlFor = id;
-  let field = make(setting.kind === "choice" ? "select" : "input");
-  for (const text of setting.choices || []) field.append(new Option(text, text));
-  if (setting.kind === "bool") field.type = "checkbox";
-  if (setting.kind === "text") field.type = "text";
-  field.id = id;
   const changed = changes[stage] && setting.name in changes[stage];
-  const value = changed ? changes[stage][setting.name] : JSON.parse(setting.default);
-  if (setting.kind === "bool") field.checked = value;
-  else if (setting.kind === "choice") field.value = value;
-  else field.value = JSON.stringify(value);
+  const field = input(setting, changed ? changes[stage][setting.name] : JSON.parse(setting.default));
+  field.id = id;
   made.classList.toggle("tweak-changed", Boolean(changed));
   field.addEventListener("change", () => {
     put(stage, setting, read(field, setting));
@@ -63,15 +101,22 @@ function row(stage, setting) {
   return made;
 }
 
+/** @param {HTMLElement} part */
+const stageOf = (part) => part.dataset.stage;
+
 function draw() {
-  const open = new Set([...element.querySelectorAll("details[open]")].map((part) => part.dataset.stage));
-  find(".tweaks-stages").replaceChildren(...(kept.stages || []).map(({ stage, title, settings }) => {
-    const part = make("details", "tweaks-stage");
-    part.dataset.stage = stage;
-    part.open = open.has(stage);
-    part.append(make("summary", "", title), ...settings.map((setting) => row(stage, setting)));
-    return part;
-  }));
+  const open = new Set([...element.querySelectorAll("details")].filter((part) => part.open).map(stageOf));
+  /** @type {StageSettings[]} */
+  const stages = kept.stages || [];
+  find(".tweaks-stages").replaceChildren(
+    ...stages.map(({ stage, title, settings }) => {
+      const part = make("details", "tweaks-stage");
+      part.dataset.stage = stage;
+      part.open = open.has(stage);
+      part.append(make("summary", "", title), ...settings.map((setting) => row(stage, setting)));
+      return part;
+    }),
+  );
   filter();
 }
 
@@ -79,9 +124,9 @@ function filter() {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   for (const part of element.querySelectorAll("details")) {
     let shown = 0;
-    for (const one of part.querySelectorAll(".tweak")) {
-      one.hidden = !words.every((word) => one.dataset.words.includes(word));
-      shown += !one.hidden;
+    for (const one of /** @type {NodeListOf<HTMLElement>} */ (part.querySelectorAll(".tweak"))) {
+      one.hidden = !words.every((word) => one.dataset.words?.includes(word));
+      if (!one.hidden) shown += 1;
     }
     part.hidden = shown === 0;
     if (words.length) part.open = shown > 0;
@@ -89,7 +134,12 @@ function filter() {
 }
 
 search.addEventListener("input", filter);
-find(".tweaks-reset").addEventListener("click", () => { changes = {}; props.value = { changes }; draw(); trigger("set"); });
+find(".tweaks-reset").addEventListener("click", () => {
+  changes = {};
+  props.value = { changes };
+  draw();
+  trigger("set");
+});
 function receive() {
   const sent = props.value || {};
   if (sent.stages) kept.stages = sent.stages;

@@ -2,33 +2,52 @@
 // {seconds, step, stretches: [{start, end, state}], thumbnails: [{seconds, image}], names {state: words}, video}}, video the
 // selector of the element that shows the frame at a handle; the clip stays until another one comes, or null for none. Fires "moved" when a
 // handle is let go, and "peek" with {seconds} where the browser cannot show the frame itself.
-const kept = (window.stitKept ||= {}); // gradio forgets what an element knew when its step is left
-const find = (name) => element.querySelector(name);
-const handles = [find(".trim-first"), find(".trim-last")];
-const numbers = [find(".trim-first-number"), find(".trim-last-number")];
+
+/** @typedef {{start: number, end: number, state: string}} Stretch */
+/**
+ * @typedef {object} Clip
+ * @property {number} seconds
+ * @property {number} step
+ * @property {Stretch[]} stretches
+ * @property {{seconds: number, image: string}[]} thumbnails
+ * @property {Record<string, string>} names
+ * @property {string} video
+ */
+
+window.stitKept ||= {};
+const kept = window.stitKept; // gradio forgets what an element knew when its step is left
+/** @type {(selector: string) => HTMLElement} of the template */
+const find = (selector) => /** @type {HTMLElement} */ (element.querySelector(selector));
+const handles = /** @type {HTMLInputElement[]} */ ([find(".trim-first"), find(".trim-last")]);
+const numbers = /** @type {HTMLInputElement[]} */ ([find(".trim-first-number"), find(".trim-last-number")]);
 let ends = [0, 0];
 
-const clip = () => ({ seconds: 0, step: 0.04, stretches: [], thumbnails: [], names: {}, video: "", ...kept.clip });
+/** @returns {Clip} */
+const clip = () => ({ seconds: 0, step: 1, stretches: [], thumbnails: [], names: {}, video: "", ...kept.clip });
+/** @param {number} seconds */
 const percent = (seconds) => (clip().seconds ? (100 * seconds) / clip().seconds : 0);
-const told = (seconds) => String(Math.round(seconds * 100) / 100);
+/** @param {number} seconds */
+const shown = (seconds) => String(Math.round(seconds * 100) / 100);
 
 function show() {
   const { seconds, step } = clip();
   handles.forEach((handle, side) => {
     Object.assign(handle, { min: 0, max: seconds, step, value: ends[side] });
-    handle.setAttribute("aria-valuetext", `${told(ends[side])} seconds`);
+    handle.setAttribute("aria-valuetext", `${shown(ends[side])} seconds`);
   });
   numbers.forEach((number, side) => {
     Object.assign(number, { min: 0, max: seconds, step: "any" });
-    if (number !== document.activeElement) number.value = told(ends[side]);
+    if (number !== document.activeElement) number.value = shown(ends[side]);
   });
   find(".trim-shade-first").style.width = `${percent(ends[0])}%`;
   find(".trim-shade-last").style.width = `${100 - percent(ends[1])}%`;
-  find(".trim-length").textContent = `${told(ends[1] - ends[0])} of ${told(seconds)} seconds`;
+  find(".trim-length").textContent = `${shown(ends[1] - ends[0])} of ${shown(seconds)} seconds`;
 }
 
+/** @param {number} seconds */
 function seek(seconds) {
-  const video = clip().video && document.querySelector(clip().video);
+  const selector = clip().video;
+  const video = /** @type {HTMLVideoElement | null} */ (selector ? document.querySelector(selector) : null);
   if (video && video.readyState > 0 && !video.error && video.videoWidth > 0) {
     video.pause();
     video.currentTime = Math.min(seconds, Math.max(0, clip().seconds - clip().step));
@@ -37,6 +56,11 @@ function seek(seconds) {
   }
 }
 
+/**
+ * @param {number} side 0 for the start, 1 for the end
+ * @param {number} wanted seconds
+ * @param {boolean} finished whether the handle was let go
+ */
 function move(side, wanted, finished) {
   const { seconds, step } = clip();
   if (!Number.isFinite(wanted)) return show();
@@ -69,22 +93,26 @@ function drawStrip() {
     part.className = `found found-${state}`;
     part.style.left = `${percent(start)}%`;
     part.style.width = `${percent(end) - percent(start)}%`;
-    part.title = `${names[state] || state}, ${told(start)} to ${told(end)} s`;
+    part.title = `${names[state] || state}, ${shown(start)} to ${shown(end)} s`;
     return part;
   });
   const strip = find(".trim-strip");
   strip.replaceChildren(...parts);
-  const spoken = stretches.map(({ start, end, state }) => `${names[state] || state} from ${told(start)} to ${told(end)}`);
-  strip.setAttribute("aria-label", `Along the ${told(seconds)} seconds: ${spoken.slice(0, 20).join("; ")}`);
+  const spoken = stretches.map(
+    ({ start, end, state }) => `${names[state] || state} from ${shown(start)} to ${shown(end)}`,
+  );
+  strip.setAttribute("aria-label", `Along the ${shown(seconds)} seconds: ${spoken.slice(0, 20).join("; ")}`);
   const keys = Object.keys(names).filter((state) => stretches.some((stretch) => stretch.state === state));
-  find(".trim-legend").replaceChildren(...keys.map((state) => {
-    const key = document.createElement("span");
-    key.className = "key";
-    const patch = document.createElement("span");
-    patch.className = `patch found-${state}`;
-    key.append(patch, names[state]);
-    return key;
-  }));
+  find(".trim-legend").replaceChildren(
+    ...keys.map((state) => {
+      const key = document.createElement("span");
+      key.className = "key";
+      const patch = document.createElement("span");
+      patch.className = `patch found-${state}`;
+      key.append(patch, names[state]);
+      return key;
+    }),
+  );
 }
 
 function take() {
@@ -92,7 +120,7 @@ function take() {
   const { start, end, still } = props.value || {};
   ends = [start || 0, end || seconds];
   find(".trim-still").hidden = !still;
-  if (still) find(".trim-still img").src = still;
+  if (still) /** @type {HTMLImageElement} */ (find(".trim-still img")).src = still;
   show();
 }
 
@@ -100,7 +128,9 @@ handles.forEach((handle, side) => {
   handle.addEventListener("input", () => move(side, Number(handle.value), false));
   handle.addEventListener("change", () => move(side, Number(handle.value), true));
 });
-numbers.forEach((number, side) => number.addEventListener("change", () => move(side, parseFloat(number.value), true)));
+numbers.forEach((number, side) => {
+  number.addEventListener("change", () => move(side, parseFloat(number.value), true));
+});
 function receive() {
   const { clip: fresh } = props.value || {};
   if (fresh !== undefined) kept.clip = fresh; // null: there is none

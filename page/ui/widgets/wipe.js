@@ -1,14 +1,21 @@
 // Key frames, before on the left of a divider and edited on its right. Props: value {frames: [{label, before, after}], text}.
-const frames = element.querySelector(".wipe-frames");
-const cut = element.querySelector(".wipe-cut");
 
+/** @typedef {{label: string, before: string, after: string}} Frame */
+
+/** @type {(selector: string) => HTMLElement} of the template */
+const find = (selector) => /** @type {HTMLElement} */ (element.querySelector(selector));
+const frames = find(".wipe-frames");
+const cut = /** @type {HTMLInputElement} */ (find(".wipe-cut"));
+
+/** @param {number} percent */
 function set(percent) {
-  cut.value = Math.min(100, Math.max(0, percent));
-  element.querySelector(".wipe").style.setProperty("--cut", `${cut.value}%`);
+  cut.value = String(Math.min(100, Math.max(0, percent)));
+  find(".wipe").style.setProperty("--cut", `${cut.value}%`);
 }
 
+/** @param {PointerEvent} event */
 function follow(event) {
-  const box = event.currentTarget.getBoundingClientRect();
+  const box = /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect();
   if (event.buttons) set((100 * (event.clientX - box.left)) / box.width);
 }
 
@@ -23,14 +30,18 @@ function figure() {
   const line = document.createElement("span");
   line.className = "wipe-line";
   made.append(line, document.createElement("figcaption"));
-  made.addEventListener("pointerdown", (event) => { made.setPointerCapture(event.pointerId); follow(event); });
+  made.addEventListener("pointerdown", (event) => {
+    made.setPointerCapture(event.pointerId);
+    follow(event);
+  });
   made.addEventListener("pointermove", follow);
   return made;
 }
 
 function draw() {
+  /** @type {{frames?: Frame[], text?: string}} */
   const { frames: shown = [], text = "" } = props.value || {};
-  while (frames.children.length > shown.length) frames.lastChild.remove();
+  while (frames.children.length > shown.length) frames.lastChild?.remove();
   while (frames.children.length < shown.length) frames.append(figure());
   shown.forEach(({ label, before, after }, at) => {
     const [left, right] = frames.children[at].querySelectorAll("img");
@@ -38,13 +49,13 @@ function draw() {
     if (right.src !== after) right.src = after;
     left.alt = `${label} before the edit`;
     right.alt = `${label} after the edit`;
-    frames.children[at].querySelector("figcaption").textContent = label;
+    /** @type {HTMLElement} */ (frames.children[at].querySelector("figcaption")).textContent = label;
   });
-  element.querySelector(".wipe-bar").hidden = shown.length === 0;
-  element.querySelector(".wipe-words").textContent = text;
+  find(".wipe-bar").hidden = shown.length === 0;
+  find(".wipe-words").textContent = text;
 }
 
-cut.addEventListener("input", () => set(cut.value));
+cut.addEventListener("input", () => set(Number(cut.value)));
 watch("value", draw);
 set(50);
 draw();

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from page.settings import PageSettings
 from page.studio.disk import make_private, remove_strays
-from page.studio.folders import STRAY_SECONDS, Visits, new_id
+from page.studio.folders import RunFolders, new_id
 
 
 def mode(folder: Path) -> int:
@@ -32,11 +32,11 @@ def test_an_open_folder_is_closed_and_those_above_are_left(tmp_path: Path) -> No
 def test_all_that_lists_ids_is_closed(tmp_path: Path) -> None:
     root = tmp_path / "runs"
     root.mkdir(mode=0o755)
-    visits, run_id = Visits(PageSettings(root=root)), new_id()
+    folders, run_id = RunFolders(PageSettings(root=root)), new_id()
     (clip := tmp_path / "clip.mp4").write_bytes(b"video")
-    visits.sample(clip)
-    visits.store(run_id)
-    visits.outputs(run_id)
+    folders.sample(clip)
+    folders.store(run_id)
+    folders.outputs(run_id)
     for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
         assert mode(folder) == 0o700, folder
 
@@ -54,15 +54,3 @@ def test_strays_go_and_folders_stay(tmp_path: Path) -> None:
     assert remove_strays(tmp_path) == [fresh]
     assert (folder / "clip.mp4").is_file()
     assert remove_strays(tmp_path / "none") == []
-
-
-def test_the_sweep_takes_files_that_nobody_writes_any_more(tmp_path: Path) -> None:
-    visits = Visits(PageSettings(root=tmp_path))
-    served = visits.settings.served
-    served.mkdir()
-    old, fresh = served / "tmpold", served / "tmpnew"
-    for path in (old, fresh):
-        path.write_bytes(b"x")
-    os.utime(old, (time.time() - 2 * STRAY_SECONDS,) * 2)
-    assert visits.sweep() == [old]
-    assert fresh.exists()

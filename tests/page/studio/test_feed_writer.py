@@ -11,8 +11,8 @@ import pytest
 
 from page.studio import feed_writer
 from page.studio.feed import ClipFacts, Feed
-from page.studio.feed_writer import HELD, Feeder
-from page.studio.queue import Job
+from page.studio.feed_writer import HELD, FeedWriter
+from page.studio.job import Job
 from page.studio.studio import Studio
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.pipeline import Pipeline
@@ -39,15 +39,15 @@ def stitched(studio: Studio, face_clip: Path) -> tuple[Pipeline, Clip]:
     """A pipeline whose clip was stitched."""
     run = begin(studio, face_clip, edits=SMILE).id
     assert finish(studio, run, "edit").state == "done"
-    bench = studio.bench(run)
-    return bench.pipeline.with_config(studio.config(studio.runs.get(run))), bench.clip
+    opened = studio.previews.opened(run)
+    return opened.pipeline.with_config(studio.config(studio.runs.get(run))), opened.clip
 
 
 @pytest.fixture
-def feeder(stitched: tuple[Pipeline, Clip], tmp_path: Path) -> Feeder:
+def writer(stitched: tuple[Pipeline, Clip], tmp_path: Path) -> FeedWriter:
     pipeline, clip = stitched
     feed = Feed.create(tmp_path / "feed", ClipFacts(10.0, len(clip.frames), clip.width, clip.height))
-    return Feeder(pipeline, clip, feed, Job("run", "edit", lambda job: None, {}))  # noqa: ARG005
+    return FeedWriter(pipeline, clip, feed, Job("run", "edit", lambda job: None, {}))  # noqa: ARG005
 
 
 def crops_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -63,66 +63,68 @@ def crops_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def test_what_was_stitched_earlier_is_read_when_it_is_shown(feeder: Feeder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_stitched_earlier_is_read_when_it_is_shown(
+    writer: FeedWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = crops_read(monkeypatch)
-    feeder.offer_all()
+    writer.offer_all()
     assert seen == [], "every crop of the clip would be held in memory"
-    feeder.start()
-    feeder.close()
+    writer.start()
+    writer.close()
     assert len(seen) == 6
-    assert sorted(feeder.feed.state("", 0)["frames"]) == list(range(6))
-    assert feeder.job.status().frames_made == 6
+    assert sorted(writer.feed.state("", 0)["frames"]) == list(range(6))
+    assert writer.job.status().frames_made == 6
 
 
 def test_crops_are_found_where_the_finished_stage_has_put_them(
-    feeder: Feeder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    writer: FeedWriter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    finished = stitched_so_far(feeder.pipeline, feeder.clip)
+    finished = stitched_so_far(writer.pipeline, writer.clip)
     assert finished is not None
     crops = FrameFolder(tmp_path / "renamed since", finished.crops.indices)
     early = type(finished)(**{**vars(finished), "crops": crops})
     answers = iter([early])
     monkeypatch.setattr(feed_writer, "stitched_so_far", lambda *_: next(answers, finished))
-    feeder.offer_all()
-    feeder.start()
-    feeder.close()
-    assert sorted(feeder.feed.state("", 0)["frames"]) == list(range(6))
+    writer.offer_all()
+    writer.start()
+    writer.close()
+    assert sorted(writer.feed.state("", 0)["frames"]) == list(range(6))
 
 
 @pytest.mark.parametrize("drop", [False, True])
-def test_who_is_faster_than_the_player_waits(feeder: Feeder, monkeypatch: pytest.MonkeyPatch, drop: bool) -> None:
-    gate, whole = threading.Event(), feeder.feed.put
+def test_who_is_faster_than_the_player_waits(writer: FeedWriter, monkeypatch: pytest.MonkeyPatch, drop: bool) -> None:
+    gate, whole = threading.Event(), writer.feed.put
 
     def slow(*values: object, **named: object) -> None:
         assert gate.wait(PATIENCE)
         whole(*values, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(feeder.feed, "put", slow)
+    monkeypatch.setattr(writer.feed, "put", slow)
     crop, offered = np.zeros((64, 64, 3), np.uint8), []
 
     def offer() -> None:
         for number in range(3 * HELD):
-            feeder.offer(number % 6, crop)
+            writer.offer(number % 6, crop)
             offered.append(number)
 
-    feeder.start()
+    writer.start()
     job = threading.Thread(target=offer, daemon=True)
     job.start()
     wait_for(lambda: len(offered) >= HELD)
     assert len(offered) <= HELD + 1
     if drop:
-        feeder._dropped.set()
+        writer._dropped.set()
         job.join(PATIENCE)  # Stop is not kept waiting
         gate.set()
     gate.set()
     job.join(PATIENCE)
     assert len(offered) == 3 * HELD
-    feeder.close(drop)
-    assert not feeder.is_alive()
+    writer.close(drop)
+    assert not writer.is_alive()
 
 
-def test_nobody_waits_for_a_feeder_that_has_ended(feeder: Feeder) -> None:
-    feeder.start()
-    feeder.close()
+def test_nobody_waits_for_a_feeder_that_has_ended(writer: FeedWriter) -> None:
+    writer.start()
+    writer.close()
     for _ in range(HELD + 2):
-        feeder.offer(0, np.zeros((64, 64, 3), np.uint8))
+        writer.offer(0, np.zeros((64, 64, 3), np.uint8))

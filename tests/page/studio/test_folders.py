@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import os
-import time
 from pathlib import Path
 
 import pytest
 
 from page.settings import PageSettings, read_settings
-from page.studio.folders import ID_BYTES, Visits, is_id, new_id, safe_name
+from page.studio.folders import ID_BYTES, RunFolders, is_id, new_id, safe_name
 from stit_core.config import VideoConfig
 from stit_core.errors import ConfigError, StitError
 
@@ -18,13 +16,13 @@ HOURS = 3600
 
 
 @pytest.fixture
-def visits(tmp_path: Path) -> Visits:
-    return Visits(PageSettings(root=tmp_path, keep_hours=2.0))
+def folders(tmp_path: Path) -> RunFolders:
+    return RunFolders(PageSettings(root=tmp_path, keep_hours=2.0))
 
 
-def bring(visits: Visits, name: str = "clip.mp4", data: bytes = b"video") -> Path:
+def bring(folders: RunFolders, name: str = "clip.mp4", data: bytes = b"video") -> Path:
     """An upload where Gradio puts it."""
-    path = visits.settings.served / new_id() / name
+    path = folders.settings.served / new_id() / name
     path.parent.mkdir(parents=True)
     path.write_bytes(data)
     return path
@@ -88,28 +86,28 @@ def test_ids_cannot_be_guessed() -> None:
 
 
 @pytest.mark.parametrize("run_id", ["", "..", "../../etc", "a" * 21, "a" * 23, "a/" * 11, "." * 22])
-def test_what_is_no_id_names_no_folder(visits: Visits, run_id: str) -> None:
-    for folder in (visits.store, visits.outputs, visits.private):
+def test_what_is_no_id_names_no_folder(folders: RunFolders, run_id: str) -> None:
+    for folder in (folders.store, folders.outputs, folders.private):
         with pytest.raises(StitError, match="loading"):
             folder(run_id)
-    assert not visits.known(run_id)
-    visits.delete(run_id)
-    assert not any(visits.settings.root.rglob("*"))
+    assert not folders.known(run_id)
+    folders.delete(run_id)
+    assert not any(folders.settings.root.rglob("*"))
 
 
-def test_looking_for_a_run_makes_nothing(visits: Visits) -> None:
+def test_looking_for_a_run_makes_nothing(folders: RunFolders) -> None:
     stranger, known = new_id(), new_id()
-    visits.private(known)
-    assert (visits.known(stranger), visits.known(known)) == (False, True)
-    assert [path.name for path in visits.settings.private.iterdir()] == [known]
+    folders.private(known)
+    assert (folders.known(stranger), folders.known(known)) == (False, True)
+    assert [path.name for path in folders.settings.private.iterdir()] == [known]
 
 
-def test_two_visitors_share_no_folder(visits: Visits) -> None:
+def test_two_visitors_share_no_folder(folders: RunFolders) -> None:
     first, second = new_id(), new_id()
-    folders = {visits.outputs(first), visits.outputs(second), visits.private(first), visits.private(second)}
-    assert len(folders) == 4
-    assert first not in str(visits.outputs(first)), "links would give the id away"
-    assert all(folder.stat().st_mode & 0o077 == 0 for folder in folders)
+    found = {folders.outputs(first), folders.outputs(second), folders.private(first), folders.private(second)}
+    assert len(found) == 4
+    assert first not in str(folders.outputs(first)), "links would give the id away"
+    assert all(folder.stat().st_mode & 0o077 == 0 for folder in found)
 
 
 @pytest.mark.parametrize(
@@ -128,72 +126,45 @@ def test_names_from_visitors_become_plain(name: str, safe: str) -> None:
     assert safe_name(name) == safe
 
 
-def test_a_clip_is_taken_in_and_an_older_one_goes(visits: Visits) -> None:
+def test_a_clip_is_taken_in_and_an_older_one_goes(folders: RunFolders) -> None:
     run_id = new_id()
-    first = visits.take(run_id, bring(visits, "one.mp4", b"1"))
-    second = visits.take(run_id, bring(visits, "two.mp4", b"2"))
+    first = folders.take(run_id, bring(folders, "one.mp4", b"1"))
+    second = folders.take(run_id, bring(folders, "two.mp4", b"2"))
     assert second.read_bytes() == b"2"
     assert [path.name for path in second.parent.iterdir()] == ["two.mp4"]
     assert not first.exists()
-    assert [path.name for path in visits.outputs(run_id).iterdir()] == ["clip"]
+    assert [path.name for path in folders.outputs(run_id).iterdir()] == ["clip"]
 
 
-def test_a_clip_outside_is_not_taken_in(visits: Visits, tmp_path: Path) -> None:
+def test_a_clip_outside_is_not_taken_in(folders: RunFolders, tmp_path: Path) -> None:
     outside = tmp_path / "secret.mp4"
     outside.write_bytes(b"x")
-    link = bring(visits).with_name("link.mp4")
+    link = bring(folders).with_name("link.mp4")
     link.symlink_to(outside)
-    for path in (outside, link, visits.settings.served / ".." / "secret.mp4", visits.settings.served):
+    for path in (outside, link, folders.settings.served / ".." / "secret.mp4", folders.settings.served):
         with pytest.raises(StitError, match="not there"):
-            visits.take(new_id(), path)
+            folders.take(new_id(), path)
 
 
-def test_deleting_takes_all_of_a_visit_and_no_more(visits: Visits) -> None:
+def test_deleting_takes_all_of_a_visit_and_no_more(folders: RunFolders) -> None:
     mine, yours = new_id(), new_id()
-    other = bring(visits)
+    other = bring(folders)
     for run_id in (mine, yours):
-        (visits.outputs(run_id) / "video.mp4").write_bytes(b"x")
-        (visits.private(run_id) / "page.json").write_text("{}")
-    sample = visits.sample(other)
-    visits.delete(mine)
-    assert not visits.known(mine)
+        (folders.outputs(run_id) / "video.mp4").write_bytes(b"x")
+        (folders.private(run_id) / "page.json").write_text("{}")
+    sample = folders.sample(other)
+    folders.delete(mine)
+    assert not folders.known(mine)
     assert other.exists()
     assert sample.exists(), "samples belong to nobody"
-    assert (visits.outputs(yours) / "video.mp4").exists()
-    assert visits.known(yours)
+    assert (folders.outputs(yours) / "video.mp4").exists()
+    assert folders.known(yours)
 
 
-def test_sweeping_deletes_what_nobody_uses(visits: Visits) -> None:
-    old, busy, fresh = new_id(), new_id(), new_id()
-    for run_id in (old, busy, fresh):
-        (visits.outputs(run_id) / "video.mp4").write_bytes(b"x")
-        visits.store(run_id)
-    upload = bring(visits)
-    long_ago = time.time() - 3 * HOURS
-    for folder in (*visits.settings.served.iterdir(), *visits.settings.private.iterdir()):
-        if folder not in (visits.settings.private / fresh, visits.outputs(fresh)):
-            os.utime(folder, (long_ago, long_ago))
-    gone = set(visits.sweep(busy=[busy]))
-    assert len(gone) == 3
-    assert upload.parent in gone
-    assert {folder.name for folder in visits.settings.private.iterdir()} == {busy, fresh}
-    assert (visits.outputs(busy) / "video.mp4").is_file()
-    assert (visits.outputs(fresh) / "video.mp4").is_file()
-    assert not (visits.outputs(old) / "video.mp4").exists()
-
-
-def test_using_a_run_keeps_it(visits: Visits) -> None:
-    run_id = new_id()
-    for folder in (visits.private(run_id), visits.outputs(run_id)):
-        os.utime(folder, (0, 0))
-    visits.touch(run_id)
-    assert visits.sweep() == []
-
-
-def test_a_sample_is_served_as_a_copy(visits: Visits, tmp_path: Path) -> None:
+def test_a_sample_is_served_as_a_copy(folders: RunFolders, tmp_path: Path) -> None:
     clip = tmp_path / "a.mp4"
     clip.write_bytes(b"video")
-    copy = visits.sample(clip)
+    copy = folders.sample(clip)
     assert copy.read_bytes() == b"video"
-    assert copy.is_relative_to(visits.settings.served)
+    assert copy.is_relative_to(folders.settings.served)
     assert [path.name for path in copy.parent.iterdir()] == ["a.mp4"]

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from page.studio.holdings import FEEDS, LATENTS, LESSONS, UPLOADS
+from page.studio.holdings import FEEDS, LATENTS, TRAININGS, UPLOADS
+from page.studio.job import JobEnded, Status
 from page.studio.runs import MOST_OUTPUTS
 from page.studio.studio import Studio
-from page.studio.training import Lesson, start_training
+from page.studio.training import TrainingRequest, start_training
 from stit_core.errors import StitError, StoreError
 from tests.support.drawn_face import write_clip
 from tests.support.labelled_sets import apart, write_set
@@ -45,7 +46,7 @@ def disk(shared_pack_folder: Path, direction_root: Path, tmp_path_factory: pytes
 @pytest.fixture
 def studio(disk: Path, face_clip: Path) -> Studio:
     made = make_studio(disk / "runs", {"drawn face": face_clip})
-    assert made.samples, "their copies belong to nobody"
+    assert made.clips.samples, "their copies belong to nobody"
     return made
 
 
@@ -59,12 +60,12 @@ def files_below(top: Path) -> set[str]:
     return {str(path.relative_to(top)) for path in top.rglob("*") if not path.is_dir()}
 
 
-def lesson_of(studio: Studio, pictures: Path) -> Lesson:
+def request_of(studio: Studio, pictures: Path) -> TrainingRequest:
     """What the page sends of two uploaded folders."""
     below, above = (
         tuple(upload(studio, path) for path in sorted((pictures / label).iterdir())) for label in ("serious", "smiling")
     )
-    return Lesson("grin", "serious", "smiling", None, below, above)
+    return TrainingRequest("grin", "serious", "smiling", None, below, above)
 
 
 def delete(studio: Studio, run_id: str) -> None:
@@ -96,17 +97,17 @@ def test_nothing_that_was_made_from_what_a_visitor_brought_outlives_the_run(
     with pytest.raises(StitError):  # what was refused was brought all the same
         studio.set_clip(run, upload(studio, pictures / "serious" / os.listdir(pictures / "serious")[0]))
     finish(studio, run, "align")
-    assert studio.edit_preview(run, SMILE) is not None
+    assert studio.previews.edit(run, SMILE) is not None
     assert finish(studio, run, "edit").state == "done"
     with monkeypatch.context() as patch:
         stop_at(studio, patch, run, "stitch", 1)
         studio.change(run, edits=(("age", 1.0),))
         assert finish(studio, run, "edit").state == "stopped"
     studio.bring(run, [upload(studio, path) for path in sorted(pictures.glob("*/*0_0.png"))])  # nothing comes of these
-    start_training(studio, run, lesson_of(studio, pictures))
+    start_training(studio, run, request_of(studio, pictures))
     assert ended(studio, run).state == "done"
     archive = shutil.make_archive(str(tmp_path / "faces"), "zip", pictures)
-    start_training(studio, run, Lesson("smirk", "serious", "smiling", upload(studio, Path(archive))))
+    start_training(studio, run, TrainingRequest("smirk", "serious", "smiling", upload(studio, Path(archive))))
     assert ended(studio, run).state == "done"
     studio.set_clip(run, upload(studio, write_clip(tmp_path / "other.mp4", frames=3)))
     assert any((studio.settings.private / run / LATENTS).rglob("*.npz"))
@@ -127,12 +128,12 @@ def test_a_later_clip_and_a_training_leave_no_copies_of_what_they_need_no_more(
     assert not first.exists()
     studio.set_clip(run, upload(studio, write_clip(tmp_path / "other.mp4", frames=3)))
     assert not refused.exists()
-    lesson = lesson_of(studio, pictures)
-    start_training(studio, run, lesson)
-    for path in (*lesson.below, *lesson.above):
+    request = request_of(studio, pictures)
+    start_training(studio, run, request)
+    for path in (*request.below, *request.above):
         path.unlink()  # the job has its own
     assert ended(studio, run).state == "done"
-    assert not any((studio.settings.private / run / LESSONS).iterdir())
+    assert not any((studio.settings.private / run / TRAININGS).iterdir())
     studio.delete(run)
 
 
@@ -154,7 +155,7 @@ def test_a_run_keeps_what_belongs_to_its_outputs_and_no_more(
     run = begin(studio, face_clip, edits=SMILE).id
     assert finish(studio, run, "edit").state == "done"
     (first,) = studio.state(run).outputs
-    feeds, made = studio.visits.private(run) / FEEDS, studio.visits.outputs(run)
+    feeds, made = studio.folders.private(run) / FEEDS, studio.folders.outputs(run)
     for number in range(MOST_OUTPUTS + 2):
         copied = feeds / f"copy{number}"
         shutil.copytree(str(first.feed), copied)
@@ -162,7 +163,7 @@ def test_a_run_keeps_what_belongs_to_its_outputs_and_no_more(
         shutil.copyfile(first.video, video)
         shutil.copyfile(str(first.manifest), manifest)
         output = dataclasses.replace(first, id=str(number), video=str(video), manifest=str(manifest), feed=str(copied))
-        studio.runs.add_output(run, output)
+        studio.runs.note_end(JobEnded(run, Status("edit", "done"), output))
     studio.change(run, edits=(("age", 1.0),))
     with monkeypatch.context() as patch:
         stop_at(studio, patch, run, "stitch", 1)
@@ -183,7 +184,7 @@ def test_a_run_over_its_quota_lets_go_of_its_earlier_clips_and_then_says_so(
     finish(studio, run, "align")
     studio.set_clip(run, upload(studio, write_clip(tmp_path / "other.mp4", frames=3)))
     finish(studio, run, "align")
-    store = studio.visits.store(run)
+    store = studio.folders.store(run)
     assert len(store.list_runs()) == 2
     size = studio.holdings.size(run)
     tight = make_studio(studio.settings.root, run_gb=(size - 1) / 1e9)
@@ -217,7 +218,7 @@ def test_a_folder_of_runs_that_is_a_link_is_no_way_out_and_no_hiding_place(
 
 def test_nobody_deletes_what_another_run_made_or_a_sample(studio: Studio, face_clip: Path) -> None:
     mine, yours = studio.arrive().id, begin(studio, face_clip).id
-    clip, sample = Path(str(studio.runs.get(yours).clip)), studio.samples["drawn face"]
+    clip, sample = Path(str(studio.runs.get(yours).clip)), studio.clips.samples["drawn face"]
     shared = upload(studio, face_clip)
     other = shared.with_name("other name of the same.mp4")
     shutil.copyfile(shared, other)
@@ -236,9 +237,9 @@ def test_a_damaged_list_of_uploads_harms_nothing(studio: Studio, face_clip: Path
     run = begin(studio, face_clip).id
     secret = studio.settings.root.parent / "secret"
     secret.write_text("x")
-    (studio.visits.private(run) / UPLOADS).write_text(text)
+    (studio.folders.private(run) / UPLOADS).write_text(text)
     studio.delete(run)
-    assert not studio.visits.known(run)
+    assert not studio.folders.known(run)
     assert secret.exists()
     secret.unlink()
     assert (studio.settings.served / "samples").is_dir()

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from page.studio.queue import REMEMBERED, Job, Jobs, Progress
+from page.studio.job import Job, JobEnded, Progress
+from page.studio.queue import REMEMBERED, JobQueue
 from page.studio.torch_threads import LIGHT, compute_heavily, compute_lightly
 from stit_core.errors import Cancelled, StitError, VideoError
 from tests.support.page_cases import PATIENCE, wait_for
@@ -21,7 +22,7 @@ PLAN = {"tune": 2.0, "stitch": 6.0}
 
 @pytest.fixture
 def gate() -> Iterator[threading.Event]:
-    """Jobs that wait for it end with the test at the latest."""
+    """JobQueue that wait for it end with the test at the latest."""
     opened = threading.Event()
     yield opened
     opened.set()
@@ -39,7 +40,7 @@ def held(gate: threading.Event) -> Callable[[Job], None]:
 
 
 def test_jobs_are_done_one_at_a_time_in_order_and_know_their_place(gate: threading.Event) -> None:
-    jobs, done = Jobs(), []
+    jobs, done = JobQueue(), []
     first = jobs.submit("a", "align", held(gate), PLAN)
     wait_for(lambda: first.status().state == "running")
     for name in ("b", "c"):
@@ -58,7 +59,7 @@ def test_jobs_are_done_one_at_a_time_in_order_and_know_their_place(gate: threadi
 
 def test_a_job_that_has_ended_is_before_nobody(gate: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("page.studio.queue.give_back_memory", lambda: gate.wait(PATIENCE))
-    jobs = Jobs()
+    jobs = JobQueue()
     first = jobs.submit("a", "align", lambda _: None, PLAN)
     assert first.wait(PATIENCE)
     jobs.submit("b", "align", lambda _: None, PLAN)
@@ -68,7 +69,7 @@ def test_a_job_that_has_ended_is_before_nobody(gate: threading.Event, monkeypatc
 
 
 def test_a_run_has_one_job_at_a_time(gate: threading.Event) -> None:
-    jobs = Jobs()
+    jobs = JobQueue()
     job = jobs.submit("mine", "align", held(gate), PLAN)
     with pytest.raises(StitError, match="at work"):
         jobs.submit("mine", "tune", held(gate), PLAN)
@@ -82,7 +83,7 @@ def test_a_run_has_one_job_at_a_time(gate: threading.Event) -> None:
 
 
 def test_one_visitor_cannot_stop_another(gate: threading.Event) -> None:
-    jobs = Jobs()
+    jobs = JobQueue()
     mine, yours = (jobs.submit(name, "align", held(gate), PLAN) for name in ("mine", "yours"))
     assert not jobs.stop("nobody's")
     assert jobs.stop("mine")
@@ -92,7 +93,7 @@ def test_one_visitor_cannot_stop_another(gate: threading.Event) -> None:
 
 
 def test_a_full_queue_is_told(gate: threading.Event) -> None:
-    jobs = Jobs(longest=1)
+    jobs = JobQueue(longest=1)
     first = jobs.submit("a", "align", held(gate), PLAN)
     wait_for(lambda: first.status().state == "running")
     jobs.submit("b", "align", held(gate), PLAN)
@@ -102,7 +103,7 @@ def test_a_full_queue_is_told(gate: threading.Event) -> None:
 
 
 def test_what_goes_wrong_is_told_in_words(caplog: pytest.LogCaptureFixture) -> None:
-    jobs = Jobs()
+    jobs = JobQueue()
 
     def refused(job: Job) -> None:  # noqa: ARG001
         raise VideoError("No video.", "Take another.")
@@ -128,7 +129,7 @@ def test_what_goes_wrong_is_told_in_words(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_a_job_that_nobody_watches_is_stopped(gate: threading.Event) -> None:
-    jobs = Jobs(patience=60.0)
+    jobs = JobQueue(patience=60.0)
     left, watched = (jobs.submit(name, "align", held(gate), PLAN) for name in ("left", "watched"))
     for job in (left, watched):
         job.watched -= 61
@@ -140,7 +141,7 @@ def test_a_job_that_nobody_watches_is_stopped(gate: threading.Event) -> None:
 
 
 def test_forgetting_waits_for_the_end(gate: threading.Event) -> None:
-    jobs = Jobs()
+    jobs = JobQueue()
     job = jobs.submit("mine", "align", held(gate), PLAN)
     wait_for(lambda: job.status().state == "running")
     jobs.forget("mine", PATIENCE)
@@ -151,14 +152,42 @@ def test_forgetting_waits_for_the_end(gate: threading.Event) -> None:
 
 def test_the_end_is_noted_before_it_shows() -> None:
     noted: list[Any] = []
-    jobs = Jobs(ended=lambda job, facts: noted.append((job.ended, facts["state"], job.result)))
-    job = jobs.submit("mine", "align", lambda _: 7, PLAN)
+    jobs, held_job = JobQueue(), []
+    jobs.subscribe(lambda event: noted.append((held_job[0].ended, event)))
+    held_job.append(jobs.submit("mine", "align", lambda _: held_job and 7, PLAN))
+    assert held_job[0].wait(PATIENCE)
+    ((ended, event),) = noted
+    assert (ended, event.run_id, event.kind, event.done, event.result) == (False, "mine", "align", True, 7)
+
+
+def test_all_who_listen_learn_of_each_end_once_and_in_order(gate: threading.Event) -> None:
+    jobs, heard = JobQueue(), []
+    for name in ("first", "second"):
+        jobs.subscribe(lambda event, name=name: heard.append((name, event.run_id, event.status.state)))
+    running = jobs.submit("running", "align", held(gate), PLAN)
+    jobs.submit("waiting", "train", held(gate), PLAN)
+    jobs.stop("waiting")
+    jobs.stop("running")
+    assert running.wait(PATIENCE)
+    ends = [(name, run, "stopped") for run in ("waiting", "running") for name in ("first", "second")]
+    assert heard == ends
+
+
+def test_what_cannot_be_noted_keeps_what_follows_from_being_deleted(caplog: pytest.LogCaptureFixture) -> None:
+    jobs, deleted = JobQueue(), []
+
+    def fail(event: JobEnded) -> None:
+        raise StitError(f"The record of {event.run_id} cannot be written.")
+
+    jobs.subscribe(fail, lambda event: deleted.append(event.run_id))
+    job = jobs.submit("mine", "edit", lambda _: None, PLAN)
     assert job.wait(PATIENCE)
-    assert noted == [(False, "done", 7)]
+    assert (job.status().state, deleted) == ("done", [])
+    assert "could not be noted" in caplog.text
 
 
 def test_the_work_and_what_it_holds_are_let_go() -> None:
-    jobs, held_here = Jobs(), threading.Event()
+    jobs, held_here = JobQueue(), threading.Event()
 
     class Large:
         def __call__(self, job: Job) -> None:  # noqa: ARG002
@@ -172,7 +201,7 @@ def test_the_work_and_what_it_holds_are_let_go() -> None:
 
 def test_nothing_is_kept_of_the_request_that_began_a_job(gate: threading.Event) -> None:
     request: contextvars.ContextVar[object] = contextvars.ContextVar("request")
-    jobs, seen = Jobs(), []
+    jobs, seen = JobQueue(), []
     request.set(large := type("Large", (), {})())
     first = jobs.submit("mine", "tune", lambda _: seen.append(request.get()), PLAN)
     assert first.wait(PATIENCE)
@@ -188,7 +217,7 @@ def test_nothing_is_kept_of_the_request_that_began_a_job(gate: threading.Event) 
 
 
 def test_only_the_last_ended_jobs_are_remembered(gate: threading.Event) -> None:
-    jobs = Jobs(longest=1000)
+    jobs = JobQueue(longest=1000)
     kept = jobs.submit("waiting", "align", held(gate), PLAN)
     for number in range(REMEMBERED + 10):
         job = jobs.submit(str(number), "align", held(gate), PLAN)
@@ -221,12 +250,12 @@ def test_a_stage_that_was_found_ready_costs_nothing() -> None:
 
 
 def test_the_status_says_what_a_page_shows(gate: threading.Event) -> None:
-    jobs = Jobs()
+    jobs = JobQueue()
 
     def work(job: Job) -> None:
         job.progress("tune", 1, 2)
         job.progress("composite", 1, 9)
-        job.tell(history=((1.0, 2.0, 3.0, 30.0),))
+        job.set_status(history=((1.0, 2.0, 3.0, 30.0),))
         job.count("pictures")
         held(gate)(job)
 
@@ -249,7 +278,7 @@ def test_the_status_says_what_a_page_shows(gate: threading.Event) -> None:
 
 
 def test_an_edit_follows_the_tuning_of_its_own_run(gate: threading.Event) -> None:
-    jobs, order = Jobs(), []
+    jobs, order = JobQueue(), []
     tuning = jobs.submit("mine", "tune", held(gate), PLAN)
     other = jobs.submit("yours", "align", lambda job: order.append(job.run_id), PLAN)
     edit = jobs.submit("mine", "edit", lambda job: order.append(job.run_id), PLAN)
@@ -264,7 +293,7 @@ def test_an_edit_follows_the_tuning_of_its_own_run(gate: threading.Event) -> Non
 
 
 def test_stop_drops_what_was_to_follow(gate: threading.Event) -> None:
-    jobs, begun = Jobs(), []
+    jobs, begun = JobQueue(), []
     tuning = jobs.submit("mine", "tune", held(gate), PLAN)
     edit = jobs.submit("mine", "edit", lambda job: begun.append(job), PLAN)
     assert jobs.stop("mine")
@@ -297,7 +326,7 @@ def test_a_job_computes_with_the_threads_of_those_who_built_the_page() -> None:
     before, found = torch.get_num_threads(), []
     try:
         torch.set_num_threads(2)
-        jobs = Jobs()
+        jobs = JobQueue()
         torch.set_num_threads(1)  # as a preview does meanwhile
         job = jobs.submit("mine", "align", lambda job: found.append(torch.get_num_threads()), PLAN)  # noqa: ARG005
         assert job.wait(PATIENCE)

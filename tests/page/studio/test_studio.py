@@ -83,7 +83,7 @@ def test_a_clip_becomes_the_runs_own(studio: Studio, face_clip: Path) -> None:
     assert run.id not in state.clip, "a link to the clip would give the run away"
     again = studio.set_clip(run.id, upload(studio, face_clip, "other.mp4"))
     assert not Path(state.clip).exists(), "the clip before is kept for nobody"
-    assert (again.clip_name, again.start, again.step) == ("other.mp4", None, 1)
+    assert (again.clip_name, again.start) == ("other.mp4", None)
 
 
 def test_only_uploads_are_taken(studio: Studio, face_clip: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_sample_is_a_clip(studio: Studio, face_clip: Path) -> None:
     state = studio.set_sample(run.id, "drawn face")
     assert (state.sample, state.upload) == ("drawn face", None)
     assert Path(str(state.clip)).read_bytes() == face_clip.read_bytes()
-    assert studio.poster("drawn face").shape == (200, 240, 3)
+    assert studio.clips.poster("drawn face").shape == (200, 240, 3)
     for unknown in ("../../etc/passwd", "other"):
         with pytest.raises(StitError, match="no such sample"):
             studio.set_sample(run.id, unknown)
@@ -125,29 +125,29 @@ def test_a_sample_is_a_clip(studio: Studio, face_clip: Path) -> None:
 
 def test_the_trim_is_judged_from_one_look(studio: Studio, face_clip: Path) -> None:
     run = begin(studio, face_clip)
-    found = studio.preflight(run.id)
-    assert studio.preflight(run.id) is found, "it is looked at once"
-    facts = studio.trim_facts(run.id, 0.0, 0.3)
+    found = studio.clips.preflight(run.id)
+    assert studio.clips.preflight(run.id) is found, "it is looked at once"
+    facts = studio.clips.trim_facts(run.id, 0.0, 0.3)
     assert facts.frames == 3
     assert facts.face_share == 1.0
     assert not facts.too_long
     assert facts.estimates is None, "the machine was not timed yet"
-    studio.machine.measure()
-    estimates = studio.trim_facts(run.id, None, None).estimates
+    studio.networks.estimator.measure()
+    estimates = studio.clips.trim_facts(run.id, None, None).estimates
     assert estimates is not None
     assert 0 < estimates["draft"] < estimates["paper"]
-    assert studio.frame_at(run.id, 0.2, height=100).shape == (100, 120, 3)
+    assert studio.clips.frame_at(run.id, 0.2, height=100).shape == (100, 120, 3)
 
 
 def test_a_newer_look_ends_the_older_one(studio: Studio, face_clip: Path) -> None:
     run = begin(studio, face_clip)
     older, same = CancelToken(), CancelToken()
-    studio._looking[run.id] = Path("another clip.mp4"), older
-    studio.preflight(run.id)
+    studio.clips._looking[run.id] = Path("another clip.mp4"), older
+    studio.clips.preflight(run.id)
     assert older.is_set()
-    assert run.id not in studio._looking
-    studio._looking[run.id] = Path(str(run.clip)), same
-    studio.preflight(run.id)
+    assert run.id not in studio.clips._looking
+    studio.clips._looking[run.id] = Path(str(run.clip)), same
+    studio.clips.preflight(run.id)
     assert not same.is_set(), "whoever looks into the same clip waits for it still"
 
 
@@ -193,7 +193,7 @@ def test_an_edit_that_cannot_be_made_is_told_before_it_waits(studio: Studio, fac
 def test_a_trim_that_is_too_long_is_told_before_it_waits(surroundings: Path, face_clip: Path) -> None:
     short = make_studio(surroundings / "short", max_seconds=0.1, max_frames=2)
     run = begin(short, face_clip)
-    assert short.trim_facts(run.id, None, None).too_long
+    assert short.clips.trim_facts(run.id, None, None).too_long
     with pytest.raises(VideoError, match="too long"):
         short.start(run.id, "align")
 
@@ -203,37 +203,40 @@ def test_a_trim_that_is_too_long_is_told_before_it_waits(surroundings: Path, fac
 
 def test_before_the_alignment_previews_say_what_to_do(studio: Studio, face_clip: Path) -> None:
     run = begin(studio, face_clip)
-    for call in (studio.crops, studio.faces, lambda i: studio.edit_preview(i, SMILE)):
+    for call in (studio.previews.crops, studio.previews.faces, lambda i: studio.previews.edit(i, SMILE)):
         with pytest.raises(StitError, match="Align"):
             call(run.id)
-    assert studio.fit_preview(run.id) is None
-    assert not (studio.visits.private(run.id) / "frames").exists()
+    assert studio.previews.fit(run.id) is None
+    assert not (studio.folders.private(run.id) / "frames").exists()
     assert (studio.state(run.id).aligned, studio.state(run.id).tuned) == (False, False)
 
 
 def test_crops_are_spread_over_the_clip(studio: Studio, aligned: str) -> None:
-    crops = studio.crops(aligned, count=3, size=32)
+    crops = studio.previews.crops(aligned, count=3, size=32)
     assert [caption for _, caption in crops] == ["0.0 s", "0.2 s", "0.5 s"]
     assert {picture.shape for picture, _ in crops} == {(32, 32, 3)}
     state = studio.state(aligned)
-    assert (state.aligned, state.tuned, state.step) == (True, False, 2)
+    assert (state.aligned, state.tuned) == (True, False)
 
 
 def test_other_smoothing_is_shown_without_doing_the_stage_again(studio: Studio, aligned: str) -> None:
-    rough, smooth = studio.smoothing(aligned, 0.0, 0.0, 1.0), studio.smoothing(aligned, 4.0, 4.0, 1.0, count=2)
+    rough, smooth = (
+        studio.previews.smoothing(aligned, 0.0, 0.0, 1.0),
+        studio.previews.smoothing(aligned, 4.0, 4.0, 1.0, count=2),
+    )
     assert len(rough.crops) == 6
     assert np.array_equal(rough.before, rough.after)
     assert smooth.before.shape == smooth.after.shape == smooth.frames.shape == (6,)
     assert smooth.mean_after < smooth.mean_before
-    wide = studio.smoothing(aligned, 4.0, 4.0, 1.4, count=2)
+    wide = studio.previews.smoothing(aligned, 4.0, 4.0, 1.4, count=2)
     assert not np.array_equal(wide.crops[0][0], smooth.crops[0][0])
-    assert len(list(studio.visits.private(aligned).glob("*/align-*"))) == 1, "nothing was stored"
+    assert len(list(studio.folders.private(aligned).glob("*/align-*"))) == 1, "nothing was stored"
 
 
 def test_a_previewed_crop_is_nearly_the_crop(studio: Studio, aligned: str) -> None:
     state = studio.state(aligned)
-    shown = studio.smoothing(aligned, state.center_sigma, state.xy_sigma, state.scale, count=2, size=64).crops
-    stored = studio.crops(aligned, count=2, size=64)
+    shown = studio.previews.smoothing(aligned, state.center_sigma, state.xy_sigma, state.scale, count=2, size=64).crops
+    stored = studio.previews.crops(aligned, count=2, size=64)
     for (a, _), (b, _) in zip(shown, stored, strict=True):
         assert np.abs(a.astype(int) - b).mean() < 3
 
@@ -241,17 +244,17 @@ def test_a_previewed_crop_is_nearly_the_crop(studio: Studio, aligned: str) -> No
 def test_several_faces_can_be_picked_from(studio: Studio, two_faces: Path) -> None:
     run = begin(studio, two_faces)
     finish(studio, run.id, "align")
-    faces = studio.faces(run.id)
+    faces = studio.previews.faces(run.id)
     assert [face.chosen for face in faces] == [True, False]
     assert [face.face for face in faces] == [0, 1]
     assert all(face.share == 1.0 for face in faces)
     other = faces[1]
-    before = studio.crops(run.id, count=1)[0][0]
+    before = studio.previews.crops(run.id, count=1)[0][0]
     studio.change(run.id, face=None, point=other.point, point_frame=other.point_frame)
     assert not studio.state(run.id).aligned
     finish(studio, run.id, "align")
-    assert [face.chosen for face in studio.faces(run.id)] == [False, True]
-    assert not np.array_equal(studio.crops(run.id, count=1)[0][0], before)
+    assert [face.chosen for face in studio.previews.faces(run.id)] == [False, True]
+    assert not np.array_equal(studio.previews.crops(run.id, count=1)[0][0], before)
 
 
 @pytest.fixture
@@ -264,7 +267,7 @@ def two_faces(tmp_path: Path) -> Path:
 
 
 def test_an_edit_is_shown_before_the_tuning(studio: Studio, aligned: str) -> None:
-    preview, other = studio.edit_preview(aligned, SMILE), studio.edit_preview(aligned, (("smile", -2.0),))
+    preview, other = studio.previews.edit(aligned, SMILE), studio.previews.edit(aligned, (("smile", -2.0),))
     assert preview is not None
     assert other is not None
     assert preview.draft
@@ -277,35 +280,35 @@ def test_an_edit_is_shown_before_the_tuning(studio: Studio, aligned: str) -> Non
 
 
 def test_without_a_factor_the_preview_is_the_source(studio: Studio, aligned: str) -> None:
-    preview = studio.edit_preview(aligned, (("smile", 0.0),), count=1)
+    preview = studio.previews.edit(aligned, (("smile", 0.0),), count=1)
     assert preview is not None
     (key,) = preview.pictures
     assert np.abs(key.before.astype(int) - key.after).mean() < 2, "the detail that the generator lacks was not added"
 
 
 def test_a_newer_preview_ends_the_older_one(studio: Studio, aligned: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = studio.bench(aligned)
-    frames = bench._frames()
+    opened = studio.previews.opened(aligned)
+    frames = opened._frames()
     whole = frames.show
 
     def overtaken(*values: object) -> list:
-        bench._ticket += 1  # as a newer request does, while this one is at work
+        opened._ticket += 1  # as a newer request does, while this one is at work
         return whole(*values)
 
     monkeypatch.setattr(frames, "show", overtaken)
-    assert studio.edit_preview(aligned, SMILE) is None
+    assert studio.previews.edit(aligned, SMILE) is None
 
 
 def test_an_unknown_direction_is_told(studio: Studio, aligned: str) -> None:
     with pytest.raises(DirectionError, match="smiel"):
-        studio.edit_preview(aligned, (("smiel", 1.0),))
+        studio.previews.edit(aligned, (("smiel", 1.0),))
 
 
 def test_after_the_tuning_previews_come_from_the_tuned_generator(studio: Studio, edited: str) -> None:
-    preview = studio.edit_preview(edited, SMILE)
+    preview = studio.previews.edit(edited, SMILE)
     assert preview is not None
     assert not preview.draft
-    fit = studio.fit_preview(edited)
+    fit = studio.previews.fit(edited)
     assert fit is not None
     assert fit.tuned is not None
     assert not np.array_equal(fit.tuned, fit.pivot)
@@ -314,15 +317,15 @@ def test_after_the_tuning_previews_come_from_the_tuned_generator(studio: Studio,
 def test_a_tuning_is_shown_under_its_own_settings_only(studio: Studio, two_faces: Path) -> None:
     run = begin(studio, two_faces)
     finish(studio, run.id, "align")
-    other = studio.faces(run.id)[1]
+    other = studio.previews.faces(run.id)[1]
     assert finish(studio, run.id, "tune").state == "done"
-    fit, tuning = studio.fit_preview(run.id), studio.tuning(run.id)
+    fit, tuning = studio.previews.fit(run.id), studio.tuning(run.id)
     assert fit is not None
     assert fit.tuned is not None
     assert tuning is not None
     assert tuning.history
     studio.change(run.id, preset="balanced")
-    changed = studio.fit_preview(run.id)
+    changed = studio.previews.fit(run.id)
     assert changed is not None
     assert (changed.tuned, len(changed.history), studio.tuning(run.id)) == (None, 0, None)
     studio.change(run.id, preset="draft")
@@ -330,12 +333,12 @@ def test_a_tuning_is_shown_under_its_own_settings_only(studio: Studio, two_faces
     studio.change(run.id, point=other.point, point_frame=other.point_frame)
     assert studio.tuning(run.id) is None
     finish(studio, run.id, "align")
-    assert studio.fit_preview(run.id).tuned is None
+    assert studio.previews.fit(run.id).tuned is None
     studio.start(run.id, "tune")
     assert studio.tuning(run.id) is not None
     ended(studio, run.id)
     studio.change(run.id, point=None, point_frame=None)
-    assert studio.fit_preview(run.id).tuned is not None, "it is found again"
+    assert studio.previews.fit(run.id).tuned is not None, "it is found again"
 
 
 def test_after_a_restart_a_tuning_is_told_under_its_own_settings_only(
@@ -371,7 +374,7 @@ def test_choices_that_come_with_a_job_are_kept_only_if_it_begins(studio: Studio,
     studio.change(aligned, scale=before.scale)
 
 
-# --- Jobs ---------------------------------------------------------------------------------------------------------
+# --- JobQueue ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_video_is_made_with_all_that_the_page_shows(studio: Studio, edited: str) -> None:
@@ -386,7 +389,7 @@ def test_a_video_is_made_with_all_that_the_page_shows(studio: Studio, edited: st
     assert set(output.measures or {}) == {"psnr", "lpips", "border_loss", "id_cosine", "tl_id", "tg_id"}
     assert (state.last.frames_made, state.last.frames, state.last.share) == (6, 6, 1.0)
     assert len(state.last.history) == 1, "the draft of the tiny pack tunes for one pass"
-    assert (state.step, state.tuned) == (5, True)
+    assert state.tuned
 
 
 def test_the_player_gets_every_frame_with_its_figures(studio: Studio, edited: str) -> None:
@@ -407,7 +410,7 @@ def test_the_page_gives_the_same_as_the_command_line(
     output = surroundings / "line.mp4"
     arguments = ["edit", str(face_clip), "-d", "smile=2", "--preset", "draft", "--pack", "tiny", "-o", str(output)]
     assert main([*arguments, "--device", "cpu"]) == 0
-    ours = sorted(studio.visits.private(edited).glob("*/stitch-*/crops/*.png"))
+    ours = sorted(studio.folders.private(edited).glob("*/stitch-*/crops/*.png"))
     theirs = sorted((surroundings / "runs").glob("*/stitch-*/crops/*.png"))
     assert len(ours) == len(theirs) == 6
     assert [path.read_bytes() for path in ours] == [path.read_bytes() for path in theirs]
@@ -435,7 +438,7 @@ def test_the_mark_is_seen_and_nothing_is_stitched_again(studio: Studio, edited: 
         finish(studio, edited, "edit")
         marked = studio.state(edited).outputs[0]
         assert "stitch" in json.loads(Path(str(marked.manifest)).read_text())["result"]["cached"]
-        before, after = (studio._still(Path(o.video), 0.3, 200).astype(int) for o in (plain, marked))
+        before, after = (studio.clips.still(Path(o.video), 0.3, 200).astype(int) for o in (plain, marked))
         difference = np.abs(before - after).max(axis=2)
         assert difference[185:, 150:].max() > 60
         assert difference[:150, :100].max() < 20
@@ -476,7 +479,7 @@ def test_a_stop_in_the_stitching_leaves_a_video(
     assert not list(Path(output.video).parent.glob(".*")), "nothing half-written is left"
     whole = Path(studio.state(edited).outputs[-1].video)
     for frame in range(output.frames):
-        a, b = (studio._still(path, frame / 10 + 0.05, 200).astype(int) for path in (Path(output.video), whole))
+        a, b = (studio.clips.still(path, frame / 10 + 0.05, 200).astype(int) for path in (Path(output.video), whole))
         assert np.abs(a - b).mean() < 2, "it shows the edited frames"
     assert finish(studio, run.id, "edit").state == "done"
     assert [made.partial for made in studio.state(run.id).outputs] == [False, True]
@@ -534,14 +537,14 @@ def test_a_new_run_has_the_packs_method_and_an_older_one_is_stitched(
     studio: Studio, face_clip: Path, edited: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new = begin(studio, face_clip)
-    file = studio.visits.private(edited) / "page.json"
+    file = studio.folders.private(edited) / "page.json"
     kept = file.read_text()
     record = json.loads(kept)
     for part in (record, *record["outputs"]):
         for name in ("method", "region"):
             part.pop(name, None)
     file.write_text(json.dumps(record))
-    monkeypatch.setitem(studio.pack.schedules, "method", "transfer")
+    monkeypatch.setitem(studio.networks.pack.schedules, "method", "transfer")
     try:
         older = studio.runs.get(edited)
         assert studio.config(studio.state(new.id)).method == "transfer"
@@ -560,9 +563,9 @@ def test_the_tuning_belongs_to_its_method(studio: Studio, transferred: str) -> N
 def test_a_tuning_for_the_transfer_is_ready_for_edits(studio: Studio, face_clip: Path) -> None:
     run = begin(studio, face_clip, method="transfer")
     assert finish(studio, run.id, "tune").state == "done"
-    bench = studio.bench(run.id)
-    assert all(bench.pipeline.has(bench.clip, stage) for stage in ("tune", "register", "masks"))
-    shutil.rmtree(next(studio.visits.private(run.id).glob("*/register-*")))
+    opened = studio.previews.opened(run.id)
+    assert all(opened.pipeline.has(opened.clip, stage) for stage in ("tune", "register", "masks"))
+    shutil.rmtree(next(studio.folders.private(run.id).glob("*/register-*")))
     assert not studio.state(run.id).tuned, "a preview would have to begin with that"
     assert finish(studio, run.id, "tune").state == "done"
     assert studio.state(run.id).tuned
@@ -574,12 +577,12 @@ def test_the_preview_of_a_transfer_is_the_finished_frame(
     """Whatever was looked at before, and in whatever order."""
     monkeypatch.setattr("page.studio.edit_previews.REGION_SIDE", 10_000)
     monkeypatch.setattr("page.studio.crops.REGION", 100.0)  # the whole frame
-    bench = studio.bench(transferred)
-    pipeline, clip = bench.pipeline.with_config(studio.config(studio.runs.get(transferred))), bench.clip
+    opened = studio.previews.opened(transferred)
+    pipeline, clip = opened.pipeline.with_config(studio.config(studio.runs.get(transferred))), opened.clip
     made = pipeline.stitch(clip)
     assert "stitch" in pipeline.results.found
     for edits in (SMILE, (("age", -3.0),), SMILE):
-        preview = studio.edit_preview(transferred, edits, count=3)
+        preview = studio.previews.edit(transferred, edits, count=3)
         assert preview is not None
         assert preview.final
         for key in preview.pictures:
@@ -592,18 +595,18 @@ def test_the_preview_of_a_transfer_is_the_finished_frame(
 def test_before_the_tuning_a_transfer_is_shown_frame_by_frame(studio: Studio, face_clip: Path) -> None:
     run = begin(studio, face_clip, method="transfer")
     finish(studio, run.id, "align")
-    preview, other = (studio.edit_preview(run.id, (("smile", factor),)) for factor in (2.0, -2.0))
+    preview, other = (studio.previews.edit(run.id, (("smile", factor),)) for factor in (2.0, -2.0))
     assert preview is not None
     assert other is not None
     assert (preview.draft, preview.final) == (True, False)
     for a, b in zip(preview.pictures, other.pictures, strict=True):
         assert np.array_equal(a.before, b.before)
         assert not np.array_equal(a.after, b.after)
-    still = studio.edit_preview(run.id, (("smile", 0.0),))
+    still = studio.previews.edit(run.id, (("smile", 0.0),))
     assert still is not None
     for key in still.pictures:
         assert np.abs(key.before.astype(int) - key.after).max() <= 1, "without a change the source keeps its pixels"
-    assert not list(studio.visits.private(run.id).glob("*/register-*")), "nothing was stored"
+    assert not list(studio.folders.private(run.id).glob("*/register-*")), "nothing was stored"
 
 
 def test_a_transfer_is_watched_while_it_is_made_and_a_stop_leaves_a_part(
@@ -619,7 +622,7 @@ def test_a_transfer_is_watched_while_it_is_made_and_a_stop_leaves_a_part(
     assert 0 < part.frames < part.of == 6
     whole = studio.state(transferred).outputs[0]
     for frame in range(part.frames):
-        a, b = (studio._still(Path(made.video), frame / 10 + 0.05, 200).astype(int) for made in (part, whole))
+        a, b = (studio.clips.still(Path(made.video), frame / 10 + 0.05, 200).astype(int) for made in (part, whole))
         assert np.abs(a - b).mean() < 2, "it shows the edited frames"
     feed = studio.feeds.get(str(whole.feed_id))
     assert feed is not None
@@ -632,15 +635,15 @@ def test_a_transfer_is_watched_while_it_is_made_and_a_stop_leaves_a_part(
 
 def test_the_time_that_is_told_is_that_of_the_method(studio: Studio, face_clip: Path) -> None:
     run = begin(studio, face_clip, method="stitch", preset="balanced")
-    studio.machine.measure()
-    stitch = studio.trim_facts(run.id, None, None).estimates
+    studio.networks.estimator.measure()
+    stitch = studio.clips.trim_facts(run.id, None, None).estimates
     studio.change(run.id, method="transfer")
-    transfer = studio.trim_facts(run.id, None, None).estimates
+    transfer = studio.clips.trim_facts(run.id, None, None).estimates
     assert stitch is not None
     assert transfer is not None
     assert transfer["paper"] == stitch["paper"]
     assert transfer["balanced"] != stitch["balanced"]
-    plan = studio.machine.plan("tune", studio.config(studio.state(run.id)), 6)
+    plan = studio.networks.estimator.plan("tune", studio.config(studio.state(run.id)), 6)
     assert list(plan) == ["frames", "landmarks", "align", "invert", "tune", "register", "masks"]
 
 
@@ -651,7 +654,7 @@ def test_a_run_comes_back_after_a_restart(studio: Studio, edited: str) -> None:
     again = make_studio(studio.settings.root)
     state, before = again.arrive(edited), studio.state(edited)
     assert state.id == edited
-    assert (state.clip, state.edits, state.step, state.preset) == (before.clip, before.edits, before.step, "draft")
+    assert (state.clip, state.edits, state.preset) == (before.clip, before.edits, "draft")
     assert (state.aligned, state.tuned) == (True, True)
     assert [output.video for output in state.outputs] == [output.video for output in before.outputs]
     feed = again.feeds.get(str(state.outputs[0].feed_id))
@@ -682,7 +685,7 @@ def test_an_id_from_outside_is_never_taken_over(studio: Studio, asked: object) -
 
 def test_without_the_id_there_is_nothing(studio: Studio, edited: str) -> None:
     other = studio.arrive()
-    for call in (studio.crops, studio.faces, studio.preflight, studio.bench):
+    for call in (studio.previews.crops, studio.previews.faces, studio.clips.preflight, studio.previews.opened):
         with pytest.raises(StitError):
             call(other.id)
     for stranger in (new_id(), "", edited[:-1]):
@@ -731,18 +734,18 @@ def test_deleting_ends_the_job_and_leaves_nothing_of_it(
 
 
 def test_cards_are_found_by_words(studio: Studio) -> None:
-    assert [card.name for card in studio.cards()] == ["age", "smile"]
-    assert [card.name for card in studio.cards("SMI")] == ["smile"]
-    assert studio.cards("smile age") == []
-    assert [label for label, _ in studio.suggestions] == ["Younger", "Older", "Smile", "Serious"]
+    assert [card.name for card in studio.directions.cards()] == ["age", "smile"]
+    assert [card.name for card in studio.directions.cards("SMI")] == ["smile"]
+    assert studio.directions.cards("smile age") == []
+    assert [label for label, _ in studio.directions.suggestions] == ["Younger", "Older", "Smile", "Serious"]
 
 
 def test_a_direction_is_drawn_once(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    sheet = studio.thumbnail("smile")
+    sheet = studio.directions.thumbnail("smile")
     assert sheet.ndim == 3
     assert sheet.std() > 1
     monkeypatch.setattr("page.studio.direction_library.preview_sheet", None)
-    assert studio.thumbnail("smile") is sheet
+    assert studio.directions.thumbnail("smile") is sheet
 
 
 def test_jobs_wait_for_each_other(studio: Studio, face_clip: Path) -> None:
@@ -760,34 +763,56 @@ def test_jobs_wait_for_each_other(studio: Studio, face_clip: Path) -> None:
 
 def test_a_run_has_directions_of_its_own(studio: Studio, aligned: str) -> None:
     vector = make_direction(9)
-    save_direction(studio.pack, vector, Card("mine", title="Mine"), own_root(studio.visits, aligned))
+    save_direction(studio.networks.pack, vector, Card("mine", title="Mine"), own_root(studio.folders, aligned))
     stranger = studio.arrive().id
-    assert [card.name for card in studio.cards(run_id=aligned)] == ["age", "mine", "smile"]
-    for cards in (studio.cards(), studio.cards(run_id=stranger)):
+    assert [card.name for card in studio.directions.cards(run_id=aligned)] == ["age", "mine", "smile"]
+    for cards in (studio.directions.cards(), studio.directions.cards(run_id=stranger)):
         assert [card.name for card in cards] == ["age", "smile"]
-    assert studio.edit_preview(aligned, (("mine", 1.0),)) is not None
-    assert studio.thumbnail("mine", aligned).ndim == 3
-    assert studio.overlaps((("mine", 1.0), ("smile", 0.0)), aligned) == ()
+    assert studio.previews.edit(aligned, (("mine", 1.0),)) is not None
+    assert studio.directions.thumbnail("mine", aligned).ndim == 3
+    assert studio.directions.overlaps((("mine", 1.0), ("smile", 0.0)), aligned) == ()
     with pytest.raises(DirectionError, match="mine"):
-        studio.thumbnail("mine", stranger)
+        studio.directions.thumbnail("mine", stranger)
     studio.change(aligned, edits=(("mine", 1.0),))
     assert finish(studio, aligned, "edit").state == "done"
     with pytest.raises(DirectionError, match="of your own"):
-        studio.delete_direction(aligned, "smile")
+        studio.directions.delete(aligned, "smile")
     for name in ("../mine", "mine"):
         with pytest.raises(DirectionError, match="of your own"):
-            studio.delete_direction(stranger, name)
-    studio.delete_direction(aligned, "mine")
-    assert not studio.is_own(aligned, "mine")
+            studio.directions.delete(stranger, name)
+    studio.directions.delete(aligned, "mine")
+    assert not studio.directions.is_own(aligned, "mine")
     with pytest.raises(DirectionError, match="mine"):
         studio.start(aligned, "edit")
 
 
+def test_a_direction_of_the_runs_own_is_deleted_and_chosen_no_more(studio: Studio, aligned: str) -> None:
+    root = own_root(studio.folders, aligned)
+    save_direction(studio.networks.pack, make_direction(3), Card("grin"), root)
+    before = studio.change(aligned, edits=(("grin", 1.0), ("smile", 2.0))).edits
+    gate = threading.Event()
+    studio.jobs.submit(aligned, "align", lambda job: gate.wait(PATIENCE), {})  # noqa: ARG005
+    try:
+        with pytest.raises(StitError, match="at work"):
+            studio.delete_direction(aligned, "grin")
+    finally:
+        gate.set()
+        ended(studio, aligned)
+    with pytest.raises(DirectionError, match="of your own"):
+        studio.delete_direction(aligned, "smile")
+    assert studio.state(aligned).edits == before
+    assert studio.delete_direction(aligned, "grin").edits == (("smile", 2.0),)
+    assert not list(root.rglob("grin*"))
+    assert [card.name for card in studio.directions.cards(run_id=aligned)] == ["age", "smile"]
+    assert studio.previews.edit(aligned, studio.state(aligned).edits) is not None
+    studio.change(aligned, edits=())
+
+
 def test_directions_that_overlap_are_told(studio: Studio, aligned: str) -> None:
-    root = own_root(studio.visits, aligned)
-    save_direction(studio.pack, make_direction(1) * 1.1, Card("grin"), root)
-    told = studio.overlaps((("smile", 2.0), ("grin", 2.0)), aligned)
+    root = own_root(studio.folders, aligned)
+    save_direction(studio.networks.pack, make_direction(1) * 1.1, Card("grin"), root)
+    told = studio.directions.overlaps((("smile", 2.0), ("grin", 2.0)), aligned)
     assert len(told) == 1
     assert "smile" in told[0]
     assert "grin" in told[0]
-    studio.delete_direction(aligned, "grin")
+    studio.directions.delete(aligned, "grin")

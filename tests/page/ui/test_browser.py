@@ -140,14 +140,21 @@ def test_another_factor_stop_and_a_reload(page: Page, server: Server) -> None:
     page.wait_for_function("document.querySelector('.stit-player').player.media === 'video'")
     expect(page.locator(".stit-player .before .tag")).to_have_text("Age -2 · stitch · draft")
     expect(page.locator(".stit-player .after .tag")).to_have_text("Age +1 · stitch · draft")
+    come_back(page, server)
+    expect(page.locator(".stit-player .before .tag")).to_have_text("Age -2 · stitch · draft")
+    expect(page.locator(".stit-player .after .tag")).to_have_text("Age +1 · stitch · draft")
+    expect(page.locator("#measures")).to_contain_text("Age +1")
+    page.locator("#against button", has_text="The source").click()
+    expect(page.locator(".stit-player .before .tag")).to_have_text("Before")
     page.locator("#outputs button", has_text="Age -2").click()
     expect(page.locator("#measures")).to_contain_text("Age -2")
     expect(page.locator(".stit-player .after .tag")).to_have_text("Age -2 · stitch · draft")
     expect(page.locator(".stit-player .before .tag")).to_have_text("Before")
 
     come_back(page, server)
-    expect(page.locator("#measures")).to_contain_text("Age +1")
+    expect(page.locator("#measures")).to_contain_text("Age -2")
     expect(page.locator("#outputs button")).to_have_count(2)
+    expect(page.locator(".stit-player .before .tag")).to_have_text("Before")
 
 
 def test_a_reload_keeps_the_video_and_a_restart_the_run(browser: Browser, tmp_path: Path) -> None:
@@ -275,7 +282,7 @@ def test_of_two_faces_the_other_can_be_picked(page: Page, tmp_path: Path) -> Non
     expect(faces.nth(1)).to_have_attribute("aria-pressed", "true")
 
 
-def test_a_direction_is_trained_and_used(page: Page, tmp_path: Path) -> None:
+def test_a_direction_is_trained_used_and_deleted(page: Page, server: Server, tmp_path: Path) -> None:
     pictures = write_set(tmp_path / "faces", {"serious": 0.0, "smiling": 1.0}, apart(24))
     archive = shutil.make_archive(str(tmp_path / "faces"), "zip", pictures)
     choose_sample(page, SECONDS)
@@ -297,6 +304,24 @@ def test_a_direction_is_trained_and_used(page: Page, tmp_path: Path) -> None:
     page.locator("#to-edit").click()
     page.locator("#dials .card", has_text="Grin").click()
     expect(page.locator("#dial-grin")).to_be_visible()
+    run = run_of(page)
+    stored = [path for path in server.runs.rglob("grin.*") if run in str(path)]
+    assert {path.suffix for path in stored} >= {".npy", ".json"}
+
+    page.get_by_role("tab", name="Directions").click()
+    answers = iter((False, True))
+    page.on("dialog", lambda dialog: dialog.accept() if next(answers) else dialog.dismiss())
+    delete = page.locator("#library .direction-delete")
+    expect(delete).to_have_count(1)
+    delete.click()
+    expect(page.locator("#library .direction")).to_have_count(4)
+    delete.click()
+    expect(page.locator("#library .direction")).to_have_count(3)
+    expect(delete).to_have_count(0)
+    assert not [path for path in stored if path.exists()]
+    page.get_by_role("tab", name="Studio").click()
+    expect(page.locator("#dials .card", has_text="Grin")).to_have_count(0)
+    expect(page.locator("#dial-grin")).to_have_count(0)
 
 
 def test_a_zip_that_is_none_is_told(page: Page, tmp_path: Path) -> None:

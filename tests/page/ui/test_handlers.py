@@ -134,13 +134,13 @@ def steps(app: ModuleType) -> dict[str, Any]:
 
 
 def status(kind: Any, state: Any, **facts: Any) -> Any:
-    from page.studio.queue import Status
+    from page.studio.job import Status
 
     return Status(kind, state, **facts)
 
 
 def test_a_finished_edit_has_no_frames_to_follow() -> None:
-    from page.ui.shell import news
+    from page.ui.signals import news
 
     running = status("edit", "running", feed_id="abc", version=3)
     assert news(running, True)["feed"] == "abc"
@@ -161,17 +161,48 @@ def test_only_an_end_that_the_tab_did_not_find_is_signalled(
 
 
 def test_a_job_that_the_servers_end_interrupted_is_told_to_a_tab_that_stayed_open(steps: dict[str, Any]) -> None:
-    from page.ui.shell import last_status, tell_job
+    from page.ui.shell import answer_job, last_status
 
     studio = steps["Shell"].studio
     run = studio.arrive().id
     assert last_status(studio, run) is None
     studio.runs.update(run, lambda state: dataclasses.replace(state, last=status("tune", "running", version=5)))
-    told = tell_job(studio)({"run": run})
+    told = answer_job(studio)({"run": run})
     assert (told["working"], told["news"]["ended"]) == (False, "tune interrupted 5")
     assert "started anew" in told["line"]["text"]
     studio.runs.update(run, lambda state: dataclasses.replace(state, last=status("tune", "done")))
     assert last_status(studio, run) is None, "what ended long ago is no news"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("align done 9", ("align", "done", True)),
+        ("edit stopped 12", ("edit", "stopped", False)),
+        ("train failed 0", ("train", "failed", False)),
+        ("", None),
+        ("align", None),
+        ("align done", None),
+        ("align done 9 9", None),
+        ("align done -1", None),
+        ("dance done 9", None),
+        ("align over 9", None),
+    ],
+)
+def test_the_end_that_a_signal_carries_is_read_or_refused(text: str, said: tuple[str, str, bool] | None) -> None:
+    from page.ui.signals import read_end
+
+    event = read_end("run", text)
+    assert (event and (event.kind, event.status.state, event.done)) == said
+
+
+def test_a_signal_says_again_what_the_event_was() -> None:
+    from page.ui.signals import news, read_end
+
+    ended = status("tune", "stopped", version=7)
+    event = read_end("run", news(ended, True)["ended"])
+    assert event is not None
+    assert (event.run_id, event.status) == ("run", ended)
 
 
 # --- Looking through a clip ---------------------------------------------------------------------------------------
@@ -184,12 +215,12 @@ def test_a_look_that_fails_is_told(
 
     step = steps["ClipStep"]
     run = step.studio.arrive().id
-    step.studio.set_sample(run, next(iter(step.studio.samples)))
+    step.studio.set_sample(run, next(iter(step.studio.clips.samples)))
 
     def fail(run_id: str) -> None:  # noqa: ARG001
         raise VideoError(f"{tmp_path}/holiday.mp4 is damaged after 3 s.", "Trim it.")
 
-    monkeypatch.setattr(step.studio, "preflight", fail)
+    monkeypatch.setattr(step.studio.clips, "preflight", fail)
     told = step.look(run)
     assert "holiday.mp4 is damaged" in told[step.notice]
     assert str(tmp_path) not in told[step.notice]
@@ -207,10 +238,10 @@ def test_one_sees_which_of_several_results_is_looked_at(steps: dict[str, Any]) -
     assert (alone[step.player], alone[step.outputs]["items"]) == ("f1", [])
     both = step._shown([second, first])
     name = "Smile +1.5, age -2 · stitch · draft"
-    assert both[step.player] == {"id": "f2", "names": ["Before", f"{name} (2)"]}
+    assert both[step.player] == {"id": "f2", "names": [None, f"{name} (2)"]}
     assert f"{name} (2)" in both[step.result]
     assert [item["title"] for item in both[step.outputs]["items"]] == [f"{name} (2)", name]
-    assert step._shown([second, first], "1")[step.player]["names"] == ["Before", name]
+    assert step._shown([second, first], "1")[step.player]["names"] == [None, name]
 
 
 def test_what_the_browser_says_it_looks_at_is_checked(steps: dict[str, Any]) -> None:
@@ -219,6 +250,41 @@ def test_what_the_browser_says_it_looks_at_is_checked(steps: dict[str, Any]) -> 
     assert [_chosen(sent) for sent in ({"chosen": "2"}, {"chosen": 2}, {}, None, "2", [2])] == ["2", "", "", "", "", ""]
     step = steps["WatchStep"]
     assert step._shown([make_output(id="1")], "nobody's", "nobody's")[step.outputs]["chosen"] == "1"
+
+
+def test_what_was_compared_is_found_again(steps: dict[str, Any], tmp_path: Path) -> None:
+    from page.studio.feed import ClipFacts, Finished
+    from page.studio.job import JobEnded
+
+    step = steps["WatchStep"]
+    studio, run = step.studio, step.studio.arrive().id
+    video = tmp_path / "out.mp4"
+    video.touch()
+    for number in range(3):
+        feed = studio.feeds.create(tmp_path / str(number), ClipFacts(25.0, 1, 64, 36))
+        feed.finish(Finished(video, video))
+        made = make_output(id=str(number), video=str(video), feed=str(feed.folder))
+        studio.runs.note_end(JobEnded(run, status("edit", "done"), made))
+
+    def after_a_reload() -> tuple[str, str]:
+        told = step.restore(run, {}, {})
+        return told[step.outputs]["chosen"], told[step.against]["chosen"]
+
+    assert after_a_reload() == ("2", "")
+    step.show_earlier(run, {"chosen": ""}, SimpleNamespace(id="1"))
+    step.compare(run, {"chosen": "1"}, SimpleNamespace(id="0"))
+    assert after_a_reload() == ("1", "0")
+    assert len(step.restore(run, {}, {})[step.player]["id"].split()) == 2
+    here = step.restore(run, {"chosen": "2"}, {"chosen": ""})
+    assert here[step.outputs]["chosen"] == "2", "a tab that shows another one keeps it"
+    step.compare(run, {"chosen": "x" * 1000}, SimpleNamespace(id="nobody's"))
+    assert after_a_reload() == ("2", "")
+    assert "nobody" not in (studio.folders.private(run) / "page.json").read_text()
+    step.compare(run, {"chosen": "2"}, SimpleNamespace(id="0"))
+    studio.runs.note_end(JobEnded(run, status("tune", "done")))
+    assert after_a_reload() == ("2", "0")
+    studio.runs.note_end(JobEnded(run, status("edit", "done"), make_output(id="3", video=str(video))))
+    assert after_a_reload() == ("3", ""), "a new video is looked at"
 
 
 def test_a_run_without_a_video_shows_none(steps: dict[str, Any]) -> None:

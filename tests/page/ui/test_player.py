@@ -129,6 +129,19 @@ def test_what_is_no_list_of_frames_is_refused(feeds: Feeds, feed: Feed, frames: 
     assert ask_frames(feeds, id=feed.id, frames=frames) == {"known": False}
 
 
+def test_limits_and_words_are_sent_and_not_repeated_in_the_script(feeds: Feeds, feed: Feed) -> None:
+    told = ask_state(feeds, id=feed.id, epoch="", since=0)
+    assert told["batch"] == MAX_FRAMES
+    scales = told["scales"]
+    assert scales["seam"]["best"] < scales["seam"]["good"] < scales["seam"]["fair"]
+    assert scales["identity"]["best"] > scales["identity"]["good"] > scales["identity"]["fair"]
+    script = "".join((ASSETS / name).read_text() for name in SCRIPTS)
+    assert all(len(scale["words"]) == 3 for scale in scales.values())
+    spoken = [word for scale in scales.values() for word in scale["words"][1:]]
+    assert not [word for word in spoken if f'"{word}"' in script]
+    assert not [scale for scale in scales.values() if f"[{scale['good']}, {scale['fair']}]" in script]
+
+
 def test_numbers_that_are_no_frames_are_left_out(feeds: Feeds, feed: Feed) -> None:
     feed.put(0, picture(1), picture(2))
     told = ask_frames(feeds, id=feed.id, frames=[-1, "0", None, True, 1e9, 40, "../0", [0], 0])

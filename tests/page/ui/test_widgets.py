@@ -6,19 +6,21 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 
 from page.studio.estimates import duration
-from page.studio.queue import Status
+from page.studio.job import Status
 from page.studio.runs import RunState
-from page.ui import words
+from page.ui import html, words
 from page.ui.advanced import TITLES, describe_settings, keep_known
-from page.ui.components import read_factors, read_index, read_number, read_settings_part, read_trim
+from page.ui.components import read_changed_settings, read_factors, read_index, read_number, read_trim
 from page.ui.plots import MOST_POINTS, jitter_plot, loss_plot
 from stit_core.config import METHODS, PRESETS, RunConfig, preset
 from stit_core.directions.library import Card
@@ -74,7 +76,7 @@ def test_a_position_that_does_not_exist_is_none(sent: Any) -> None:
 
 def test_settings_keep_their_kinds() -> None:
     sent = {"masks": {"background": [0, 16]}, "stitching": {"steps": 3}, "tuning": {}, "video": "all"}
-    assert read_settings_part({"changes": sent}) == {"masks": {"background": (0, 16)}, "stitching": {"steps": 3}}
+    assert read_changed_settings({"changes": sent}) == {"masks": {"background": (0, 16)}, "stitching": {"steps": 3}}
 
 
 # --- Advanced -----------------------------------------------------------------------------------------------------
@@ -102,7 +104,8 @@ def test_defaults_are_those_of_the_preset_and_are_accepted_again(name: str) -> N
     config = preset(name)
     for part in describe_settings(config):
         for setting in part["settings"]:
-            value = read_settings_part({"changes": {part["stage"]: {setting["name"]: json.loads(setting["default"])}}})
+            changes = {part["stage"]: {setting["name"]: json.loads(setting["default"])}}
+            value = read_changed_settings({"changes": changes})
             assert config.with_changes(value) == config
 
 
@@ -125,10 +128,63 @@ def test_limits_of_the_host_cannot_be_moved() -> None:
 
 def test_names_from_users_cannot_become_markup() -> None:
     error = VideoError("<img src=x onerror=alert(1)>.mp4 is no video.", "Take <b>another</b>.")
-    for text in (words.error_text(error), words.notice([error.message])):
+    for text in (words.error_text(error), html.notice([error.message])):
         assert "<img" not in text
         assert "<b>" not in text
         assert "&lt;img" in text
+
+
+HOSTILE = "\"'><img src=x onerror=alert(1)>&{{ 7 * 7 }}"
+ONE_CARD = dict.fromkeys(("picture", "name", "sure", "title", "text", "negative", "positive", "about"), HOSTILE)
+FILLED: dict[str, dict[str, Any]] = {  # every template, with what a visitor might write in every place of it
+    "notice": {"texts": [HOSTILE], "kind": HOSTILE},
+    "heading": {"title": HOSTILE, "text": HOSTILE},
+    "quiet": {"text": HOSTILE},
+    "facts": {"facts": [HOSTILE]},
+    "limits": {"facts": [HOSTILE], "kept": HOSTILE},
+    "estimates": {"rows": [(HOSTILE, HOSTILE)]},
+    "measures": {"rows": [(HOSTILE, HOSTILE, HOSTILE)]},
+    "finished": {"name": HOSTILE, "made": HOSTILE, "rows": [(HOSTILE,) * 3], "texts": [HOSTILE], "kind": HOSTILE},
+    "pictures": {"shown": [(HOSTILE, HOSTILE)]},
+    "triple": {"shown": [(HOSTILE, HOSTILE), (HOSTILE, None)]},
+    "library": {"cards": [ONE_CARD | {"learned": [HOSTILE], "own": True}]},
+    "plot": {
+        "title": HOSTILE,
+        "lines": [(HOSTILE, [(1.0, 2.0)])],
+        "legend": [(HOSTILE, HOSTILE)],
+        **dict.fromkeys(("top", "bottom", "width", "height"), HOSTILE),
+    },
+}
+
+
+class Elements(HTMLParser):
+    """The elements of a text, with their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in html.TEMPLATES.glob("*.html")))
+def test_no_template_lets_markup_through(name: str) -> None:
+    made = html.render(name, **FILLED[name])
+    assert made.count("alert(1)") >= len(FILLED[name])
+    assert "49" not in made
+    elements = Elements(made).found
+    assert not [tag for tag, attributes in elements if "onerror" in attributes]
+    plain = Elements(
+        html.render(name, **json.loads(json.dumps(FILLED[name]).replace(json.dumps(HOSTILE), '"x"')))
+    ).found
+    assert [(tag, set(attributes)) for tag, attributes in elements] == [(tag, set(more)) for tag, more in plain]
+
+
+def test_a_template_that_misses_a_value_fails() -> None:
+    with pytest.raises(UndefinedError):
+        html.render("heading", title="x")
 
 
 @pytest.mark.parametrize(
@@ -187,10 +243,10 @@ def test_warming_up_is_told_only_while_nothing_is_at_work() -> None:
 
 
 def test_measures_are_told_in_words() -> None:
-    good = words.finished(make_output(), "Smile +1.5, age -2 · stitch · draft")
+    good = html.finished(make_output(), "Smile +1.5, age -2 · stitch · draft")
     for word in ("kept", "steady", "fine", "close", "2 min", "Smile +1.5, age -2", "75 frames"):
         assert word in good
-    bad = words.finished(make_output(measures=MEASURES | {"id_cosine": 0.3, "tl_id": 0.5, "border_loss": 0.2}), "")
+    bad = html.finished(make_output(measures=MEASURES | {"id_cosine": 0.3, "tl_id": 0.5, "border_loss": 0.2}), "")
     for word in ("changed", "unsteady", "may show"):
         assert word in bad
 
@@ -216,7 +272,7 @@ def test_every_method_and_region_has_words() -> None:
 
 
 def test_a_part_is_told_as_a_part() -> None:
-    part = words.finished(make_output(partial=True, manifest=None, measures=None, frames=20), "Smile")
+    part = html.finished(make_output(partial=True, manifest=None, measures=None, frames=20), "Smile")
     assert "20 of 75 frames" in part
 
 
@@ -295,8 +351,8 @@ def test_an_idle_page_looks_for_events_a_few_times_a_second_only(app: ModuleType
 
 
 def test_samples_come_with_the_program(app: ModuleType) -> None:
-    assert len(app.studio.samples) == 3
-    assert all(Path(path).is_relative_to(app.SETTINGS.served) for path in app.studio.samples.values())
+    assert len(app.studio.clips.samples) == 3
+    assert all(Path(path).is_relative_to(app.SETTINGS.served) for path in app.studio.clips.samples.values())
 
 
 def test_every_part_keeps_out_of_what_gradio_reads_in_templates() -> None:
@@ -305,23 +361,23 @@ def test_every_part_keeps_out_of_what_gradio_reads_in_templates() -> None:
 
 
 def test_handlers_end_in_words(app: ModuleType, caplog: pytest.LogCaptureFixture) -> None:
-    from page.ui.shell import told
+    from page.ui.shell import shows_errors
 
     def fail(error: Exception) -> None:
         raise error
 
     with pytest.raises(app.gr.Error, match="Take another") as shown:
-        told(fail)(VideoError("<b>x</b>.mp4 is no video.", "Take another."))
+        shows_errors(fail)(VideoError("<b>x</b>.mp4 is no video.", "Take another."))
     assert "<b>" not in str(shown.value)
     with pytest.raises(app.gr.Error, match="went wrong") as shown:
-        told(fail)(KeyError("secret detail"))
+        shows_errors(fail)(KeyError("secret detail"))
     assert "secret" not in str(shown.value)
     assert "secret detail" in caplog.text
-    assert told(fail)(Cancelled("preflight")) == app.gr.skip()
+    assert shows_errors(fail)(Cancelled("preflight")) == app.gr.skip()
 
 
 def test_the_page_shows_what_is_new_once() -> None:
-    from page.ui.shell import news
+    from page.ui.signals import news
 
     running = Status("tune", "running", version=3, pictures=1, history=((0.1, 0.2, 0.3, 20.0),))
     assert news(running, True) == news(running, True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stit_core.change.drawn import Drawn
-from stit_core.change.mouth import Opening, draw_mouth, drop_jaw, find_opening
+from stit_core.change.mouth import FINE, Opening, draw_mouth, drop_jaw, find_opening, hold_corners
 from stit_core.change.reading import read_change
 from tests.support.transfer_cases import MOUTH, SIZE, WHOLE_FACE, drawn, head_labels, landmarks
 
@@ -78,6 +78,29 @@ def test_teeth_reach_as_far_down_as_the_generator_draws_them() -> None:
     partly = opening_of(6, teeth=0.5)
     assert partly is not None
     assert smiling.gap < partly.gap < opened.gap
+
+
+def test_thin_openings_end_in_points_and_wide_ones_are_round() -> None:
+    def fullness(opening: int) -> float:  # how high it is a millimetre from where it ends, of its height in the middle
+        found = opening_of(opening)
+        assert found is not None
+        height = found.bottom - found.top
+        return float(height[np.flatnonzero(height > 0)[0] + FINE] / height[found.centre])
+
+    assert 2 * fullness(3) < fullness(14)
+
+
+def test_the_crease_of_a_corner_moves_as_one_piece() -> None:
+    torn = np.zeros((SIZE, SIZE, 2), np.float32)
+    torn[92:, 40:90, 1] = -6.0  # the lower lip takes the half of the corner below it along
+    opened = opening_of(12, motion=torn)
+    assert opened is not None
+    held = hold_corners(torn, opened, face())
+    for corner, arrived in zip(face().points[[48, 54]], opened.corners, strict=True):
+        x, y = np.rint(arrived).astype(int)
+        for row in (y - 2, y, y + 2):
+            np.testing.assert_allclose(held[row, x], corner - arrived, atol=1.6)
+    assert held[106, 64, 1] == pytest.approx(-6.0, abs=0.5), "the lip's middle goes where it went"
 
 
 def test_the_jaw_goes_down_with_the_lower_lip_and_stays_up_in_a_smile() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -64,6 +66,25 @@ def test_lids_that_close_are_new_skin_in_the_light_of_the_source() -> None:
     eyes = cv2.erode((awake == 4).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     assert change.novelty[eyes].mean() > 0.9
     np.testing.assert_allclose(change.fresh[eyes].mean(axis=0), 0.7 * np.array([190, 150, 130]), rtol=0.08)
+
+
+def test_the_light_of_a_head_that_turns_stays_where_it_is() -> None:
+    scene = drawn(LABELS)
+    side = scene.picture.astype(np.float32)
+    side[:, :64][LABELS[:, :64] == SKIN] *= 0.75  # one cheek in shadow, as the generator draws a turned head
+    points = scene.points.copy()
+    points[[0, 16, 36, 45, 30]] = (28, 70), (100, 70), (48, 60), (80, 60), (64, 75)
+    turned = points.copy()
+    turned[30, 0] += 8
+    shades = []
+    for after in (points, turned):
+        pivot, edited = (dataclasses.replace(scene, points=marks) for marks in (points, after))
+        edited = dataclasses.replace(edited, picture=side.astype(np.uint8))
+        change = read_change(pivot, pivot, edited, STILL, WHOLE_FACE, anatomy=True)
+        skin = cv2.erode((LABELS == SKIN).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+        shades.append(np.ptp(change.skin.mean(axis=-1)[skin]))
+    assert shades[0] > 0.05
+    assert shades[1] < 0.01
 
 
 def test_fields_stack_and_unstack() -> None:

@@ -1,13 +1,13 @@
-"""Pieces that several steps show."""
+"""Pictures as the steps show them: in a row, with captions, small on a card."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 from PIL import Image
 
+from page.ui import html
 from page.ui.components import data_url
 from stit_core.directions.preview import FACTORS, LABEL_HEIGHT, SIDE
 
@@ -17,27 +17,12 @@ ENDS = (-1.5, 1.5)  # of FACTORS; the two ends that a card names
 
 def pictures(shown: Sequence[tuple[np.ndarray, str]]) -> str:
     """Pictures (H, W, 3) uint8 with their captions, side by side."""
-    figures = "".join(
-        f'<figure><img src="{data_url(picture)}" alt="{escape(caption)}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-        for picture, caption in shown
-    )
-    return f'<div class="film">{figures}</div>'
+    return html.pictures([(data_url(picture), caption) for picture, caption in shown])
 
 
 def triple(shown: Sequence[tuple[str, np.ndarray | None]]) -> str:
-    """Named pictures in a row; one that is not there yet leaves its place empty."""
-    figures = "".join(
-        "<figure>"
-        + (
-            '<div class="blank"></div>'
-            if picture is None
-            else f'<img src="{data_url(picture, 90)}" alt="{escape(name)}">'
-        )
-        + f"<figcaption>{escape(name)}</figcaption></figure>"
-        for name, picture in shown
-    )
-    return f'<div class="triple">{figures}</div>'
+    """Named pictures (H, W, 3) uint8 in a row; one that is not there yet leaves its place empty."""
+    return html.triple([(name, None if picture is None else data_url(picture, 90)) for name, picture in shown])
 
 
 def thumbnail(sheet: np.ndarray, factors: Sequence[float] = ENDS) -> str:

@@ -1,0 +1,213 @@
+"""One job of a run: what it does, how far it is, how it ended."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from stit_core.runtime import CancelToken
+
+Kind = Literal["align", "tune", "edit", "train"]
+State = Literal["waiting", "running", "saving", "done", "stopped", "failed", "interrupted"]
+ENDED = ("done", "stopped", "failed", "interrupted")
+INNER_STAGES = ("composite",)  # goes along with the stage "video", frame by frame
+TRUSTED_SECONDS = 3.0  # of work, after which its own pace is believed rather than the plan
+
+
+@dataclass(frozen=True)
+class Status:
+    """A job as the page shows it.
+
+    Attributes
+    ----------
+    kind, state: what it does and how far it is.
+    ahead: jobs before it while it waits.
+    stage, done, total: of the stage at work.
+    share: of the whole job, 0 to 1; seconds_left: of the whole job, None while unknown; elapsed: seconds at work.
+    message, hint: why it failed, as plain text.
+    warnings: what to know, in plain words.
+    history: of the tuning, a row for each pass: L2, LPIPS, loss, PSNR in dB.
+    version: grows with every change; pictures: grows when there is another picture to look at.
+    frames_made, frames: stitched so far, and of the clip.
+    feed_id: of the player's feed; output: what came of it.
+    """
+
+    kind: Kind
+    state: State
+    ahead: int = 0
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    share: float = 0.0
+    seconds_left: float | None = None
+    elapsed: float = 0.0
+    message: str = ""
+    hint: str = ""
+    warnings: tuple[str, ...] = ()
+    history: tuple[tuple[float, ...], ...] = ()
+    version: int = 0
+    pictures: int = 0
+    frames_made: int = 0
+    frames: int = 0
+    feed_id: str | None = None
+    output: Any = None
+
+    @property
+    def finished(self) -> bool:
+        return self.state in ENDED
+
+
+@dataclass
+class Progress:
+    """How far a job is, by the seconds that each of its stages is expected to take."""
+
+    plan: dict[str, float]
+    shares: dict[str, float] = field(default_factory=dict)
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        """Note a step. A stage whose first word is that all of it is done was found ready and costs nothing."""
+        if stage in self.plan:
+            if stage not in self.shares and done >= total:
+                self.plan[stage] = 0.0
+            names = list(self.plan)
+            for name in names[: names.index(stage)]:  # those before it are finished, whether or not they said so
+                if name not in self.shares:  # and those that never did were found ready
+                    self.plan[name] = 0.0
+                self.shares[name] = 1.0
+        self.shares[stage] = min(1.0, done / total) if total > 0 else 0.0
+        self.stage, self.done, self.total = stage, done, total
+
+    @property
+    def done_seconds(self) -> float:
+        """Of the plan, what lies behind."""
+        return sum(seconds * self.shares.get(name, 0.0) for name, seconds in self.plan.items())
+
+    def left(self, elapsed: float) -> float:
+        """Seconds that the rest will take, at the pace so far."""
+        behind = self.done_seconds
+        ahead = max(0.0, sum(self.plan.values()) - behind)
+        pace = elapsed / behind if elapsed > TRUSTED_SECONDS and behind > 0 else 1.0
+        return ahead * pace
+
+
+class Job:
+    """One piece of heavy work of a run; written by the worker, read by the page, from any thread."""
+
+    def __init__(self, run_id: str, kind: Kind, work: Callable[[Job], Any], plan: Mapping[str, float]) -> None:
+        self.run_id, self.kind, self.work = run_id, kind, work
+        self.token, self.saving_token = CancelToken(), CancelToken()
+        self.discarded = False
+        self.follower: Job | None = None  # of the same run; begins when this one is done
+        self.result: Any = None
+        self.context = contextvars.copy_context()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._progress = Progress(dict(plan))
+        self._facts: dict[str, Any] = {"state": "waiting"}
+        self._version = 0
+        self._started: float | None = None
+        self._elapsed = 0.0
+        self.watched = time.monotonic()
+
+    # --- For the worker ---
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """For Runtime.progress."""
+        if stage in INNER_STAGES:
+            return
+        with self._lock:
+            self._progress.report(stage, done, total)
+            self._version += 1
+
+    def set_status(self, **facts: Any) -> None:
+        """Set fields of the status."""
+        with self._lock:
+            self._facts.update(facts)
+            self._version += 1
+            if facts.get("state") == "running":
+                self._started = time.monotonic()
+            if facts.get("state") in ENDED:
+                self._elapsed = 0.0 if self._started is None else time.monotonic() - self._started
+                self._ended.set()
+
+    def count(self, name: str) -> None:
+        """Add one to a number of the status."""
+        with self._lock:
+            self._facts[name] = self._facts.get(name, 0) + 1
+            self._version += 1
+
+    # --- For the page ---
+
+    @property
+    def ended(self) -> bool:
+        return self._ended.is_set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end; False where it did not come in time."""
+        return self._ended.wait(seconds)
+
+    def stop(self) -> None:
+        """Ask it to stop; the second time, also to leave what there is unsaved."""
+        if self.token.is_set():
+            self.saving_token.set()
+        self.token.set()
+
+    def discard(self) -> None:
+        """Stop it at once: nobody wants what it makes."""
+        self.discarded = True
+        self.token.set()
+        self.saving_token.set()
+
+    def status(self, ahead: int = 0) -> Status:
+        """The job as it is now."""
+        with self._lock:
+            facts, progress = dict(self._facts), self._progress
+            elapsed = self._elapsed or (0.0 if self._started is None else time.monotonic() - self._started)
+            total = sum(progress.plan.values())
+            state = facts["state"]
+            return Status(
+                kind=self.kind,
+                ahead=ahead,
+                stage=progress.stage,
+                done=min(progress.done, progress.total),
+                total=progress.total,
+                share=1.0 if state == "done" else min(1.0, progress.done_seconds / total) if total > 0 else 0.0,
+                seconds_left=progress.left(elapsed) if state == "running" and total > 0 else None,
+                elapsed=elapsed,
+                version=self._version,
+                **facts,
+            )
+
+
+@dataclass(frozen=True)
+class JobEnded:
+    """A job came to its end. Who listens to the queue gets one for each job, before the job itself shows its end.
+
+    Attributes
+    ----------
+    run_id: the job's run.
+    status: as the page shows it from now on.
+    result: what the work returned; an Output for an edit.
+    discarded: nobody wants what it made: its run is being deleted.
+    """
+
+    run_id: str
+    status: Status
+    result: Any = None
+    discarded: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        return self.status.kind
+
+    @property
+    def done(self) -> bool:
+        """Whether all of the work was done: it was not stopped and has not failed."""
+        return self.status.state == "done"

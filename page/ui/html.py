@@ -1,0 +1,104 @@
+"""The page's HTML: templates that escape whatever is put into them, filled with what `words` says.
+
+A template lies in page/ui/templates under the name of the function here that fills it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from page.ui import words
+
+if TYPE_CHECKING:
+    from page.studio.runs import Output
+    from page.studio.studio import Limits
+    from stit_core.media.preflight import Preflight
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=True,
+    undefined=StrictUndefined,  # a name that is misspelt fails instead of showing nothing
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render(template: str, /, **values: Any) -> str:
+    """Fill a template of page/ui/templates.
+
+    Parameters
+    ----------
+    template: its name, without its suffix.
+    values: by the names that the template uses; texts are escaped.
+
+    Raises
+    ------
+    UndefinedError: the template uses a name that has no value.
+    """
+    return _ENVIRONMENT.get_template(f"{template}.html").render(**values).strip()
+
+
+def notice(texts: Iterable[str], kind: str = "warning") -> str:
+    """Remarks beside the step that they belong to; kind: warning, info or failed."""
+    return render("notice", texts=[text for text in texts if text], kind=kind)
+
+
+def heading(title: str, text: str = "") -> str:
+    """The head of a step or of a part of it."""
+    return render("heading", title=title, text=text)
+
+
+def quiet(text: str) -> str:
+    """A line in small grey letters; nothing without a text."""
+    return render("quiet", text=text)
+
+
+def limits(known: Limits) -> str:
+    """What may be uploaded, to stand beside the upload."""
+    return render("limits", facts=words.upload_limits(known), kept=words.upload_kept(known))
+
+
+def clip_facts(found: Preflight) -> str:
+    """Size, rate, length and sound of a clip."""
+    return render("facts", facts=words.clip_facts(found))
+
+
+def estimates(seconds: Mapping[str, float] | None, limit: float = math.inf) -> str:
+    """How long each preset takes here; what is over the limit, in seconds, is not done."""
+    if seconds is None:
+        return quiet(words.UNTIMED)
+    return render("estimates", rows=words.preset_times(seconds, limit))
+
+
+def measures(known: Mapping[str, float]) -> str:
+    """Identity, steadiness, seam and fit as a word each with its figures below."""
+    return render("measures", rows=words.measures(known)) if known else ""
+
+
+def finished(output: Output, name: str) -> str:
+    """The result in plain words and in figures, under its name."""
+    warnings = [*([words.part_made(output)] if output.partial else []), *output.warnings]
+    made = "" if output.partial else words.output_text(output)
+    rows = [] if output.partial else words.measures(output.measures or {})
+    return render("finished", name=name, made=made, rows=rows, texts=warnings, kind="warning")
+
+
+def pictures(shown: Sequence[tuple[str, str]]) -> str:
+    """Pictures, as the addresses of images, with their captions, side by side."""
+    return render("pictures", shown=shown)
+
+
+def triple(shown: Sequence[tuple[str, str | None]]) -> str:
+    """Named pictures in a row; one that is not there yet leaves its place empty."""
+    return render("triple", shown=shown)
+
+
+def library(cards: Sequence[Mapping[str, Any]]) -> str:
+    """The cards of the tab "Directions"; see the template for what each holds."""
+    return render("library", cards=cards)

@@ -1,0 +1,119 @@
+"""What a smile does beyond the mouth: cheeks and lower lids rise, and a fold comes between cheek and lip.
+
+The muscle that draws a mouth's corner out and up, zygomaticus major, heaps up the cheek; around the eye it does so
+together with orbicularis oculi. A small generator moves the mouth alone, which looks like a mask.
+
+Source: ours; what moves after Ekman, Friesen and Hager, "Facial Action Coding System" (2002), units 6 and 12.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stit_core.change.drawn import Drawn, moved_point
+
+EYES = (36, 39, 37, 38, 40, 41), (45, 42, 44, 43, 47, 46)  # landmarks: outer, inner, two of the upper lid, two below
+WINGS = 31, 35  # of the nose
+CORNERS = 48, 54  # of the mouth
+WIDENS = (0.05, 0.25)  # of a mouth's width, held against the eyes': from where on it smiles, and smiles broadly
+LID_RISE = 0.3  # of an eye's opening, by which a broad smile raises the lower lid
+CHEEK_RISE = 0.07  # of the eyes' distance, by which it raises the cheek
+CHEEK = 0.08, 0.45  # of the eyes' distance: where a cheek is fullest, outwards and down from the lower lid
+CHEEK_WIDTH, CHEEK_HEIGHT = 0.26, 0.2  # of the eyes' distance, deviations of its Gaussian
+FOLD = 0.15  # of the logarithm of a ratio, by which the fold of a broad smile is darker
+FOLD_WIDTH = 0.025  # of the eyes' distance, deviation of the Gaussian towards the lip; it is wider towards the cheek
+FOLD_BULGE = 0.07  # of the eyes' distance, by which the fold bends outwards
+LIT = 0.05  # of the logarithm of a ratio, by which a raised cheek is lighter
+SHADOW = np.array([0.88, 1.04, 1.08], np.float32)  # of red, green and blue, for a mean of 1
+
+
+@dataclass(frozen=True)
+class Smile:
+    """How far a mouth smiles after an edit, and the face it smiles in.
+
+    Attributes
+    ----------
+    strength: 0 for none, 1 for a broad one.
+    points: (68, 2), landmarks of the source's crop.
+    right, down: unit vectors (2,) along the eyes and down the face.
+    unit: the eyes' distance, pixels.
+    """
+
+    strength: float
+    points: np.ndarray
+    right: np.ndarray
+    down: np.ndarray
+    unit: float
+
+
+def find_smile(source: Drawn, motion: np.ndarray) -> Smile | None:
+    """The smile that a motion (S, S, 2) gives to the source; None where it gives none."""
+    points = source.points
+    eyes = [points[list(eye)].mean(axis=0) for eye in EYES]
+    unit = float(np.hypot(*(eyes[1] - eyes[0])))
+    if unit < 1:
+        return None
+    right = (eyes[1] - eyes[0]) / unit
+    down = np.array([-right[1], right[0]])
+
+    def widened(a: np.ndarray, b: np.ndarray) -> float:
+        moved = moved_point(b, motion) - moved_point(a, motion)
+        return float(np.hypot(*moved) / max(float(np.hypot(*(b - a))), 1.0))
+
+    lift = np.mean([moved_point(points[i], motion) - points[i] for i in CORNERS], axis=0) @ down
+    lift -= (moved_point(points[33], motion) - points[33]) @ down
+    wider = widened(*points[list(CORNERS)]) / widened(*eyes) - 1
+    strength = float(np.clip((wider - WIDENS[0]) / (WIDENS[1] - WIDENS[0]), 0, 1))
+    if strength <= 0 or lift > 0.02 * unit:  # corners that are drawn down do not smile
+        return None
+    return Smile(strength, points, right, down, unit)
+
+
+def raise_cheeks(motion: np.ndarray, smile: Smile) -> np.ndarray:
+    """A motion (S, S, 2) under which cheeks and lower lids rise with the corners of the mouth."""
+    rise = np.zeros(motion.shape[:2], np.float32)
+    for side, (outer, inner, *lids) in zip((-1, 1), EYES, strict=True):
+        upper, lower = smile.points[lids[:2]].mean(axis=0), smile.points[lids[2:]].mean(axis=0)
+        opening = float(np.hypot(*(lower - upper)))
+        width = float(np.hypot(*(smile.points[outer] - smile.points[inner])))
+        lid = _bump(smile, lower, 0.4 * width, 0.6 * max(opening, 0.1 * width), motion.shape[0])
+        centre = lower + smile.unit * (side * CHEEK[0] * smile.right + CHEEK[1] * smile.down)
+        cheek = _bump(smile, centre, CHEEK_WIDTH * smile.unit, CHEEK_HEIGHT * smile.unit, motion.shape[0])
+        rise = np.maximum(rise, np.maximum(LID_RISE * opening * lid, CHEEK_RISE * smile.unit * cheek))
+    return motion + smile.strength * cv2.GaussianBlur(rise, (0, 0), 1.5)[..., None] * smile.down.astype(np.float32)
+
+
+def fold_shade(smile: Smile, motion: np.ndarray) -> np.ndarray:
+    """Logarithm of the ratio (S, S, 3) by which the folds beside a smile are darker and its cheeks lighter."""
+    size = motion.shape[0]
+    shade = np.zeros((size, size), np.float32)
+    rows, columns = np.indices((size, size), dtype=np.float32)
+    for side, wing, corner, (_, _, *lids) in zip((-1, 1), WINGS, CORNERS, EYES, strict=True):
+        start = moved_point(smile.points[wing], motion) + smile.unit * 0.05 * (side * smile.right - smile.down)
+        end = moved_point(smile.points[corner], motion) + smile.unit * (0.12 * side * smile.right + 0.1 * smile.down)
+        along = end - start
+        length = max(float(np.hypot(*along)), 1.0)
+        along = along / length
+        outwards = side * np.array([along[1], -along[0]]) * np.sign(along @ smile.down)
+        x, y = columns - np.float32(start[0]), rows - np.float32(start[1])
+        way = np.clip((x * along[0] + y * along[1]) / length, -0.5, 1.5)
+        apart = x * outwards[0] + y * outwards[1] - FOLD_BULGE * smile.unit * 4 * way * (1 - way)
+        narrow = FOLD_WIDTH * smile.unit
+        across = np.where(apart < 0, apart / narrow, apart / (2.2 * narrow))
+        ends = np.clip((way + 0.05) / 0.25, 0, 1) * np.clip((1.05 - way) / 0.4, 0, 1)
+        shade -= FOLD * np.exp(-0.5 * across**2) * ends
+        lower = smile.points[lids[2:]].mean(axis=0)
+        centre = lower + smile.unit * (side * CHEEK[0] * smile.right + (CHEEK[1] - CHEEK_RISE) * smile.down)
+        shade += LIT * _bump(smile, centre, 0.6 * CHEEK_WIDTH * smile.unit, 0.6 * CHEEK_HEIGHT * smile.unit, size)
+    return smile.strength * shade[..., None] * SHADOW
+
+
+def _bump(smile: Smile, centre: np.ndarray, width: float, height: float, size: int) -> np.ndarray:
+    """A Gaussian (size, size) around a point, as wide and high in the face as is said; pixels."""
+    rows, columns = np.indices((size, size), dtype=np.float32)
+    x, y = columns - np.float32(centre[0]), rows - np.float32(centre[1])
+    across, along = x * smile.right[0] + y * smile.right[1], x * smile.down[0] + y * smile.down[1]
+    return np.exp(-0.5 * ((across / width) ** 2 + (along / height) ** 2)).astype(np.float32)

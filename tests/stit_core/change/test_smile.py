@@ -1,0 +1,102 @@
+"""What a smile does beyond the mouth: told from other changes by the corners, and felt in cheeks and lids."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from stit_core.change.drawn import Drawn, moved_point
+from stit_core.change.smile import Smile, find_smile, fold_shade, raise_cheeks
+from stit_core.warps import warp_between
+from tests.support.transfer_cases import SIZE, drawn, head_labels
+
+STILL = np.zeros((SIZE, SIZE, 2), np.float32)
+LANDMARKS = {33: (64, 80), 31: (57, 79), 35: (71, 79), 48: (50, 92), 54: (78, 92)}
+EYES = {36: (42, 60), 39: (54, 60), 37: (46, 57), 38: (50, 57), 40: (50, 63), 41: (46, 63)}
+CHEEKS = np.array([(46, 78), (82, 78)])
+
+
+def face() -> Drawn:
+    scene = drawn(head_labels())
+    points = scene.points.copy()
+    for mark, place in LANDMARKS.items():
+        points[mark] = place
+    mirrored = {36: 45, 39: 42, 37: 44, 38: 43, 40: 47, 41: 46}
+    for mark, (x, y) in EYES.items():
+        points[mark], points[mirrored[mark]] = (x, y), (128 - x, y)
+    return dataclasses.replace(scene, points=points)
+
+
+def corners_go(x: float, y: float) -> np.ndarray:
+    """A motion that takes the mouth's corners outwards by x and down by y, and leaves the rest nearly alone."""
+    points = face().points[[48, 54, 36, 45, 33, 8]]
+    ways = np.array([(-x, y), (x, y), (0, 0), (0, 0), (0, 0), (0, 0)], float)
+    return -warp_between(points + ways, ways, SIZE)
+
+
+def smile_of(x: float, y: float) -> Smile | None:
+    return find_smile(face(), corners_go(x, y))
+
+
+def test_wider_and_higher_corners_smile() -> None:
+    mild, broad = smile_of(1.5, -1.0), smile_of(6.0, -4.0)
+    assert mild is not None
+    assert broad is not None
+    assert 0 < mild.strength < broad.strength <= 1
+    assert mild.unit == pytest.approx(32.0, abs=0.5)
+
+
+@pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (-3.0, 0.0), (4.0, 4.0)], ids=["still", "pursed", "drawn down"])
+def test_other_mouths_do_not(x: float, y: float) -> None:
+    assert smile_of(x, y) is None
+
+
+def test_a_face_that_grows_as_a_whole_does_not() -> None:
+    rows, columns = np.indices((SIZE, SIZE), dtype=np.float32)
+    grows = -0.2 * np.stack([columns - 64, rows - 70], axis=-1)
+    assert find_smile(face(), grows) is None
+
+
+def test_cheeks_and_lower_lids_rise_and_upper_lids_and_chin_stay() -> None:
+    smile, source = smile_of(5.0, -4.0), face()
+    assert smile is not None
+    motion = raise_cheeks(STILL, smile)
+    for cheek in CHEEKS:
+        assert (moved_point(cheek, motion) - cheek)[1] < -1.0
+    for lid in (41, 46):
+        assert (moved_point(source.points[lid], motion) - source.points[lid])[1] < -1.0
+    for still in (np.array([64, 116]), np.array([64, 30]), source.points[48]):
+        assert np.abs(moved_point(still.astype(float), motion) - still).max() < 0.6
+    assert np.abs(motion[..., 0]).max() < 1e-6, "straight up in an upright face"
+
+
+def test_a_fold_is_dark_beside_the_mouth_and_the_cheek_above_it_is_lit() -> None:
+    smile = smile_of(5.0, -4.0)
+    assert smile is not None
+    shade = fold_shade(smile, STILL)
+    assert shade.shape == (SIZE, SIZE, 3)
+    left = shade[84:94, 30:62].mean(axis=-1)
+    assert left.min() < -0.08
+    assert shade[int(CHEEKS[0][1]) - 4, int(CHEEKS[0][0]) - 2].mean() > 0.01
+    assert np.abs(shade[:50]).max() < 0.01
+    assert np.abs(shade[100:, 60:68]).max() < 0.02
+    np.testing.assert_allclose(shade[:, 1:], shade[:, :0:-1], atol=0.01)  # around x = 64
+    deepest = shade[np.unravel_index(shade.mean(axis=-1).argmin(), shade.shape[:2])]
+    assert deepest[0] > deepest[2], "shadows in skin are warm"
+
+
+def test_a_turned_head_s_cheeks_rise_along_the_face() -> None:
+    scene, angle = face(), 0.5
+    turn = cv2.getRotationMatrix2D((64, 70), -np.degrees(angle), 1.0)
+    points = scene.points @ turn[:, :2].T + turn[:, 2]
+    smile = smile_of(5.0, -4.0)
+    assert smile is not None
+    right = np.array([np.cos(angle), np.sin(angle)])
+    turned = dataclasses.replace(smile, points=points, right=right, down=np.array([-right[1], right[0]]))
+    motion = raise_cheeks(STILL, turned)
+    cheek = CHEEKS[0] @ turn[:, :2].T + turn[:, 2]
+    way = moved_point(cheek, motion) - cheek
+    np.testing.assert_allclose(way / np.hypot(*way), -turned.down, atol=0.05)
