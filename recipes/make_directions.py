@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from recipes.labels import ETHNICITY, SETS, LabelledSet
@@ -26,7 +27,8 @@ from stit_core.config import DirectionTrainingConfig
 from stit_core.directions.figures import relations, warnings_of
 from stit_core.directions.labelled_pictures import open_pictures
 from stit_core.directions.library import Direction, direction_file, list_directions, load_direction, save_direction
-from stit_core.directions.parts import PAIRS, pair_entries, pictured_changes
+from stit_core.directions.parts import PAIRS, pair_entries, picture_pairs, pictured_changes
+from stit_core.directions.relief import learn_relief
 from stit_core.directions.training import Texts, name_pairs, train_directions
 from stit_core.faces.changed_parts import changed_parts
 from stit_core.memory import keep_freed_memory
@@ -85,7 +87,7 @@ def compare_all(pack: Pack, root: Path) -> None:
         first, second = record["classes"]
         record["warnings"] = warnings_of(record, (first, second))
         preview = direction_file(pack, card.name, root).with_suffix(".jpg").read_bytes()
-        save_direction(pack, found.vector, dataclasses.replace(card, training=record), root, preview)
+        save_direction(pack, found.vector, dataclasses.replace(card, training=record), root, preview, found.relief)
 
 
 def measure_parts(pictures: Path, pack: Path | str, directions: Path, names: Sequence[str]) -> None:
@@ -101,9 +103,11 @@ def measure_parts(pictures: Path, pack: Path | str, directions: Path, names: Seq
             record = {**old.card.training, "changes": changes}
             card = dataclasses.replace(old.card, parts=changed_parts(changes), training=record)
             preview = direction_file(models.pack, pair.name, directions).with_suffix(".jpg").read_bytes()
-            save_direction(models.pack, old.vector, card, directions, preview)
+            relief = learn_relief(picture_pairs(entries, models.pack.resolution, True), models, Runtime())
+            save_direction(models.pack, old.vector, card, directions, preview, relief)
             figures = " ".join(f"{changes.get(part, float('nan')):8.2f}" for part in PARTS)
-            print(f"{figures}  {pair.name}: {', '.join(card.parts)}", flush=True)
+            folds = "" if relief is None else f"; relief up to {np.abs(relief).max():.2f}"
+            print(f"{figures}  {pair.name}: {', '.join(card.parts)}{folds}", flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

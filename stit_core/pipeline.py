@@ -32,13 +32,14 @@ from stit_core.artefacts import (
     Tuned,
 )
 from stit_core.config import LandmarkConfig, RunConfig
-from stit_core.directions.library import Direction, hashes, list_directions, load_direction, stacked, vectors_of
+from stit_core.directions import library
+from stit_core.directions.library import Direction
 from stit_core.faces.detectors import second_detector_at_hand
 from stit_core.fitting import expression
 from stit_core.fitting.optimising import own_copy
 from stit_core.fitting.pivots import DrawnPivots
 from stit_core.media import probing, video
-from stit_core.media.sources import source_changed, source_digest
+from stit_core.media.sources import check_source, source_changed, source_digest
 from stit_core.models.generator import Generator
 from stit_core.packs.loading import Models
 from stit_core.packs.manifest import Pack
@@ -110,7 +111,7 @@ STAGES: dict[str, Stage] = {
         ),
         lambda p, clip, folder: tuning.tune(
             p.align(clip), p.invert(clip), p.models.generator, p.models.perceptual, p.config.tuning, p.runtime, folder,
-            stacked(p.expressions),
+            library.stacked(p.expressions),
         ),
     ),
     "masks": Stage(
@@ -135,7 +136,7 @@ STAGES: dict[str, Stage] = {
         Stitched,
         ("align", "tune", "masks"),
         lambda p, clip: key(
-            "stitch", [p.key("tune", clip), p.key("masks", clip)], hashes(p.directions()), p.config.edit,
+            "stitch", [p.key("tune", clip), p.key("masks", clip)], library.hashes(p.directions()), p.config.edit,
             p.config.stitching, p.runtime.seed,
         ),
         lambda p, clip, folder: stitching.stitch(
@@ -148,7 +149,7 @@ STAGES: dict[str, Stage] = {
         ("masks", "register"),
         lambda p, clip: key(
             "stitch", "transfer", [p.key("register", clip), p.key("masks", clip), list(p.changing_classes())],
-            hashes(p.directions()), p.config.edit, p.config.transfer,
+            library.hashes(p.directions()) + library.relief_hashes(p.directions()), p.config.edit, p.config.transfer,
         ),
         lambda p, clip, folder: transfer.transfer(p.transfer_of(clip), p.masks(clip), folder),
     ),
@@ -252,7 +253,7 @@ class Pipeline:
         tuned = self.tune(clip)
         started = time.perf_counter()
         result = editing.edit(
-            tuned, vectors_of(self.directions()), self.models.generator, self.config.edit, self.runtime
+            tuned, library.vectors_of(self.directions()), self.models.generator, self.config.edit, self.runtime
         )
         self.results.seconds["edit"] = time.perf_counter() - started
         return result
@@ -280,18 +281,13 @@ class Pipeline:
     def write(self, clip: Clip, output: Path) -> video.Written:
         """Paste the stitched crops and write the video. Raises VideoError."""
         crops, stitched = self.align(clip), self.stitch(clip)
-        self.check_source(clip)
+        check_source(clip.source, self.run_of(clip))
         started = time.perf_counter()
         comment = container_comment(self.pack, edit_text(self.config))
         pictures = self.composited(clip, crops, stitched)
         written = video.write_video(pictures, clip, output, self.config.video, self.runtime, comment)
         self.results.seconds["write"] = time.perf_counter() - started
         return written
-
-    def check_source(self, clip: Clip) -> None:
-        """Raise VideoError where the source was changed since: its sound would not belong to the pictures."""
-        if not self.run_of(clip).is_of(source_digest(clip.source)):
-            raise source_changed(clip.source)
 
     @property
     def transfers(self) -> bool:
@@ -300,26 +296,33 @@ class Pipeline:
 
     def directions(self) -> dict[str, Direction]:
         """The directions that the settings name. Raises DirectionError."""
-        return {name: load_direction(self.pack, name, self.roots) for name, _ in self.config.edit.directions}
+        return {name: library.load_direction(self.pack, name, self.roots) for name, _ in self.config.edit.directions}
 
     def changing_classes(self) -> tuple[int, ...]:
         """The parser's classes that the edit may change. Raises DirectionError."""
         cards = [direction.card for direction in self.directions().values()]
         return regions.classes_of(self.config.transfer.region, cards)
 
+    def changing_relief(self) -> np.ndarray | None:
+        """The map of folds of skin that come and go with the edit; None for none. Raises DirectionError."""
+        return library.relief_of(self.directions(), self.config.edit.directions)
+
     @functools.cached_property
     def expressions(self) -> tuple[Direction, ...]:
         """Directions along which tuning gives pivots their expression; none where settings or pack have none."""
         if self.config.tuning.expression == 0:
             return ()
-        known = {card.name for card in list_directions(self.pack, self.roots)}
-        return tuple(load_direction(self.pack, name, self.roots) for name in expression.DIRECTIONS if name in known)
+        known = {card.name for card in library.list_directions(self.pack, self.roots)}
+        return tuple(
+            library.load_direction(self.pack, name, self.roots) for name in expression.DIRECTIONS if name in known
+        )
 
     def transfer_of(self, clip: Clip) -> transfer.Transfer:
         """The transfer of the edit, frame by frame. Raises DirectionError."""
         sources = clip, self.align(clip), self.edit(clip), self.register(clip)
         nets = self.tuned_generator(clip), self.models.parser
-        return transfer.Transfer(*sources, *nets, self.changing_classes(), self.config.transfer, self.runtime)
+        settings = self.config.transfer, self.runtime
+        return transfer.Transfer(*sources, *nets, self.changing_classes(), *settings, self.changing_relief())
 
     def tuned_generator(self, clip: Clip) -> Generator:
         """The generator as it was tuned to the clip, frozen; not to be changed."""
@@ -394,6 +397,5 @@ class Pipeline:
         row = self._row(stage)
         for needed in row.needs:
             self._result(needed, clip)
-        return self.results.make(
-            self.run_of(clip), stage, row.key(self, clip), row.kind, lambda folder: row.build(self, clip, folder)
-        )
+        build = functools.partial(row.build, self, clip)
+        return self.results.make(self.run_of(clip), stage, row.key(self, clip), row.kind, build)

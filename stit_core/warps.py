@@ -1,4 +1,4 @@
-"""Warps of pictures: fields of offsets, made from points, and values looked up along them."""
+"""Fields over a picture: offsets made from points, values looked up along them, and continued where unknown."""
 
 from __future__ import annotations
 
@@ -64,3 +64,22 @@ def warp_labels(labels: np.ndarray, offset: np.ndarray) -> np.ndarray:
     rows, columns = np.indices(offset.shape[:2], dtype=np.float32)
     x, y = columns + offset[..., 0], rows + offset[..., 1]
     return cv2.remap(labels, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+
+
+def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Continue values (S, S, C) smoothly from where they are known, `known` (S, S) in [0, 1], over all of the field.
+
+    Source: the pull-push pyramid of Gortler et al., "The Lumigraph" (1996), section 3.4.
+    """
+    levels = [(values * known[..., None], known)]
+    while min(levels[-1][1].shape) > 2:
+        total, weight = (cv2.pyrDown(part) for part in levels[-1])
+        levels.append((total.reshape(*weight.shape, -1), weight))  # OpenCV drops a single channel
+    total, weight = levels[-1]
+    result = (total.sum(axis=(0, 1)) / max(float(weight.sum()), 1e-6)) * np.ones_like(total)
+    for total, weight in reversed(levels):
+        size = weight.shape[1], weight.shape[0]
+        coarse = cv2.resize(result, size, interpolation=cv2.INTER_LINEAR).reshape(total.shape)
+        share = np.clip(2 * weight, 0, 1)[..., None]
+        result = share * total / np.maximum(weight, 1e-6)[..., None] + (1 - share) * coarse
+    return result.astype(np.float32)

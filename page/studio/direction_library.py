@@ -14,13 +14,19 @@ from page.studio.folders import RunFolders
 from page.studio.lru import Lru
 from page.studio.networks import Networks
 from page.studio.torch_threads import compute_lightly
-from stit_core.directions.library import Card, direction_file, is_direction_name, list_directions, load_direction
+from stit_core.directions.library import (
+    Card,
+    direction_file,
+    is_direction_name,
+    list_directions,
+    load_direction,
+    remove_direction,
+)
 from stit_core.directions.preview import preview_sheet
 from stit_core.errors import DirectionError
 from stit_core.packs.manifest import Pack
 from stit_core.runtime import Runtime
 from stit_core.stages.editing import tell_overlaps
-from stit_core.store.disk import disk_errors
 
 SHEETS = 64  # directions whose preview is remembered
 SUGGESTIONS = (
@@ -68,10 +74,7 @@ class DirectionLibrary:
         """Delete a direction of the run's own. Raises: DirectionError for one that came with the program."""
         if not self.is_own(run_id, name):
             raise DirectionError(f"There is no direction '{name}' of your own.", "Only those can be deleted.")
-        file = direction_file(self._pack, name, own_root(self._folders, run_id))
-        with disk_errors(f"The direction '{name}'"):
-            for suffix in (".npy", ".json", ".jpg"):
-                file.with_suffix(suffix).unlink(missing_ok=True)
+        remove_direction(direction_file(self._pack, name, own_root(self._folders, run_id)))
 
     def overlaps(self, edits: Sequence[tuple[str, float]], run_id: str | None = None) -> tuple[str, ...]:
         """What to know of directions that are chosen together, in plain words. Raises: DirectionError."""

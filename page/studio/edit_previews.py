@@ -102,7 +102,8 @@ class TransferredFrames:
     def _tuned(self, pipeline: Pipeline) -> Transfer:
         if self._whole is None:
             self._whole = pipeline.transfer_of(self.clip)
-        return self._whole.under(pipeline.edit(self.clip), pipeline.changing_classes(), pipeline.config.transfer)
+        changing = pipeline.changing_classes(), pipeline.config.transfer, pipeline.changing_relief()
+        return self._whole.under(pipeline.edit(self.clip), *changing)
 
     def _untuned(self, pipeline: Pipeline, frame: int) -> Transfer:
         models, config, runtime = pipeline.models, pipeline.config, pipeline.runtime
@@ -110,7 +111,7 @@ class TransferredFrames:
         tuned, work = self._alone.get(frame) or self._begin(pipeline, frame, single)
         self._alone[frame] = tuned, work
         edited = editing.edit(tuned, vectors(pipeline), models.generator, config.edit, runtime)
-        return work.under(edited, pipeline.changing_classes(), single)
+        return work.under(edited, pipeline.changing_classes(), single, pipeline.changing_relief())
 
     def _begin(self, pipeline: Pipeline, frame: int, config: TransferConfig) -> tuple[Tuned, Transfer]:
         models, runtime, crops = pipeline.models, pipeline.runtime, pipeline.align(self.clip)

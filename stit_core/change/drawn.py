@@ -40,24 +40,6 @@ def agreed(a: np.ndarray, b: np.ndarray, classes: Sequence[int], window: int = E
     return cv2.erode(both, np.ones((window, window), np.uint8))
 
 
-def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Continue values (S, S, C) smoothly from where they are known, `known` (S, S) in [0, 1], over all of the field.
-
-    Source: the pull-push pyramid of Gortler et al., "The Lumigraph" (1996), section 3.4.
-    """
-    levels = [(values * known[..., None], known)]
-    while min(levels[-1][1].shape) > 2:
-        levels.append((cv2.pyrDown(levels[-1][0]), cv2.pyrDown(levels[-1][1])))
-    total, weight = levels[-1]
-    result = (total.sum(axis=(0, 1)) / max(float(weight.sum()), 1e-6)) * np.ones_like(total)
-    for total, weight in reversed(levels):
-        size = weight.shape[1], weight.shape[0]
-        coarse = cv2.resize(result, size, interpolation=cv2.INTER_LINEAR)
-        share = np.clip(2 * weight, 0, 1)[..., None]
-        result = share * total / np.maximum(weight, 1e-6)[..., None] + (1 - share) * coarse
-    return result.astype(np.float32)
-
-
 def moved_point(point: np.ndarray, motion: np.ndarray) -> np.ndarray:
     """Where a point (2,) of the source comes to lie under a motion (S, S, 2) that is looked up where things arrive."""
     place = point

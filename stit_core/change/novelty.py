@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 import cv2
 import numpy as np
 
-from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed, fill
+from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
 from stit_core.change.mouth import Opening, draw_mouth
 from stit_core.faces.labels import EYES, LIPS, MOUTH, SKIN_LIKE, is_one_of
-from stit_core.warps import warp, warp_labels
+from stit_core.warps import fill, warp, warp_labels
 
 TONE_BLUR = 8.0  # pixels: within such a Gaussian the colours of source and pivot are compared
 OPENS = (0.03, 0.10)  # of the mouth's area, lips and all: how much more or less of its inside is another mouth

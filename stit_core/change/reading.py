@@ -14,13 +14,14 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed, fill
+from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
 from stit_core.change.mouth import drop_jaw, find_opening, hold_corners
 from stit_core.change.novelty import read_novelty
-from stit_core.change.smile import find_smile, fold_shade, raise_cheeks
+from stit_core.change.relief import relief_shade
+from stit_core.change.smile import find_smile, raise_cheeks
 from stit_core.faces.correspondence import read_motion
 from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, SKIN, SKIN_LIKE, is_one_of
-from stit_core.warps import warp, warp_between, warp_labels
+from stit_core.warps import fill, warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
 MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it within which landmarks are believed
@@ -82,6 +83,7 @@ def read_change(
     offset: np.ndarray,
     classes: Collection[int],
     anatomy: bool = False,
+    relief: np.ndarray | None = None,
 ) -> Change:
     """Read the change from a pivot to an edit and lay it out over the source.
 
@@ -91,6 +93,7 @@ def read_change(
     offset: (S, S, 2), from each pixel of the source to its place in the pivot.
     classes: the parser's classes that may change.
     anatomy: whether what is known of skin, jaw and mouths is believed more than the generator.
+    relief: map (faces.relief.SHAPE) of the folds of skin that come and go with the edit; believed with `anatomy`.
     """
     flow = motion_between(edited, pivot)
     before = warp(pivot.picture, flow)
@@ -128,7 +131,8 @@ def read_change(
     skin = warp(skin, offset)
     if smile is not None:
         motion = raise_cheeks(motion, smile)
-        skin = skin + fold_shade(smile, motion)
+    if anatomy and relief is not None:
+        skin = skin + relief_shade(relief, source, edited, offset, motion)
     return Change(motion, skin, warp(features, offset), fresh, novelty)
 
 

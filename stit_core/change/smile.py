@@ -1,4 +1,4 @@
-"""What a smile does beyond the mouth: cheeks and lower lids rise, and a fold comes between cheek and lip.
+"""What a smile does beyond the mouth: cheeks and lower lids rise.
 
 The muscle that draws a mouth's corner out and up, zygomaticus major, heaps up the cheek; around the eye it does so
 together with orbicularis oculi. A small generator moves the mouth alone, which looks like a mask.
@@ -14,20 +14,14 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn, moved_point
+from stit_core.change.mouth import CORNERS
 
 EYES = (36, 39, 37, 38, 40, 41), (45, 42, 44, 43, 47, 46)  # landmarks: outer, inner, two of the upper lid, two below
-WINGS = 31, 35  # of the nose
-CORNERS = 48, 54  # of the mouth
 WIDENS = (0.05, 0.25)  # of a mouth's width, held against the eyes': from where on it smiles, and smiles broadly
 LID_RISE = 0.3  # of an eye's opening, by which a broad smile raises the lower lid
 CHEEK_RISE = 0.07  # of the eyes' distance, by which it raises the cheek
 CHEEK = 0.08, 0.45  # of the eyes' distance: where a cheek is fullest, outwards and down from the lower lid
 CHEEK_WIDTH, CHEEK_HEIGHT = 0.26, 0.2  # of the eyes' distance, deviations of its Gaussian
-FOLD = 0.15  # of the logarithm of a ratio, by which the fold of a broad smile is darker
-FOLD_WIDTH = 0.025  # of the eyes' distance, deviation of the Gaussian towards the lip; it is wider towards the cheek
-FOLD_BULGE = 0.07  # of the eyes' distance, by which the fold bends outwards
-LIT = 0.05  # of the logarithm of a ratio, by which a raised cheek is lighter
-SHADOW = np.array([0.88, 1.04, 1.08], np.float32)  # of red, green and blue, for a mean of 1
 
 
 @dataclass(frozen=True)
@@ -84,31 +78,6 @@ def raise_cheeks(motion: np.ndarray, smile: Smile) -> np.ndarray:
         cheek = _bump(smile, centre, CHEEK_WIDTH * smile.unit, CHEEK_HEIGHT * smile.unit, motion.shape[0])
         rise = np.maximum(rise, np.maximum(LID_RISE * opening * lid, CHEEK_RISE * smile.unit * cheek))
     return motion + smile.strength * cv2.GaussianBlur(rise, (0, 0), 1.5)[..., None] * smile.down.astype(np.float32)
-
-
-def fold_shade(smile: Smile, motion: np.ndarray) -> np.ndarray:
-    """Logarithm of the ratio (S, S, 3) by which the folds beside a smile are darker and its cheeks lighter."""
-    size = motion.shape[0]
-    shade = np.zeros((size, size), np.float32)
-    rows, columns = np.indices((size, size), dtype=np.float32)
-    for side, wing, corner, (_, _, *lids) in zip((-1, 1), WINGS, CORNERS, EYES, strict=True):
-        start = moved_point(smile.points[wing], motion) + smile.unit * 0.05 * (side * smile.right - smile.down)
-        end = moved_point(smile.points[corner], motion) + smile.unit * (0.12 * side * smile.right + 0.1 * smile.down)
-        along = end - start
-        length = max(float(np.hypot(*along)), 1.0)
-        along = along / length
-        outwards = side * np.array([along[1], -along[0]]) * np.sign(along @ smile.down)
-        x, y = columns - np.float32(start[0]), rows - np.float32(start[1])
-        way = np.clip((x * along[0] + y * along[1]) / length, -0.5, 1.5)
-        apart = x * outwards[0] + y * outwards[1] - FOLD_BULGE * smile.unit * 4 * way * (1 - way)
-        narrow = FOLD_WIDTH * smile.unit
-        across = np.where(apart < 0, apart / narrow, apart / (2.2 * narrow))
-        ends = np.clip((way + 0.05) / 0.25, 0, 1) * np.clip((1.05 - way) / 0.4, 0, 1)
-        shade -= FOLD * np.exp(-0.5 * across**2) * ends
-        lower = smile.points[lids[2:]].mean(axis=0)
-        centre = lower + smile.unit * (side * CHEEK[0] * smile.right + (CHEEK[1] - CHEEK_RISE) * smile.down)
-        shade += LIT * _bump(smile, centre, 0.6 * CHEEK_WIDTH * smile.unit, 0.6 * CHEEK_HEIGHT * smile.unit, size)
-    return smile.strength * shade[..., None] * SHADOW
 
 
 def _bump(smile: Smile, centre: np.ndarray, width: float, height: float, size: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The direction library: edit directions in `<root>/<pack>/<name>.npy`, each with a card `<name>.json`.
 
-A trained one has a preview `<name>.jpg` beside it. Roots: the folder that $STIT_DIRECTIONS names first, then the one
+A trained one has a preview `<name>.jpg` beside it, and where it brings folds and wrinkles a map of them,
+`<name>.relief.png`. Roots: the folder that $STIT_DIRECTIONS names first, then the one
 that comes with the program. Source: ours.
 """
 
@@ -16,11 +17,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from stit_core.errors import DirectionError
+from stit_core.faces.relief import SHAPE
 from stit_core.packs.manifest import Pack
 from stit_core.regions import PARTS, unknown_parts
 from stit_core.store.disk import disk_errors, write_json
@@ -29,6 +32,9 @@ from stit_core.store.paths import cache_folder
 SHIPPED = Path(__file__).resolve().parents[2] / "directions"
 W_DIM = 512
 LARGEST_FILE = 1 << 20  # bytes; the largest direction, (18, 512) float64, has 74 kB
+BESIDE = (".json", ".jpg", ".relief.png")  # what lies beside a direction's file under its name
+RELIEF_LEVELS = 127 / 0.4  # grey levels of a map of relief for a unit of it, from the middle one on
+RELIEF_MIDDLE = 128
 LARGEST_VALUE = 1e6  # of a direction's numbers, in units of w, which are a few times 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
@@ -65,10 +71,14 @@ class Card:
 
 @dataclass(frozen=True)
 class Direction:
-    """An edit direction: vector (L, 512) float32 and its card."""
+    """An edit direction: vector (L, 512) float32, its card, and the relief of skin that it brings, if any.
+
+    `relief` is a map (faces.relief.SHAPE) float32, see directions.relief; it is what a factor of 1 brings.
+    """
 
     card: Card
     vector: np.ndarray
+    relief: np.ndarray | None = None
 
     @property
     def hash(self) -> str:
@@ -139,6 +149,18 @@ def hashes(directions: Mapping[str, Direction]) -> list[str]:
     return [direction.hash for direction in directions.values()]
 
 
+def relief_hashes(directions: Mapping[str, Direction]) -> list[str]:
+    """sha256 of the maps of relief of those that have one, in order."""
+    maps = [direction.relief for direction in directions.values() if direction.relief is not None]
+    return [hashlib.sha256(np.ascontiguousarray(relief).tobytes()).hexdigest() for relief in maps]
+
+
+def relief_of(directions: Mapping[str, Direction], factors: Sequence[tuple[str, float]]) -> np.ndarray | None:
+    """The relief (faces.relief.SHAPE) that directions bring by their factors; None where none brings any."""
+    maps = [np.float32(factor) * relief for name, factor in factors if (relief := directions[name].relief) is not None]
+    return sum(maps[1:], start=maps[0]) if maps else None
+
+
 def stacked(directions: Sequence[Direction]) -> Tensor | None:
     """Their vectors as one tensor (N, L, 512) float32; None for none."""
     vectors = [torch.from_numpy(np.float32(direction.vector)) for direction in directions]
@@ -185,18 +207,28 @@ def delete_direction(pack: Pack, name: str) -> None:
         card = load_direction(pack, name).card  # says what names there are
         message = f"The direction '{card.name}' came with the program."
         raise DirectionError(message, "Only directions of your own can be deleted; `directions list` marks them.")
-    path = direction_file(pack, name, user_root())
-    with disk_errors(f"The direction '{name}'"):
-        for suffix in (".npy", ".json", ".jpg"):
+    remove_direction(direction_file(pack, name, user_root()))
+
+
+def remove_direction(path: Path) -> None:
+    """Remove a direction's file and all that lies beside it. Raises: StoreError."""
+    with disk_errors(f"The direction '{path.stem}'"):
+        for suffix in (path.suffix, *BESIDE):
             path.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def save_direction(
-    pack: Pack, vector: np.ndarray, card: Card, root: Path | None = None, preview: bytes | None = None
+    pack: Pack,
+    vector: np.ndarray,
+    card: Card,
+    root: Path | None = None,
+    preview: bytes | None = None,
+    relief: np.ndarray | None = None,
 ) -> Direction:
     """Store a direction (L, 512) of a pack below `root` (the user's own folder by default).
 
-    Pack, generator and norm of the card are filled in; `preview` is the JPEG that lies beside it, if any.
+    Pack, generator and norm of the card are filled in; `preview` is the JPEG and `relief` the map that lie beside it,
+    if any.
 
     Raises
     ------
@@ -216,19 +248,37 @@ def save_direction(
         part = path.with_name(f"{path.name}.part")
         with part.open("wb") as file:
             np.save(file, checked, allow_pickle=False)
-        _write_preview(path.with_suffix(".jpg"), preview)
+        _write_beside(path.with_suffix(".jpg"), preview)
+        _write_beside(path.with_suffix(".relief.png"), None if relief is None else _encode_relief(relief))
         write_json(path.with_suffix(".json"), asdict(full))
         part.replace(path)
-    return Direction(full, checked)
+    return Direction(full, checked, _read_relief(path.with_suffix(".relief.png")))
 
 
-def _write_preview(path: Path, preview: bytes | None) -> None:
-    if preview is None:
+def _write_beside(path: Path, content: bytes | None) -> None:
+    if content is None:
         path.unlink(missing_ok=True)  # that of an earlier direction of this name
         return
     part = path.with_name(f"{path.name}.part")
-    part.write_bytes(preview)
+    part.write_bytes(content)
     part.replace(path)
+
+
+def _encode_relief(relief: np.ndarray) -> bytes:
+    levels = np.clip(np.rint(RELIEF_MIDDLE + RELIEF_LEVELS * relief), 1, 255).astype(np.uint8)
+    return cv2.imencode(".png", levels)[1].tobytes()
+
+
+def _read_relief(path: Path) -> np.ndarray | None:
+    """The map of relief in a file, if there is one. Raises: DirectionError."""
+    if not path.is_file():
+        return None
+    content = path.read_bytes() if path.stat().st_size <= LARGEST_FILE else b""
+    levels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if content else None
+    if levels is None or levels.shape != SHAPE or levels.dtype != np.uint8:
+        message = f"{path.name} is not a map of relief, a grey picture of {SHAPE[1]} x {SHAPE[0]} pixels."
+        raise DirectionError(message, "Restore or delete the file.")
+    return (levels.astype(np.float32) - RELIEF_MIDDLE) / np.float32(RELIEF_LEVELS)
 
 
 def _owners(name: str) -> set[str]:
@@ -259,7 +309,7 @@ def _read(path: Path, pack: Pack) -> Direction:
         owner = f"'{card.pack}'" if card.pack != pack.name else f"another version of '{pack.name}'"
         message = f"The direction '{path.stem}' was made for the pack {owner}, not for this '{pack.name}'."
         raise DirectionError(message, "Train it again for this pack, or choose the pack that it was made for.")
-    return Direction(card, vector)
+    return Direction(card, vector, _read_relief(path.with_suffix(".relief.png")))
 
 
 def _checked(vector: np.ndarray, name: str, pack: Pack) -> np.ndarray:

@@ -33,9 +33,10 @@ from stit_core.directions.library import (
     save_direction,
     user_root,
 )
-from stit_core.directions.parts import drawn_changes, pair_entries, pictured_changes
+from stit_core.directions.parts import drawn_changes, pair_entries, picture_pairs, pictured_changes
 from stit_core.directions.picture_latents import W_DIM, Encoded, Sample, encode_pictures, pair_latents
 from stit_core.directions.preview import preview_sheet
+from stit_core.directions.relief import learn_relief
 from stit_core.errors import DirectionError
 from stit_core.faces.changed_parts import changed_parts
 from stit_core.packs.loading import Models
@@ -75,6 +76,7 @@ class _Trained:
 
     vector: np.ndarray
     card: Card
+    relief: np.ndarray | None
 
 
 def train_directions(
@@ -139,7 +141,7 @@ def train_directions(
         record["warnings"] = warnings_of(record, (pair.first, pair.second)) + hidden_by(models.pack, pair.name, root)
         card = replace(found.card, training=record)
         preview = preview_sheet(found.vector, models, runtime)
-        stored.append(save_direction(models.pack, found.vector, card, root, preview=preview))
+        stored.append(save_direction(models.pack, found.vector, card, root, preview, found.relief))
     runtime.step("preview", len(pairs), len(pairs))
     return stored
 
@@ -262,16 +264,21 @@ class _Learner:
         vector = scaled.reshape(self.models.pack.num_ws, W_DIM)  # (L, 512)
         runtime.step("fit", (done + 1) * steps, total * steps)
         card = self._card(fit, spans, norm, texts)
-        changes = self._changes(vector, runtime)
+        changes, relief = self._changes(vector, runtime)
         record = {**card.training, "changes": changes}
-        return _Trained(vector, replace(card, parts=changed_parts(changes), training=record))
+        return _Trained(vector, replace(card, parts=changed_parts(changes), training=record), relief)
 
-    def _changes(self, vector: np.ndarray, runtime: Runtime) -> dict[str, float]:
-        """How much each part of the head changes: in the pictures, or along `vector` where they show other people."""
+    def _changes(self, vector: np.ndarray, runtime: Runtime) -> tuple[dict[str, float], np.ndarray | None]:
+        """How much each part of the head changes, and the relief of skin, in the pictures.
+
+        Where they show other people in either class, the parts are those that change along `vector`.
+        """
         if self.matched:
             entries = pair_entries([sample.entry for sample in self.samples], self.classes, self.config.seed)
-            return pictured_changes(entries, self.models, self.config.aligned, runtime)
-        return drawn_changes(vector, self.models, self.config.seed, runtime)
+            changes = pictured_changes(entries, self.models, self.config.aligned, runtime)
+            pairs = picture_pairs(entries, self.models.pack.resolution, self.config.aligned)
+            return changes, learn_relief(pairs, self.models, runtime)
+        return drawn_changes(vector, self.models, self.config.seed, runtime), None
 
     def _card(self, fit: logistic.Fit, spans: np.ndarray, norm: float, texts: Texts) -> Card:
         config, pack = self.config, self.models.pack

@@ -95,6 +95,7 @@ class Transfer:
     parser: on the runtime's device.
     classes: the parser's classes that may change.
     config: shares of the parts of the change, and how far it is steadied.
+    relief: map (faces.relief.SHAPE) of the folds of skin that the edit brings, or None.
 
     Raises
     ------
@@ -112,12 +113,13 @@ class Transfer:
         classes: Collection[int],
         config: TransferConfig,
         runtime: Runtime,
+        relief: np.ndarray | None = None,
     ) -> None:
         check_same_frames(alignment, edit, registration)
         check_clip(alignment, clip)
         self.clip, self.alignment, self.edit, self.registration = clip, alignment, edit, registration
         self.generator, self.parser, self.classes = generator, parser, tuple(sorted(classes))
-        self.config, self.runtime = config, runtime
+        self.config, self.runtime, self.relief = config, runtime, relief
         self.size = min(FIELD, alignment.size)
         self._find_points = landmark_finder()
         self._changes: dict[int, np.ndarray] = {}  # by position, as they were read
@@ -126,7 +128,9 @@ class Transfer:
         self._sources: dict[int, Drawn] = {}
         self._forgets = True
 
-    def under(self, edit: Edit, classes: Collection[int], config: TransferConfig) -> Transfer:
+    def under(
+        self, edit: Edit, classes: Collection[int], config: TransferConfig, relief: np.ndarray | None
+    ) -> Transfer:
         """The same frames under another edit, for trials of a few: what is known of the sources serves all of them.
 
         Raises: ArtefactMismatchError for an edit of other frames.
@@ -134,6 +138,7 @@ class Transfer:
         check_same_frames(self.alignment, edit)
         other = copy.copy(self)  # with the same sources and flows
         other.edit, other.classes, other.config = edit, tuple(sorted(classes)), config
+        other.relief = relief
         other._changes, other._ahead, other._forgets = {}, {}, False
         return other
 
@@ -143,7 +148,8 @@ class Transfer:
         facts = [self.alignment.clip_hash, self.alignment.frame_indices, self.alignment.size, self.classes]
         facts += [dataclasses.astuple(self.config), str(self.runtime.dtype)]
         digest = hashlib.sha256(repr(facts).encode())
-        for values in (self.edit.w_plus.numpy(), self.registration.offsets, self.registration.points):
+        relief = np.zeros(0) if self.relief is None else self.relief
+        for values in (self.edit.w_plus.numpy(), self.registration.offsets, self.registration.points, relief):
             digest.update(np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()
 
@@ -234,7 +240,7 @@ class Transfer:
         pivot = self._pivot(position, stored, readings[0])
         edited = self._drawn(drawn, readings[1], self._find_points(drawn))
         offset = warp_between(source.points, pivot.points - source.points, self.size)
-        return read_change(source, pivot, edited, offset, self.classes, self.config.anatomy).stacked()
+        return read_change(source, pivot, edited, offset, self.classes, self.config.anatomy, self.relief).stacked()
 
     def _source(self, position: int) -> Drawn:
         if position not in self._sources:

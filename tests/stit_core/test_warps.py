@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stit_core.warps import warp, warp_between, warp_labels
+from stit_core.warps import fill, warp, warp_between, warp_labels
 
 
 def test_a_warp_takes_points_along_and_leaves_the_rim() -> None:
@@ -37,3 +37,12 @@ def test_labels_stay_labels() -> None:
     labels = np.random.default_rng(3).integers(0, 19, (20, 20)).astype(np.uint8)
     moved = warp_labels(labels, np.full((20, 20, 2), (0.6, 0.0), np.float32))
     np.testing.assert_array_equal(moved[:, :19], labels[:, 1:])
+
+
+def test_filling_keeps_what_is_known_and_goes_on_smoothly() -> None:
+    values = np.zeros((32, 32, 2), np.float32)
+    known = np.zeros((32, 32), np.float32)
+    known[8:24, 8:24] = 1
+    values[8:24, 8:24] = (1.0, -2.0)
+    filled = fill(values, known)
+    np.testing.assert_allclose(filled, np.broadcast_to((1.0, -2.0), (32, 32, 2)), atol=0.02)

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from stit_core.change.drawn import fill
 from stit_core.change.reading import Change, read_change
 from tests.support.transfer_cases import HAIR, SIZE, SKIN, WHOLE_FACE, drawn, head_labels, painted
 
@@ -95,12 +94,3 @@ def test_fields_stack_and_unstack() -> None:
     back = Change.unstacked(stacked)
     for name in ("motion", "skin", "features", "fresh", "novelty"):
         np.testing.assert_array_equal(getattr(back, name), getattr(change, name))
-
-
-def test_filling_keeps_what_is_known_and_goes_on_smoothly() -> None:
-    values = np.zeros((32, 32, 2), np.float32)
-    known = np.zeros((32, 32), np.float32)
-    known[8:24, 8:24] = 1
-    values[8:24, 8:24] = (1.0, -2.0)
-    filled = fill(values, known)
-    np.testing.assert_allclose(filled, np.broadcast_to((1.0, -2.0), (32, 32, 2)), atol=0.02)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stit_core.change.drawn import Drawn, moved_point
-from stit_core.change.smile import Smile, find_smile, fold_shade, raise_cheeks
+from stit_core.change.smile import Smile, find_smile, raise_cheeks
 from stit_core.warps import warp_between
 from tests.support.transfer_cases import SIZE, drawn, head_labels
 
@@ -71,21 +71,6 @@ def test_cheeks_and_lower_lids_rise_and_upper_lids_and_chin_stay() -> None:
     for still in (np.array([64, 116]), np.array([64, 30]), source.points[48]):
         assert np.abs(moved_point(still.astype(float), motion) - still).max() < 0.6
     assert np.abs(motion[..., 0]).max() < 1e-6, "straight up in an upright face"
-
-
-def test_a_fold_is_dark_beside_the_mouth_and_the_cheek_above_it_is_lit() -> None:
-    smile = smile_of(5.0, -4.0)
-    assert smile is not None
-    shade = fold_shade(smile, STILL)
-    assert shade.shape == (SIZE, SIZE, 3)
-    left = shade[84:94, 30:62].mean(axis=-1)
-    assert left.min() < -0.08
-    assert shade[int(CHEEKS[0][1]) - 4, int(CHEEKS[0][0]) - 2].mean() > 0.01
-    assert np.abs(shade[:50]).max() < 0.01
-    assert np.abs(shade[100:, 60:68]).max() < 0.02
-    np.testing.assert_allclose(shade[:, 1:], shade[:, :0:-1], atol=0.01)  # around x = 64
-    deepest = shade[np.unravel_index(shade.mean(axis=-1).argmin(), shade.shape[:2])]
-    assert deepest[0] > deepest[2], "shadows in skin are warm"
 
 
 def test_a_turned_head_s_cheeks_rise_along_the_face() -> None:

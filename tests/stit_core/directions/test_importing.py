@@ -83,8 +83,8 @@ def test_a_folder_of_the_sixteen_is_imported_without_the_weights(
 
 def test_the_page_lists_them(sixteen: Path, pack: Pack, tmp_path: Path) -> None:
     import_directions(sixteen, pack)
-    code = "import app; print([(card.name, card.title) for card in app.studio.cards()])\n"
-    code += "print(app.studio.cards('yaw')[0].title)"
+    code = "import app; print([(card.name, card.title) for card in app.studio.directions.cards()])\n"
+    code += "print(app.studio.directions.cards('yaw')[0].title)"
     environment = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(tmp_path),

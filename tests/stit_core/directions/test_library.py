@@ -9,8 +9,17 @@ import numpy as np
 import pytest
 
 from stit_core.cli.directions import card_lines
-from stit_core.directions.library import Card, delete_direction, list_directions, load_direction, save_direction
+from stit_core.directions.library import (
+    Card,
+    delete_direction,
+    list_directions,
+    load_direction,
+    relief_hashes,
+    relief_of,
+    save_direction,
+)
 from stit_core.errors import DirectionError, StoreError
+from stit_core.faces.relief import SHAPE
 from stit_core.packs.loading import find_pack
 from stit_core.packs.manifest import Pack
 from tests.support.tiny_pack import NUM_WS, make_direction
@@ -213,3 +222,30 @@ def test_a_card_of_unknown_parts_is_refused(pack: Pack, own_root: Path, record: 
 def test_the_parts_are_shown() -> None:
     assert "  changes      skin, mouth" in card_lines(Card("smile", parts=("skin", "mouth")))
     assert any("unknown; automatic: skin" in line and "hair" not in line for line in card_lines(Card("smile")))
+
+
+def test_relief_lies_beside_and_goes_with_its_direction(pack: Pack, own_root: Path) -> None:
+    relief = np.zeros(SHAPE, np.float32)
+    relief[40:50, 100:120] = -0.15
+    saved = save_direction(pack, make_direction(), Card("beard"), relief=relief)
+    loaded = load_direction(pack, "beard")
+    assert loaded.relief is not None
+    np.testing.assert_allclose(loaded.relief, relief, atol=0.002)
+    plain = save_direction(pack, make_direction(), Card("plain"))
+    assert plain.relief is None
+    assert plain.hash == loaded.hash, "tuning depends on vectors alone"
+    assert relief_hashes({"plain": plain, "beard": loaded}) == relief_hashes({"beard": saved}) != []
+    both = relief_of({"beard": loaded, "plain": plain}, (("beard", 2.0), ("plain", 1.0)))
+    assert both is not None
+    np.testing.assert_allclose(both, 2 * loaded.relief)
+    assert relief_of({"plain": plain}, (("plain", 1.0),)) is None
+    delete_direction(pack, "beard")
+    assert not list((own_root / "tiny").glob("beard*"))
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"P5 2 2 255 aaaa"], ids=["empty", "text", "too small"])
+def test_a_file_that_is_no_relief_is_refused(content: bytes, pack: Pack, own_root: Path) -> None:
+    save_direction(pack, make_direction(), Card("beard"))
+    (own_root / "tiny" / "beard.relief.png").write_bytes(content)
+    with pytest.raises(DirectionError, match=r"beard.relief.png is not a map of relief"):
+        load_direction(pack, "beard")
