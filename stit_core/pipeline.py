@@ -1,8 +1,7 @@
 """The way of one clip through all stages: their order, what each result depends on, and who makes it.
 
-`STAGES` is the only place that knows the order. Every result is stored under a key made of what it depends on, so a
-stopped run is resumed where it was, and an edit with another factor repeats neither alignment, inversion, tuning nor
-masks. Source: STIT, section 4.
+Every result is stored under a key made of what it depends on, so a stopped run is resumed where it was, and an edit
+with another factor repeats neither alignment, inversion, tuning nor masks. Source: STIT, section 4.
 """
 
 from __future__ import annotations
@@ -228,9 +227,8 @@ class Pipeline:
         clip = self.results.make(run, "clip", self._clip_key(source), Clip, decode)
         seconds = float(clip.timestamps[-1])
         probing.check_frames(path, len(clip.frames), seconds, self.config.video)  # it may have been stored under others
-        clip = dataclasses.replace(clip, source=path)
         self._runs[clip.hash] = run
-        return clip
+        return dataclasses.replace(clip, source=path)
 
     def landmarks(self, clip: Clip) -> Landmarks:
         """Find and track the face. Raises FaceError."""
@@ -313,9 +311,8 @@ class Pipeline:
         if self.config.tuning.expression == 0:
             return ()
         known = {card.name for card in library.list_directions(self.pack, self.roots)}
-        return tuple(
-            library.load_direction(self.pack, name, self.roots) for name in expression.DIRECTIONS if name in known
-        )
+        names = [name for name in expression.DIRECTIONS if name in known]
+        return tuple(library.load_direction(self.pack, name, self.roots) for name in names)
 
     def transfer_of(self, clip: Clip) -> transfer.Transfer:
         """The transfer of the edit, frame by frame. Raises DirectionError."""
