@@ -11,7 +11,7 @@ import numpy as np
 
 from recipes.heads.parameters import MEASURES, measure
 from stit_core.config import LandmarkConfig
-from stit_core.stages.landmarks import Face, _Finder
+from stit_core.faces.detectors import DlibDetector
 
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)  # the person's; the right one is on the picture's left
 # Where the detector's boxes lie about the points: centre and side in units of the points' root mean square distance
@@ -110,7 +110,7 @@ class PointReader:
     """Places 68 points on aligned pictures, enlarged as the pipeline does; not to be shared between threads."""
 
     def __init__(self) -> None:
-        self._finder = _Finder(LandmarkConfig())
+        self._finder = DlibDetector(LandmarkConfig())
 
     def find(self, picture: np.ndarray) -> np.ndarray | None:
         """Points (68, 2) on a picture (H, W, 3) uint8, x, y in its pixels; None where dlib sees no face."""
@@ -123,5 +123,5 @@ class PointReader:
             radius = float(np.sqrt(((points - centre) ** 2).sum(axis=1).mean()))
             middle, half = centre + BOX_CENTRE * radius, BOX_SIDE * radius / 2
             box = (middle[0] - half, middle[1] - half, middle[0] + half, middle[1] + half)
-            points = self._finder.points(picture, Face(box, faces[0].score), point_side)
+            points = self._finder.points(picture, faces[0].at(box), point_side)
         return points

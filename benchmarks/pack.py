@@ -127,8 +127,8 @@ def landmark_error(source: np.ndarray | None, other: np.ndarray | None) -> float
 def face_lpips(models: Models, images: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
     """Perceptual distance (B,) with everything but the face taken from the target."""
     mask = class_mask(labels, FACE_CLASSES)
-    distance: Tensor = models.perceptual(images * mask + targets * (1 - mask), targets)
-    return distance
+    net, seen = models.perceptual, images * mask + targets * (1 - mask)
+    return net.distance(net.features(seen), net.features(targets))
 
 
 @torch.inference_mode()

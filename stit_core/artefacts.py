@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -112,6 +113,35 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class Person:
+    """One face of a clip, along all of it.
+
+    Attributes
+    ----------
+    index: its number in the first frame that has any face, 0 the largest; None where it is not there.
+    frame: in which it is seen best.
+    box: its place there: left, top, right, bottom in source pixels.
+    frames: how many show it.
+    followed: whether it is the one that was followed.
+    """
+
+    index: int | None
+    frame: int
+    box: tuple[float, float, float, float]
+    frames: int
+    followed: bool
+
+
+def people_table(people: Sequence[Person]) -> np.ndarray:
+    """People as they are stored: (P, 8) float64, a row each, its fields in order; no index is -1."""
+    rows = [
+        [-1 if person.index is None else person.index, person.frame, *person.box, person.frames, person.followed]
+        for person in people
+    ]
+    return np.array(rows, dtype=np.float64).reshape(-1, 8)
+
+
+@dataclass(frozen=True)
 class Landmarks:
     """The chosen face along the clip.
 
@@ -122,9 +152,7 @@ class Landmarks:
     detected: (T,) bool, False where the points are interpolated.
     faces: (N,) int, faces found in each frame of the clip.
     gaps: first and last frame of each stretch that is left untouched.
-    people: (P, 8) float64, a row for each face of the clip, the one largest over the clip first: its index in the
-        first frame that has any face (-1 where it is not there), the frame in which it is seen best, its box there
-        (left, top, right, bottom), the number of frames that show it, and 1 for the one that was followed, else 0.
+    people: (P, 8) float64, as `people_table` makes it; `persons` reads it.
     turn: quarters to the left after which the face was found, 0 for a clip that stands upright.
     """
 
@@ -136,6 +164,15 @@ class Landmarks:
     gaps: tuple[tuple[int, int], ...]
     people: np.ndarray = field(default_factory=lambda: np.zeros((0, 8)))
     turn: int = 0
+
+    @property
+    def persons(self) -> tuple[Person, ...]:
+        """Every face of the clip, the one largest over the clip first."""
+        people = []
+        for index, frame, left, top, right, bottom, frames, followed in self.people.tolist():
+            number, box = None if index < 0 else int(index), (left, top, right, bottom)
+            people.append(Person(number, int(frame), box, int(frames), bool(followed)))
+        return tuple(people)
 
 
 @dataclass(frozen=True)
@@ -162,6 +199,15 @@ class Inversion:
     w_plus: torch.Tensor
 
 
+class TuningPass(NamedTuple):
+    """Means over one pass of the tuning, before its updates: L2 in [-1, 1] units, LPIPS, loss, PSNR in dB."""
+
+    l2: float
+    lpips: float
+    loss: float
+    psnr: float
+
+
 @dataclass(frozen=True)
 class Tuned:
     """A generator fitted to one clip.
@@ -170,7 +216,7 @@ class Tuned:
     ----------
     w_plus: (T, L, 512), the pivots that belong to the weights.
     state: the generator's state_dict.
-    history: (passes, 4): mean L2 (in [-1, 1] units), LPIPS, loss and PSNR in dB over each pass, before its updates.
+    history: (passes, 4), a `TuningPass` each.
     psnr, lpips: mean over the frames after the last pass.
     """
 
@@ -194,26 +240,34 @@ class Edit:
     directions: tuple[tuple[str, float], ...]
 
 
+class FaceRegions(NamedTuple):
+    """What to keep of an edit, where it has to meet the source, and what to paste: three masks (S, S) uint8."""
+
+    content: np.ndarray
+    border: np.ndarray
+    full: np.ndarray
+
+
 @dataclass(frozen=True)
 class Masks:
-    """Content, border and full mask of each frame as the three channels (0 or 255) of a picture (size, size, 3)."""
+    """The `FaceRegions` of each frame as the three channels (0 or 255) of a picture (size, size, 3)."""
 
     clip_hash: str
     frame_indices: tuple[int, ...]
     pictures: FrameFolder
     size: int
 
-    def content(self, frame: int) -> np.ndarray:
-        """What is kept of the edit, (size, size) uint8, 0 or 255."""
-        return self.pictures.read(frame)[..., 0]
+    def read(self, frame: int) -> FaceRegions:
+        """All three of a frame, (size, size) uint8, 0 or 255."""
+        return FaceRegions(*np.moveaxis(self.pictures.read(frame), -1, 0))
 
     def border(self, frame: int) -> np.ndarray:
-        """Where the edit has to meet the source, (size, size) uint8, 0 or 255."""
-        return self.pictures.read(frame)[..., 1]
+        """Where the edit of a frame has to meet the source, (size, size) uint8, 0 or 255."""
+        return self.read(frame).border
 
     def full(self, frame: int) -> np.ndarray:
-        """What is pasted, (size, size) uint8, 0 or 255."""
-        return self.pictures.read(frame)[..., 2]
+        """What of a frame's crop is pasted, (size, size) uint8, 0 or 255."""
+        return self.read(frame).full
 
 
 @dataclass(frozen=True)
@@ -234,6 +288,14 @@ class Registration:
     labels: FrameFolder
     points: np.ndarray
     offsets: np.ndarray
+
+    def source_labels(self, frame: int) -> np.ndarray:
+        """The parser's classes of the source, (size, size) uint8."""
+        return self.labels.read(frame)[..., 0]
+
+    def pivot_labels(self, frame: int) -> np.ndarray:
+        """The parser's classes of the tuned pivot, (size, size) uint8."""
+        return self.labels.read(frame)[..., 1]
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class StepTimes:
         steps = {name: by * getattr(self, name) for name in ("draw", "noise", "fit_one", "fit", "tune")}
         return StepTimes(**steps, calm=self.calm)
 
-    def dearer(self, batch: int) -> float:
+    def added_cost(self, batch: int) -> float:
         """Seconds that a picture costs more in a batch of `batch` than of four: a step has a price of its own."""
         step = (self.fit_one - self.fit) / (1 - 1 / BATCH)
         return step * (1 / batch - 1 / BATCH)
@@ -140,7 +140,7 @@ def _time(step: Callable[[], Any], runtime: Runtime) -> _Timed:
 def estimate(config: RunConfig, frames: int, times: StepTimes) -> float:
     """Seconds that a first run over `frames` frames will take under `config`."""
     fitted = min(frames, config.tuning.key_frames or frames)
-    tuning = fitted * config.tuning.passes * (times.tune + times.dearer(config.tuning.batch_size))
+    tuning = fitted * config.tuning.passes * (times.tune + times.added_cost(config.tuning.batch_size))
     if config.method == "transfer":
         changing = frames * (registering(times) + TRANSFER_SECONDS + times.draw)
     else:
@@ -163,7 +163,7 @@ def _windows(config: StitchConfig, frames: int, times: StepTimes) -> float:
     count = -(-frames // config.window)
     batch = min(config.batch_size, -(-frames // count))
     pictures = count * config.window_steps * batch
-    return pictures * (times.fit + times.dearer(batch)) + frames * _loaded(config) * times.draw
+    return pictures * (times.fit + times.added_cost(batch)) + frames * _loaded(config) * times.draw
 
 
 def _polish(config: StitchConfig, times: StepTimes) -> float:

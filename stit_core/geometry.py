@@ -91,6 +91,9 @@ def _smooth(values: np.ndarray, sigma: float) -> np.ndarray:
 def perspective_coefficients(source_points: np.ndarray, target_points: np.ndarray) -> np.ndarray:
     """The eight numbers of the perspective map target -> source, as Pillow's PERSPECTIVE transform takes them.
 
+    cv2.getPerspectiveTransform solves the same equations, but takes points in float32 only, which changes pixels of
+    every crop.
+
     Parameters
     ----------
     source_points, target_points: (4, 2), x, y, corresponding corners in warp coordinates.

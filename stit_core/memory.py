@@ -14,7 +14,7 @@ _GROWTH_BYTES = 64 * 2**20
 
 
 def give_back_memory() -> bool:
-    """Return what `keep_freed_memory` holds, after heavy work has ended; True where something was returned.
+    """Give back what `keep_freed_memory` holds, once a job has ended; True where something was returned.
 
     Source: malloc_trim(3) of glibc.
     """

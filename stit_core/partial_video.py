@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stit_core.artefacts import Clip
 from stit_core.media import video
+from stit_core.media.sources import check_source
 from stit_core.pipeline import Pipeline
 from stit_core.previews import stitched_so_far
 from stit_core.report import container_comment, edit_text
@@ -17,7 +18,7 @@ def write_part(pipeline: Pipeline, clip: Clip, output: Path) -> video.Written | 
     stitched = stitched_so_far(pipeline, clip)
     if stitched is None:
         return None
-    pipeline.check_source(clip)
+    check_source(clip.source, pipeline.run_of(clip))
     crops, frames = pipeline.align(clip), stitched.frame_indices
     count = clip.frames.indices.index(frames[-1]) + 1
     crops = dataclasses.replace(crops, frame_indices=frames, quads=crops.quads[: len(frames)])

@@ -1,8 +1,7 @@
 """The way of one clip through all stages: their order, what each result depends on, and who makes it.
 
-`STAGES` is the only place that knows the order. Every result is stored under a key made of what it depends on, so a
-stopped run is resumed where it was, and an edit with another factor repeats neither alignment, inversion, tuning nor
-masks. Source: STIT, section 4.
+Every result is stored under a key made of what it depends on, so a stopped run is resumed where it was, and an edit
+with another factor repeats neither alignment, inversion, tuning nor masks. Source: STIT, section 4.
 """
 
 from __future__ import annotations
@@ -32,21 +31,14 @@ from stit_core.artefacts import (
     Tuned,
 )
 from stit_core.config import LandmarkConfig, RunConfig
-from stit_core.directions.library import (
-    Direction,
-    hashes,
-    list_directions,
-    load_direction,
-    relief_hashes,
-    relief_of,
-    stacked,
-    vectors_of,
-)
+from stit_core.directions import library
+from stit_core.directions.library import Direction
+from stit_core.faces.detectors import second_detector_at_hand
 from stit_core.fitting import expression
 from stit_core.fitting.optimising import own_copy
 from stit_core.fitting.pivots import DrawnPivots
 from stit_core.media import probing, video
-from stit_core.media.sources import source_changed, source_digest
+from stit_core.media.sources import check_source, source_changed, source_digest
 from stit_core.models.generator import Generator
 from stit_core.packs.loading import Models
 from stit_core.packs.manifest import Pack
@@ -100,7 +92,7 @@ STAGES: dict[str, Stage] = {
         ("landmarks",),
         lambda p, clip: key("align", p.key("landmarks", clip), p.config.alignment, p.pack.resolution),
         lambda p, clip, folder: alignment.align(
-            clip, p.landmarks(clip), p.config.alignment, p.pack.resolution, p.runtime, _pictures(folder)
+            clip, p.landmarks(clip), p.config.alignment, p.pack.resolution, p.runtime, folder / "pictures"
         ),
     ),
     "invert": Stage(
@@ -118,7 +110,7 @@ STAGES: dict[str, Stage] = {
         ),
         lambda p, clip, folder: tuning.tune(
             p.align(clip), p.invert(clip), p.models.generator, p.models.perceptual, p.config.tuning, p.runtime, folder,
-            stacked(p.expressions),
+            library.stacked(p.expressions),
         ),
     ),
     "masks": Stage(
@@ -126,7 +118,7 @@ STAGES: dict[str, Stage] = {
         ("align",),
         lambda p, clip: key("masks", p.key("align", clip), p.network("parser"), p.config.masks),
         lambda p, clip, folder: masks.make_masks(
-            p.align(clip), p.config.masks, p.models.parser, p.runtime, _pictures(folder)
+            p.align(clip), p.config.masks, p.models.parser, p.runtime, folder / "pictures"
         ),
     ),
     "register": Stage(
@@ -143,7 +135,7 @@ STAGES: dict[str, Stage] = {
         Stitched,
         ("align", "tune", "masks"),
         lambda p, clip: key(
-            "stitch", [p.key("tune", clip), p.key("masks", clip)], hashes(p.directions()), p.config.edit,
+            "stitch", [p.key("tune", clip), p.key("masks", clip)], library.hashes(p.directions()), p.config.edit,
             p.config.stitching, p.runtime.seed,
         ),
         lambda p, clip, folder: stitching.stitch(
@@ -156,7 +148,7 @@ STAGES: dict[str, Stage] = {
         ("masks", "register"),
         lambda p, clip: key(
             "stitch", "transfer", [p.key("register", clip), p.key("masks", clip), list(p.changing_classes())],
-            hashes(p.directions()) + relief_hashes(p.directions()), p.config.edit, p.config.transfer,
+            library.hashes(p.directions()) + library.relief_hashes(p.directions()), p.config.edit, p.config.transfer,
         ),
         lambda p, clip, folder: transfer.transfer(p.transfer_of(clip), p.masks(clip), folder),
     ),
@@ -235,9 +227,8 @@ class Pipeline:
         clip = self.results.make(run, "clip", self._clip_key(source), Clip, decode)
         seconds = float(clip.timestamps[-1])
         probing.check_frames(path, len(clip.frames), seconds, self.config.video)  # it may have been stored under others
-        clip = dataclasses.replace(clip, source=path)
         self._runs[clip.hash] = run
-        return clip
+        return dataclasses.replace(clip, source=path)
 
     def landmarks(self, clip: Clip) -> Landmarks:
         """Find and track the face. Raises FaceError."""
@@ -260,7 +251,7 @@ class Pipeline:
         tuned = self.tune(clip)
         started = time.perf_counter()
         result = editing.edit(
-            tuned, vectors_of(self.directions()), self.models.generator, self.config.edit, self.runtime
+            tuned, library.vectors_of(self.directions()), self.models.generator, self.config.edit, self.runtime
         )
         self.results.seconds["edit"] = time.perf_counter() - started
         return result
@@ -288,18 +279,13 @@ class Pipeline:
     def write(self, clip: Clip, output: Path) -> video.Written:
         """Paste the stitched crops and write the video. Raises VideoError."""
         crops, stitched = self.align(clip), self.stitch(clip)
-        self.check_source(clip)
+        check_source(clip.source, self.run_of(clip))
         started = time.perf_counter()
         comment = container_comment(self.pack, edit_text(self.config))
         pictures = self.composited(clip, crops, stitched)
         written = video.write_video(pictures, clip, output, self.config.video, self.runtime, comment)
         self.results.seconds["write"] = time.perf_counter() - started
         return written
-
-    def check_source(self, clip: Clip) -> None:
-        """Raise VideoError where the source was changed since: its sound would not belong to the pictures."""
-        if not self.run_of(clip).is_of(source_digest(clip.source)):
-            raise source_changed(clip.source)
 
     @property
     def transfers(self) -> bool:
@@ -308,7 +294,7 @@ class Pipeline:
 
     def directions(self) -> dict[str, Direction]:
         """The directions that the settings name. Raises DirectionError."""
-        return {name: load_direction(self.pack, name, self.roots) for name, _ in self.config.edit.directions}
+        return {name: library.load_direction(self.pack, name, self.roots) for name, _ in self.config.edit.directions}
 
     def changing_classes(self) -> tuple[int, ...]:
         """The parser's classes that the edit may change. Raises DirectionError."""
@@ -317,15 +303,16 @@ class Pipeline:
 
     def changing_relief(self) -> np.ndarray | None:
         """The map of folds of skin that come and go with the edit; None for none. Raises DirectionError."""
-        return relief_of(self.directions(), self.config.edit.directions)
+        return library.relief_of(self.directions(), self.config.edit.directions)
 
     @functools.cached_property
     def expressions(self) -> tuple[Direction, ...]:
         """Directions along which tuning gives pivots their expression; none where settings or pack have none."""
         if self.config.tuning.expression == 0:
             return ()
-        known = {card.name for card in list_directions(self.pack, self.roots)}
-        return tuple(load_direction(self.pack, name, self.roots) for name in expression.DIRECTIONS if name in known)
+        known = {card.name for card in library.list_directions(self.pack, self.roots)}
+        names = [name for name in expression.DIRECTIONS if name in known]
+        return tuple(library.load_direction(self.pack, name, self.roots) for name in names)
 
     def transfer_of(self, clip: Clip) -> transfer.Transfer:
         """The transfer of the edit, frame by frame. Raises DirectionError."""
@@ -367,7 +354,8 @@ class Pipeline:
         return compositing.composite(clip, crops, stitched, paste, self.config.compositing, self.runtime)
 
     def _clip_key(self, source: str) -> str:
-        return key("clip", source, self.config.video.start, self.config.video.end)  # limits change no frames
+        # The other settings of a video refuse a clip or say how one is written; they choose no frames.
+        return key("clip", source, self.config.video.start, self.config.video.end)
 
     def key(self, stage: str, clip: Clip) -> str:
         """Under what the result of a stage is stored. Raises DirectionError."""
@@ -376,7 +364,7 @@ class Pipeline:
     @property
     def landmark_settings(self) -> LandmarkConfig:
         """The settings of the landmarks; the second detector counts where it is at hand."""
-        asked = self.config.landmarks.second_detector and landmarks.second_detector_at_hand()
+        asked = self.config.landmarks.second_detector and second_detector_at_hand()
         return dataclasses.replace(self.config.landmarks, second_detector=asked)
 
     def network(self, part: str) -> str:
@@ -406,12 +394,5 @@ class Pipeline:
         row = self._row(stage)
         for needed in row.needs:
             self._result(needed, clip)
-        return self.results.make(
-            self.run_of(clip), stage, row.key(self, clip), row.kind, lambda folder: row.build(self, clip, folder)
-        )
-
-
-def _pictures(folder: Path) -> Path:
-    pictures = folder / "pictures"
-    pictures.mkdir(exist_ok=True)
-    return pictures
+        build = functools.partial(row.build, self, clip)
+        return self.results.make(self.run_of(clip), stage, row.key(self, clip), row.kind, build)

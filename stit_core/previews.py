@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stit_core.artefacts import Clip, Stitched
+from stit_core.artefacts import Clip, Stitched, position_of
 from stit_core.fitting.frame_record import read_finished
 from stit_core.pipeline import Pipeline
 from stit_core.stages import compositing
@@ -14,6 +14,17 @@ def preview_frame(pipeline: Pipeline, clip: Clip, frame: int, face: np.ndarray) 
     """The full frame (H, W, 3) uint8 with a face that `stitch` made for it, as the finished video will have it."""
     picture = pipeline.paste_face(clip, frame, clip.frames.read(frame), face)
     return compositing.add_mark(picture) if pipeline.config.compositing.mark else picture
+
+
+def transferred_crop(pipeline: Pipeline, clip: Clip, frame: int) -> np.ndarray:
+    """The edited crop (size, size, 3) uint8 of one frame by the method "transfer", of which nothing is stored.
+
+    Raises
+    ------
+    ArtefactMismatchError: a frame without a face.
+    """
+    position = position_of(pipeline.align(clip).frame_indices, frame)
+    return pipeline.finished_crop(clip, frame, pipeline.transfer_of(clip).patch(position))
 
 
 def stitched_so_far(pipeline: Pipeline, clip: Clip) -> Stitched | None:

@@ -52,8 +52,8 @@ class RangeReport:
 def range_warnings(pipeline: Pipeline, name: str, factors: Sequence[float]) -> tuple[str, ...]:
     """What to know of the directions where the factor of `name` is furthest from 0 on each side of it."""
     ends = min(0.0, *factors), max(0.0, *factors)
-    told = [text for factor in ends for text in edit_warnings(_at(pipeline, name, factor))]
-    return tuple(dict.fromkeys(told))
+    warnings = [text for factor in ends for text in edit_warnings(_at(pipeline, name, factor))]
+    return tuple(dict.fromkeys(warnings))
 
 
 def run_range(pipeline: Pipeline, path: Path, output: Path, name: str, factors: Sequence[float]) -> RangeReport:
@@ -62,23 +62,26 @@ def run_range(pipeline: Pipeline, path: Path, output: Path, name: str, factors: 
     The files are called like `output` with the direction and the factor added, or "grid". The settings of `pipeline`
     name the direction; its factor there does not count. All names are checked, and the clip is opened, once.
 
-    Raises: StitError of the stage that cannot go on, Cancelled when the run was stopped; finished videos stay.
+    Raises
+    ------
+    StitError: of the stage that cannot be finished.
+    Cancelled: the run was stopped; finished videos stay.
     """
     labels = _labels(factors)
     targets = [output.with_name(f"{output.stem}_{name}_{label}{output.suffix}") for label in labels]
     grid_path = output.with_name(f"{output.stem}_{name}_grid{output.suffix}")
-    told = range_warnings(pipeline, name, factors)
+    warnings = range_warnings(pipeline, name, factors)
     parts = [_at(pipeline, name, factor) for factor in factors]
     clip = prepare(parts[0], path, [*targets, grid_path])
     reports = tuple(finish(part, clip, target) for part, target in zip(parts, targets, strict=True))
-    told = (*told, *clip_warnings(pipeline, clip))
+    warnings = (*warnings, *clip_warnings(pipeline, clip))
     try:
         grid = range_grid.plan_grid(1 + len(factors), clip.width, clip.height)
     except ConfigError as error:
-        return RangeReport(reports, None, (*told, f"There is no grid video. {error}"))
+        return RangeReport(reports, None, (*warnings, f"There is no grid video. {error}"))
     ground = range_grid.draw_labels(grid, [("source", ""), *((name, label) for label in labels)])
     pictures = _grid_pictures(pipeline, clip, [part.stitch(clip).crops for part in parts], grid, ground)
-    told_edit = f"{name}={labels[0]} to {labels[-1]}"
+    edit = f"{name}={labels[0]} to {labels[-1]}"
     others = [f"{other}={factor:g}" for other, factor in pipeline.config.edit.directions if other != name]
     width, height = grid.size
     video.write_video(
@@ -87,9 +90,9 @@ def run_range(pipeline: Pipeline, path: Path, output: Path, name: str, factors: 
         grid_path,
         pipeline.config.video,
         _as_grid(pipeline.runtime),
-        container_comment(pipeline.pack, ", ".join([told_edit, *others])),
+        container_comment(pipeline.pack, ", ".join([edit, *others])),
     )
-    return RangeReport(reports, grid_path, told)
+    return RangeReport(reports, grid_path, warnings)
 
 
 def _at(pipeline: Pipeline, name: str, factor: float) -> Pipeline:

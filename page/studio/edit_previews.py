@@ -53,7 +53,7 @@ def pivot_of(pipeline: Pipeline, clip: Clip, frame: int) -> torch.Tensor:
         return pipeline.invert(clip).w_plus[position : position + 1]
     with torch.inference_mode():
         images = to_model(crops.crops.read(frame)).to(pipeline.runtime.device)
-        return pipeline.models.encoder.encode(images).float().cpu()  # type: ignore[no-any-return]
+        return pipeline.models.encoder.encode(images).float().cpu()
 
 
 def untuned(pipeline: Pipeline, clip: Clip, frames: Sequence[int]) -> Tuned:

@@ -168,11 +168,11 @@ class ClipPreviews:
         """The faces to choose from, the largest over the clip first."""
         with self._lock:
             found, total, made = self.landmarks(), len(self.clip.frames), []
-            for row in found.people:
-                index, frame, box, seen, chosen = int(row[0]), int(row[1]), row[2:6], row[6], bool(row[7])
-                picture = thumbnail(self.clip.frames.read(frame), box)
-                point = (float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2)
-                made.append(FoundFace(picture, None if index < 0 else index, point, frame, seen / total, chosen))
+            for person in found.persons:
+                left, top, right, bottom = person.box
+                picture = thumbnail(self.clip.frames.read(person.frame), np.array(person.box))
+                point, share = ((left + right) / 2, (top + bottom) / 2), person.frames / total
+                made.append(FoundFace(picture, person.index, point, person.frame, share, person.followed))
             return made
 
     def smoothing(self, config: AlignmentConfig, count: int, size: int) -> Smoothing:

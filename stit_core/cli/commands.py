@@ -21,7 +21,7 @@ from typing import Any
 from tqdm import tqdm
 
 from stit_core.config import PRESETS, EditConfig, RunConfig, preset
-from stit_core.errors import Cancelled, ConfigError, FaceError, StitError
+from stit_core.errors import Cancelled, ConfigError, StitError
 from stit_core.estimates import estimate, time_steps
 from stit_core.memory import keep_freed_memory
 from stit_core.packs.loading import DEFAULT_PACK, fetch_pack, find_pack, licences, list_packs, load_models
@@ -43,7 +43,7 @@ _HIDDEN_STAGES = ("composite",)  # goes along with "video", frame by frame
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Carry out one parsed command; returns the exit code, having told every error in words."""
+    """Carry out one parsed command; returns the exit code; every error is printed in words."""
     _tell_warnings()
     bars = Bars()
     try:
@@ -146,13 +146,12 @@ def _write_log() -> Path:
     return Path("standard error")
 
 
-# --- Options to settings ------------------------------------------------------------------------------------------
-
-
 def parse_edits(texts: list[str], ranged: bool) -> tuple[list[tuple[str, float]], str | None]:
     """["smile=2", "age"] -> pairs (name, factor), and the name whose factor a range varies.
 
-    Raises: ConfigError for a factor that is no number, missing without a range, or a direction named twice.
+    Raises
+    ------
+    ConfigError: a factor that is no number, missing without a range, or a direction named twice.
     """
     pairs: list[tuple[str, float]] = []
     open_names: list[str] = []
@@ -182,7 +181,7 @@ def _number(text: str, what: str) -> float:
 
 
 def parse_settings(texts: list[str], config: RunConfig) -> RunConfig:
-    """Apply ["tuning.passes=60", ...] to `config`. Raises: ConfigError naming the setting."""
+    """Apply ["tuning.passes=60", ...] to `config`. Raises ConfigError naming the setting."""
     changes: dict[str, dict[str, Any]] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -228,9 +227,6 @@ def _pipeline(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> P
     return Pipeline(load_models(pack, runtime.device), Store(), config, runtime)
 
 
-# --- Commands -----------------------------------------------------------------------------------------------------
-
-
 def _edit(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
     pairs, varied = parse_edits(options.direction, options.range is not None)
     factors: list[float] = []
@@ -252,11 +248,11 @@ def _edit(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
         _warn([text for text in report.warnings if text not in warnings])
         _tell(options, report.as_json(), [_report_text(report)])
         return
-    told = range_warnings(pipeline, varied, factors)
-    _warn(told)
+    warnings = range_warnings(pipeline, varied, factors)
+    _warn(warnings)
     made = run_range(pipeline, options.clip, output, varied, factors)
     bars.close()
-    _warn([text for text in made.warnings if text not in told])
+    _warn([text for text in made.warnings if text not in warnings])
     grid = [] if made.grid is None else [f"{made.grid}: the source and all factors side by side"]
     _tell(options, made.as_json(), [*map(_report_text, made.reports), *grid])
 
@@ -299,17 +295,15 @@ def _check(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None
         f"  rate      {float(clip.frame_rate):.6g} frames a second, sound {clip.audio or 'none'}",
     ]
     found = pipeline.landmarks(clip)
-    if not found.frame_indices:
-        raise FaceError(f"No face was found in {options.clip.name}.", "Choose a clip with one large, frontal face.")
-    told_of_clip = clip_warnings(pipeline, clip)
-    record["warnings"] = list(told_of_clip)
-    _warn(told_of_clip)
+    warnings = clip_warnings(pipeline, clip)
+    record["warnings"] = list(warnings)
+    _warn(warnings)
     counts = Counter(int(count) for count in found.faces)
     bridged = sum(not seen for seen in found.detected)
     record["faces_per_frame"] = {str(count): frames for count, frames in sorted(counts.items())}
     record |= {"face_frames": len(found.frame_indices), "bridged": bridged, "gaps": [list(gap) for gap in found.gaps]}
-    told = ", ".join(f"{count} in {frames} frames" for count, frames in sorted(counts.items()))
-    lines += [f"  faces     {told}; followed through {len(found.frame_indices)}, {bridged} of them bridged"]
+    text = ", ".join(f"{count} in {frames} frames" for count, frames in sorted(counts.items()))
+    lines += [f"  faces     {text}; followed through {len(found.frame_indices)}, {bridged} of them bridged"]
     lines += [f"  gap       frames {first} to {last} will stay untouched" for first, last in found.gaps]
     times = time_steps(pipeline.models, pipeline.runtime)
     schedules = {name: preset(name, pipeline.pack.schedules) for name in PRESETS}

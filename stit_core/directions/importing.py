@@ -31,7 +31,7 @@ from stit_core.packs.manifest import Pack
 STIT_PACK = "ffhq-1024"
 STIT_SOURCE = "as published by STIT (Tzaban et al. 2022), CC BY-NC 4.0"
 FILE_SOURCE = "imported from a file"
-# What each of STIT's directions changes. Which sign does what is the file's, and is not told here.
+# What each of STIT's directions changes. Which sign does what is the file's, and is not said here.
 STIT_TEXTS: Mapping[str, tuple[str, str]] = {
     "age": ("Age", "How old the person looks."),
     "eye_distance": ("Eye distance", "How far the eyes are from each other."),
@@ -83,8 +83,8 @@ def import_directions(source: Path, pack: Pack, root: Path | None = None, force:
         except DirectionError as error:
             skipped[shown(path.name)] = error.message
     if not vectors:
-        told = "; ".join(list(skipped.values())[:3])
-        message = f"Nothing in {shown(source.name)} can be imported into '{pack.name}'. {told}"
+        reasons = "; ".join(list(skipped.values())[:3])
+        message = f"Nothing in {shown(source.name)} can be imported into '{pack.name}'. {reasons}"
         raise DirectionError(message, f"Give .npy files of the shape ({pack.num_ws}, {W_DIM}), or another --pack.")
     stored = [_store(name, vectors, pack, root) for name in vectors]
     return Imported(tuple(stored), skipped)
@@ -102,7 +102,7 @@ def _files(source: Path) -> list[Path]:
 
 
 def _read(path: Path, pack: Pack, root: Path, force: bool) -> np.ndarray:
-    """The vector (L, 512) float32 of a file. Raises: DirectionError with the reason why it cannot be imported."""
+    """The vector (L, 512) float32 of a file. Raises DirectionError with the reason why it cannot be imported."""
     if not is_direction_name(path.stem):
         raise DirectionError(f"{shown(path.name)!r} cannot name a direction.", "Rename the file.")
     vector = read_vector(path, pack)

@@ -123,9 +123,6 @@ def person_of(name: str) -> str:
     return stem.rpartition("_")[0] or stem
 
 
-# --- Decoding -----------------------------------------------------------------------------------------------------
-
-
 def decode(data: bytes) -> np.ndarray:
     """The picture (H, W, 3) uint8 RGB in a file's bytes, upright as its EXIF says; of several the first.
 
@@ -165,9 +162,6 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(ground, image)
     return image.convert("RGB")
-
-
-# --- Listing ------------------------------------------------------------------------------------------------------
 
 
 def _judge(place: PurePosixPath) -> str | None:

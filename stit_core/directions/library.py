@@ -118,7 +118,9 @@ def list_directions(pack: Pack, roots: Sequence[Path] | None = None) -> list[Car
 def load_direction(pack: Pack, name: str, roots: Sequence[Path] | None = None) -> Direction:
     """The direction `name` of a pack, from the first of the `roots` (by default `direction_roots`) that has it.
 
-    Raises: DirectionError when it is unknown (close matches are listed), malformed, or made for another pack.
+    Raises
+    ------
+    DirectionError: it is unknown (close matches are listed), malformed, or made for another pack.
     """
     if is_direction_name(name):
         for root in direction_roots() if roots is None else roots:
@@ -176,7 +178,7 @@ def is_direction_name(name: str) -> bool:
 
 
 def check_name(name: str) -> None:
-    """Raises: DirectionError where `name` cannot name a direction."""
+    """Raises DirectionError where `name` cannot name a direction."""
     if not is_direction_name(name):
         message = f"{name!r} cannot name a direction."
         raise DirectionError(message, "Use up to 80 letters, digits, '_' and '-', beginning with a letter or digit.")
@@ -197,7 +199,9 @@ def hidden_by(pack: Pack, name: str, root: Path) -> list[str]:
 def delete_direction(pack: Pack, name: str) -> None:
     """Delete a direction of the user's own, with its card and preview.
 
-    Raises: DirectionError for one that came with the program or does not exist.
+    Raises
+    ------
+    DirectionError: one that came with the program or does not exist.
     """
     if not is_own(pack, name):
         card = load_direction(pack, name).card  # says what names there are
@@ -224,7 +228,12 @@ def save_direction(
     """Store a direction (L, 512) of a pack below `root` (the user's own folder by default).
 
     Pack, generator and norm of the card are filled in; `preview` is the JPEG and `relief` the map that lie beside it,
-    if any. Raises: DirectionError for a bad name, part or vector, StoreError when the folder cannot be written.
+    if any.
+
+    Raises
+    ------
+    DirectionError: a bad name, part or vector.
+    StoreError: the folder cannot be written.
     """
     check_name(card.name)
     unknown = unknown_parts(card.parts)
@@ -279,7 +288,7 @@ def _owners(name: str) -> set[str]:
 
 
 def read_vector(path: Path, pack: Pack) -> np.ndarray:
-    """The vector (L, 512) float32 in a .npy file, never unpickled. Raises: DirectionError for any other content."""
+    """The vector (L, 512) float32 in a .npy file, never unpickled. Raises DirectionError for any other content."""
     hint = "Restore or delete the file."
     try:
         if path.stat().st_size > LARGEST_FILE:
@@ -333,7 +342,7 @@ def _read_card(path: Path, name: str) -> Card:
 
 
 def _read_parts(names: list[Any]) -> tuple[str, ...]:
-    """The parts that a card names, in the order of PARTS. Raises: ValueError for anything else."""
+    """The parts that a card names, in the order of PARTS. Raises ValueError for anything else."""
     if not all(isinstance(name, str) for name in names):
         raise ValueError("a field has the wrong type")
     unknown = unknown_parts(names)

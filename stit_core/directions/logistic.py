@@ -222,7 +222,10 @@ def fit_direction(
 
     C is searched anew inside each outer fold, so that no held-out figure has seen its own pictures; `tell` is called
     after each of them.
-    Raises: ValueError when fewer than two people a class leave nothing to hold out.
+
+    Raises
+    ------
+    ValueError: fewer than two people a class leave nothing to hold out.
     """
     with threadpool_limits(1):  # many small fits: waiting for other threads takes longer than the work that they do
         return _fit(design, labels, people, folds, seed, tell)

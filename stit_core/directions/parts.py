@@ -83,7 +83,7 @@ def measure_changes(pairs: Iterable[CropPair | None], total: int, models: Models
     ----------
     pairs: crops (S, S, 3) uint8 of any size; None is passed over. total: how many.
     models: the parser is used.
-    runtime: told once a pair.
+    runtime: progress and stop, one step a pair.
 
     Returns
     -------

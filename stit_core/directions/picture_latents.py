@@ -18,11 +18,11 @@ from PIL import Image
 from stit_core.config import DirectionTrainingConfig
 from stit_core.directions.labelled_pictures import PictureEntry, PictureSet, UnusablePicture, decode
 from stit_core.errors import FaceError
+from stit_core.faces.search import PictureLandmarks
 from stit_core.geometry import quad_axes, smooth_quads, warp_quad_to_square
 from stit_core.images import to_model
 from stit_core.packs.loading import Models
 from stit_core.runtime import Runtime
-from stit_core.stages.landmarks import PictureLandmarks
 from stit_core.store.disk import disk_errors
 from stit_core.store.paths import cache_folder
 
@@ -97,7 +97,7 @@ class LatentCache:
         return (w_plus, probe) if w_plus.shape == (self.num_ws, W_DIM) and probe.shape == (14,) else None
 
     def write(self, digest: str, **values: np.ndarray) -> None:
-        """Store an entry, under a temporary name first. Raises: StoreError."""
+        """Store an entry, under a temporary name first. Raises StoreError."""
         path = self.file(digest)
         with disk_errors("The cache of latents"):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ def encode_pictures(
     Parameters
     ----------
     pictures: of all classes.
-    runtime: told once per picture.
+    runtime: progress and stop, one step a picture.
     scratch: folder for the memory map of latents, a row a usable picture: memory does not grow with their number.
     cache: folder in which the latents are kept; None: the user's cache folder.
 
@@ -149,7 +149,7 @@ def encode_pictures(
 
 
 def _make_rows(path: Path, count: int, width: int) -> np.ndarray:
-    """A memory map (count, width) float32. Raises: StoreError where the disk has no room for it."""
+    """A memory map (count, width) float32. Raises StoreError where the disk has no room for it."""
     with disk_errors("The scratch file of latents"):
         rows = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(count, width))
         if hasattr(os, "posix_fallocate"):  # without room, writing to the map would end the program
@@ -220,7 +220,7 @@ class _Encoder:
         filled = crops + [crops[-1]] * (self.size - len(crops))
         images = to_model(np.stack(filled)).to(self.runtime.device)
         with torch.inference_mode():
-            return self.models.encoder.encode(images).float().cpu().numpy()[: len(crops)]  # type: ignore[no-any-return]
+            return self.models.encoder.encode(images).float().cpu().numpy()[: len(crops)]
 
 
 def make_crop(size: int, aligned: bool) -> Crop:

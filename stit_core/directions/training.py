@@ -63,7 +63,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two classes, the name of their direction, and the samples that are theirs."""
+    """Two classes, `first` to `second`, and the name of their direction."""
 
     name: str
     first: str
@@ -97,7 +97,7 @@ def train_directions(
     pictures: of two classes or more, in order.
     name: of the direction; with more than two classes NAME_first_second for each pair, first_second where it is "-".
     models: encoder, generator and parser are used.
-    runtime: told of every picture and every fit.
+    runtime: progress and stop, one step a picture and a fit.
     root: below it, in the pack's folder, the directions are stored; None: the user's own folder.
     texts: for the cards.
     force: replace directions of these names in `root`.
@@ -147,7 +147,7 @@ def train_directions(
 
 
 def name_pairs(classes: Sequence[str], name: str) -> list[_Pair]:
-    """Each pair of classes, earlier to later, with its direction's name. Raises: DirectionError for a bad name."""
+    """Each pair of classes, earlier to later, with its direction's name. Raises DirectionError for a bad name."""
     plain = _plain_labels(classes)
     pairs = []
     for first, second in itertools.combinations(classes, 2):
@@ -169,7 +169,7 @@ def _plain_labels(classes: Sequence[str]) -> dict[str, str]:
 
 
 def check_names(pack: Pack, names: Sequence[str], root: Path, force: bool) -> None:
-    """Raises: DirectionError where a direction of one of the names lies in `root` already and `force` is not set."""
+    """Raises DirectionError where a direction of one of the names lies in `root` already and `force` is not set."""
     for name in names:
         if not force and direction_file(pack, name, root).exists():
             message = f"There is a direction '{name}' of '{pack.name}' already."
@@ -177,7 +177,7 @@ def check_names(pack: Pack, names: Sequence[str], root: Path, force: bool) -> No
 
 
 def load_held(pack: Pack, hold: Sequence[str], names: Sequence[str], roots: Sequence[Path]) -> dict[str, Direction]:
-    """The directions to hold. Raises: DirectionError for an unknown one, or one that is to be trained."""
+    """The directions to hold. Raises DirectionError for an unknown one, or one that is to be trained."""
     for name in hold:
         if name in names:
             raise DirectionError(f"'{name}' cannot be held while it is trained.", f"Leave '{name}' out of --hold.")
@@ -185,7 +185,7 @@ def load_held(pack: Pack, hold: Sequence[str], names: Sequence[str], roots: Sequ
 
 
 def check_counts(encoded: Encoded, classes: Sequence[str]) -> None:
-    """Raises: DirectionError for a class of fewer than FEW usable pictures."""
+    """Raises DirectionError for a class of fewer than FEW usable pictures."""
     for label in classes:
         count = sum(sample.entry.label == label for sample in encoded.usable)
         if count < FEW:

@@ -7,7 +7,6 @@ import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import dlib
@@ -20,18 +19,10 @@ from stit_core.errors import StitError
 from stit_core.faces.correspondence import head_weight
 from stit_core.images import to_model, to_picture
 from stit_core.models.dlib_identity import FACE_BOX
-from stit_core.models.generator import Generator
+from stit_core.models.interfaces import FaceGenerator, Parser, Reader
 from stit_core.runtime import Runtime
 
 _PREDICTOR = "shape_predictor_68_face_landmarks.dat"
-
-
-class Parser(Protocol):
-    """A face parser with BiSeNet's 19 classes."""
-
-    def parse(self, images: Tensor) -> Tensor:
-        """Images (B, 3, S, S) in [-1, 1] -> logits (B, 19, h, w)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -54,7 +45,7 @@ class Reading:
 def read_faces(crops: np.ndarray, parser: Parser, runtime: Runtime, places: bool = False) -> list[Reading]:
     """Parse pictures (B, S, S, 3) uint8; with `places`, also read those from a parser that knows them."""
     images = to_model(crops).to(runtime.device)  # in float32: regions do not depend on the run's precision
-    if not places or not hasattr(parser, "read"):
+    if not places or not isinstance(parser, Reader):
         return [Reading(labels) for labels in _labels(parser.parse(images), crops.shape[1])]
     logits, maps = parser.read(images)
     found = []
@@ -71,7 +62,7 @@ def _labels(logits: Tensor, size: int) -> np.ndarray:
     return logits.argmax(dim=1).to(torch.uint8).cpu().numpy()
 
 
-def draw_faces(generator: Generator, w_plus: torch.Tensor, runtime: Runtime) -> np.ndarray:
+def draw_faces(generator: FaceGenerator, w_plus: torch.Tensor, runtime: Runtime) -> np.ndarray:
     """Pictures (B, S, S, 3) uint8 of latents (B, L, 512)."""
     with torch.inference_mode(), runtime.autocast():
         images = generator.synthesis(w_plus.to(runtime.device))

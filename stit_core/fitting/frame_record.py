@@ -1,4 +1,4 @@
-"""The frames that a stage has finished, one line each, so that a stopped run goes on where it was."""
+"""The frames that a stage has finished, one line each, so that a stopped run is resumed where it was."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FrameRecord:
     """
 
     def __init__(self, folder: Path, alignment: Alignment, fingerprint: str) -> None:
-        """Take up what an earlier run of the same work, by its fingerprint, finished in `folder`."""
+        """Resume what an earlier run of the same work, by its fingerprint, finished in `folder`."""
         self.alignment = alignment
         self.crops = FrameFolder(folder / PICTURES, alignment.frame_indices)
         self.crops.path.mkdir(exist_ok=True)
@@ -51,7 +51,7 @@ class FrameRecord:
 
 
 def read_finished(folder: Path, alignment: Alignment) -> Stitched | None:
-    """The frames that a run which is at work in `folder`, or was stopped there, has finished; None for none.
+    """The frames that a run which is running in `folder`, or was stopped there, has finished; None for none.
 
     They are the first ones of the alignment; a later frame whose predecessors are missing is left out.
     """

@@ -142,7 +142,7 @@ def load_adam_state(optimiser: torch.optim.Adam, tensors: Mapping[str, Tensor]) 
 
 
 def save_checkpoint(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
-    """Write tensors and JSON facts as one safetensors file, whole or not at all. Raises: OSError as the disk does."""
+    """Write tensors and JSON facts as one safetensors file, whole or not at all. Raises OSError as the disk does."""
     plain = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
     part = file.with_suffix(".part")
     try:

@@ -6,7 +6,7 @@ import numpy as np
 
 from stit_core.artefacts import Tuned, position_of
 from stit_core.faces.reading import draw_faces
-from stit_core.models.generator import Generator
+from stit_core.models.interfaces import FaceGenerator
 from stit_core.runtime import Runtime
 
 PIVOT_MEMORY = 16 * 2**20  # bytes of drawn pivots that are kept
@@ -22,7 +22,7 @@ class DrawnPivots:
     runtime: device and precision.
     """
 
-    def __init__(self, tuned: Tuned, generator: Generator, runtime: Runtime) -> None:
+    def __init__(self, tuned: Tuned, generator: FaceGenerator, runtime: Runtime) -> None:
         self.tuned, self.generator, self.runtime = tuned, generator, runtime
         self._kept: dict[int, np.ndarray] = {}
 

@@ -56,7 +56,9 @@ class Grid:
 def plan_grid(cells: int, width: int, height: int) -> Grid:
     """The layout of `cells` pictures of width x height whose sides come nearest to 16 : 9, shrunk to fit 1920 pixels.
 
-    Raises: ConfigError when a picture would be under 64 pixels wide.
+    Raises
+    ------
+    ConfigError: a picture would be under 64 pixels wide.
     """
     plans = []
     for rows in range(1, cells + 1):
@@ -99,7 +101,9 @@ def draw_labels(grid: Grid, labels: Sequence[Label]) -> np.ndarray:
     -------
     (H, W, 3) uint8.
 
-    Raises: ValueError for another number of labels than cells.
+    Raises
+    ------
+    ValueError: another number of labels than cells.
     """
     width, height = grid.size
     ground = np.empty((height, width, 3), np.uint8)
@@ -146,7 +150,9 @@ def fill(ground: np.ndarray, grid: Grid, pictures: Iterable[np.ndarray]) -> np.n
     -------
     (H, W, 3) uint8.
 
-    Raises: ValueError for another number of pictures than cells.
+    Raises
+    ------
+    ValueError: another number of pictures than cells.
     """
     frame = ground.copy()
     for cell, picture in zip(range(grid.cells), pictures, strict=True):

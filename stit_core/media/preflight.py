@@ -1,4 +1,4 @@
-"""What a clip holds, looked up in seconds before any heavy work: size, sound, faces along the time, scene cuts.
+"""What a clip holds, looked up in seconds before any job: size, sound, faces along the time, scene cuts.
 
 One pass of the decoder gives a few small pictures a second; in each the face is looked for as the landmark stage would.
 Source: ours.
@@ -19,10 +19,11 @@ import numpy as np
 from PIL import Image
 
 from stit_core.config import LandmarkConfig, VideoConfig
+from stit_core.faces.detectors import Face
+from stit_core.faces.search import FaceSearch
 from stit_core.media import ffmpeg
 from stit_core.media.probing import DECODER_SLACK, Probe, nothing_decoded, probe
 from stit_core.runtime import Runtime
-from stit_core.stages.landmarks import Face, FaceSearch
 
 State = Literal["face", "none", "several", "small", "cut"]
 STAGE = "preflight"
@@ -64,7 +65,7 @@ class Preflight:
     ----------
     width, height: pixels in display orientation.
     frame_rate: nominal, a second; frames: estimate for the whole file, or None.
-    seconds: of the whole file, as far as it could be told.
+    seconds: of the whole file, as far as it is known.
     sound: codec of the sound, or None; megabytes: of the file.
     damaged: the decoder gave up before the end.
     turn: quarters to the left after which the faces were found, 0 for a clip that stands upright.
@@ -188,7 +189,7 @@ def look_into(path: Path, config: VideoConfig, landmarks: LandmarkConfig, runtim
     path: a file of unknown origin.
     config: limits of megabytes and pixels, checked before anything is decoded; a long clip is no error here.
     landmarks: which face is too small.
-    runtime: told of each sample as ("preflight", done, total); its cancel stops the decoder within a moment.
+    runtime: one step ("preflight", done, total) a sample; its cancel stops the decoder within a moment.
 
     Raises
     ------
@@ -240,9 +241,6 @@ def still(path: Path, info: Probe, seconds: float, config: VideoConfig, height: 
         if pictures.late:
             raise ffmpeg.too_slow(path.name, TIMEOUT)
     raise nothing_decoded(path)
-
-
-# --- Decoding -----------------------------------------------------------------------------------------------------
 
 
 def _rate(seconds: float | None) -> Fraction:
@@ -301,9 +299,6 @@ def _still_arguments(
         "pipe:1",
     ]
     return [*_guards(config), "-ss", f"{seconds:.6f}", *ffmpeg.source_arguments(path), *output]
-
-
-# --- Judging ------------------------------------------------------------------------------------------------------
 
 
 class _Samples:
@@ -403,7 +398,7 @@ def _moved(before: list[tuple[int, Face]], after: list[tuple[int, Face]]) -> boo
 
 def _enlarged(face: Face, zoom: float) -> Face:
     left, top, right, bottom = (value * zoom for value in face.box)
-    return Face((left, top, right, bottom), face.score)
+    return face.at((left, top, right, bottom))
 
 
 def _side(box: Box) -> float:

@@ -1,4 +1,4 @@
-"""What a chosen part of a clip holds, told from the clip's pre-flight. Source: ours."""
+"""What a chosen part of a clip holds, by the clip's pre-flight. Source: ours."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def _warnings(
     yield from found.notes
     yield from tell_turn(found.turn)
     if cuts:
-        told = ", ".join(f"{cut:.1f} s" for cut in cuts[:5]) + (" ..." if len(cuts) > 5 else "")
-        yield f"The scene changes at {told}. The face is followed best within one scene."
+        times = ", ".join(f"{cut:.1f} s" for cut in cuts[:5]) + (" ..." if len(cuts) > 5 else "")
+        yield f"The scene changes at {times}. The face is followed best within one scene."
     if found.damaged:
         yield "The file is damaged; only what can be decoded is used."
     if found.late and found.times[-1] + found.spacing < part[1]:

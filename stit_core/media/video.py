@@ -72,7 +72,7 @@ def open_clip(path: Path, config: VideoConfig, runtime: Runtime, folder: Path) -
     ----------
     path: a file of unknown origin.
     config: trim and limits.
-    runtime: told of each frame as ("frames", done, total estimate); its cancel stops the decoder.
+    runtime: one step ("frames", done, total estimate) a frame; its cancel stops the decoder.
     folder: made here; a folder of frames that stands there is replaced.
 
     Raises
@@ -171,7 +171,7 @@ def write_video(
     clip: its source is read again for sound and colour tags.
     path: .mp4, .mov or .mkv; replaced at once when the file is complete.
     config: the same trim as the clip's; crf, speed, timeout (seconds, for one picture and for the joining).
-    runtime: told of each frame as ("video", done, total).
+    runtime: one step ("video", done, total) a frame.
     metadata: title, comment and other names that the container knows.
 
     Raises

@@ -39,11 +39,11 @@ class AttributeNet(nn.Module):
         self.predict = nn.Linear(HIDDEN, num_attributes)
 
     def dims(self) -> dict[str, int]:
-        """Return the constructor's arguments."""
+        """The constructor's arguments."""
         return {"num_attributes": self.num_attributes}
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Return five feature maps of pictures (B, 3, H, W) in [-1, 1], at 1/2 to 1/32 of their own size.
+        """Five feature maps of pictures (B, 3, H, W) in [-1, 1], at 1/2 to 1/32 of their own size.
 
         The picture is not resized; its sides should be multiples of 32.
         """
@@ -80,16 +80,16 @@ class FeaturePerceptual(nn.Module):
         self.net = net
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Return the unit-normalised feature maps of pictures (B, 3, H, W) in [-1, 1]."""
+        """The unit-normalised feature maps of pictures (B, 3, H, W) in [-1, 1]."""
         return [unit_channels(x) for x in self.net.features(images)]
 
     def distance(self, features_a: Sequence[Tensor], features_b: Sequence[Tensor]) -> Tensor:
-        """Return the distance (B,) between two results of `features`: squared differences, spatial means, summed."""
+        """The distance (B,) between two results of `features`: squared differences, spatial means, summed."""
         total = torch.zeros((), device=features_a[0].device)
         for a, b in zip(features_a, features_b, strict=True):
             total = total + (a - b).float().square().sum(dim=1).mean(dim=(1, 2))
         return total
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the distance (B,) between pictures (B, 3, H, W) in [-1, 1]."""
+        """The distance (B,) between pictures (B, 3, H, W) in [-1, 1]."""
         return self.distance(self.features(a), self.features(b))

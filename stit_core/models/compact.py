@@ -23,7 +23,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class ConvUnit(nn.Module):
-    """Convolution, batch normalisation and, unless told otherwise, ReLU."""
+    """Convolution, batch normalisation and, unless switched off, ReLU."""
 
     def __init__(
         self, in_channels: int, out_channels: int, stride: int = 1, kernel: int = 3, relu: bool = True
@@ -59,12 +59,12 @@ class Residual(nn.Module):
 
 
 def stage(in_channels: int, out_channels: int, residuals: int) -> nn.Sequential:
-    """Return a halving convolution unit followed by residual units."""
+    """A halving convolution unit followed by residual units."""
     return nn.Sequential(ConvUnit(in_channels, out_channels, 2), *(Residual(out_channels) for _ in range(residuals)))
 
 
 def folded(network: Network) -> Network:
-    """Return a copy in evaluation mode whose batch normalisations are folded into the convolutions before them.
+    """A copy in evaluation mode whose batch normalisations are folded into the convolutions before them.
 
     The copy gives the same results with fewer passes over memory; save and train the original.
     """
@@ -78,7 +78,13 @@ def folded(network: Network) -> Network:
 class CompactEncoder(nn.Module):
     """Pictures to w_plus: one base w for all layers plus a low-rank delta for each (0.9 GMAC, 3.8 M parameters).
 
-    Arguments: num_ws and w_dim of the generator. Buffers: w_avg (w_dim,), the mean that the base is added to.
+    Parameters
+    ----------
+    num_ws, w_dim: of the generator.
+
+    Attributes
+    ----------
+    w_avg: (w_dim,), a buffer: the mean that the base is added to.
     """
 
     w_avg: Tensor
@@ -99,7 +105,7 @@ class CompactEncoder(nn.Module):
         self.register_buffer("w_avg", torch.zeros(w_dim))
 
     def dims(self) -> dict[str, int]:
-        """Return the constructor's arguments."""
+        """The constructor's arguments."""
         return {"num_ws": self.num_ws, "w_dim": self.w_dim}
 
     def forward(self, images: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ NOISE_MODES = ("const", "none", "random")
 
 
 def channel_plan(resolution: int, channel_base: int = 32768, channel_max: int = 512) -> dict[int, int]:
-    """Return resolution -> channels by StyleGAN2's rule min(channel_base / resolution, channel_max)."""
+    """Resolution -> channels by StyleGAN2's rule min(channel_base / resolution, channel_max)."""
     return {size: min(channel_base // size, channel_max) for size in block_resolutions(resolution)}
 
 
@@ -52,11 +52,11 @@ class SynthesisBlock(nn.Module):
         self.torgb = ToRGB(out_channels, w_dim)
 
     def affines(self) -> list[EqualLinear]:
-        """Return the block's affine layers in the order in which their styles are used."""
+        """The block's affine layers in the order in which their styles are used."""
         return [*(conv.affine for conv in self.convs()), self.torgb.affine]
 
     def convs(self) -> list[StyledConv]:
-        """Return the block's styled convolutions in order."""
+        """The block's styled convolutions in order."""
         return [self.conv1] if self.conv0 is None else [self.conv0, self.conv1]
 
     def forward(
@@ -99,11 +99,23 @@ class MappingNetwork(nn.Module):
 class Generator(nn.Module):
     """StyleGAN2 generator.
 
-    Arguments: resolution of the picture, a power of two; z_dim, w_dim; mapping_layers; channels, a plan
-    resolution -> channels, or None for the rule min(channel_base / resolution, channel_max).
-    Attributes: resolution, z_dim, w_dim, mapping_layers, channels, num_ws (styles a picture takes).
-    Speed: convert it with `.to(memory_format=torch.channels_last)`; bf16 autocast works on CPU and GPU.
-    Raises: ValueError for a resolution that is no power of two or a plan that does not fit it.
+    Fast when converted with `.to(memory_format=torch.channels_last)`; bf16 autocast works on CPU and GPU.
+
+    Parameters
+    ----------
+    resolution: of the picture in pixels, a power of two.
+    z_dim, w_dim: lengths of the latents.
+    mapping_layers: of the mapping network.
+    channels: a plan resolution -> channels, or None for the rule min(channel_base / resolution, channel_max).
+
+    Attributes
+    ----------
+    resolution, z_dim, w_dim, mapping_layers, channels: as given.
+    num_ws: styles that a picture takes.
+
+    Raises
+    ------
+    ValueError: a resolution that is no power of two or a plan that does not fit it.
     """
 
     def __init__(
@@ -135,7 +147,7 @@ class Generator(nn.Module):
         return self.mapping_network.w_avg
 
     def dims(self) -> dict[str, object]:
-        """Return the constructor's arguments, JSON-friendly but for the integer keys of `channels`."""
+        """The constructor's arguments, JSON-friendly but for the integer keys of `channels`."""
         return {
             "resolution": self.resolution,
             "z_dim": self.z_dim,
@@ -145,7 +157,7 @@ class Generator(nn.Module):
         }
 
     def synthesis_parameters(self) -> Iterator[nn.Parameter]:
-        """Yield what tuning optimises: everything but the mapping network (noise planes are buffers)."""
+        """What tuning optimises: everything but the mapping network (noise planes are buffers)."""
         return self.blocks.parameters()
 
     def mapping(self, z: Tensor, truncation_psi: float = 1.0) -> Tensor:
@@ -156,7 +168,7 @@ class Generator(nn.Module):
         return w[:, None].expand(-1, self.num_ws, -1)
 
     def styles(self, w_plus: Tensor) -> list[Tensor]:
-        """Return every affine output (B, C) of w_plus (B, num_ws, w_dim) in layer order, toRGB layers included.
+        """Every affine output (B, C) of w_plus (B, num_ws, w_dim) in layer order, toRGB layers included.
 
         The order is b4.conv1, b4.torgb, then conv0, conv1, torgb of each block; a block's torgb shares its row of
         w_plus with the next block's conv0. Raises ValueError for another shape.
@@ -179,7 +191,10 @@ class Generator(nn.Module):
         """Make pictures (B, 3, R, R) from styles in the order of `styles`.
 
         noise: "const" adds the stored noise planes, "none" adds nothing, "random" draws new ones.
-        Raises: ValueError for an unknown noise mode or another number of styles.
+
+        Raises
+        ------
+        ValueError: an unknown noise mode or another number of styles.
         """
         return self.run_blocks(styles, noise).image
 
@@ -196,7 +211,10 @@ class Generator(nn.Module):
         `run_blocks(styles, state=run_blocks(styles, until=32)).image` equals `synthesis_from_styles(styles)`.
         `styles` is always the full list. `noise` may be planes of one's own in the form of `noise_planes`, for
         optimising them (Abdal et al., "Image2StyleGAN++", 2020).
-        Raises: ValueError as synthesis_from_styles, or when nothing is left to run.
+
+        Raises
+        ------
+        ValueError: as synthesis_from_styles, or when nothing is left to run.
         """
         count = 2 * len(self.blocks) - 1
         if isinstance(noise, str) and noise not in NOISE_MODES:
@@ -220,7 +238,7 @@ class Generator(nn.Module):
 
     @torch.no_grad()
     def noise_planes(self) -> list[Tensor]:
-        """Return what noise "const" adds, a plane (1, 1, r, r) for each styled convolution in order."""
+        """What noise "const" adds, a plane (1, 1, r, r) for each styled convolution in order."""
         convs = [conv for block in self._blocks() for conv in block.convs()]
         return [(conv.noise_const * conv.noise_strength)[None, None].clone() for conv in convs]
 

@@ -58,12 +58,12 @@ class ResidualUnit(nn.Module):
 
 
 def stem() -> nn.Sequential:
-    """Return the layers before the body: 3 -> 64 channels at full resolution."""
+    """The layers before the body: 3 -> 64 channels at full resolution."""
     return nn.Sequential(nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64))
 
 
 def body() -> nn.Sequential:
-    """Return the 24 residual units; units 3, 7 and 21 start the groups of 128, 256 and 512 channels."""
+    """The 24 residual units; units 3, 7 and 21 start the groups of 128, 256 and 512 channels."""
     units: list[nn.Module] = []
     for in_channels, out_channels, count in GROUPS:
         units.append(ResidualUnit(in_channels, out_channels, 2))

@@ -25,7 +25,7 @@ DEMODULATION_EPSILON = 1e-8
 
 
 def fir_kernel() -> Tensor:
-    """Return the 4 x 4 outer product of [1, 3, 3, 1] with sum 4; every value is exact in bf16."""
+    """The 4 x 4 outer product of [1, 3, 3, 1] with sum 4; every value is exact in bf16."""
     taps = torch.tensor(FIR_TAPS)
     return torch.outer(taps, taps) * (UPSAMPLING_GAIN / sum(FIR_TAPS) ** 2)
 
@@ -33,7 +33,14 @@ def fir_kernel() -> Tensor:
 def blur_after_upsampling(x: Tensor, kernel: Tensor) -> Tensor:
     """Filter the output of a stride-2 transposed 3 x 3 convolution.
 
-    Arguments: x (B, C, 2H + 1, 2W + 1), kernel (4, 4). Returns (B, C, 2H, 2W).
+    Parameters
+    ----------
+    x: (B, C, 2H + 1, 2W + 1).
+    kernel: (4, 4).
+
+    Returns
+    -------
+    (B, C, 2H, 2W).
     """
     channels = x.shape[1]
     depthwise = kernel.to(x.dtype).expand(channels, 1, 4, 4).contiguous(memory_format=torch.channels_last)
@@ -51,9 +58,16 @@ def upsample_2x(x: Tensor) -> Tensor:
 
 
 def demodulation_coefficients(weight: Tensor, style: Tensor) -> Tensor:
-    """Return 1 / |weight * style| per sample and output channel.
+    """1 / |weight * style| per sample and output channel.
 
-    Arguments: weight (O, I, k, k), style (B, I). Returns (B, O).
+    Parameters
+    ----------
+    weight: (O, I, k, k).
+    style: (B, I).
+
+    Returns
+    -------
+    (B, O).
     """
     energy = weight.square().sum(dim=(2, 3))  # (O, I)
     return torch.rsqrt(style.square() @ energy.t() + DEMODULATION_EPSILON)
@@ -95,10 +109,16 @@ class _ScaleShiftLeak(torch.autograd.Function):
 def scale_shift_leak(
     x: Tensor, scale: Tensor, bias: Tensor, plane: Tensor | None = None, strength: Tensor | None = None
 ) -> Tensor:
-    """Return leaky_relu(x * scale + bias + plane * strength) with slope 0.2, in the type of x.
+    """leaky_relu(x * scale + bias + plane * strength) with slope 0.2, in the type of x.
 
-    Arguments: x (B, C, H, W); scale (B, C); bias (C,); plane (1 or B, 1, H, W) and strength (), the noise.
     Differentiable once.
+
+    Parameters
+    ----------
+    x: (B, C, H, W).
+    scale: (B, C).
+    bias: (C,).
+    plane, strength: (1 or B, 1, H, W) and (), the noise.
     """
     out: Tensor = _ScaleShiftLeak.apply(x, scale, bias, plane, strength)
     return out
@@ -107,8 +127,13 @@ def scale_shift_leak(
 class EqualLinear(nn.Module):
     """Linear layer with equalised learning rate: the stored weight is scaled at run time.
 
-    Arguments: in_features, out_features; bias_init, the initial effective bias; lr_multiplier, which scales weight
-    and bias alike; activate, leaky ReLU with gain sqrt(2) on the output.
+    Parameters
+    ----------
+    in_features, out_features: of the layer.
+    bias_init: the initial effective bias.
+    lr_multiplier: scales weight and bias alike.
+    activate: whether the output goes through a leaky ReLU with gain sqrt(2).
+
     Source: Karras et al. 2018 (progressive growing), section 4.1.
     """
 
@@ -137,7 +162,11 @@ class EqualLinear(nn.Module):
 class StyledConv(nn.Module):
     """Modulated and demodulated 3 x 3 convolution, optional doubling, noise, bias and leaky ReLU.
 
-    Arguments: in_channels, out_channels, w_dim; resolution of the output in pixels; upsample, whether it doubles.
+    Parameters
+    ----------
+    in_channels, out_channels, w_dim: of the layer.
+    resolution: of the output in pixels.
+    upsample: whether it doubles the size.
     """
 
     kernel: Tensor

@@ -25,7 +25,7 @@ def unit_channels(features: Tensor) -> Tensor:
 
 
 def alexnet_trunk() -> nn.Sequential:
-    """Return AlexNet's convolutional layers, up to the last ReLU."""
+    """AlexNet's convolutional layers, up to the last ReLU."""
     return nn.Sequential(
         nn.Conv2d(3, 64, 11, stride=4, padding=2),
         nn.ReLU(),
@@ -50,7 +50,7 @@ class LinearHead(nn.Module):
         self.model = nn.Sequential(nn.Dropout(), nn.Conv2d(channels, 1, 1, bias=False))
 
     def weights(self) -> Tensor:
-        """Return the channel weights (C,)."""
+        """The channel weights (C,)."""
         convolution = self.model[1]
         assert isinstance(convolution, nn.Conv2d)
         return convolution.weight.flatten()
@@ -70,7 +70,7 @@ class Lpips(nn.Module):
         self.register_buffer("scale", torch.tensor(SCALE)[None, :, None, None], persistent=False)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Return the five unit-normalised feature maps of pictures (B, 3, H, W) in [-1, 1]."""
+        """The five unit-normalised feature maps of pictures (B, 3, H, W) in [-1, 1]."""
         x = (images - self.shift) / self.scale
         found: list[Tensor] = []
         layers = self.trunk["features"]
@@ -82,7 +82,7 @@ class Lpips(nn.Module):
         return found
 
     def distance(self, features_a: Sequence[Tensor], features_b: Sequence[Tensor]) -> Tensor:
-        """Return the distance (B,) between two results of `features`."""
+        """The distance (B,) between two results of `features`."""
         total = torch.zeros((), device=features_a[0].device)
         for head, a, b in zip(self.heads.values(), features_a, features_b, strict=True):
             assert isinstance(head, LinearHead)
@@ -91,5 +91,5 @@ class Lpips(nn.Module):
         return total
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the distance (B,) between pictures (B, 3, H, W) in [-1, 1]."""
+        """The distance (B,) between pictures (B, 3, H, W) in [-1, 1]."""
         return self.distance(self.features(a), self.features(b))

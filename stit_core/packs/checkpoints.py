@@ -45,9 +45,6 @@ READ_ERRORS = (
 )  # fmt: skip
 
 
-# ---- NVIDIA's pickles
-
-
 class _Inert:
     """Stands for an object that is neither needed nor rebuilt; takes whatever the pickle does to it."""
 
@@ -120,7 +117,10 @@ def read_nvidia_pickle(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of G_ema from a StyleGAN2-ADA pickle; nothing from the file is executed.
 
     Returns: parameter and buffer names of the official generator, e.g. "synthesis.b4.const", to float tensors.
-    Raises: CheckpointError when the file cannot be read, is cut off, asks for anything but tensors, or has no G_ema.
+
+    Raises
+    ------
+    CheckpointError: the file cannot be read, is cut off, asks for anything but tensors, or has no G_ema.
     """
     path = Path(path)
     try:
@@ -160,7 +160,7 @@ def _collect(module: object, prefix: str, found: dict[str, Tensor], file: str, d
 
 
 def _module_state(module: object) -> Mapping[str, Any] | None:
-    """Return the state of a persistent object (in its meta argument) or of a plain module, None for others."""
+    """The state of a persistent object (in its meta argument) or of a plain module, None for others."""
     if not isinstance(module, _Inert):
         return None
     meta = module.arguments[0] if module.arguments else None
@@ -168,13 +168,12 @@ def _module_state(module: object) -> Mapping[str, Any] | None:
     return state if isinstance(state, Mapping) else None
 
 
-# ---- PyTorch's files
-
-
 def read_torch(path: str | Path) -> dict[str, Any]:
     """Read a PyTorch checkpoint, tensors and plain values only, on the CPU.
 
-    Raises: CheckpointError when the file cannot be read, is cut off, holds code or is no table.
+    Raises
+    ------
+    CheckpointError: the file cannot be read, is cut off, holds code or is no table.
     """
     path = Path(path)
     try:
@@ -196,7 +195,11 @@ def _asks_for_code(error: BaseException) -> bool:
 def split_e4e(checkpoint: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
     """Split an e4e checkpoint {state_dict, opts, latent_avg} into encoder state, decoder state and latent_avg.
 
-    The states come without their prefixes. Raises: CheckpointError naming what is missing or unknown.
+    The states come without their prefixes.
+
+    Raises
+    ------
+    CheckpointError: names what is missing or unknown.
     """
     missing = [key for key in ("state_dict", "latent_avg") if key not in checkpoint]
     if missing:
@@ -213,16 +216,23 @@ def split_e4e(checkpoint: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[st
     return parts["encoder"], parts["decoder"], latent_avg
 
 
-# ---- States into networks
-
-
 def load_exactly(
     network: Network, state: Mapping[str, Any], what: str, slots: Mapping[str, Slot] | None = None
 ) -> Network:
     """Fill a network from a state that must hold exactly its parameters, in its shapes, finite; set it to evaluation.
 
-    Arguments: slots, for a state in names and shapes that differ from the network's own. fp16 and bf16 become float32.
-    Raises: CheckpointError naming the parameters that are missing, additional, misshapen, not numbers or not finite.
+    Values in fp16 and bf16 become float32.
+
+    Parameters
+    ----------
+    network: is filled in place.
+    state: parameters by name.
+    what: the network's name in errors.
+    slots: for a state in names and shapes that differ from the network's own.
+
+    Raises
+    ------
+    CheckpointError: names the parameters that are missing, additional, misshapen, not numbers or not finite.
     """
     own = network.state_dict()
     if slots is None:
@@ -268,7 +278,7 @@ def _as_given(tensor: Tensor, slot: Slot) -> bool:
 
 
 def _brief(error: BaseException) -> str:
-    """Return the first line of an error; PyTorch's own advice to turn its safety off is left out."""
+    """The first line of an error; PyTorch's own advice to turn its safety off is left out."""
     if "weights_only" in str(error):
         return "its table of parameters is damaged"
     lines = str(error).strip().splitlines()
@@ -278,8 +288,16 @@ def _brief(error: BaseException) -> str:
 def generator_from_state(state: Mapping[str, Any], latent_avg: Tensor | None = None) -> Generator:
     """Build the generator from parameters under NVIDIA's names or rosinality's; the keys tell which.
 
-    Arguments: latent_avg (w_dim,) or (L, w_dim), the mean w, which rosinality's names do not include.
-    Resolution, channels and mapping layers follow from the shapes. Raises: CheckpointError as load_exactly.
+    Resolution, channels and mapping layers follow from the shapes.
+
+    Parameters
+    ----------
+    state: parameters by name.
+    latent_avg: (w_dim,) or (L, w_dim), the mean w, which rosinality's names do not include.
+
+    Raises
+    ------
+    CheckpointError: as load_exactly.
     """
     nvidia = any(str(key).startswith("synthesis.") for key in state)
     layers = _layers(state, r"mapping\.fc(\d+)\.", 0) if nvidia else _layers(state, r"style\.(\d+)\.", 1)
@@ -301,7 +319,7 @@ def _layers(state: Mapping[str, Any], pattern: str, first: int) -> int:
 
 
 def _resolution(state: Mapping[str, Any], nvidia: bool) -> int:
-    """Return the largest resolution whose last convolution or toRGB weight is there."""
+    """The largest resolution whose last convolution or toRGB weight is there."""
     for resolution in reversed(block_resolutions(LARGEST_RESOLUTION)[1:]):
         conv, rgb = (f"{official_layer(f'blocks.b{resolution}.{layer}', nvidia)}" for layer in ("conv1", "torgb"))
         suffix = "weight" if nvidia else "conv.weight"
@@ -311,7 +329,7 @@ def _resolution(state: Mapping[str, Any], nvidia: bool) -> int:
 
 
 def _channel_plan(state: Mapping[str, Any], resolution: int, nvidia: bool) -> tuple[dict[int, int], int]:
-    """Return resolution -> channels and w_dim, as most of the shapes that depend on them have it.
+    """Resolution -> channels and w_dim, as most of the shapes that depend on them have it.
 
     Going by the majority, one misshapen parameter is named alone, not everything that meets it.
     """
@@ -330,7 +348,7 @@ def _channel_plan(state: Mapping[str, Any], resolution: int, nvidia: bool) -> tu
 
 
 def _side(state: Mapping[str, Any], name: str, axis: int) -> int:
-    """Return a tensor's length along an axis, 0 when there is none."""
+    """A tensor's length along an axis, 0 when there is none."""
     tensor = state.get(name)
     return int(tensor.shape[axis]) if isinstance(tensor, Tensor) and tensor.ndim > axis else 0
 
@@ -338,7 +356,14 @@ def _side(state: Mapping[str, Any], name: str, axis: int) -> int:
 def encoder_from_state(state: Mapping[str, Any], latent_avg: Tensor | None = None) -> E4eEncoder:
     """Build the e4e encoder; keys may carry the prefix `encoder.`, and then those of `decoder.` are passed over.
 
-    Arguments: latent_avg (512,) or (L, 512), added to every result; zeros when None. Raises: CheckpointError.
+    Parameters
+    ----------
+    state: parameters by name.
+    latent_avg: (512,) or (L, 512), added to every result; zeros when None.
+
+    Raises
+    ------
+    CheckpointError: as load_exactly.
     """
     prefix = "encoder."
     if any(str(key).startswith(prefix) for key in state):
@@ -354,7 +379,7 @@ def encoder_from_state(state: Mapping[str, Any], latent_avg: Tensor | None = Non
 
 
 def _mean_rows(latent_avg: Tensor, num_ws: int, w_dim: int) -> Tensor:
-    """Return a latent_avg of either shape as (num_ws, w_dim)."""
+    """A latent_avg of either shape as (num_ws, w_dim)."""
     if tuple(latent_avg.shape) not in ((w_dim,), (1, w_dim), (num_ws, w_dim)) or not _finite(latent_avg):
         raise CheckpointError(
             f"latent_avg must be {num_ws} x {w_dim} or {w_dim} finite numbers, found {list(latent_avg.shape)}.",
@@ -364,12 +389,12 @@ def _mean_rows(latent_avg: Tensor, num_ws: int, w_dim: int) -> Tensor:
 
 
 def parser_from_state(state: Mapping[str, Any]) -> BiSeNet:
-    """Build the 19-class face parser. Raises: CheckpointError as load_exactly."""
+    """Build the 19-class face parser. Raises CheckpointError as load_exactly."""
     return load_exactly(BiSeNet(), state, "parser's checkpoint").requires_grad_(False)
 
 
 def identity_from_state(state: Mapping[str, Any]) -> ArcFace:
-    """Build the ArcFace identity network. Raises: CheckpointError as load_exactly."""
+    """Build the ArcFace identity network. Raises CheckpointError as load_exactly."""
     with torch.device("meta"):
         network = ArcFace()
     return load_exactly(network, state, "identity network's checkpoint").requires_grad_(False)
@@ -378,7 +403,9 @@ def identity_from_state(state: Mapping[str, Any]) -> ArcFace:
 def perceptual_from_state(trunk: Mapping[str, Any], heads: Mapping[str, Any]) -> Lpips:
     """Build LPIPS from torchvision's AlexNet (its classifier is passed over) and the published heads.
 
-    Raises: CheckpointError as load_exactly.
+    Raises
+    ------
+    CheckpointError: as load_exactly.
     """
     unused = {f"classifier.{index}.{kind}" for index in (1, 4, 6) for kind in ("weight", "bias")}
     perceptual = Lpips()

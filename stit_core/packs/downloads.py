@@ -43,8 +43,11 @@ def download(
     """Fetch `url` to `target`; what was fetched before a stop or failure lies beside it and is gone on from.
 
     size: bytes, None where unknown; sha256: hexadecimal, or its first digits where no more is known.
-    Raises: PackError when the file cannot be had or is not the right one (nothing is left under its name then),
-    Cancelled when the run was stopped.
+
+    Raises
+    ------
+    PackError: the file cannot be had or is not the right one (nothing is left under its name then).
+    Cancelled: the run was stopped.
     """
     limits = limits or DownloadLimits()
     _check_address(url)

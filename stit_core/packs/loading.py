@@ -21,6 +21,7 @@ from stit_core.errors import PackError
 from stit_core.models.attributes import AttributeNet, FeaturePerceptual
 from stit_core.models.compact import CompactEncoder, CompactParser, folded
 from stit_core.models.generator import Generator
+from stit_core.models.interfaces import Attributes, Encoder, FaceGenerator, Identity, Parser, Perceptual
 from stit_core.models.reader import CompactReader
 from stit_core.packs import checkpoints
 from stit_core.packs.downloads import DownloadLimits, download
@@ -42,8 +43,6 @@ from stit_core.store.disk import disk_errors
 
 DEFAULT_PACK = "heads-256"
 
-# --- Finding ------------------------------------------------------------------------------------------------------
-
 
 def list_packs() -> list[Pack]:
     """Every pack found in $STIT_PACKS, the user's cache folder and the assets, by name; the first of a name counts."""
@@ -59,7 +58,10 @@ def find_pack(name_or_folder: str | Path = DEFAULT_PACK) -> Pack:
     """The pack of this name, or the one in this folder.
 
     A folder without a pack.json may hold the files of a known pack, such as the official checkpoints of ffhq-1024.
-    Raises: PackError when there is none, or its manifest is malformed.
+
+    Raises
+    ------
+    PackError: there is none, or its manifest is malformed.
     """
     text = str(name_or_folder)
     if PLAIN_NAME.fullmatch(text):
@@ -83,14 +85,13 @@ def _pack_in_folder(folder: Path) -> Pack:
     raise PackError(f"{folder} holds no {MANIFEST} and no file of a known pack.", "`packs list` shows the known packs.")
 
 
-# --- Networks -----------------------------------------------------------------------------------------------------
-
-
 class Models:
     """The networks of a pack on a device, each loaded when it is first asked for, in evaluation mode and frozen.
 
-    Raises, from every attribute: PackError for a file that is missing, altered or does not fit, CheckpointError for an
-    official checkpoint of another layout.
+    Raises
+    ------
+    PackError: from every attribute: a file is missing, altered or does not fit.
+    CheckpointError: from every attribute: an official checkpoint of another layout.
     """
 
     def __init__(self, pack: Pack, device: torch.device) -> None:
@@ -99,37 +100,37 @@ class Models:
         self._lock = threading.RLock()
 
     def verify(self) -> None:
-        """Check all files of the pack now. Raises: PackError."""
+        """Check all files of the pack now. Raises PackError."""
         verify_pack(self.pack)
 
     @property
     def generator(self) -> Generator:
-        """With .num_ws, .mapping, .styles, .synthesis."""
+        """Latents to pictures."""
         return self._get("generator")
 
     @property
-    def encoder(self) -> Any:
-        """With .encode(images) -> w_plus (B, L, 512)."""
+    def encoder(self) -> Encoder:
+        """Crops to w_plus."""
         return self._get("encoder")
 
     @property
-    def parser(self) -> Any:
-        """With .parse(images) -> logits (B, 19, h, w); a reader also has .read(images) -> logits, coordinates."""
+    def parser(self) -> Parser:
+        """Pictures to classes; a `Reader` also to places on the head."""
         return self._get("parser")
 
     @property
-    def perceptual(self) -> Any:
-        """With .features(images) and .distance(a, b) -> (B,)."""
+    def perceptual(self) -> Perceptual:
+        """The perceptual distance of the tuning."""
         return self._get("perceptual")
 
     @property
-    def identity(self) -> Any:
-        """With .embed(images) -> unit embeddings (B, D)."""
+    def identity(self) -> Identity:
+        """Crops to embeddings of who it is."""
         return self._get("identity")
 
     @property
-    def attributes(self) -> Any:
-        """With .attributes(images) -> (B, A); not every pack has it."""
+    def attributes(self) -> Attributes:
+        """Pictures to attributes; not every pack has it."""
         return self._get("attributes")
 
     def _get(self, name: str) -> Any:
@@ -153,7 +154,7 @@ def _build(pack: Pack, name: str, device: torch.device) -> Any:
         message = f"The {name} of '{pack.name}' has the unknown architecture '{part.architecture}'."
         raise PackError(message, f"This program knows: {', '.join(sorted(_BUILDERS))}.")
     network = _BUILDERS[part.architecture](pack, part, verified_paths(pack, name))
-    if not hasattr(network, _SERVICES[name]):
+    if not isinstance(network, _INTERFACES[name]):
         message = f"The {name} of '{pack.name}' has the architecture '{part.architecture}', which cannot serve as one."
         raise PackError(message, "Correct pack.json.")
     if isinstance(network, nn.Module):
@@ -252,13 +253,13 @@ _BUILDERS: Mapping[str, Callable[[Pack, Part, Sequence[Path]], Any]] = {
 }
 
 
-_SERVICES = {  # what the stages ask of each part
-    "generator": "synthesis_from_styles",
-    "encoder": "encode",
-    "parser": "parse",
-    "perceptual": "distance",
-    "identity": "embed",
-    "attributes": "attributes",
+_INTERFACES: Mapping[str, type] = {  # what the stages ask of each part
+    "generator": FaceGenerator,
+    "encoder": Encoder,
+    "parser": Parser,
+    "perceptual": Perceptual,
+    "identity": Identity,
+    "attributes": Attributes,
 }
 
 
@@ -282,9 +283,6 @@ def _own_network(
     return checkpoints.load_exactly(network, state, f"{where[:1].upper()}{where[1:]}")
 
 
-# --- Fetching -----------------------------------------------------------------------------------------------------
-
-
 def licences(pack: Pack) -> list[str]:
     """One line for each licence of the pack's files, for the user to read before anything is fetched."""
     lines = [f"{pack.name}: {pack.licence}"]
@@ -298,8 +296,11 @@ def fetch_pack(
 ) -> Pack:
     """Fetch what is missing of a pack into the user's folder and verify the whole.
 
-    Raises: PackError when the licences were not accepted, a file cannot be had or is wrong, or has to be fetched by
-    hand (the rest is fetched first); Cancelled.
+    Raises
+    ------
+    PackError: the licences were not accepted, a file cannot be had or is wrong, or has to be fetched by hand (the rest
+        is fetched first).
+    Cancelled: the run was stopped.
     """
     pack = find_pack(name)
     missing = [file for part in pack.parts.values() for file in part.files if not _is_present(pack, file)]

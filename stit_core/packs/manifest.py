@@ -96,7 +96,7 @@ class Pack:
         return 2 * (self.resolution.bit_length() - 2)
 
     def part(self, name: str) -> Part:
-        """Raises: PackError where the pack has no such part."""
+        """Raises PackError where the pack has no such part."""
         if name not in self.parts:
             has = ", ".join(self.parts)
             raise PackError(f"The pack '{self.name}' has no {name}.", f"It has: {has}. Choose another pack.")
@@ -118,7 +118,7 @@ def pack_roots() -> tuple[Path, ...]:
 
 
 def read_manifest(path: Path) -> Pack:
-    """Read and check a pack.json. Raises: PackError naming what is wrong in it."""
+    """Read and check a pack.json. Raises PackError naming what is wrong in it."""
     try:
         if path.stat().st_size > LARGEST_MANIFEST:
             raise ValueError(f"it is larger than {LARGEST_MANIFEST:,} bytes")
@@ -177,7 +177,7 @@ def _hex_digits(text: str) -> str:
 
 
 def locate(pack: Pack, file: PackFile) -> Path:
-    """Where a file of the pack lies. Raises: PackError naming the file and how to get it."""
+    """Where a file of the pack lies. Raises PackError naming the file and how to get it."""
     if file.package is not None:
         return _locate_in_package(pack, file, file.package)
     for folder in pack.folders:
@@ -210,7 +210,11 @@ def _locate_in_package(pack: Pack, file: PackFile, package: str) -> Path:
 def verify_pack(pack: Pack, parts: Collection[str] | None = None) -> None:
     """Check that every file of the pack (of `parts` only, if given) is there and unaltered.
 
-    A file is hashed once as long as its time and size stay the same. Raises: PackError naming the first bad file.
+    A file is hashed once as long as its time and size stay the same.
+
+    Raises
+    ------
+    PackError: names the first bad file.
     """
     for part in pack.parts.values():
         if parts is None or part.name in parts:
@@ -234,5 +238,5 @@ def _verify_file(pack: Pack, file: PackFile) -> Path:
 
 
 def verified_paths(pack: Pack, part: str) -> list[Path]:
-    """Paths of the files of one part, checked. Raises: PackError as `verify_pack`."""
+    """Paths of the files of one part, checked. Raises PackError as `verify_pack`."""
     return [_verify_file(pack, file) for file in pack.part(part).files]

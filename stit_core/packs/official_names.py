@@ -19,7 +19,7 @@ class Slot(NamedTuple):
 
 
 def official_layer(layer: str, nvidia: bool) -> str:
-    """Return the official name of one of our layers, blocks.b{R}.{conv0, conv1 or torgb}."""
+    """The official name of one of our layers, blocks.b{R}.{conv0, conv1 or torgb}."""
     if nvidia:
         return layer.replace("blocks.", "synthesis.", 1)
     _, block, kind = layer.split(".")
@@ -30,7 +30,7 @@ def official_layer(layer: str, nvidia: bool) -> str:
 
 
 def nvidia_slots(generator: Generator) -> dict[str, Slot]:
-    """Return NVIDIA's names for the generator's parameters and for its filters."""
+    """NVIDIA's names for the generator's parameters and for its filters."""
     slots: dict[str, Slot] = {}
     for ours, tensor in generator.state_dict().items():
         name = ours.replace("mapping_network.layers.", "mapping.fc").replace("mapping_network.", "mapping.")
@@ -46,7 +46,7 @@ _ROSINALITY_PARTS = {"weight": "conv.weight", "bias": "activate.bias", "noise_st
 
 
 def rosinality_slots(generator: Generator) -> dict[str, Slot]:
-    """Return rosinality's names and shapes for the generator's parameters and for its filters."""
+    """Rosinality's names and shapes for the generator's parameters and for its filters."""
     slots: dict[str, Slot] = {}
     for ours, tensor in generator.state_dict().items():
         shape = tuple(tensor.shape)

@@ -79,16 +79,6 @@ def fit_quads(landmarks: Landmarks, config: AlignmentConfig) -> np.ndarray:
     return np.concatenate(quads)  # (T, 4, 2)
 
 
-def jitter(quads: np.ndarray) -> float:
-    """Mean acceleration of the quads' centre, pixels per frame squared; 0 for fewer than three frames.
-
-    Parameters
-    ----------
-    quads: (T, 4, 2), of consecutive frames.
-    """
-    return float(_accelerations(quads).mean()) if len(quads) >= 3 else 0.0
-
-
 def jitter_by_frame(quads: np.ndarray, frames: tuple[int, ...]) -> np.ndarray:
     """Acceleration of the quads' centre at each frame, (T,) pixels per frame squared; 0 at the ends of a stretch.
 

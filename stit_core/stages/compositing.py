@@ -28,7 +28,7 @@ def composite(
     config: CompositeConfig,
     runtime: Runtime,
 ) -> Iterator[np.ndarray]:
-    """Yield every frame of the clip in order, with the edited face where there is one.
+    """Every frame of the clip in order, with the edited face where there is one.
 
     Parameters
     ----------

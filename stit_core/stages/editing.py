@@ -113,7 +113,7 @@ def edit(
     generator: gives the shape, and the affine layers for an edit in style space; not changed.
     config: (name, factor) pairs, all of which add up; freeze_from: style layers from this one on take their mean over
         the clip before the direction is added, which steadies fine texture; styles: see `Edit.styles`.
-    runtime: told once per direction.
+    runtime: progress and stop, one step a direction.
 
     Returns
     -------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,15 +10,8 @@ from stit_core.artefacts import Alignment, Inversion
 from stit_core.config import InversionConfig
 from stit_core.errors import StitError
 from stit_core.images import to_model
+from stit_core.models.interfaces import Encoder
 from stit_core.runtime import Runtime
-
-
-class Encoder(Protocol):
-    """What inversion needs of an encoder."""
-
-    def encode(self, images: Tensor) -> Tensor:
-        """Map (B, 3, R, R) in [-1, 1], any R, to w_plus (B, L, 512), latent_avg added."""
-        ...
 
 
 def invert(alignment: Alignment, encoder: Encoder, config: InversionConfig, runtime: Runtime) -> Inversion:
@@ -31,7 +22,7 @@ def invert(alignment: Alignment, encoder: Encoder, config: InversionConfig, runt
     alignment: the crops, T of them.
     encoder: on runtime.device, in eval mode.
     config: frames a batch; it changes the speed, not the pivots.
-    runtime: told once per frame.
+    runtime: device, progress and stop, one step a frame.
 
     Returns
     -------

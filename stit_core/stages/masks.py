@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from scipy.ndimage import label, maximum_filter
 from torch import Tensor
 
-from stit_core.artefacts import Alignment, FrameFolder, Masks
+from stit_core.artefacts import Alignment, FaceRegions, FrameFolder, Masks
 from stit_core.config import MaskConfig
 from stit_core.errors import FaceError
-from stit_core.faces.reading import Parser
 from stit_core.geometry import to_crop_pixels
 from stit_core.images import to_model
+from stit_core.models.interfaces import Parser
 from stit_core.runtime import Runtime
 
 STAGE = "masks"
@@ -75,7 +75,7 @@ def full_masks(crops: np.ndarray, config: MaskConfig, parser: Parser, runtime: R
     """The full masks (B, S, S) uint8, 0 or 255, of single crops (B, S, S, 3) uint8, not steadied over time."""
     outer, inner = (to_crop_pixels(d, crops.shape[1]) for d in (config.outer_dilation, config.inner_dilation))
     faces = (keep_face(mask, outer) for mask in foreground(crops, config.background, parser, runtime))
-    return np.stack([mask_regions(face, outer, inner, outer)[2] * np.uint8(255) for face in faces])
+    return np.stack([mask_regions(face, outer, inner, outer).full * np.uint8(255) for face in faces])
 
 
 @torch.inference_mode()
@@ -154,7 +154,7 @@ def mask_regions(
     inner_dilation: int = 0,
     outer_dilation: int = 0,
     whole_image_border: bool = False,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> FaceRegions:
     """Content, border and full mask of a face.
 
     The full mask is the face dilated by inner + outer; the border is what that adds to the face dilated by inner, or
@@ -170,7 +170,7 @@ def mask_regions(
 
     Returns
     -------
-    content, border, full: (H, W) uint8, 0 or 1. With an inner dilation a ring is neither content nor border.
+    Content, border, full: (H, W) uint8, 0 or 1. With an inner dilation a ring is neither content nor border.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def mask_regions(
     strip = np.ones_like(face)
     strip[border_pixels : face.shape[0] - border_pixels, border_pixels : face.shape[1] - border_pixels] = 0
     border = border | (strip & full)
-    return face & (1 - border), border, full
+    return FaceRegions(face & (1 - border), border, full)
 
 
 def _dilate(mask: np.ndarray, pixels: int) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,18 +11,11 @@ from torch import Tensor
 from stit_core.artefacts import Alignment, Identities, Masks, Measured, Stitched, Tuned, check_same_frames
 from stit_core.images import to_model
 from stit_core.metrics import identity_cosine, seam_error, temporal_identity
+from stit_core.models.interfaces import Identity
 from stit_core.runtime import Runtime
 
 EMBED_BATCH = 4  # crops embedded at once; a stop waits for them, and dlib takes a tenth of a second for each
 MOST_FRAMES = 24  # whose identity is measured; of more, so many in neighbouring pairs spread over the clip
-
-
-class Identity(Protocol):
-    """What measuring needs of an identity network."""
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Crops (B, 3, R, R) in [-1, 1] -> unit embeddings (B, D)."""
-        ...
 
 
 def measured_positions(count: int) -> tuple[int, ...]:
@@ -59,7 +51,7 @@ def measure(
     alignment, stitched, tuned, masks, sources: of the same T frames.
     finished: takes a frame and its stitched face, gives the aligned crop as it will be seen, (S, S, 3) uint8.
     identity: on the runtime's device.
-    runtime: told at every frame.
+    runtime: device, progress and stop, one step a frame.
 
     Raises
     ------

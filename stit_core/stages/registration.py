@@ -10,8 +10,9 @@ from scipy.ndimage import gaussian_filter1d
 
 from stit_core.artefacts import Alignment, FrameFolder, Registration, Tuned, check_same_frames, stretches
 from stit_core.config import TransferConfig
-from stit_core.faces.reading import Parser, draw_faces, landmark_finder, read_faces
+from stit_core.faces.reading import draw_faces, landmark_finder, read_faces
 from stit_core.models.generator import Generator
+from stit_core.models.interfaces import Parser
 from stit_core.runtime import Runtime
 
 STAGE = "register"

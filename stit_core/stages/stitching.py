@@ -67,7 +67,7 @@ def stitch(
     alignment, edit, masks, tuned: of the same T frames.
     generator: stays as it is; a single copy is fitted.
     config: the schedule; a frame is finished early when its border loss falls below config.threshold.
-    runtime: told at every optimiser step, shown every finished frame.
+    runtime: one step an optimiser step; every finished frame is shown.
     folder: of this result, existing, private to it.
 
     Returns
@@ -181,8 +181,6 @@ class _Stitcher:
         before, after = self.fitted(left), self.fitted(right)
         self.set_weights(a.lerp(b, share) for a, b in zip(before, after, strict=True))
 
-    # --- one window ---
-
     def fitted(self, number: int) -> list[Tensor]:
         """The weights fitted to a window: those at hand, or on disk, or fitted now, from those of the window before."""
         if number in self.fits:
@@ -226,8 +224,6 @@ class _Stitcher:
         loss.backward()
         optimiser.step()
         self.report()
-
-    # --- one frame ---
 
     def polish(self, frame: _Frames) -> tuple[_Result, int]:
         """Fit the weights to one frame; gives the result and the steps it took.
@@ -292,8 +288,6 @@ class _Stitcher:
             for parameter, value in zip(self.weights, values, strict=True):
                 parameter.copy_(value)
 
-    # --- input and output ---
-
     @torch.no_grad()
     def load_frames(self, positions: range) -> _Frames:
         """Read crops, masks and latents of some frames and make their edited pictures; leaves the tuned weights set."""
@@ -304,8 +298,9 @@ class _Stitcher:
             target = torch.cat([self.net.synthesis(pivot[None]) for pivot in pivots])
         else:
             target = to_model(np.stack([self.alignment.crops.read(name) for name in names])).to(device)
-        painted = np.stack([self.masks.pictures.read(name) for name in names])
-        content, border = (to_mask(painted[..., channel]).to(device) for channel in (0, 1))
+        regions = [self.masks.read(name) for name in names]
+        content = to_mask(np.stack([region.content for region in regions])).to(device)
+        border = to_mask(np.stack([region.border for region in regions])).to(device)
         rows = slice(positions.start, positions.stop)
         styles = None if self.edit.styles is None else tuple(style[rows].to(device) for style in self.edit.styles)
         w_plus = self.edit.w_plus[rows].to(device)
@@ -356,7 +351,7 @@ def between_windows(position: int, windows: Sequence[range]) -> tuple[int, int, 
 def _fingerprint(
     alignment: Alignment, edit: Edit, masks: Masks, tuned: Tuned, config: StitchConfig, runtime: Runtime
 ) -> str:
-    """What unfinished work must have been made from to be gone on with."""
+    """What unfinished work must have been made from to be resumed."""
     digest = hashlib.sha256(repr((alignment.clip_hash, alignment.frame_indices, alignment.size)).encode())
     digest.update(repr((dataclasses.astuple(config), str(runtime.dtype), runtime.seed, masks.size)).encode())
     add_to_digest(digest, [edit.w_plus, *(edit.styles or ()), tuned.w_plus, *tuned.state.values()])

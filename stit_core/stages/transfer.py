@@ -22,17 +22,17 @@ from stit_core.change.drawn import Drawn
 from stit_core.change.placing import apply_change, place_weights
 from stit_core.change.reading import FIELD, Change, dense_flow, read_change
 from stit_core.config import TransferConfig
-from stit_core.faces.reading import Parser, Reading, draw_faces, landmark_finder, read_faces
+from stit_core.faces.reading import Reading, draw_faces, landmark_finder, read_faces
 from stit_core.fitting.frame_record import FrameRecord
 from stit_core.geometry import lay_patch, warp_quad_to_square
 from stit_core.images import to_mask, to_model
 from stit_core.metrics import masked_loss
 from stit_core.models.generator import Generator
+from stit_core.models.interfaces import Parser
 from stit_core.runtime import Runtime, torch_threads
 from stit_core.warps import warp, warp_between
 
 STAGE = "stitch"  # it stands in that stage's place
-BORDER = 1  # channel of a mask picture
 SPREAD = 1.2  # frames, deviation of the Gaussian over time by which neighbours' changes count
 
 
@@ -81,7 +81,7 @@ def border_loss(frame: np.ndarray, patch: np.ndarray, alignment: Alignment, posi
     """STIT's border loss of a finished frame's crop against the source's."""
     name, quad = alignment.frame_indices[position], alignment.quads[position]
     made = warp_quad_to_square(lay_patch(frame, patch, quad), quad, alignment.size)
-    border = to_mask(masks.pictures.read(name)[..., BORDER])
+    border = to_mask(masks.border(name))
     return float(masked_loss(to_model(made), to_model(alignment.crops.read(name)), border, "l2"))
 
 
@@ -245,13 +245,13 @@ class Transfer:
     def _source(self, position: int) -> Drawn:
         if position not in self._sources:
             frame = self.alignment.frame_indices[position]
-            labels = self.registration.labels.read(frame)[..., 0]
+            labels = self.registration.source_labels(frame)
             picture = self.alignment.crops.read(frame)
             self._sources[position] = self._drawn(picture, Reading(labels), self.registration.points[position])
         return self._sources[position]
 
     def _pivot(self, position: int, picture: np.ndarray, reading: Reading) -> Drawn:
-        labels = self.registration.labels.read(self.alignment.frame_indices[position])[..., 1]
+        labels = self.registration.pivot_labels(self.alignment.frame_indices[position])
         points = self.registration.points[position] + self.registration.offsets[position]
         return self._drawn(picture, dataclasses.replace(reading, labels=labels), points)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stit_core.artefacts import Alignment, Inversion, Tuned, check_same_frames
+from stit_core.artefacts import Alignment, Inversion, Tuned, TuningPass, check_same_frames
 from stit_core.config import TuningConfig
 from stit_core.errors import ConfigError
 from stit_core.fitting.expression import fit_expression
@@ -35,26 +34,14 @@ from stit_core.fitting.optimising import (
 from stit_core.images import to_model, to_picture
 from stit_core.metrics import psnr
 from stit_core.models.generator import Generator, SynthesisBlock
+from stit_core.models.interfaces import Perceptual
 from stit_core.runtime import Runtime
 
 STAGE = "tune"
 CHECKPOINT = "progress.safetensors"
-HISTORY = ("l2", "lpips", "loss", "psnr")  # of a pass
 # Bytes of perceptual features that are kept, reached by two seconds of a 256 px clip, so that memory does not grow with
 # a longer one; of frames beyond they are computed again, which costs little beside a step of the generator.
 TARGET_MEMORY = 128 * 2**20
-
-
-class Perceptual(Protocol):
-    """What tuning needs of a perceptual distance."""
-
-    def features(self, images: Tensor) -> list[Tensor]:
-        """Feature maps of images (B, 3, R, R) in [-1, 1], the first dimension of each being B."""
-        ...
-
-    def distance(self, features_a: list[Tensor], features_b: list[Tensor]) -> Tensor:
-        """Distances (B,) between two sets of features."""
-        ...
 
 
 def tune(
@@ -70,7 +57,7 @@ def tune(
     """Fit the generator to the crops: loss = l2_weight * MSE + lpips_weight * LPIPS, noise const.
 
     Frames come in order with batch_size 1 (STIT), shuffled by the run's seed otherwise. After every pass the state
-    is kept in `folder`; a run that was stopped goes on from there and ends with the same weights as one that was not.
+    is kept in `folder`; a run that was stopped is resumed there and ends with the same weights as one that was not.
 
     With config.key_frames the cost does not grow with the clip: only these frames are fitted, and between them the
     pivots are the encoder's plus what the fit added at the key frames around, by time. With config.expression the
@@ -83,7 +70,7 @@ def tune(
     generator: stays as it is; a single copy is fitted.
     perceptual: on runtime.device, in eval mode, its parameters frozen.
     config: the schedule.
-    runtime: told at every optimiser step; shown the middle frame once per pass.
+    runtime: one step an optimiser step; the middle frame is shown once per pass.
     folder: of this result, existing, private to it.
     expressions: directions (N, L, 512) for config.expression; None: there are none, and the pivots stay.
 
@@ -165,7 +152,7 @@ class _Fit:
         self.original = _Original(generator, runtime) if config.locality_weight > 0 else None
         self.optimiser = adam(self.net, config.lr, config.beta1, config.beta2) if config.lr > 0 else None
         self.pivots = RowAdam(inversion.w_plus.detach().float().clone(), config.beta1, config.beta2)
-        self.history: list[list[float]] = []
+        self.history: list[TuningPass] = []
         self.features: dict[int, list[Tensor]] = {}
         self.features_bytes = 0
         self.frames = len(alignment.frame_indices)
@@ -187,7 +174,7 @@ class _Fit:
     def good_enough(self) -> bool:
         """Whether the last pass reached the PSNR at which the user wants to stop."""
         target = self.config.target_psnr
-        return target is not None and bool(self.history) and self.history[-1][3] >= target
+        return target is not None and bool(self.history) and self.history[-1].psnr >= target
 
     def report(self, step_in_pass: int = 0) -> None:
         self.runtime.step(STAGE, self.history_length * self.steps_per_pass + step_in_pass, self.total)
@@ -203,13 +190,13 @@ class _Fit:
             sums += len(rows) * np.asarray(self.step(rows, self.history_length * self.steps_per_pass + step))
             if start + self.config.batch_size < self.frames:
                 self.report(step + 1)
-        self.history.append((sums / self.frames).tolist())
+        self.history.append(TuningPass(*(sums / self.frames).tolist()))
         self.tell(self.history[-1])
         self.report()
 
-    def tell(self, row: list[float]) -> None:
+    def tell(self, row: TuningPass) -> None:
         """Report the means over a pass."""
-        self.runtime.tell(STAGE, **dict(zip(HISTORY, row, strict=True)))
+        self.runtime.tell(STAGE, **row._asdict())
 
     def step(self, rows: np.ndarray, step: int) -> tuple[float, float, float, float]:
         """One update from the frames at positions `rows`; their mean L2, LPIPS, loss and PSNR before it."""
@@ -339,8 +326,8 @@ class _Fit:
             load_adam_state(self.optimiser, tensors)
         history = facts["history"]
         assert isinstance(history, list)
-        self.history = history
-        for row in history:
+        self.history = [TuningPass(*row) for row in history]
+        for row in self.history:
             self.tell(row)
 
 
@@ -371,7 +358,7 @@ class _Original:
 def _fingerprint(
     alignment: Alignment, inversion: Inversion, generator: Generator, config: TuningConfig, runtime: Runtime
 ) -> str:
-    """What a checkpoint must have been made from to be gone on with."""
+    """What a checkpoint must have been made from to be resumed."""
     digest = hashlib.sha256(repr((alignment.clip_hash, alignment.frame_indices)).encode())
     digest.update(repr((dataclasses.astuple(config), str(runtime.dtype), runtime.seed)).encode())
     add_to_digest(digest, [inversion.w_plus, *generator.state_dict().values()])

@@ -31,7 +31,11 @@ def save_artefact(artefact: object, folder: Path) -> None:
     """Write a frozen dataclass into `folder` and drop every other file there (checkpoints of the work in progress).
 
     Arrays and tensors go to tensors.safetensors, a FrameFolder stays as the folder that it is (it must lie inside
-    `folder`), the rest goes to result.json, which is written last. Raises: OSError as the file system does.
+    `folder`), the rest goes to result.json, which is written last.
+
+    Raises
+    ------
+    OSError: as the file system does.
     """
     tensors: dict[str, torch.Tensor] = {}
     pictures: dict[str, int] = {}
@@ -54,7 +58,9 @@ def save_artefact(artefact: object, folder: Path) -> None:
 def load_artefact(kind: type[T], folder: Path) -> T:
     """Read what `save_artefact` wrote.
 
-    Raises: StoreError when anything is missing, cut off, altered, or of another kind.
+    Raises
+    ------
+    StoreError: anything is missing, cut off, altered, or of another kind.
     """
     try:
         record = json.loads((folder / RESULT_FILE).read_bytes())

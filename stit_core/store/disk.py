@@ -23,6 +23,10 @@ _NOT_WRITABLE = (
 def disk_errors(what: str, writing: bool = True, inside: Path | None = None) -> Iterator[None]:
     """Turn a full, unwritable or vanished place on disk into a StoreError that says so; other errors pass.
 
+    Parameters
+    ----------
+    what: is written or read, in the words of the error.
+    writing: whether a folder that is gone is such an error too.
     inside: a folder; errors that name a file elsewhere, such as a program that cannot be found, pass too.
     """
     try:
@@ -66,7 +70,7 @@ def write_synced(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, record: object) -> None:
-    """Write `record` atomically as indented JSON. Raises: OSError as the file system does."""
+    """Write `record` atomically as indented JSON. Raises OSError as the file system does."""
     write_synced(path, (json.dumps(record, indent=2) + "\n").encode())
 
 

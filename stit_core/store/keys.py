@@ -32,8 +32,15 @@ KEY_DIGITS = 24
 def key(stage: str, *parts: object) -> str:
     """Name of the result that `stage` makes from `parts`: the same parts give the same name on any machine.
 
+    Parameters
+    ----------
+    stage: one of STAGE_VERSIONS.
     parts: strings, numbers, None, arrays, tensors, dataclasses, mappings and sequences of these.
-    Raises: TypeError for anything else, KeyError for an unknown stage.
+
+    Raises
+    ------
+    TypeError: anything else.
+    KeyError: an unknown stage.
     """
     text = json.dumps([stage, STAGE_VERSIONS[stage], *map(_canonical, parts)], sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
@@ -62,7 +69,9 @@ def _canonical(value: object) -> object:
 def file_digest(path: Path) -> str:
     """sha256 of a file's bytes, hexadecimal; read once as long as its time and size stay the same.
 
-    Raises: OSError as the file system does.
+    Raises
+    ------
+    OSError: as the file system does.
     """
     status = path.stat()
     return _digest(path.absolute(), status.st_mtime_ns, status.st_size)

@@ -69,8 +69,11 @@ class Run:
     def make(self, stage: str, key: str) -> Iterator[Path]:
         """A folder to make a result in. It outlives a stop or crash; on success it takes its final name.
 
-        Raises: StoreError when another process is making the same result, or the disk is full or not writable. What
-        goes wrong elsewhere while the result is made is raised as it is.
+        What goes wrong elsewhere while the result is made is raised as it is.
+
+        Raises
+        ------
+        StoreError: another process is making the same result, or the disk is full or not writable.
         """
         final, part = self.folder / f"{stage}-{key}", self.part(stage, key)
         refused = disk_errors(f"the result of '{stage}'", inside=self.folder)
@@ -109,7 +112,9 @@ class Store:
     def run(self, source_hash: str, clip: str) -> Run:
         """Open or begin the run of the file with this sha256; `clip` is its name, for `runs list`.
 
-        Raises: StoreError when the folder cannot be written.
+        Raises
+        ------
+        StoreError: the folder cannot be written.
         """
         folder = self.root / source_hash[:RUN_DIGITS]
         with disk_errors(f"The folder of runs ({self.root})"):
@@ -135,7 +140,11 @@ class Store:
     def clean(self, older_than: float = 0.0, names: tuple[str, ...] = ()) -> list[RunInfo]:
         """Delete runs not used for `older_than` seconds (only those in `names` if given); returns what was deleted.
 
-        Runs on which some process is working are left alone. Raises: StoreError for a name that does not exist.
+        Runs on which some process is working are left alone.
+
+        Raises
+        ------
+        StoreError: a name that does not exist.
         """
         runs = self.list_runs()
         unknown = sorted(set(names) - {info.name for info in runs})

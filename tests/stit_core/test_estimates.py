@@ -29,8 +29,8 @@ def seconds(frames: int, tuning: TuningConfig = STILL, **stitching: Any) -> floa
     return estimate(config, frames, TIMES) - frames * FIXED_SECONDS
 
 
-def test_a_small_batch_makes_a_picture_dearer() -> None:
-    assert [round(TIMES.fit + TIMES.dearer(batch), 6) for batch in (1, 2, 4, 8)] == [10.0, 6.0, 4.0, 3.0]
+def test_a_small_batch_makes_a_picture_cost_more() -> None:
+    assert [round(TIMES.fit + TIMES.added_cost(batch), 6) for batch in (1, 2, 4, 8)] == [10.0, 6.0, 4.0, 3.0]
 
 
 def test_the_published_schedule() -> None:

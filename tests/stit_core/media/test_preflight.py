@@ -18,12 +18,12 @@ from PIL import Image
 
 from stit_core.config import LandmarkConfig, VideoConfig
 from stit_core.errors import Cancelled, VideoError
+from stit_core.faces.detectors import Face
 from stit_core.media import ffmpeg, preflight
 from stit_core.media.preflight import Preflight, Stretch, frame_at, judge, look_into
 from stit_core.media.probing import probe
 from stit_core.media.trimming import trim_facts
 from stit_core.runtime import CancelToken, Runtime
-from stit_core.stages.landmarks import Face
 from tests.support.drawn_face import draw_face, write_clip
 
 pytest_plugins = ["tests.support.fixtures_pack"]
@@ -124,7 +124,7 @@ def test_several_faces_are_told(tmp_path: Path) -> None:
 
 
 def test_how_a_moment_is_judged() -> None:
-    large, small = Face((0, 0, 100, 100), 1.0), Face((0, 0, 30, 30), 1.0)
+    large, small = Face((0, 0, 100, 100), 1.0, "dlib"), Face((0, 0, 30, 30), 1.0, "dlib")
     assert judge([], 40) == "none"
     assert judge([large], 40) == "face"
     assert judge([small], 40) == "small"

@@ -103,7 +103,7 @@ def test_dilations_follow_the_size_of_the_crop(pixels: int, size: int, expected:
 def test_the_default_border_has_the_width_of_the_reference_at_64_px() -> None:
     content = REFERENCE["stitch_content_mask"]
     pixels = to_crop_pixels(MaskConfig().outer_dilation, 64)
-    np.testing.assert_array_equal(mask_regions(content, pixels, 0, pixels)[1], REFERENCE["stitch_border_mask"])
+    np.testing.assert_array_equal(mask_regions(content, pixels, 0, pixels).border, REFERENCE["stitch_border_mask"])
 
 
 def test_specks_far_from_the_face_are_dropped_and_near_ones_kept() -> None:
@@ -143,7 +143,7 @@ def test_make_masks_follows_the_parser(tmp_path: Path, resolution: int) -> None:
 def test_background_classes_are_a_setting(tmp_path: Path) -> None:
     alignment = crops_of([face_picture()], tmp_path / "crops")
     with_hat = make_masks(alignment, MaskConfig(background=(0,)), BrightnessParser(128), Runtime(), tmp_path / "masks")
-    assert (with_hat.pictures.read(0)[30:40, 44:84, 0] == 255).all()
+    assert (with_hat.read(0).content[30:40, 44:84] == 255).all()
 
 
 def test_a_frame_without_a_face_is_named(tmp_path: Path) -> None:
@@ -194,4 +194,4 @@ def test_the_masks_of_single_crops_are_those_of_the_stage(tmp_path: Path) -> Non
     made = make_masks(crops, MaskConfig(), parser, Runtime(), tmp_path / "masks")
     found = full_masks(np.stack(list(crops.crops)), MaskConfig(), parser, Runtime())
     for position, frame in enumerate(crops.frame_indices):
-        np.testing.assert_array_equal(found[position], made.pictures.read(frame)[..., 2])
+        np.testing.assert_array_equal(found[position], made.full(frame))
