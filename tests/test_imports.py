@@ -25,6 +25,7 @@ ORDER = (
     ("directions",),
     ("report", "estimates"),
     ("pipeline",),
+    ("review",),
     ("ranges",),
     ("cli",),
     ("__main__",),
