@@ -11,18 +11,17 @@ import vl_convert
 
 from stit_core.review.statistics import Interval
 
-WIDTH, ROW = 250, 19  # pixels of the plot, and of a group's row
+WIDTH, ROW = 260, 19  # pixels of the plot, and of a group's row
 INK = "#767676"  # readable on white and on black; the page sets the ink of text itself
 BLUE, ORANGE = "#0072b2", "#d55e00"  # of Okabe and Ito, told apart by those who see no red or green
-LABEL_WIDTH = 150  # pixels of a group's name, which is cut off beyond
+LABEL_WIDTH = 180  # pixels of a group's name, which is cut off beyond
 MARGIN = 0.06  # of a scale, left free at both ends
 
 
 @dataclass(frozen=True)
 class ChartRow:
-    """A group: its label column, its name, mean with interval, and each person's figure where they are few."""
+    """A group: its name, mean with interval, and each person's figure where they are few."""
 
-    column: str
     name: str
     mean: Interval
     dots: tuple[float, ...] = ()

@@ -135,8 +135,9 @@ def questions_of(results: Results, groups: Sequence[Group]) -> list[_Question]:
         effect = _readable(results, groups, edit)
         found.append(_Question(EFFECT if main else "", "effect", effect, edit=edit))
         found.append(_Question(QUALITY if main else "", "identity", results.values["identity"][:, edit], edit=edit))
+        dragged = DRAGGED if main and not _is_of_skin(results, edit) else ""
         for name in ("lighter", "hue_turn"):
-            found.append(_Question(DRAGGED if main else "", name, results.values[name][:, edit], edit=edit))
+            found.append(_Question(dragged, name, results.values[name][:, edit], edit=edit))
         for name in ("ita_change", "colour_difference", "seam", "sharpness", "change", "tl_id"):
             found.append(_Question("", name, results.values[name][:, edit], edit=edit))
         for place in results.leak_columns(results.plan.pairs[edit][0]):
@@ -146,6 +147,11 @@ def questions_of(results: Results, groups: Sequence[Group]) -> list[_Question]:
     for edit in outermost:
         found += _at_equal_change(results, groups, edit)
     return [question for question in found if np.isfinite(question.values).any()]
+
+
+def _is_of_skin(results: Results, edit: int) -> bool:
+    """Whether an edit is meant to change the skin's colour, which then is no leak."""
+    return results.plan.pairs[edit][0] == "skin_tone"
 
 
 def _failed(results: Results) -> np.ndarray:
@@ -204,7 +210,8 @@ def _at_equal_change(results: Results, groups: Sequence[Group], edit: int) -> li
     found = [_Question("", "factor", np.where(reached, at_change(factors), math.nan), edit=edit, compared=AT_CHANGE)]
     for name in ("lighter", "hue_turn"):
         values = np.where(reached, at_change(results.values[name]), math.nan)
-        found.append(_Question(DRAGGED, name, values, edit=edit, compared=AT_CHANGE))
+        family = "" if _is_of_skin(results, edit) else DRAGGED
+        found.append(_Question(family, name, values, edit=edit, compared=AT_CHANGE))
     for place in results.leak_columns(results.plan.pairs[edit][0]):
         values = np.where(reached, at_change(results.changes[:, :, place]), math.nan)
         leak = mask_unreadable(results, groups, place, values)

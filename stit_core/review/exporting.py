@@ -23,7 +23,7 @@ def rows_csv(results: Results) -> str:
     """The table: person, files, labels, edit, factor, failure, effects, values, source's values, then all changes."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    columns = [c for c in results.people.columns]
+    columns = list(results.people.columns)
     writer.writerow(
         ["person", "files", *map(_safe, columns), "direction", "factor", "failure", "effect_sd", "landmark_effect_sd"]
         + [*EDIT_VALUES, *(f"source_{name}" for name in SOURCE_VALUES)]

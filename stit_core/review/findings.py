@@ -60,7 +60,13 @@ def _family(results: Results, contrasts: Sequence[Contrast], family: str, kind: 
     found = [contrast for contrast in asked if contrast.is_found and not _is_other_side(results, contrast)]
     large = [contrast for contrast in found if abs(contrast.difference.value) >= SMALL.get(contrast.measure, 0.0)]
     large.sort(key=lambda contrast: (contrast.corrected, -_size(contrast)))
-    sentences = [Sentence(kind, _difference_text(results, c), True, c) for c in large[:MOST_TOLD]]
+    at_change = {_subject(c): c for c in asked if c.compared == AT_CHANGE}
+    at_factor = {_subject(c) for c in large if c.compared != AT_CHANGE}
+    large = [c for c in large if c.compared != AT_CHANGE or _subject(c) not in at_factor]  # told in one sentence
+    sentences = [
+        Sentence(kind, _difference_text(results, c) + _also_text(c, at_change.get(_subject(c))), True, c)
+        for c in large[:MOST_TOLD]
+    ]
     if len(large) > MOST_TOLD:
         rest = len(large) - MOST_TOLD
         sentences.append(Sentence(kind, f"{rest} more differences of this kind are beyond chance; the table has them."))
@@ -72,11 +78,31 @@ def _family(results: Results, contrasts: Sequence[Contrast], family: str, kind: 
     return sentences
 
 
+def _subject(c: Contrast) -> tuple[object, ...]:
+    """What a contrast is about, whatever groups are compared at."""
+    return c.measure, c.attribute, c.edit, c.group.columns, c.group.labels
+
+
+def _also_text(c: Contrast, other: Contrast | None) -> str:
+    """What the same contrast says at equal achieved change; empty where there is none, or `c` says it itself."""
+    if other is None or c.compared == AT_CHANGE:
+        return ""
+    signed = [amount(mean.value, c.measure, True) for mean in (other.mean, other.rest)]
+    sure = "also beyond chance" if other.is_found else "which may be chance"
+    return f" At equal achieved change {signed[0]} against {signed[1]} ({probability(other.corrected)}), {sure}."
+
+
 def _is_other_side(results: Results, contrast: Contrast) -> bool:
-    """Whether a contrast says again what that of the other of two groups says: the lower group is told of."""
+    """Whether a contrast says again what that of the other of two groups says.
+
+    Told is the group in which an edit is weaker, drags more along, or works less well.
+    """
     if len(results.groups(*contrast.group.columns)) != 2:
         return False
-    return contrast.difference.value > 0
+    if contrast.family == DRAGGED:
+        return abs(contrast.mean.value) < abs(contrast.rest.value)
+    worse_is_more = contrast.measure in (FAILED, "tuned_lpips", "encoder_landmark_error", "tuned_landmark_error")
+    return (contrast.difference.value > 0) != worse_is_more
 
 
 def _size(contrast: Contrast) -> float:
@@ -273,7 +299,8 @@ def _leaks_text(results: Results, edit: int) -> str:
         f"{attribute_title(n)} {amount(i.value, 'leak', True)} ({between(i, 'leak', True)})"
         for n, i in found[:TOLD_LEAKS]
     ]
-    more = f"; {len(found) - TOLD_LEAKS} others by less" if len(found) > TOLD_LEAKS else ""
+    rest = len(found) - TOLD_LEAKS
+    more = f"; {rest} other{'s' if rest > 1 else ''} by less" if rest > 0 else ""
     return f"It also moves {_listed(told)}{more}."
 
 

@@ -59,10 +59,12 @@ def fit_of(truth: np.ndarray, reading: np.ndarray, entry: Mapping[str, float]) -
 
     The root of the share of the truth's variance over all heads that the calibrated reading's errors leave. Over all
     heads that is the correlation; a group in which the truth hardly varies, as beards do among feminine heads, is not
-    blamed for that, as its own correlation would.
+    blamed for that, as its own correlation would. An error that all of a group share does not count: a review reads
+    changes, in which it cancels.
     """
     errors = truth - (entry["intercept"] + entry["slope"] * reading)
     errors = errors[np.isfinite(errors)]
+    errors = errors - errors.mean() if len(errors) else errors
     if len(errors) < 2 or entry["truth_spread"] <= 0:
         return float("nan")
     return float(np.sqrt(max(0.0, 1.0 - np.square(errors).mean() / entry["truth_spread"] ** 2)))
