@@ -55,11 +55,8 @@ def execute(options: argparse.Namespace) -> int:
             finally:
                 bars.close()
     except (Cancelled, KeyboardInterrupt):
-        again = (
-            "; the same command goes on from there."
-            if options.command in ("edit", "check", "review", "directions")
-            else "."
-        )
+        goes_on = options.command in ("edit", "check", "review", "directions")
+        again = "; the same command goes on from there." if goes_on else "."
         print(f"Stopped. What was finished is kept{again}", file=sys.stderr)
         return STOPPED
     except StitError as error:

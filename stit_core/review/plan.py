@@ -16,6 +16,7 @@ MOST_LABELS = 12  # of a column that is compared without being asked for
 MOST_ASKED = 40  # of one that is
 MOST_CELLS = 60  # of a crossing
 LARGEST_FACTOR = 100.0
+LARGEST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Plan:
                 raise ConfigError(message, "Choose numbers from -100 to 100 other than 0; 0 is the source itself.")
             if len(set(factors)) < len(factors):
                 raise ConfigError(f"A factor of '{name}' stands there twice.", "Name each once.")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ConfigError(f"The seed is {self.seed}.", f"Choose a whole number from 0 to {LARGEST_SEED}.")
         if len(self.pairs) > MOST_EDITS:
             message = f"The review has {len(self.pairs)} edits of each person."
             raise ConfigError(message, f"Choose at most {MOST_EDITS}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import hashlib
 import json
 import shutil
@@ -142,11 +143,12 @@ class Review:
         total = len(self.people.persons)
         with disk_errors("The folder of the review"):
             self.folder.mkdir(parents=True, exist_ok=True)
-        self.runtime.step(STAGE, 0, total)
-        for place, person in enumerate(self.people.persons):
-            failures = [self._look_at(source) for source in person.sources]
-            self.runtime.step(STAGE, place + 1, total)
-            yield Examined(place, person, "; ".join(failures) if all(failures) else "")
+        with _alone(self.folder / ".review.lock"):
+            self.runtime.step(STAGE, 0, total)
+            for place, person in enumerate(self.people.persons):
+                failures = [self._look_at(source) for source in person.sources]
+                self.runtime.step(STAGE, place + 1, total)
+                yield Examined(place, person, "; ".join(failures) if all(failures) else "")
 
     def _look_at(self, source: Source) -> str:
         """Do what is missing of one file; returns why it has no readings, empty where it has."""
@@ -220,6 +222,18 @@ class Review:
                 part.write_bytes(source.read())
                 part.replace(path)
         return path
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """See that no other process works on the same review. Raises: StoreError."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = "Another process is working on a review of these people."
+            raise StoreError(message, "Wait until it has finished, or stop it, and start again.") from error
+        yield
 
 
 def still_settings(config: RunConfig, tuning: bool) -> RunConfig:

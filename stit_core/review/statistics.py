@@ -18,7 +18,8 @@ RESAMPLES = 1999  # of a bootstrap
 PERMUTATIONS = 99_999
 MOST_DRAWS = 60_000_000  # people times permutations: with many people fewer permutations do
 BATCH = 4096  # permutations at once
-TIE = 1e-9  # relative difference by which a permuted figure still counts as equal
+BOOTSTRAP_NUMBERS = 2_000_000  # drawn at once
+TIE = 1e-5  # relative difference by which a permuted figure, in single precision, still counts as equal
 
 
 @dataclass(frozen=True)
@@ -44,74 +45,77 @@ def widened(count: float, confidence: float = CONFIDENCE) -> float:
 
 def mean_intervals(values: np.ndarray, seed: int = 0) -> list[Interval]:
     """Means of rows (M, n), NaN left out, with BCa intervals over people where at least FEWEST are known."""
-    return _by_pattern(values, lambda part: _bootstrap((part,), seed))
+    return _by_pattern([values], seed)
 
 
 def difference_intervals(first: np.ndarray, second: np.ndarray, seed: int = 0) -> list[Interval]:
     """Means of rows (M, n) minus those of rows (M, m), NaN left out, with BCa intervals; `count` is the smaller n."""
-    found: list[Interval] = []
-    for a, b in zip(first, second, strict=True):
-        pair = a[np.isfinite(a)], b[np.isfinite(b)]
-        if min(map(len, pair)) == 0:
-            found.append(Interval(math.nan))
-            continue
-        found += _bootstrap((pair[0][None], pair[1][None]), seed)
-    return found
+    return _by_pattern([first, second], seed)
 
 
-def _by_pattern(values: np.ndarray, intervals) -> list[Interval]:  # type: ignore[no-untyped-def]
-    """Apply a function of rows without NaN to rows (M, n), those that miss the same people together."""
-    found = [Interval(math.nan)] * len(values)
-    known = np.isfinite(values)
+def _by_pattern(sides: list[np.ndarray], seed: int) -> list[Interval]:
+    """Intervals of rows (M, n) of one or two sides; those that miss the same people go together."""
+    found = [Interval(math.nan)] * len(sides[0])
+    known = np.isfinite(np.concatenate(sides, axis=1))
     patterns, inverse = np.unique(known, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
-        rows = np.flatnonzero(inverse.ravel() == number)
-        if pattern.any():
-            for row, interval in zip(rows, intervals(values[np.ix_(rows, np.flatnonzero(pattern))]), strict=True):
+        rows, width = np.flatnonzero(inverse.ravel() == number), sides[0].shape[1]
+        columns = [np.flatnonzero(part) for part in (pattern[:width], pattern[width:])][: len(sides)]
+        if all(len(part) for part in columns):
+            samples = [side[np.ix_(rows, part)] for side, part in zip(sides, columns, strict=True)]
+            for row, interval in zip(rows, _intervals(samples, seed), strict=True):
                 found[row] = interval
     return found
 
 
-def _bootstrap(samples: tuple[np.ndarray, ...], seed: int) -> list[Interval]:
+def _intervals(samples: list[np.ndarray], seed: int) -> list[Interval]:
     """Intervals of the mean of rows (M, n), or of the difference of two such, without NaN."""
-    sizes = [sample.shape[1] for sample in samples]
     values = samples[0].mean(axis=1) - (samples[1].mean(axis=1) if len(samples) > 1 else 0.0)
-    count = min(sizes)
+    count = min(sample.shape[1] for sample in samples)
+    found = [Interval(float(value), count=count) for value in values]
     if count < FEWEST:
-        return [Interval(float(value), count=count) for value in values]
+        return found
     flat = np.all([np.ptp(sample, axis=1) == 0 for sample in samples], axis=0)
-    found = [Interval(float(value), float(value), float(value), count) for value in values]
-    rows = np.flatnonzero(~flat)
-    if len(rows):
-        confidence = widened(count if len(samples) == 1 else _welch_count(samples))
-        result = stats.bootstrap(
-            tuple(sample[rows] for sample in samples),
-            _mean_difference if len(samples) > 1 else np.mean,
-            n_resamples=RESAMPLES,
-            axis=-1,
-            vectorized=True,
-            confidence_level=confidence,
-            method="BCa",
-            batch=max(1, 2_000_000 // (sum(sizes) * len(rows))),
-            rng=np.random.default_rng(seed),
-        ).confidence_interval
-        for row, low, high in zip(rows, np.atleast_1d(result.low), np.atleast_1d(result.high), strict=True):
-            found[row] = Interval(float(values[row]), float(low), float(high), count)
+    for row in np.flatnonzero(flat):
+        found[row] = Interval(float(values[row]), float(values[row]), float(values[row]), count)
+    # How far an interval has to be widened is the same for all rows of one sample; of two it depends on the variances.
+    freedom = np.full(len(values), count - 1) if len(samples) == 1 else _welch_freedom(samples)
+    for degrees in np.unique(freedom[~flat]):
+        rows = np.flatnonzero((freedom == degrees) & ~flat)
+        low, high = _bootstrap([sample[rows] for sample in samples], widened(degrees + 1), seed)
+        for row, *ends in zip(rows, low, high, strict=True):
+            found[row] = Interval(float(values[row]), float(ends[0]), float(ends[1]), count)
     return found
+
+
+def _bootstrap(samples: list[np.ndarray], confidence: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends (M,) of BCa intervals."""
+    size = sum(sample.size for sample in samples)
+    ends = stats.bootstrap(
+        tuple(samples),
+        np.mean if len(samples) == 1 else _mean_difference,
+        n_resamples=RESAMPLES,
+        axis=-1,
+        vectorized=True,
+        confidence_level=confidence,
+        method="BCa",
+        batch=max(1, BOOTSTRAP_NUMBERS // size),
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return np.atleast_1d(ends.low), np.atleast_1d(ends.high)
 
 
 def _mean_difference(first: np.ndarray, second: np.ndarray, axis: int = -1) -> np.ndarray:
     return np.mean(first, axis=axis) - np.mean(second, axis=axis)
 
 
-def _welch_count(samples: tuple[np.ndarray, ...]) -> float:
-    """People by whose number a difference of two groups is as uncertain, after Welch; the least over the rows."""
+def _welch_freedom(samples: list[np.ndarray]) -> np.ndarray:
+    """Whole degrees of freedom (M,) of the difference of two means, after Welch, at least the smaller sample's."""
     a, b = (sample.var(axis=1, ddof=1) / sample.shape[1] for sample in samples)
     sizes = [sample.shape[1] - 1 for sample in samples]
     with np.errstate(invalid="ignore", divide="ignore"):
         freedom = (a + b) ** 2 / (a**2 / sizes[0] + b**2 / sizes[1])
-    freedom = freedom[np.isfinite(freedom)]
-    return float(freedom.min()) + 1 if len(freedom) else min(sizes) + 1
+    return np.maximum(np.floor(np.nan_to_num(freedom)), min(sizes)).astype(np.int64)  # type: ignore[no-any-return]
 
 
 def rate_interval(hits: int, count: int) -> Interval:
@@ -154,12 +158,12 @@ def _permuted(values: np.ndarray, members: np.ndarray, seed: int) -> np.ndarray:
     draws = int(min(PERMUTATIONS, max(999, MOST_DRAWS // count)))
     rng, hits = np.random.default_rng(seed), np.zeros(seen.shape)
     least = seen * (1 - TIE) - TIE * np.abs(centred).max(axis=1, initial=0.0)[:, None]
-    weights = members.astype(np.float32)
+    codes, single = members.astype(np.float32), centred.astype(np.float32)
     for first in range(0, draws, BATCH):
         size = min(BATCH, draws - first)
         order = rng.permuted(np.broadcast_to(np.arange(count), (size, count)), axis=1)
-        for group, mask in enumerate(weights):
-            sums = centred @ mask[order].T  # (M, size)
+        for group, mask in enumerate(codes):
+            sums = single @ mask[order].T  # (M, size)
             hits[:, group] += (np.abs(sums) >= least[:, group : group + 1]).sum(axis=1)
     p: np.ndarray = (hits + 1) / (draws + 1)
     p[:, (sizes == 0) | (sizes == count)] = math.nan
