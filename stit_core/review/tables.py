@@ -237,7 +237,8 @@ def leakage_table(results: Results, group: Group) -> Table:
         rows.append((edit_title(name, factor), *cells))
         marks.append(("", *(_shade(means[k]) if k in leaks else "" for k in names)))
     columns = ("edit", *(attribute_title(results.columns[k]) for k in names))
-    return Table(group.name, columns, tuple(rows), tuple(marks))
+    title = f"{group.columns[0]}: {group.name}" if group.columns else group.name
+    return Table(title, columns, tuple(rows), tuple(marks))
 
 
 def _means(results: Results, edit: int, group: Group) -> np.ndarray:
