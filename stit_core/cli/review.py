@@ -13,6 +13,7 @@ from stit_core.directions.labelled_pictures import shown
 from stit_core.errors import Cancelled, ConfigError
 from stit_core.memory import keep_freed_memory
 from stit_core.packs.loading import DEFAULT_PACK, find_pack, load_models
+from stit_core.review.costs import expected_seconds
 from stit_core.review.people import LABELS_FROM, People, open_people
 from stit_core.review.plan import Plan, choose_columns, choose_crossings, parse_edits
 from stit_core.review.report import Written, check_output, write_report
@@ -97,9 +98,10 @@ def _folder(store: Store, people: People) -> Path:
 def _announce(review: Review) -> None:
     plan, people = review.plan, review.people
     compared = f", compared by {', '.join(plan.columns)}" if plan.columns else ""
+    minutes = max(1, round(expected_seconds(review) / 60))
     print(
         f"{len(people.persons)} people ({people.title}), {len(plan.pairs)} edits of each{compared}; "
-        f"labels: {people.labels_from}.",
+        f"labels: {people.labels_from}. About {minutes} minutes of one core; what is there already takes none.",
         file=sys.stderr,
     )
     for name, reason in people.left_out[:FAILURES_SHOWN]:

@@ -8,7 +8,7 @@ factor and at equal achieved change) and `quality` (failures, identity, reconstr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -251,9 +251,3 @@ def ways_to(results: Results, edit: int, wanted: float) -> np.ndarray:
 def group_means(results: Results, groups: Sequence[Group], values: np.ndarray) -> list[Interval]:
     """Means of values (P,) in groups, with intervals where there are people enough."""
     return [mean_intervals(values[group.members][None], results.plan.seed)[0] for group in groups]
-
-
-def overall(results: Results, values: Callable[[int], np.ndarray]) -> list[Interval]:
-    """Means over everybody of a figure of each edit, (P,) by its place."""
-    rows = np.stack([values(edit) for edit in range(len(results.plan.pairs))])
-    return mean_intervals(rows, results.plan.seed)

@@ -23,6 +23,7 @@ from stit_core.review.reading import (
     place_points,
     sharpness,
 )
+from stit_core.runtime import Runtime
 
 READ_FRAMES = 5  # of a clip that are read, spread over those with a face
 SHOWN_FRAMES = 24  # of a clip's animation
@@ -164,13 +165,9 @@ def spread_over(frames: tuple[int, ...], count: int) -> list[int]:
     return [frames[place] for place in dict.fromkeys(places.tolist())]
 
 
-def quiet(pipeline_runtime: Any) -> Any:
+def quiet(runtime: Runtime) -> Runtime:
     """The same runtime without progress and previews of single stages; its stop token stays."""
-    return dataclasses.replace(pipeline_runtime, progress=_silent, preview=None, figures=None)
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    pass
+    return dataclasses.replace(runtime, progress=lambda *_: None, preview=None, figures=None)
 
 
 def _mean(readings: list[CropReading], of: Callable[[CropReading], np.ndarray]) -> np.ndarray:

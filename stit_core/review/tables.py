@@ -10,6 +10,7 @@ import numpy as np
 
 from stit_core.review.attributes import is_ethnicity_pair
 from stit_core.review.charts import ChartRow, interval_chart, scale_of
+from stit_core.review.colour import ita_name
 from stit_core.review.comparing import AT_CHANGE, AT_FACTOR, Contrast, group_means, mask_unreadable
 from stit_core.review.findings import LIGHTENED
 from stit_core.review.instruments import Verdict
@@ -72,9 +73,24 @@ def people_table(results: Results) -> Table:
         rate = rate_interval(failed, int(seen.sum()))
         spread = f"{percent(rate.low)} to {percent(rate.high)}"
         column = group.columns[0] if group.columns else ""
-        rows.append((column, group.name, str(int(group.members.sum())), str(int(seen.sum())), str(failed), spread))
-    columns = ("labelled by", "group", "people", "looked at", "failed", "share that fails, 95 % interval")
+        counts = [str(int(group.members.sum())), str(int(seen.sum())), str(failed)]
+        rows.append((column, group.name, *counts, spread, *_skin_cells(results, seen)))
+    skin = ("skin L*", "hue", "ITA")
+    columns = ("labelled by", "group", "people", "looked at", "failed", "share that fails, 95 % interval", *skin)
     return Table("Who was looked at", columns, tuple(rows))
+
+
+def _skin_cells(results: Results, who: np.ndarray) -> list[str]:
+    """Mean lightness, hue and ITA of the skin of some people (P,) before any edit."""
+    lightness, hue, ita = (_known_mean(results.source[name][who]) for name in ("lightness", "hue", "ita"))
+    if not math.isfinite(ita):
+        return ["–", "–", "–"]
+    return [number(lightness, 1), f"{number(hue, 0)}°", f"{number(ita, 0)}° ({ita_name(ita)})"]
+
+
+def _known_mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else math.nan
 
 
 def instrument_table(results: Results) -> Table:
