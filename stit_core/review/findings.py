@@ -123,7 +123,7 @@ def _difference_text(results: Results, c: Contrast) -> str:
     if c.measure == "effect":
         word = "weaker" if c.difference.value < 0 else "stronger"
         name = edit_title(*results.plan.pairs[c.edit or 0])
-        return f"{name} is {word} for {who}: {values} ({sure}; {people}).{_by_landmarks(results, c)}"
+        return f"{name} is {word} for {who}: {values} ({sure}; {people}).{_second_opinion(results, c)}"
     if c.measure == FAILED:
         return f"{who}: {percent(c.mean.value)} could not be looked at, {percent(c.rest.value)} of the rest ({sure})."
     if c.edit is None:
@@ -150,19 +150,30 @@ def _noun(c: Contrast) -> str:
     return nouns[c.measure]
 
 
-def _by_landmarks(results: Results, c: Contrast) -> str:
-    """What dlib's landmarks, which know nothing of the network, say of the same difference; empty where nothing."""
+def _second_opinion(results: Results, c: Contrast) -> str:
+    """What an instrument that knows nothing of the network says of the same difference; empty where there is none."""
     assert c.edit is not None
-    name = results.plan.pairs[c.edit][0]
+    name, factor = results.plan.pairs[c.edit]
+    if results.own_column(name) is None:
+        return ""
+    if name == "skin_tone":
+        darker = -np.sign(factor) * results.values["lighter"][:, c.edit]
+        return _agreement(c, darker, "By the skin's own colour", "lighter")
     values = results.landmark_effect(c.edit)
-    if results.own_column(name) is None or not np.isfinite(values).any():
+    if not np.isfinite(values).any():
         return ""
     if not results.landmark_verdict(name, c.group).usable:
         return " The landmarks cannot read this group."
+    return _agreement(c, values, "By landmarks", "effect")
+
+
+def _agreement(c: Contrast, values: np.ndarray, by: str, measure: str) -> str:
+    """Means of values (P,) inside and outside of a contrast's group, and whether they differ the same way."""
     inside, outside = (mean_intervals(values[m][None])[0] for m in (c.group.members, ~c.group.members))
-    told = f"{amount(inside.value, 'effect')} against {amount(outside.value, 'effect')}"
+    told = f"{amount(inside.value, measure)} against {amount(outside.value, measure)}"
     agrees = (inside.value - outside.value) * c.difference.value > 0
-    return f" By landmarks {told}: they {'agree' if agrees else 'do not agree'}."
+    verdict = "agrees" if agrees else "does not agree, so the network's scale may be what differs"
+    return f" {by} {told}, which {verdict}."
 
 
 def _cannot_tell(asked: Sequence[Contrast], family: str) -> str:

@@ -19,6 +19,7 @@ from stit_core.review.comparing import (
     ways_to,
 )
 from stit_core.review.findings import ERASURE, REPLACEMENT, group_sentences
+from stit_core.review.reading import FIGURES
 from stit_core.review.results import Results
 from stit_core.review.statistics import Interval
 from tests.support.review_cases import COLUMNS, alternating, known_table, make_results
@@ -84,6 +85,37 @@ def test_the_sentences_say_exactly_that(changed: Results) -> None:
     quality = [s for s in sentences if s.kind == "quality"]
     assert [s.is_finding for s in quality] == [False]
     assert quality[0].text.startswith("Cannot tell.")
+
+
+def test_a_second_instrument_has_its_say(changed: Results) -> None:
+    smile, place = changed.plan.pairs.index(("smile", 2.0)), FIGURES.index("smile")
+    figures = np.full_like(changed.moved_figures, 1.0)
+    figures[members(changed, "group", "b"), smile, place] = 0.4
+    for moved, words in ((figures, "which agrees."), (2.0 - figures, "which does not agree, so the network's scale")):
+        results = dataclasses.replace(changed, moved_figures=moved)
+        first = group_sentences(results, contrasts(results))[0]
+        assert first.text.startswith("smile=2 is weaker for group b")
+        assert "By landmarks" in first.text
+        assert words in first.text
+
+
+def test_of_an_edit_of_skin_its_colour_has_its_say() -> None:
+    results = make_results(LABELS, noise=0.2)
+    plan = dataclasses.replace(results.plan, edits=(("skin_tone", (-2.0, 2.0)), ("smile", (1.0, 2.0))))
+    moved, lighter = results.moved.copy(), results.values["lighter"].copy()
+    here = members(results, "group", "b")
+    for edit, (name, factor) in enumerate(plan.pairs):
+        if name == "skin_tone":
+            moved[:, edit, COLUMNS.index(name)] += 0.8 * factor * np.where(here, 0.4, 1.0)
+            lighter[:, edit] = -10.0 * factor  # as much in every group
+    results = dataclasses.replace(
+        results, plan=plan, moved=moved, values={**results.values, "lighter": lighter + np.where(here, 0.5, 0)[:, None]}
+    )
+    told = [s.text for s in group_sentences(results, contrasts(results)) if s.kind == ERASURE]
+    weaker = next(text for text in told if text.startswith("skin_tone=-2 is weaker for group b"))
+    assert "By the skin's own colour 20.5 L* against 20.0 L*, which does not agree" in weaker
+    dragged = [c for c in contrasts(results) if c.family == "dragged" and c.measure in ("lighter", "hue_turn")]
+    assert {results.plan.pairs[c.edit or 0][0] for c in dragged} == {"smile"}  # of skin_tone it is no leak
 
 
 def test_sets_without_differences_stay_without_findings(monkeypatch: pytest.MonkeyPatch) -> None:
