@@ -14,12 +14,12 @@ from benchmarks.efficacy import (
     READABLE,
     Efficacy,
     Kept,
-    is_ethnicity_pair,
     may_change_identity,
 )
 from benchmarks.landmark_figures import DEFINITIONS
-from benchmarks.leakage import LEAST_OWN, REASONS, SAME_THING, Leaks
+from benchmarks.leakage import LEAST_OWN, REASONS, Leaks
 from stit_core.directions.library import Card
+from stit_core.review.attributes import SAME_THING, is_ethnicity_pair
 
 LARGE_LEAK = 0.3  # of the own effect, from which a cell of the matrix is set in bold
 SHORT_NAMES = {"hair_grey": "grey hair", "hair_light": "light hair", "brow_thickness": "thick brows"}

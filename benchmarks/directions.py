@@ -22,9 +22,9 @@ from tqdm import tqdm
 
 from benchmarks.direction_page import Leaking, Measured, Result, Truth, page
 from benchmarks.direction_sheet import draw_directions
-from benchmarks.efficacy import attribute_weights, combine, correlation, efficacy, identity_kept, slopes
+from benchmarks.efficacy import correlation, efficacy, identity_kept, slopes
 from benchmarks.landmark_figures import DEFINITIONS
-from benchmarks.leakage import OTHERS, leaks, orthogonalised
+from benchmarks.leakage import leaks, orthogonalised
 from benchmarks.moved_heads import Instruments, Moved, Reading, choose_heads, encode_heads, move_heads, read_renders
 from benchmarks.pack import attribute_names
 from recipes.training.data import Shards
@@ -32,6 +32,7 @@ from stit_core.directions.library import SHIPPED, direction_roots, list_directio
 from stit_core.memory import keep_freed_memory
 from stit_core.packs.loading import find_pack, load_models
 from stit_core.packs.manifest import Pack
+from stit_core.review.attributes import OTHERS, attribute_weights, combine
 from stit_core.runtime import pick_device
 
 PARTS = ("generator", "encoder", "parser", "identity", "attributes")

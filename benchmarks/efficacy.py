@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import rankdata
 
-from benchmarks.groups import ETHNICITIES
+from stit_core.review.attributes import is_ethnicity_pair
 
 RANK_WANTED = 0.9  # median rank correlation of factor and reading
 IDENTITY_WANTED = 0.6  # median identity cosine at the outer factors
@@ -48,31 +47,9 @@ class Kept:
     nearer: float
 
 
-def is_ethnicity_pair(name: str) -> bool:
-    """Whether a direction leads from one of MakeHuman's ethnicity shapes to another: first_second."""
-    first, _, second = name.partition("_")
-    return first != second and {first, second} <= set(ETHNICITIES)
-
-
 def may_change_identity(name: str) -> bool:
     """Whether a direction is excepted from keeping the identity."""
     return name in ("age", "gender") or is_ethnicity_pair(name)
-
-
-def attribute_weights(name: str, names: Sequence[str]) -> dict[str, float] | None:
-    """Which attributes (of `names`) a direction of this name should move, weighted; None where none is known."""
-    if is_ethnicity_pair(name):
-        first, _, second = name.partition("_")
-        return {second: 1.0, first: -1.0} if {first, second} <= set(names) else None
-    return {name: 1.0} if name in names else None
-
-
-def combine(weights: Mapping[str, float], names: Sequence[str], values: np.ndarray) -> np.ndarray:
-    """Weighted sum (...) of the columns of attributes (..., A) whose names are `names`."""
-    total = np.zeros(values.shape[:-1])
-    for name, weight in weights.items():
-        total += weight * values[..., list(names).index(name)]
-    return total
 
 
 def rank_correlations(factors: np.ndarray, readings: np.ndarray) -> np.ndarray:

@@ -11,10 +11,11 @@ from scipy.interpolate import RBFInterpolator
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from benchmarks.landmark_figures import LEFT_EYE, RIGHT_EYE, PointReader
+from benchmarks.landmark_figures import PointReader
 from stit_core.images import to_model, to_picture
 from stit_core.models.generator import Generator
 from stit_core.packs.loading import Models
+from stit_core.review.landmark_figures import LEFT_EYE, RIGHT_EYE
 
 BATCH = 4
 FACTOR = 2.0

@@ -7,18 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.efficacy import is_ethnicity_pair
 from stit_core.directions.logistic import project_out
+from stit_core.review.attributes import same_thing
 
-# Attributes beside those of the directions that an edit should leave alone.
-OTHERS = ("beard", "hair_grey", "hair_light", "makeup", "brow_thickness")
-# What a direction may move because it is the same thing, or a part of it. Neither is projected out of it, nor counted
-# as a leak. Pairs of ethnicity shapes are one another's besides: three of them span two dimensions.
-SAME_THING: dict[str, tuple[str, ...]] = {
-    "eyes_open": ("eye_ratio",),
-    "eye_ratio": ("eyes_open",),
-    "smile": ("mouth_ratio",),
-}
 REASONS = {
     "eyes_open": "the ratio of an eye's height to its width is what lids change",
     "eye_ratio": "the same, the other way round",
@@ -52,13 +43,6 @@ class Leaks:
         """Column of the largest leak; -1 where none is known."""
         values = np.where(self.counted, np.abs(self.relative), -1.0)
         return int(values.argmax()) if not np.isnan(self.relative).any() else -1
-
-
-def same_thing(direction: str, other: str) -> bool:
-    """Whether moving `other` belongs to what `direction` is for."""
-    if is_ethnicity_pair(direction) and is_ethnicity_pair(other):
-        return True
-    return other == direction or other in SAME_THING.get(direction, ())
 
 
 def held_for(direction: str, names: Sequence[str]) -> list[str]:

@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.groups import choose_evenly, group_indices
-from benchmarks.landmark_figures import BY_PARSER, DEFINITIONS, PointReader, landmark_figures, shoulder_tilt
+from benchmarks.landmark_figures import BY_PARSER, DEFINITIONS, PointReader, shoulder_tilt
 from recipes.training.data import Shards
 from stit_core.images import to_picture
 from stit_core.packs.loading import Models
+from stit_core.review.landmark_figures import landmark_figures
 
 BATCH = 8
 BALANCED_OVER = ("ethnicity shape", "gender", "age")

@@ -29,6 +29,14 @@ EDIT_EXAMPLES = """examples:
   python -m stit_core edit clip.mp4 -d smile=2 --set tuning.passes=60 --set stitching.threshold=0.002
 
 A factor multiplies the direction as it is. Ctrl-C stops; the same command goes on from there."""
+REVIEW_EXAMPLES = """examples:
+  python -m stit_core review -d age=-2,2 -d smile=2 --people 60 -o review.html
+  python -m stit_core review my_people -d age=2 --labels-from self-reported
+  python -m stit_core review labels.csv -d age=-2,-1,1,2 --groups group,age_band
+  python -m stit_core review one.mp4 two.mp4 three.mp4 -d smile=2
+
+A folder or a zip has a subfolder for each group, or a labels.csv: file, person, then any label columns. Without any,
+120 rendered people are looked at. Ctrl-C stops, reports on what is there, and the same command goes on."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -40,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("clip", type=Path)
     _add_common(check)
     _add_clip_options(check)
+    _add_review(commands)
     _add_packs(commands)
     _add_directions(commands)
     _add_runs(commands)
@@ -73,6 +82,39 @@ def _add_edit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     edit.add_argument("-o", "--output", type=Path, help="default: CLIP_edited.mp4 in the current folder")
     _add_common(edit)
     _add_clip_options(edit)
+
+
+def _add_review(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    review = commands.add_parser(
+        "review",
+        help="see what edits do to different groups of people",
+        epilog=REVIEW_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    told = "a folder, a zip, a table of labels, or clips and pictures; default: the pack's own people"
+    review.add_argument("people_from", nargs="*", type=Path, metavar="FOLDER|ZIP|CSV|CLIP", help=told)
+    review.add_argument(
+        "-d",
+        "--direction",
+        action="append",
+        required=True,
+        metavar="NAME=FACTOR[,FACTOR]",
+        help="what to change and how much; each factor of each direction is one edit",
+    )
+    review.add_argument("--groups", metavar="COLUMN[,COLUMN]", help="label columns to compare by (default: all)")
+    review.add_argument("--people", type=int, metavar="N", help="look at N people, chosen evenly (default: all)")
+    review.add_argument(
+        "--labels-from",
+        choices=("rendered", "self-reported", "perceived", "not stated"),
+        help="who says that the labels are so; printed in the report",
+    )
+    review.add_argument("--question", default="", metavar="TEXT", help="what you want to know, for the report's head")
+    review.add_argument("--no-tuning", action="store_true", help="do not fit the generator: faster, less faithful")
+    review.add_argument("--preset", default="balanced", help="balanced (default), draft or paper")
+    review.add_argument("--seed", type=int, default=0, help="of all random draws (default 0)")
+    review.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+    review.add_argument("-o", "--output", type=Path, default=Path("review.html"), help="default: review.html")
+    _add_common(review)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

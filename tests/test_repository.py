@@ -18,6 +18,7 @@ LARGEST_FILE = 10_000_000  # bytes; a Space takes larger ones only through large
 PIN = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[0-9][0-9a-z.]*)  # (?P<purpose>\S.{3,})")
 # Where the name to import differs from the name to install.
 INSTALLED_AS = {"cv2": "opencv-python", "PIL": "pillow", "sklearn": "scikit-learn", "dlib": "dlib-bin"}
+INSTALLED_AS |= {"skimage": "scikit-image", "vl_convert": "vl-convert-python"}
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
 

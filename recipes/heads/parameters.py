@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stit_core.review.landmark_figures import face_ratios
+
 from .latents import Reader, normal_cdf
 from .scene import read_scene
 
@@ -333,25 +335,7 @@ ATTRIBUTE_NAMES = (
 
 def measure(marks: np.ndarray) -> np.ndarray:
     """Face ratios (8,), in the order of MEASURES, of un-posed landmarks (68, 3), y up."""
-    right, left = marks[36:42].mean(0), marks[42:48].mean(0)
-    apart = float(np.linalg.norm(left - right))
-    lids = (marks[[37, 38, 43, 44], 1] - marks[[41, 40, 47, 46], 1]).mean()
-    corners = (np.linalg.norm(marks[39] - marks[36]) + np.linalg.norm(marks[45] - marks[42])) / 2
-    mouth = float(np.linalg.norm(marks[54] - marks[48]))
-    lips = (marks[51, 1] - marks[62, 1]) + (marks[66, 1] - marks[57, 1])
-    length = marks[27, 1] - marks[33, 1]
-    return np.array(
-        [
-            apart / np.linalg.norm(marks[16] - marks[0]),
-            (marks[17:27, 1].mean() - (left[1] + right[1]) / 2) / apart,
-            lids / corners,
-            lips / mouth,
-            mouth / apart,
-            (marks[33, 1] - marks[51, 1]) / apart,
-            np.linalg.norm(marks[35] - marks[31]) / length,
-            (marks[30, 1] - marks[33, 1]) / length,
-        ]
-    )
+    return face_ratios(marks)
 
 
 def hair_shares(p: HeadParameters) -> np.ndarray:

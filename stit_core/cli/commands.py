@@ -58,7 +58,8 @@ def execute(options: argparse.Namespace) -> int:
             finally:
                 bars.close()
     except (Cancelled, KeyboardInterrupt):
-        again = "; the same command goes on from there." if options.command in ("edit", "check", "directions") else "."
+        goes_on = options.command in ("edit", "check", "review", "directions")
+        again = "; the same command goes on from there." if goes_on else "."
         print(f"Stopped. What was finished is kept{again}", file=sys.stderr)
         return STOPPED
     except StitError as error:
@@ -388,4 +389,17 @@ def _directions(options: argparse.Namespace, cancel: CancelToken, bars: Bars) ->
     run_directions(options, cancel, bars)
 
 
-_ACTIONS = {"edit": _edit, "check": _check, "packs": _packs, "directions": _directions, "runs": _runs}
+def _review(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
+    from stit_core.cli.review import run_review  # its statistics and drawings take two seconds to load
+
+    run_review(options, cancel, bars)
+
+
+_ACTIONS = {
+    "edit": _edit,
+    "check": _check,
+    "review": _review,
+    "packs": _packs,
+    "directions": _directions,
+    "runs": _runs,
+}

@@ -14,8 +14,6 @@ from benchmarks.directions import Attributes, load_vectors, mean_change, parse, 
 from benchmarks.efficacy import (
     Efficacy,
     Kept,
-    attribute_weights,
-    combine,
     correlation,
     efficacy,
     identity_kept,
@@ -25,8 +23,8 @@ from benchmarks.efficacy import (
     unit_effects,
 )
 from benchmarks.groups import group_indices
-from benchmarks.landmark_figures import DEFINITIONS, landmark_figures, shoulder_tilt, upright
-from benchmarks.leakage import held_for, leaks, orthogonalised, same_thing
+from benchmarks.landmark_figures import DEFINITIONS, shoulder_tilt
+from benchmarks.leakage import held_for, leaks, orthogonalised
 from benchmarks.moved_heads import Instruments, Moved, Reading, choose_heads, move_heads
 from recipes.heads.landmarks import NEUTRAL
 from recipes.heads.parameters import MEASURES, measure
@@ -34,6 +32,8 @@ from recipes.heads.shape import head_rotation
 from stit_core.directions.library import Card
 from stit_core.images import to_picture
 from stit_core.packs.loading import find_pack, load_models
+from stit_core.review.attributes import attribute_weights, combine, same_thing
+from stit_core.review.landmark_figures import landmark_figures, upright
 
 FACTORS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
 NAN = float("nan")

@@ -1,0 +1,1 @@
+"""The fairness review: what an edit does to different groups of people."""

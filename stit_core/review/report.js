@@ -1,0 +1,34 @@
+"use strict";
+const dialog = document.getElementById("large");
+const picture = dialog.querySelector("img");
+const caption = dialog.querySelector("p");
+document.addEventListener("click", (event) => {
+  const small = event.target.closest(".cells button");
+  if (small) {
+    const image = small.querySelector("img");
+    picture.src = image.src;
+    picture.alt = image.alt;
+    caption.textContent = image.alt;
+    dialog.showModal();
+  } else if (event.target === dialog) {
+    dialog.close();
+  }
+});
+const filter = document.getElementById("filter");
+if (filter) {
+  filter.addEventListener("change", () => {
+    for (const person of document.querySelectorAll(".person")) {
+      const groups = person.dataset.groups.split(" ");
+      person.hidden = filter.value !== "" && !groups.includes(filter.value);
+    }
+  });
+}
+let closed = [];
+window.addEventListener("beforeprint", () => {
+  closed = [...document.querySelectorAll("details:not([open])")];
+  for (const details of closed) details.open = true;
+  for (const image of document.images) image.loading = "eager";
+});
+window.addEventListener("afterprint", () => {
+  for (const details of closed) details.open = false;
+});

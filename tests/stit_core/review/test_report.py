@@ -1,0 +1,228 @@
+"""The report: one offline file, hostile names escaped, nobody lost, figures beside it that can be read again."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import html.parser
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stit_core.errors import ConfigError
+from stit_core.packs.loading import Models, find_pack
+from stit_core.review import report as module
+from stit_core.review import sheet
+from stit_core.review.charts import ChartRow, interval_chart, scale_of
+from stit_core.review.people import People, Person, open_people
+from stit_core.review.plan import Plan, choose_columns, choose_crossings
+from stit_core.review.report import Written, check_output, program_hash, write_report
+from stit_core.review.running import Review
+from stit_core.review.statistics import Interval
+from stit_core.runtime import Runtime
+from tests.support.drawn_face import draw_face
+from tests.support.review_cases import make_results
+
+pytest_plugins = ["tests.support.fixtures_pack"]
+
+EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
+LARGEST = 15_000_000
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would see: elements with their attributes, and the text outside of scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self._inside: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self._inside.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._inside and tag == self._inside[-1]:
+            self._inside.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self._inside:
+            self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def written(
+    tmp_path_factory: pytest.TempPathFactory, shared_pack_folder: Path, direction_root: Path
+) -> tuple[Written, Review]:
+    """A review of three faces with hostile labels, a picture without a face, and a group in which everybody fails."""
+    folder = tmp_path_factory.mktemp("report")
+    for k in range(3):
+        Image.fromarray(draw_face(160, 160, (80, 80), 48 + k)).save(folder / f"{k}.png")
+    Image.fromarray(np.zeros((100, 100, 3), np.uint8)).save(folder / "3.png")
+    table = io.StringIO()
+    rows = csv.writer(table)
+    rows.writerow(["file", "person", EVIL, "tone"])
+    rows.writerow(["0.png", EVIL, EVIL, "=1+1"])
+    rows.writerow(["1.png", "one", "plain", "=1+1"])
+    rows.writerow(["2.png", "two", "plain", "other"])
+    rows.writerow(["3.png", "three", "nobody", "other"])
+    rows.writerow(["gone.png", "four", "nobody", "other"])
+    (folder / "labels.csv").write_text(table.getvalue())
+    people = open_people([folder / "labels.csv"], "self-reported")
+    columns = choose_columns(people)
+    plan = Plan((("smile", (-1.0, 1.0)),), columns, choose_crossings(people, columns), question=f"Why? {EVIL}")
+    models = Models(find_pack(shared_pack_folder), torch.device("cpu"))
+    review = Review(plan, people, models, folder / "review", Runtime(), roots=[direction_root])
+    list(review.run())
+    return write_report(review, folder / "report.html", f"python -m stit_core review {EVIL}"), review
+
+
+def test_hostile_labels_and_names_are_text(written: tuple[Written, Review]) -> None:
+    page = Page(written[0].html.read_text())
+    scripts = [attributes for tag, attributes in page.elements if tag == "script"]
+    assert scripts == [{}]  # our own, by the hash that the page allows
+    handlers = [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert handlers == []
+    images = [attributes["src"] for tag, attributes in page.elements if tag == "img" and "src" in attributes]
+    assert images
+    assert all(source is not None and source.startswith("data:image/webp;base64,") for source in images)
+    assert EVIL in "".join(page.text)  # it is all there to be read
+
+
+def test_the_page_allows_no_script_but_its_own(written: tuple[Written, Review]) -> None:
+    text = written[0].html.read_text()
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy
+    assert "default-src 'none'" in policy.group(1)
+    assert re.search(r"script-src 'sha256-[A-Za-z0-9+/=]+'", policy.group(1))
+    assert "unsafe-inline'; script" in policy.group(1)  # of styles only
+    assert "unsafe-inline" not in policy.group(1).split("script-src")[1]
+
+
+def test_the_page_needs_nothing_from_elsewhere(written: tuple[Written, Review]) -> None:
+    page = Page(written[0].html.read_text())
+    linked = [
+        value
+        for tag, attributes in page.elements
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset", "action", "data") and value and tag != "svg"
+    ]
+    assert all(value.startswith(("data:", "#")) for value in linked)
+    assert written[0].html.stat().st_size < LARGEST
+
+
+def test_nobody_is_lost(written: tuple[Written, Review]) -> None:
+    text = "".join(Page(written[0].html.read_text()).text)
+    for words in (
+        "5 people were looked at; 2 could not be used",
+        "Where the labels come from: self-reported",
+        "No face was found",
+        "the file is not there",
+        "Too small for intervals",
+        "Cannot tell",
+    ):
+        assert words in text
+    assert text.count("No face was found") >= 3  # in the list, and in every empty frame of the sheet
+
+
+def test_a_group_in_which_everybody_fails_is_a_row(written: tuple[Written, Review]) -> None:
+    text = written[0].html.read_text()
+    assert re.search(r"<td>nobody</td><td>2</td><td>2</td><td>2</td><td>34 % to 100 %</td>", text)
+
+
+def test_the_table_can_be_read_by_other_programs(written: tuple[Written, Review]) -> None:
+    with written[0].csv.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 5 * 2  # a person, an edit
+    assert rows[0]["person"] == EVIL
+    assert rows[0]["tone"] == "'=1+1"  # no formula
+    assert float(rows[0]["identity"]) <= 1.0
+    assert rows[-1]["failure"] == "the file is not there"
+    assert rows[-1]["identity"] == ""
+
+
+def test_everything_is_in_the_json(written: tuple[Written, Review]) -> None:
+    record = json.loads(written[0].json.read_text())
+    assert record["people"]["labels_from"] == "self-reported"
+    assert record["made"]["pack"]["name"] == "tiny"
+    assert record["made"]["program_sha256"] == program_hash()
+    assert record["made"]["directions"]["smile"]["sha256"]
+    assert [edit["factor"] for edit in record["edits"]] == [-1.0, 1.0]
+    assert record["people"]["persons"][3]["failure"].startswith("No face was found")
+    assert {contrast["measure"] for contrast in record["contrasts"]} >= {"failed", "identity", "lighter"}
+    assert all(contrast["difference"]["low"] is None for contrast in record["contrasts"])  # fewer than 8 people
+
+
+def test_it_can_be_repeated(written: tuple[Written, Review]) -> None:
+    text = "".join(Page(written[0].html.read_text()).text)
+    assert "python -m stit_core review" in text
+    assert program_hash() in text
+
+
+def test_before_anybody_was_looked_at_there_is_nothing_to_report(
+    written: tuple[Written, Review], tmp_path: Path
+) -> None:
+    review = written[1]
+    people = dataclasses.replace(review.people, persons=review.people.persons[:1])
+    fresh = Review(review.plan, people, review.models, tmp_path / "new", Runtime(), roots=review.roots)
+    with pytest.raises(ConfigError, match="Nobody has been looked at"):
+        write_report(fresh, tmp_path / "report.html")
+
+
+def test_where_a_report_cannot_go(tmp_path: Path) -> None:
+    for path in (tmp_path / "report.pdf", tmp_path / "nowhere" / "report.html"):
+        with pytest.raises(ConfigError):
+            check_output(path)
+    check_output(tmp_path / "report.html")
+
+
+def test_charts_escape_names_and_share_a_scale() -> None:
+    rows = [
+        ChartRow(EVIL, Interval(0.5, 0.3, 0.8, 12)),
+        ChartRow("datum.value + 1", Interval(-0.2, count=3), (-0.5, -0.2, 0.1)),
+        ChartRow("unknown", Interval(float("nan"))),
+    ]
+    low, high = scale_of([rows])
+    assert low < -0.5
+    assert high > 0.8
+    svg = interval_chart(rows, EVIL, "SD", (low, high))
+    page = Page(svg)
+    assert not [tag for tag, _ in page.elements if tag in ("script", "img")]
+    assert EVIL in "".join(page.text)
+    assert "datum.value + 1" in "".join(page.text)
+    assert "max-width" in svg.split(">", 1)[0]
+
+
+def test_a_sheet_of_very_many_says_whom_it_leaves_out(
+    written: tuple[Written, Review], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheet, "BUDGET", 100)
+    monkeypatch.setattr(sheet, "FEWEST_SHOWN", 2)
+    rows, unshown = sheet.contact_sheet(written[1], written[0].results)
+    assert (len(rows), unshown) == (2, 3)
+
+
+def test_pictures_get_smaller_as_people_get_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six hundred people with eight edits fit, and weigh less than a report may."""
+    monkeypatch.setattr(sheet, "_row", lambda review, results, place, side: side)  # noqa: ARG005
+    labels = {"group": ["a", "b"] * 300}
+    results = make_results(labels)
+    people = People("many", ("group",), tuple(Person(str(k), {"group": "a"}, ()) for k in range(600)))
+    review = type("R", (), {"people": people})()
+    sides, unshown = sheet.contact_sheet(review, results)
+    assert unshown == 0
+    assert len(sides) == 600
+    assert 600 * 5 * sheet._bytes(sides[0], 1.0) <= sheet.BUDGET
+
+
+def test_the_template_escapes_whatever_is_put_into_it() -> None:
+    assert module.template().environment.autoescape is True
