@@ -30,6 +30,9 @@ from stit_core.geometry import frame_to_crop, quad_bounds
 from stit_core.warps import warp
 
 FADE = 9.0  # pixels of the crop beyond the head's outline over which motion fades out
+STILL_FADE = (
+    16.0  # over which it comes to rest within the head, before hair and ears: skin that is stretched more streaks
+)
 NECK_FADE = 24.0  # the same below the chin, where a neck has to close up or stretch
 EDGE_WIDTH = 1.2  # pixels, deviation of the Gaussian over the edge between what changes and what does not
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
@@ -98,10 +101,10 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     moving = allowed * (1 - still) if whole else allowed * (1 - still) * (labels != NECK)
     chin, around = _chin(source), cv2.dilate(moving, np.ones((5, 5), np.uint8))
     near, farther = (np.clip(2 * cv2.GaussianBlur(around, (0, 0), fade / 2), 0, 1) for fade in (FADE, NECK_FADE))
-    clear = _up_to(still, FADE / 2)
+    clear = _up_to(still, STILL_FADE / 2)
     # Twice, so that motion has come to rest before what must not move, not at it.
     motion = np.maximum(near, chin * farther) * clear * clear
-    room = chin * np.maximum(clear, _up_to(still * (labels != HAIR), FADE / 2))
+    room = chin * np.maximum(clear, _up_to(still * (labels != HAIR), STILL_FADE / 2))
     skin = cv2.GaussianBlur(np.maximum(is_one_of(labels, (*SKIN_LIKE, *BROWS)), ears), (0, 0), EDGE_WIDTH)
     return Weights(
         config.motion * motion,

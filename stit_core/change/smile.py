@@ -18,8 +18,8 @@ from stit_core.change.mouth import CORNERS
 
 EYES = (36, 39, 37, 38, 40, 41), (45, 42, 44, 43, 47, 46)  # landmarks: outer, inner, two of the upper lid, two below
 WIDENS = (0.05, 0.25)  # of a mouth's width, held against the eyes': from where on it smiles, and smiles broadly
-LID_RISE = 0.3  # of an eye's opening, by which a broad smile raises the lower lid
-CHEEK_RISE = 0.07  # of the eyes' distance, by which it raises the cheek
+LID_RISE = 0.5  # of an eye's opening, by which a broad smile raises the lower lid
+CHEEK_RISE = 0.09  # of the eyes' distance, by which it raises the cheek
 CHEEK = 0.08, 0.45  # of the eyes' distance: where a cheek is fullest, outwards and down from the lower lid
 CHEEK_WIDTH, CHEEK_HEIGHT = 0.26, 0.2  # of the eyes' distance, deviations of its Gaussian
 

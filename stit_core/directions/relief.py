@@ -23,13 +23,11 @@ FEWEST = 8  # pairs that must show a place
 NOISE = 4.0  # times the squared error of the mean, which is taken from its square
 NEAR = 2.0  # pixels of a map within which noise is estimated
 EDGE = 3.0  # pixels of a map over which it fades out where fewer than half of the pairs are seen
-CLASSES_APART = 2.0  # factors from one class to the other: a factor is a standard deviation of both together
-FAINTER = 1.8  # times that folds are in a face what they are in the mean of many, whose folds lie a little apart
-LEAST = 0.004  # of the logarithm of brightness, a map's root mean square: less is that of features that move
+LEAST = 0.003  # of the logarithm of brightness, a map's root mean square: less is that of features that move
 
 
 def learn_relief(pairs: Iterable[CropPair | None], models: Models, runtime: Runtime) -> np.ndarray | None:
-    """The change of the relief of skin that a factor of 1 brings, from the first crop of each pair to the second.
+    """The relief of skin that a factor of 1 brings: the mean change from the first crop of each pair to the second.
 
     Parameters
     ----------
@@ -56,7 +54,6 @@ def learn_relief(pairs: Iterable[CropPair | None], models: Models, runtime: Runt
         change = np.where(both, after - before, 0.0)
         total, squares, seen = total + change, squares + change**2, seen + both
     found = _without_noise(total, squares, seen)
-    found *= FAINTER / CLASSES_APART
     return found if np.sqrt(np.square(found).mean()) >= LEAST else None
 
 

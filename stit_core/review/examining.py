@@ -28,7 +28,6 @@ from stit_core.runtime import Runtime
 
 READ_FRAMES = 5  # of a clip that are read, spread over those with a face
 SHOWN_FRAMES = 24  # of a clip's animation
-FULL = 2  # channel of a mask picture
 
 Values = dict[str, Any]
 
