@@ -30,9 +30,7 @@ from stit_core.geometry import frame_to_crop, quad_bounds
 from stit_core.warps import warp
 
 FADE = 9.0  # pixels of the crop beyond the head's outline over which motion fades out
-STILL_FADE = (
-    16.0  # over which it comes to rest within the head, before hair and ears: skin that is stretched more streaks
-)
+STILL_FADE = 16.0  # the same before hair and ears: skin that is stretched more streaks
 NECK_FADE = 24.0  # the same below the chin, where a neck has to close up or stretch
 EDGE_WIDTH = 1.2  # pixels, deviation of the Gaussian over the edge between what changes and what does not
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
