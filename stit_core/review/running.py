@@ -33,7 +33,7 @@ from stit_core.review.reading import CropReader
 from stit_core.review.records import FAILURE, Record
 from stit_core.review.stills import open_still
 from stit_core.runtime import Runtime
-from stit_core.store.runs import Store, disk_errors
+from stit_core.store.runs import Store, disk_errors, file_digest
 
 STAGE = "review"
 RECORD_VERSION = 1  # raise it when readings of the same picture change
@@ -126,8 +126,7 @@ class Review:
             raise UnusablePicture(source.missing)
         if source.path is not None:
             try:
-                with source.path.open("rb") as file:
-                    return hashlib.file_digest(file, "sha256").hexdigest()
+                return file_digest(source.path)
             except OSError as error:
                 raise UnusablePicture("the file cannot be read") from error
         assert source.read is not None
