@@ -211,7 +211,7 @@ def test_a_sheet_of_very_many_says_whom_it_leaves_out(
     assert (len(rows), unshown) == (2, 3)
 
 
-@pytest.mark.parametrize(("weight", "side"), [(1.0, 96), (1.6, 72)])  # as expected, and pictures harder than faces
+@pytest.mark.parametrize(("weight", "side"), [(1.0, 128), (1.6, 96)])  # as expected, and pictures harder than faces
 def test_pictures_get_smaller_as_people_get_more(weight: float, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six hundred people with four edits fit, and weigh less than a report may."""
 
