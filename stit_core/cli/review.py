@@ -14,6 +14,7 @@ from stit_core.errors import Cancelled, ConfigError
 from stit_core.memory import keep_freed_memory
 from stit_core.packs.loading import DEFAULT_PACK, find_pack, load_models
 from stit_core.review.costs import expected_seconds
+from stit_core.review.findings import GROUP_KINDS
 from stit_core.review.people import LABELS_FROM, People, open_people
 from stit_core.review.plan import Plan, choose_columns, choose_crossings, parse_edits
 from stit_core.review.report import Written, check_output, write_report
@@ -140,6 +141,7 @@ def _tell(options: argparse.Namespace, written: Written) -> None:
     failed = [(p.name, f) for p, f in zip(results.people.persons, results.failures, strict=True) if f]
     for name, failure in failed[:FAILURES_SHOWN]:
         print(f"  {name}: {failure}")
-    for sentence in written.findings[:FAILURES_SHOWN] or written.sentences[:3]:
+    told = written.findings or [s for s in written.sentences if results.plan.columns or s.kind not in GROUP_KINDS]
+    for sentence in told[:FAILURES_SHOWN]:
         print(f"  {sentence.kind}: {sentence.text}")
     print(f"  figures         {written.csv}, {written.json}")

@@ -30,6 +30,7 @@ from stit_core.review.statistics import FEWEST, Interval, mean_intervals, rate_i
 from stit_core.review.words import amount, attribute_title, between, edit_title, number, percent, probability
 
 ERASURE, REPLACEMENT = "soft erasure", "stereotype replacement"
+GROUP_KINDS = (ERASURE, REPLACEMENT, "quality")  # of sentences about differences between groups
 MOST_TOLD = 10  # findings of a kind in words; the table has all
 LIGHTENED = 1.0  # L* from which skin counts as lightened or darkened: about what is just noticed
 TOLD_LEAKS = 4  # attributes of an edit that are named among what it does to everybody
@@ -286,7 +287,7 @@ def _skin_text(results: Results, edit: int) -> str:
     way = "lightened" if shift.value > 0 else "darkened"
     rate = rate_interval(int((known > LIGHTENED).sum() if shift.value > 0 else (known < -LIGHTENED).sum()), len(known))
     turn = _mean(results, results.values["hue_turn"][:, edit])
-    unsure = _sureness(shift, "", "", "; whether it moved at all cannot be told")
+    unsure = "; whether it moved at all cannot be told" if shift.known and shift.low <= 0 <= shift.high else ""
     return (
         f"Skin: lightness {amount(shift.value, 'lighter', True)} ({between(shift, 'lighter', True)}){unsure}, {way} by "
         f"more than {LIGHTENED:g} L* in {percent(rate.value)} of people ({percent(rate.low)} to {percent(rate.high)}); "

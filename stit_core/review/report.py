@@ -12,6 +12,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ def render(
         levels=LEVELS,
         groups=groups,
         everybody=everybody,
-        findings=[sentence for sentence in groups if sentence.is_finding],
+        asked=sum(1 for contrast in asked if contrast.family and math.isfinite(contrast.p)),
         short=_short(groups),
         finding_table=tables.finding_table(results, asked),
         people_table=tables.people_table(results),

@@ -34,6 +34,7 @@ from stit_core.review.records import FAILURE, Record
 from stit_core.review.stills import open_still
 from stit_core.runtime import Runtime
 from stit_core.store.disk import disk_errors
+from stit_core.store.keys import file_digest
 from stit_core.store.runs import Store
 
 STAGE = "review"
@@ -127,8 +128,7 @@ class Review:
             raise UnusablePicture(source.missing)
         if source.path is not None:
             try:
-                with source.path.open("rb") as file:
-                    return hashlib.file_digest(file, "sha256").hexdigest()
+                return file_digest(source.path)
             except OSError as error:
                 raise UnusablePicture("the file cannot be read") from error
         assert source.read is not None

@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageSequence
 
 from stit_core.review.gathering import read_source
 from stit_core.review.results import WAITING, Results
 from stit_core.review.running import Review
 
-BUDGET = 9_000_000  # bytes of all pictures of a report, as they stand in it
-SIDES = (224, 192, 160, 128, 96, 72)  # pixels of a small picture, the largest that fits
-BYTES_OF_SIDE = 0.33  # bytes of WebP a pixel of a face, with the third that base64 adds
+BUDGET = 9_000_000  # bytes of all pictures of a report, as they stand in it and as they are expected
+MOST = 12_000_000  # that they may turn out to be, beyond which they are made smaller
+SIDES = (256, 224, 192, 160, 128, 96, 72)  # pixels of a small picture, the largest that fits
+BYTES, BYTES_OF_PIXEL = 900, 0.11  # of a small picture of a face, with the third that base64 adds
 FRAME_SHARE = 0.5  # of a still's bytes that a frame of an animation takes
 MOST_ANIMATED = 128  # pixels
 QUALITY = 76
@@ -55,15 +57,18 @@ def contact_sheet(review: Review, results: Results) -> tuple[list[SheetRow], int
     columns = 1 + len(results.plan.pairs)
     clips = any(source.is_clip for person in review.people.persons for source in person.sources)
     weight = FRAME_SHARE * 24 if clips else 1.0
-    fitting = [side for side in SIDES if _bytes(side, weight) * columns * len(order) <= BUDGET]
-    side = fitting[0] if fitting else SIDES[-1]
-    room = max(FEWEST_SHOWN, int(BUDGET / (_bytes(side, weight) * columns)))
-    shown = order[:: -(-len(order) // room)] if len(order) > room else order
-    return [_row(review, results, place, side) for place in shown], len(order) - len(shown)
+    room = max(FEWEST_SHOWN, int(BUDGET / (_bytes(SIDES[-1], weight) * columns)))
+    shown = [order[k] for k in np.linspace(0, len(order) - 1, room).astype(int)] if len(order) > room else order
+    sides = [side for side in SIDES if _bytes(side, weight) * columns * len(shown) <= BUDGET] or [SIDES[-1]]
+    for side in sides:
+        rows = [_row(review, results, place, side) for place in shown]
+        if sum(len(cell.picture) for row in rows for cell in row.cells) <= MOST:
+            break
+    return rows, len(order) - len(shown)
 
 
 def _bytes(side: int, weight: float) -> float:
-    return BYTES_OF_SIDE * weight * side**2
+    return weight * (BYTES + BYTES_OF_PIXEL * side**2)
 
 
 def _row(review: Review, results: Results, place: int, side: int) -> SheetRow:

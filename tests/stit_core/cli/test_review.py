@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stit_core.__main__ import main
+from stit_core.__main__ import build_parser, main
+from stit_core.cli import review
 from tests.support.drawn_face import draw_face
 
 pytest_plugins = ["tests.support.fixtures_pack"]
@@ -87,6 +89,24 @@ def test_nothing_to_look_at_is_told(home: Path, capsys: pytest.CaptureFixture[st
     (home / "empty").mkdir()
     assert main(arguments(home / "empty", home / "review.html")) == 1
     assert "holds no picture or clip" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted"),
+    [("2\n", "self-reported"), ("perceived\n", "perceived"), ("\n", "not stated"), ("9\n", "not stated")],
+)
+def test_a_terminal_is_asked_where_labels_come_from(
+    folder: Path, answer: str, wanted: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    options = build_parser().parse_args(arguments(folder, folder / "review.html"))
+    assert review._labels_from(options) == wanted
+    assert "Where do the labels of these people come from?" in capsys.readouterr().err
 
 
 def test_a_stopped_review_reports_and_goes_on(folder: Path, home: Path) -> None:

@@ -211,17 +211,20 @@ def test_a_sheet_of_very_many_says_whom_it_leaves_out(
     assert (len(rows), unshown) == (2, 3)
 
 
-def test_pictures_get_smaller_as_people_get_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six hundred people with eight edits fit, and weigh less than a report may."""
-    monkeypatch.setattr(sheet, "_row", lambda review, results, place, side: side)  # noqa: ARG005
-    labels = {"group": ["a", "b"] * 300}
-    results = make_results(labels)
+@pytest.mark.parametrize(("weight", "side"), [(1.0, 128), (1.6, 96)])  # as expected, and pictures harder than faces
+def test_pictures_get_smaller_as_people_get_more(weight: float, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six hundred people with four edits fit, and weigh less than a report may."""
+
+    def row(review: object, results: object, place: int, side: int) -> sheet.SheetRow:  # noqa: ARG001
+        return sheet.SheetRow(str(side), (), (sheet.Cell("x" * int(weight * sheet._bytes(side, 1.0))),) * 5, "")
+
+    monkeypatch.setattr(sheet, "_row", row)
     people = People("many", ("group",), tuple(Person(str(k), {"group": "a"}, ()) for k in range(600)))
     review = type("R", (), {"people": people})()
-    sides, unshown = sheet.contact_sheet(review, results)
-    assert unshown == 0
-    assert len(sides) == 600
-    assert 600 * 5 * sheet._bytes(sides[0], 1.0) <= sheet.BUDGET
+    rows, unshown = sheet.contact_sheet(review, make_results({"group": ["a", "b"] * 300}))
+    assert (len(rows), unshown) == (600, 0)
+    assert sum(len(cell.picture) for one in rows for cell in one.cells) <= sheet.MOST
+    assert int(rows[0].name) == side
 
 
 def test_the_template_escapes_whatever_is_put_into_it() -> None:
