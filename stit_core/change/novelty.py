@@ -31,24 +31,25 @@ def read_novelty(
     motion: np.ndarray,
     classes: Collection[int],
     opening: Opening | None,
+    share: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where the edit shows what the source does not have, and its colours in the source's light.
 
     Parameters
     ----------
     source, pivot, edited: of one frame and one size.
-    before: (S, S) uint8, the pivot's classes, moved to where the edit has them.
+    before: (S, S) uint8, the pivot's classes, moved to where the edit has them, over the source's crop.
     offset: (S, S, 2), from each pixel of the source to its place in the pivot.
     motion: (S, S, 2), where in the source a pixel of the result comes from.
     classes: the parser's classes that may change.
     opening: of the mouth, whose inside is then drawn by what is known of mouths; None for the generator's.
+    share: how far the mouth is another one, see `mouth_share`.
 
     Returns
     -------
     novelty (S, S) in [0, 1], colours (S, S, 3) in grey levels; both float32 and over the source's crop.
     """
     wanted, there = warp_labels(edited.labels, offset), warp_labels(source.labels, motion)
-    before = warp_labels(before, offset)
     inside = cv2.GaussianBlur(is_one_of(wanted, (MOUTH,)), (0, 0), MOUTH_EDGE)
     tone = _tone(source, pivot, offset)
     # The mouth's own colours are not the skin's: of the difference in tone it takes over how light it is,
@@ -57,17 +58,11 @@ def read_novelty(
     tone = tone + inside[..., None] * (light - tone)
     colours = np.clip((warp(edited.picture, offset) + OFFSET) * np.exp(tone) - OFFSET, 0, 255)
     colours += inside[..., None] * (_dimmed(colours, source) - colours)
-    share = (
-        _another_mouth(wanted, before, there, source.labels, _means_mouth(pivot, edited)) if MOUTH in classes else 0.0
-    )
     # Lips are the source's own, which the motion brings along, but for where it has none.
     lips = cv2.GaussianBlur(is_one_of(wanted, LIPS) * is_one_of(there, (MOUTH,)), (0, 0), MOUTH_EDGE)
     if opening is None:
         novelty = share * np.maximum(inside, lips)
     else:
-        # Half of two open mouths would show two rows of teeth: one that is open already is kept, or is drawn.
-        is_open = is_one_of(there, (MOUTH,)).sum() > OPENS[0] * is_one_of(wanted, (MOUTH, *LIPS)).sum()
-        share = round(share) if is_open else share
         inside, seen = draw_mouth(opening.narrowed(share), source)
         # What is left of the source's own beside it, teeth in a corner, goes too.
         left = share * cv2.GaussianBlur(is_one_of(there, (MOUTH,)), (0, 0), MOUTH_EDGE)
@@ -77,6 +72,28 @@ def read_novelty(
     if any(eye in classes for eye in EYES):
         novelty = np.maximum(novelty, _new_lids(wanted, before, there))
     return novelty, colours
+
+
+def mouth_share(
+    source: Drawn,
+    pivot: Drawn,
+    edited: Drawn,
+    before: np.ndarray,
+    offset: np.ndarray,
+    motion: np.ndarray,
+    whole: bool,
+) -> float:
+    """How far, 0 ... 1, the mouth of an edit is another one than the source's, and has to be drawn.
+
+    Parameters are those of `read_novelty`. With `whole` a mouth that is open already is kept or drawn as a whole, since
+    half of two open mouths would show two rows of teeth; and only edits that mean the mouth draw it.
+    """
+    wanted, there = warp_labels(edited.labels, offset), warp_labels(source.labels, motion)
+    meant = _means_mouth(pivot, edited)
+    share = _another_mouth(wanted, before, there, source.labels, meant)
+    if whole and _inside(there) > OPENS[0] * _area(wanted):
+        return float(round(meant * share))
+    return share
 
 
 def _another_mouth(

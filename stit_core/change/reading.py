@@ -16,7 +16,7 @@ import numpy as np
 
 from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
 from stit_core.change.mouth import drop_jaw, find_opening, hold_corners
-from stit_core.change.novelty import read_novelty
+from stit_core.change.novelty import mouth_share, read_novelty
 from stit_core.change.relief import relief_shade
 from stit_core.change.smile import find_smile, raise_cheeks
 from stit_core.faces.correspondence import read_motion
@@ -96,9 +96,8 @@ def read_change(
     relief: map (faces.relief.SHAPE) of the folds of skin that come and go with the edit; believed with `anatomy`.
     """
     flow = motion_between(edited, pivot)
-    before = warp(pivot.picture, flow)
     after = edited.picture.astype(np.float32)
-    ratio = np.log((after + OFFSET) / (before + OFFSET))
+    ratio = np.log((after + OFFSET) / (warp(pivot.picture, flow) + OFFSET))
     ratio = np.clip(cv2.GaussianBlur(ratio, (0, 0), SHADE_BLUR), -LARGEST_SHADE, LARGEST_SHADE)
     ratio = _calm_hue(ratio)
     labels = warp_labels(pivot.labels, flow)
@@ -121,13 +120,17 @@ def read_change(
     # Hair and cloth go along with the face, smoothly: no two strands are drawn alike.
     face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
     motion = warp(fill(flow, face) if face.any() else flow, offset)
-    opening = None
-    if anatomy and MOUTH in classes:
-        opening = find_opening(warp_labels(edited.labels, offset), source, motion, warp(after, offset))
+    opening, share = None, 0.0
+    before = warp_labels(labels, offset)
+    if MOUTH in classes:
+        if anatomy:
+            opening = find_opening(warp_labels(edited.labels, offset), source, motion, warp(after, offset))
+        share = mouth_share(source, pivot, edited, before, offset, motion, opening is not None)
     smile = find_smile(source, motion) if anatomy and {SKIN, MOUTH} <= set(classes) else None
     if opening is not None:
-        motion = hold_corners(drop_jaw(motion, opening), opening, source)
-    novelty, fresh = read_novelty(source, pivot, edited, labels, offset, motion, classes, opening)
+        motion = drop_jaw(motion, opening)
+        motion += np.float32(share) * (hold_corners(motion, opening, source) - motion)  # teeth that are kept would bend
+    novelty, fresh = read_novelty(source, pivot, edited, before, offset, motion, classes, opening, share)
     skin = warp(skin, offset)
     if smile is not None:
         motion = raise_cheeks(motion, smile)
