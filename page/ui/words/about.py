@@ -14,9 +14,10 @@ network that draws faces, is tuned until it draws this one. Moving its inputs al
 two ways.
 
 **Transfer** takes over only the *change*: where each point of the face moves, how much lighter or darker it
-becomes, and what comes into sight, such as teeth. It gives that to your own pixels. Pores, lashes, light and
-background stay yours, what does not change stays to the bit, and after a short fit a clip takes seconds. It
-cannot draw what the generator does not show and your face does not have.
+becomes, and what comes into sight, such as teeth or the lines of age. It gives that to your own pixels. Pores,
+lashes, light and background stay yours, what does not change stays to the bit, and after a short fit a clip takes
+seconds. It cannot draw what neither the generator shows nor your face has: an opened mouth has everybody's teeth,
+hair does not turn grey, and a head can turn only a little.
 
 **Stitch** is the published method. The face is drawn anew by the generator, which is fitted to it closely; then
 the edge of the edited face is fitted to the picture around it, and the face is pasted back. It takes minutes, and
@@ -36,6 +37,10 @@ generator does to different groups of people.
 Not for passing an edited clip off as real, not for harassing, deceiving or identifying anybody, and not for
 edits of people who have not agreed. A direction such as "age" or "gender" is what a generator learned from
 labelled pictures, not a statement about the person. Ethnicity and skin tone are never inferred for a visitor.
+
+**What an edit does to different people** is looked at by a *review*: the same edits on people whose groups are
+labelled, with figures, their uncertainty and pictures of all. What one found about the pack that comes with this
+program stands in docs/review.md: it is the pack's model card.
 
 ## How an edit is marked
 
