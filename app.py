@@ -30,7 +30,7 @@ from page.studio.feed import Feeds
 from page.studio.studio import Studio
 from page.studio.sweeper import Sweeper
 from page.ui.api import endpoints
-from page.ui.components import build_html
+from page.ui.components import build_brand
 from page.ui.shell import ALIGN, CLIP, EDIT, LOOKS, TUNE, WATCH, Shell
 from page.ui.step_align import AlignStep
 from page.ui.step_clip import ClipStep
@@ -40,6 +40,7 @@ from page.ui.step_watch import WatchStep
 from page.ui.tab_about import build_about
 from page.ui.tab_directions import DirectionsTab
 from page.ui.theme import WIDE_SCREENS, build_theme
+from page.ui.words import labels
 
 HERE = Path(__file__).resolve().parent
 SAMPLES = {path.stem.replace("-", " "): path for path in sorted((HERE / "assets/clips").glob("*.mp4"))}
@@ -52,25 +53,25 @@ API_CALLS = 8  # at once of a kind; they wait for the studio's own queue
 
 def build(studio: Studio) -> gr.Blocks:
     """Widgets and what they call."""
-    with CheckedBlocks(title="STIT Studio", analytics_enabled=False) as page:
+    with CheckedBlocks(title=labels.PAGE_TITLE, analytics_enabled=False) as page:
         with gr.Row(elem_id="head"):
-            build_html((HERE / "page/ui/widgets/brand.html").read_text(), elem_id="brand")
+            build_brand()
         shell = Shell(studio)
         with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Studio"), shell.build_steps():
-                with gr.Step("Clip", id=CLIP):
+            with gr.Tab(labels.STUDIO_TAB), shell.build_steps():
+                with gr.Step(labels.CLIP_STEP, id=CLIP):
                     clip = ClipStep(shell)
-                with gr.Step("Align", id=ALIGN):
+                with gr.Step(labels.ALIGN_STEP, id=ALIGN):
                     align = AlignStep(shell)
-                with gr.Step("Tune", id=TUNE) as step:
+                with gr.Step(labels.TUNE_STEP, id=TUNE) as step:
                     tune = TuneStep(shell, step)
-                with gr.Step("Edit", id=EDIT) as step:
+                with gr.Step(labels.EDIT_STEP, id=EDIT) as step:
                     edit = EditStep(shell, step)
-                with gr.Step("Watch", id=WATCH) as step:
+                with gr.Step(labels.WATCH_STEP, id=WATCH) as step:
                     watch = WatchStep(shell, step)
-            with gr.Tab("Directions") as tab:
+            with gr.Tab(labels.DIRECTIONS_TAB) as tab:
                 directions = DirectionsTab(shell, tab)
-            with gr.Tab("About"):
+            with gr.Tab(labels.ABOUT_TAB):
                 build_about(studio.networks.pack)
         shell.build_visit()
         arrival = shell.wire(page)

@@ -78,8 +78,8 @@ class Player {
     this.before = 0;
     this.root.dataset.playing = String(playing);
     const button = part(this.root, ".play");
-    button.setAttribute("aria-label", playing ? "Pause" : "Play");
-    button.setAttribute("title", playing ? "Pause (space)" : "Play (space)");
+    button.setAttribute("aria-label", playing ? texts.pause : texts.play);
+    button.setAttribute("title", playing ? texts.pause_key : texts.play_key);
     if (this.media === "video") this.videos.setPlaying(playing && !this.held);
     this.point();
     this.wake();
@@ -307,8 +307,8 @@ class Player {
     } else this.waiting ||= now;
     const missed = made && this.pictures.isMissed(frame);
     const late = this.waiting && now - this.waiting > PATIENCE_MILLISECONDS && everything && !this.link.lost;
-    const place = `Frame ${frame + 1} `;
-    this.stage.setUnmade(!made ? `${place}is not made yet` : missed ? `${place}is missing` : late ? "Loading …" : "");
+    const absent = !made ? texts.place_unmade : missed ? texts.place_missing : late ? texts.loading : "";
+    this.stage.setUnmade(fill(absent, { frame: frame + 1 }));
   }
 
   point() {
@@ -320,23 +320,21 @@ class Player {
   /** Say how far the edit is, and what is wrong. */
   describe() {
     const { feed, root } = this;
-    const made = `${feed.count} of ${feed.total}`;
     const counts = {
       empty: "",
-      working: feed.count ? `${made} frames` : "The first frame is on its way",
-      stopped: feed.count < feed.total ? `Stopped after ${made} frames` : `${feed.total} frames`,
-      finished: feed.total === 1 ? "1 frame" : `${feed.total} frames`,
+      working: feed.count ? texts.frames_so_far : texts.first_coming,
+      stopped: feed.count < feed.total ? texts.frames_stopped : texts.frames,
+      finished: texts.frames,
     };
     root.dataset.phase = feed.count ? feed.phase : "empty";
-    part(root, ".count").textContent = counts[feed.phase];
+    part(root, ".count").textContent = fill(counts[feed.phase], { made: feed.count, count: feed.total });
     const waits = feed.phase === "working";
-    part(root, ".empty-title").textContent = waits ? "The first frame is on its way" : "Nothing to play yet";
+    part(root, ".empty-title").textContent = waits ? texts.first_coming : texts.nothing;
     for (const name of [".play", ".back", ".forward"]) part(root, name).toggleAttribute("disabled", !feed.count);
     let text = "";
-    if (!feed.known) text = "This edit is no longer on the server.";
-    else if (this.link.lost) text = "The connection was lost. Trying again …";
-    else if (this.media === "stills")
-      text = "This browser cannot play the finished video; its frames are shown, without sound.";
+    if (!feed.known) text = texts.gone;
+    else if (this.link.lost) text = texts.lost;
+    else if (this.media === "stills") text = texts.stills;
     /** @type {HTMLElement} */
     const notice = part(root, ".notice");
     notice.hidden = !text;

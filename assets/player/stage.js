@@ -44,10 +44,7 @@ class Stage {
     /** @type {Record<Side, HTMLVideoElement>} */
     this.videos = { before: part(root, ".before video"), after: part(root, ".after video") };
     /** @type {Record<Side, string>} what the sides are called where nobody says otherwise */
-    this.usual = {
-      before: part(root, ".before .tag").textContent ?? "",
-      after: part(root, ".after .tag").textContent ?? "",
-    };
+    this.usual = { before: texts.before, after: texts.after };
     /** @type {Record<Side, string>} */
     this.names = { ...this.usual };
     this.split = 50; // per cent from the left
@@ -119,7 +116,7 @@ class Stage {
     this.root.style.setProperty("--split", `${this.split}%`);
     const shown = Math.round(this.split);
     this.divider.setAttribute("aria-valuenow", String(shown));
-    this.divider.setAttribute("aria-valuetext", `${shown} % before, ${100 - shown} % after`);
+    this.divider.setAttribute("aria-valuetext", fill(texts.cut_at, { before: shown, after: 100 - shown }));
   }
 
   /** A press on the picture: dragging moves the divider, a click plays or pauses. @param {PointerEvent} start */

@@ -85,14 +85,15 @@ class Timeline {
   /** What is known of a frame, in words. @param {number} frame @returns {{title: string, seam: string, identity: string}} */
   describe(frame) {
     const { feed } = this;
-    const title = `Frame ${frame + 1} of ${feed.total}, ${clock(frame / feed.rate)}`;
-    if (!feed.made[frame]) return { title, seam: "not made yet", identity: "" };
+    const title = fill(texts.frame_place, { frame: frame + 1, total: feed.total, time: clock(frame / feed.rate) });
+    if (!feed.made[frame]) return { title, seam: texts.frame_unmade, identity: "" };
     /** @param {"seam" | "identity"} name */
     const say = (name) => {
       const badness = feed.badness(name, frame);
       if (Number.isNaN(badness) || !feed.scales) return "";
       const grade = feed.scales[name].words[Feed.grade(badness)];
-      return `${name} ${feed[name][frame].toFixed(name === "seam" ? 4 : 3)}, ${grade}`;
+      const figure = feed[name][frame].toFixed(name === "seam" ? 4 : 3);
+      return fill(name === "seam" ? texts.seam_figure : texts.identity_figure, { figure, grade });
     };
     return { title, seam: say("seam"), identity: say("identity") };
   }
@@ -139,7 +140,7 @@ class Timeline {
     const { title, seam, identity } = this.describe(Math.max(0, Math.min(frame, feed.total - 1)));
     this.scrubber.setAttribute("aria-valuemax", String(Math.max(1, feed.total)));
     this.scrubber.setAttribute("aria-valuenow", String(frame + 1));
-    const text = feed.total ? [title, seam, identity].filter(Boolean).join(", ") : "No frames yet";
+    const text = feed.total ? [title, seam, identity].filter(Boolean).join(", ") : texts.no_frames;
     this.scrubber.setAttribute("aria-valuetext", text);
     if (!playing && !this.tip.hidden) this.restTip();
   }
@@ -180,8 +181,7 @@ class Timeline {
       });
       for (let frame = 0; frame < feed.total; frame += 1) if (feed.badness(name, frame) > 2) poor += 1;
     }
-    const text = `Seam and identity of each frame; ${poor} figures of ${feed.count} frames ask for a closer look`;
-    this.bars.setAttribute("aria-label", text);
+    this.bars.setAttribute("aria-label", fill(texts.figures_poor, { count: poor, frames: feed.count }));
   }
 }
 

@@ -30,12 +30,12 @@ from stit_core.stages.editing import tell_overlaps
 
 SHEETS = 64  # directions whose preview is remembered
 SUGGESTIONS = (
-    ("Younger", "age", -2.0),
-    ("Older", "age", 2.0),
-    ("Smile", "smile", 2.0),
-    ("Serious", "smile", -1.5),
-    ("Open mouth", "mouth_open", 1.5),
-    ("Wide eyes", "eyes_open", 1.5),
+    ("younger", "age", -2.0),
+    ("older", "age", 2.0),
+    ("smile", "smile", 2.0),
+    ("serious", "smile", -1.5),
+    ("open mouth", "mouth_open", 1.5),
+    ("wide eyes", "eyes_open", 1.5),
 )
 
 
@@ -67,9 +67,9 @@ class DirectionLibrary:
 
     @property
     def suggestions(self) -> list[tuple[str, tuple[tuple[str, float], ...]]]:
-        """Edits to begin with, of those directions that the pack has."""
+        """Edits to begin with, by their names, of those directions that the pack has."""
         names = {card.name for card in self.cards()}
-        return [(label, ((name, factor),)) for label, name, factor in SUGGESTIONS if name in names]
+        return [(edit, ((name, factor),)) for edit, name, factor in SUGGESTIONS if name in names]
 
     def is_own(self, run_id: str, name: str) -> bool:
         """Whether a direction is the run's own."""

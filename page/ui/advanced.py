@@ -6,26 +6,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from page.ui.words.labels import STAGES
 from stit_core.config import RunConfig
 from stit_core.settings import Setting, settings_of
-
-TITLES = {
-    "transfer": "Transfer",
-    "stitching": "Stitching",
-    "masks": "Outline of the face",
-    "compositing": "Pasting back",
-    "tuning": "Tuning",
-    "edit": "Edit",
-    "inversion": "Inversion",
-    "landmarks": "Finding the face",
-    "video": "Video file",
-}
 
 
 def describe_settings(config: RunConfig) -> list[dict[str, Any]]:
     """The stages with their settings for the part "settings"; the defaults are those of `config`."""
     stages = []
-    for stage, title in TITLES.items():
+    for stage, title in STAGES.items():
         part = getattr(config, stage)
         settings = [_describe(name, getattr(part, name), known) for name, known in offered(part).items()]
         stages.append({"stage": stage, "title": title, "settings": settings})
@@ -38,14 +27,14 @@ def keep_known(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
     return {
         stage: {name: value for name, value in part.items() if name not in known[stage] or known[stage][name].advanced}
         for stage, part in changes.items()
-        if stage in TITLES
+        if stage in STAGES
     }
 
 
 def settings_of_stages() -> dict[str, dict[str, Setting]]:
     """What is known of the settings of each stage that the page offers."""
     config = RunConfig()
-    return {stage: settings_of(type(getattr(config, stage))) for stage in TITLES}
+    return {stage: settings_of(type(getattr(config, stage))) for stage in STAGES}
 
 
 def offered(part: object) -> dict[str, Setting]:

@@ -1,16 +1,18 @@
 """The page's own widgets: gr.HTML components whose elements and scripts lie in page/ui/widgets.
 
-The template of a widget has no placeholder, so that its elements, and with them focus and what was typed, outlive every
-update; the script draws what the value says, as text and never as markup. Only the value of a widget is changed: other
-props are lost on a widget whose step is not on the screen. What comes back from the browser is checked here. Gradio
-reads a template as Handlebars and as a JavaScript template literal: no backtick, backslash, `${` or `{{` may stand in
-it.
+What gradio gets as the template of a widget has no placeholder, so that its elements, and with them focus and what was
+typed, outlive every update; the script draws what the value says, as text and never as markup. The widget's own texts
+are those of page/ui/words: they are put into the template once, here, and the script has them as `texts`. Only the
+value of a widget is changed: other props are lost on a widget whose step is not on the screen. What comes back from the
+browser is checked here. Gradio reads a template as Handlebars and as a JavaScript template literal: no backtick,
+backslash, `${` or `{{` may stand in it once the texts do.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +22,9 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from page.ui import html
+from page.ui.words.widgets import LANGUAGE, WIDGETS, Texts
+
 WEB = Path(__file__).resolve().parent / "widgets"
 QUALITY = 85  # JPEG
 MOST_CHOSEN = 40  # directions at once
@@ -28,10 +33,11 @@ LARGEST_FACTOR = 100.0  # of EditConfig
 
 def build_widget(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:
     """A widget of page/ui/widgets: `name`.html with `name`.js; `props`: see the script's first lines."""
+    texts = WIDGETS.get(name, {})
     return gr.HTML(
         value,
-        html_template=(WEB / f"{name}.html").read_text(),
-        js_on_load=_script(name),
+        html_template=html.fill(WEB / f"{name}.html", texts),
+        js_on_load=join_scripts(texts, WEB / f"{name}.js"),
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes="part",
@@ -50,13 +56,22 @@ def build_html(value: str = "", elem_id: str | None = None, script: str = "", **
         value,
         elem_id=elem_id,
         apply_default_css=False,
-        js_on_load=_script(script) if script else None,
+        js_on_load=join_scripts({}, WEB / f"{script}.js") if script else None,
         **kwargs,
     )
 
 
-def _script(name: str) -> str:
-    return f'"use strict";\n{(WEB / f"{name}.js").read_text()}'
+def build_brand() -> gr.HTML:
+    """The head of the page: its sign, its name and what it is for."""
+    return build_html(html.fill(WEB / "brand.html", WIDGETS["brand"]), elem_id="brand")
+
+
+def join_scripts(texts: Texts, *files: Path) -> str:
+    """The script of a component: the files in this order, after the texts that they show and what fills those in."""
+    data = "".join(
+        f"const {name} = {json.dumps(value)};\n" for name, value in (("language", LANGUAGE), ("texts", texts))
+    )
+    return f'"use strict";\n{data}' + "\n".join(path.read_text() for path in (WEB / "fill.js", *files))
 
 
 def data_url(picture: np.ndarray, quality: int = QUALITY) -> str:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from page.ui import words
+from page.ui.words import labels
+from page.ui.words.widgets import Texts
 
 if TYPE_CHECKING:
     from page.studio.runs import Output
@@ -44,6 +46,11 @@ def render(template: str, /, **values: Any) -> str:
     return _ENVIRONMENT.get_template(f"{template}.html").render(**values).strip()
 
 
+def fill(path: Path, texts: Texts) -> str:
+    """Fill the HTML of a widget or of the player with its texts, once and for all visitors."""
+    return _ENVIRONMENT.from_string(path.read_text()).render(**texts).strip()
+
+
 def notice(texts: Iterable[str], kind: str = "warning") -> str:
     """Remarks beside the step that they belong to; kind: warning, info or failed."""
     return render("notice", texts=[text for text in texts if text], kind=kind)
@@ -73,7 +80,8 @@ def estimates(seconds: Mapping[str, float] | None, limit: float = math.inf) -> s
     """How long each preset takes here; what is over the limit, in seconds, is not done."""
     if seconds is None:
         return quiet(words.UNTIMED)
-    return render("estimates", rows=words.preset_times(seconds, limit))
+    rows = words.preset_times(seconds, limit)
+    return render("estimates", caption=labels.ESTIMATES_CAPTION, rows=rows)
 
 
 def measures(known: Mapping[str, float]) -> str:
@@ -101,4 +109,5 @@ def triple(shown: Sequence[tuple[str, str | None]]) -> str:
 
 def library(cards: Sequence[Mapping[str, Any]]) -> str:
     """The cards of the tab "Directions"; see the template for what each holds."""
-    return render("library", cards=cards)
+    texts = {"own": labels.OWN_DIRECTION, "learned": labels.HOW_LEARNED, "delete": labels.DELETE_DIRECTION}
+    return render("library", cards=cards, **texts)

@@ -26,8 +26,9 @@ What Gradio 6.31 does with such a component, and what follows from it:
 
 - The template is filled again whenever a prop changes, and the page is touched only if the text differs. Ours has no
   placeholder, so the elements, and with them the divider and the play state, outlive every update.
-- Template and style are read as Handlebars and then as a JavaScript template literal: no backtick, backslash, `${` or
-  `{{` may stand in them. The style is nested into a rule for the component, where @keyframes have no place.
+- Template (with the texts of page/ui/words in it) and style are read as Handlebars and then as a JavaScript template
+  literal: no backtick, backslash, `${` or `{{` may stand in them. The style is nested into a rule for the component,
+  where @keyframes have no place.
 - The script is the body of a function (element, trigger, props, server, upload, watch): it has no modules, so the files
   are joined in one order.
 - A call of `server` that fails gives undefined, with a warning in the console, and never throws.
@@ -46,7 +47,10 @@ from urllib.parse import quote
 import gradio as gr
 
 from page.studio.feed import MAX_FRAMES, Feed, Feeds, Finished
-from page.ui import words
+from page.ui import html, words
+from page.ui.components import join_scripts
+from page.ui.words import labels
+from page.ui.words.widgets import PLAYER
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "player"
 # In the order in which they are joined; the last one starts the player.
@@ -78,13 +82,12 @@ UNKNOWN: dict[str, Any] = {"known": False}
 
 def build_player(feeds: Feeds, value: str = "", elem_id: str = "player") -> gr.HTML:
     """The player of the feeds; an event shows one by giving its id as the component's new value."""
-    script = "\n".join((ASSETS / name).read_text() for name in SCRIPTS)
     return gr.HTML(
         value,
-        label="Before and after",
-        html_template=(ASSETS / "player.html").read_text(),
+        label=labels.PLAYER,
+        html_template=html.fill(ASSETS / "player.html", PLAYER),
         css_template=(ASSETS / "player.css").read_text(),
-        js_on_load=f'"use strict";\n{script}',
+        js_on_load=join_scripts(PLAYER, *(ASSETS / name for name in SCRIPTS)),
         apply_default_css=False,
         elem_id=elem_id,
         server_functions=list(answer(feeds)),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from page.ui.html import render
+from page.ui.words import labels
 
 WIDTH, HEIGHT = 600.0, 120.0  # units of the drawing; the page stretches it
 MOST_POINTS = 400  # of a line; more cannot be seen
@@ -19,8 +20,8 @@ def jitter_plot(before: np.ndarray, after: np.ndarray) -> str:
     """How far the crop jerks without and with smoothing, (T,) each, in pixels a frame squared, as two lines."""
     top = max(float(np.max(before, initial=0.0)), float(np.max(after, initial=0.0)), 1e-6)
     lines = [_line("line-quiet", before / top), _line("line-accent", after / top)]
-    legend = (("line-quiet", "as found"), ("line-accent", "smoothed"))
-    return _plot("How much the crop jerks from frame to frame", lines, legend, f"{top:.1f} px", "0")
+    legend = (("line-quiet", labels.JITTER_BEFORE), ("line-accent", labels.JITTER_AFTER))
+    return _plot(labels.JITTER_PLOT, lines, legend, f"{top:.1f} px", "0")
 
 
 def loss_plot(history: Sequence[Sequence[float]]) -> str:
@@ -30,7 +31,7 @@ def loss_plot(history: Sequence[Sequence[float]]) -> str:
     low, high = float(logs.min()), float(logs.max())
     scaled = (logs - low) / (high - low) if high > low else np.full_like(logs, 0.5)
     line = _line("line-accent", scaled * 0.92 + 0.04)
-    return _plot("Loss, pass by pass", [line], (), f"{np.exp(high):.3g}", f"{np.exp(low):.3g}")
+    return _plot(labels.LOSS_PLOT, [line], (), f"{np.exp(high):.3g}", f"{np.exp(low):.3g}")
 
 
 def _line(name: str, values: np.ndarray) -> Line:

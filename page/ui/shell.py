@@ -10,6 +10,7 @@ fields, whose changes gradio reports whatever changed them.
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from page.studio.studio import Studio
 from page.ui import words
 from page.ui.components import build_widget
 from page.ui.signals import build_signal, news
+from page.ui.words import labels
 from stit_core.errors import Cancelled, StitError
 
 LOG = logging.getLogger(__name__)
@@ -33,7 +35,6 @@ LIGHT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden",
 # What takes a while is done for a few visitors at once: gradio has forty threads for all, and Stop needs one too.
 PREVIEWS: dict[str, Any] = {**LIGHT, "concurrency_limit": 6, "concurrency_id": "previews"}
 LOOKS: dict[str, Any] = {**LIGHT, "concurrency_limit": 4, "concurrency_id": "looks"}  # into clips, also the API's
-SURE = "Delete your clip, everything that was made from it and your own directions from this server?"
 
 Update = dict[Any, Any]
 P = ParamSpec("P")
@@ -52,8 +53,7 @@ def shows_errors(handler: Callable[P, Any]) -> Callable[P, Any]:
             raise gr.Error(words.error_text(error), duration=None, print_exception=False) from None
         except Exception:  # the last boundary before the browser: logged here, in plain words there
             LOG.exception("%s failed", handler.__qualname__)
-            message = "Something went wrong on the server. Nothing finished is lost: do the same once more."
-            raise gr.Error(message, duration=None, print_exception=False) from None
+            raise gr.Error(labels.SERVER_FAILED, duration=None, print_exception=False) from None
 
     return safe
 
@@ -78,7 +78,7 @@ class Shell:
         """The run's address and the button that deletes the visitor's data."""
         with gr.Row(elem_id="visit"):
             self.address = build_widget("address", "", "address")
-            self.delete_button = gr.Button("Delete my data now", size="sm", scale=0, elem_id="delete")
+            self.delete_button = gr.Button(labels.DELETE_DATA, size="sm", scale=0, elem_id="delete")
 
     def wire(self, page: gr.Blocks) -> Any:
         """Connect what belongs to no step; returns the arrival, after which the steps restore themselves."""
@@ -86,7 +86,8 @@ class Shell:
         self.job.news(self.hand_on, self.run_id, signals, trigger_mode="always_last", **LIGHT)
         self.job.stop(self.stop, self.run_id, None, **LIGHT)
         self.job.see(lambda: self.go(WATCH), None, [self.steps], **LIGHT)
-        asked = f"(run, sure) => [run, window.confirm({SURE!r}) ? 'yes' : '']"
+        sure = json.dumps(labels.DELETE_DATA_SURE)
+        asked = f"(run, sure) => [run, window.confirm({sure}) ? 'yes' : '']"
         self.delete_button.click(self.delete, [self.run_id, self.sure], [self.run_id, self.address], js=asked, **LIGHT)
         return page.load(self.arrive, None, [self.run_id, self.address, self.steps, self.job], **LIGHT)
 
@@ -119,7 +120,7 @@ class Shell:
     def stop(self, run_id: str) -> None:
         """Stop the visitor's own job."""
         if not self.studio.stop(run_id):
-            gr.Info("Nothing is at work.", duration=3)
+            gr.Info(labels.NOTHING_AT_WORK, duration=3)
 
     @shows_errors
     def delete(self, run_id: str, sure: str) -> Update:

@@ -12,6 +12,7 @@ from page.ui.picture_rows import pictures
 from page.ui.plots import jitter_plot
 from page.ui.shell import ALIGN, LIGHT, PREVIEWS, TUNE, Shell, Update, shows_errors
 from page.ui.signals import read_end
+from page.ui.words import labels
 from stit_core.config import AlignmentConfig
 
 CROPS = 12
@@ -24,26 +25,24 @@ class AlignStep:
     def __init__(self, shell: Shell) -> None:
         self.shell, self.studio = shell, shell.studio
         defaults = AlignmentConfig()
-        build_html(
-            html.heading("Is this the right face?", "Each picture is the part that will be edited, along the clip.")
-        )
+        build_html(html.heading(labels.ALIGN_HEADING, labels.ALIGN_INTRO))
         self.notice = build_html(elem_id="align-notice", elem_classes="notices")
         self.crops = build_html(elem_id="crops")
         with gr.Column(elem_id="several"):  # page.css hides it as long as there is nothing to pick
-            build_html(html.heading("Several people", "Pick the one to edit."))
-            self.faces = build_widget("picker", {}, "faces", legend="Faces in the clip")
-        with gr.Accordion("Steadiness and framing", open=False, elem_id="smoothing"), gr.Row(elem_classes="columns"):
+            build_html(html.heading(labels.PEOPLE_HEADING, labels.PEOPLE_INTRO))
+            self.faces = build_widget("picker", {}, "faces", legend=labels.FACES)
+        with gr.Accordion(labels.SMOOTHING, open=False, elem_id="smoothing"), gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=280):
                 self.sliders = [
-                    gr.Slider(0, 10, defaults.center_sigma, step=0.5, label="Smoothing of the place, frames"),
-                    gr.Slider(0, 10, defaults.xy_sigma, step=0.5, label="Smoothing of size and tilt, frames"),
-                    gr.Slider(0.8, 1.5, defaults.scale, step=0.05, label="Size of the crop"),
+                    gr.Slider(0, 10, defaults.center_sigma, step=0.5, label=labels.CENTER_SIGMA),
+                    gr.Slider(0, 10, defaults.xy_sigma, step=0.5, label=labels.XY_SIGMA),
+                    gr.Slider(0.8, 1.5, defaults.scale, step=0.05, label=labels.SCALE),
                 ]
-                self.again = gr.Button("Use these", interactive=False, elem_id="again")
+                self.again = gr.Button(labels.USE_SMOOTHING, interactive=False, elem_id="again")
             with gr.Column(scale=3, min_width=300):
                 self.jitter = build_html(elem_id="jitter")
                 self.trial = build_html(elem_id="trial")
-        self.onward = gr.Button("Continue", variant="primary", elem_id="to-tune")
+        self.onward = gr.Button(labels.TO_TUNE, variant="primary", elem_id="to-tune")
 
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
@@ -111,7 +110,7 @@ class AlignStep:
     def _shown(self, run_id: str) -> Update:
         state, faces = self.studio.state(run_id), self.studio.previews.faces(run_id)
         items = [
-            {"id": at, "image": data_url(face.picture), "alt": "", "text": f"in {100 * face.share:.0f} % of the clip"}
+            {"id": at, "image": data_url(face.picture), "alt": "", "text": words.face_share(face.share)}
             for at, face in enumerate(faces)
         ]
         chosen = next((at for at, face in enumerate(faces) if face.chosen), None)

@@ -10,6 +10,7 @@ from page.studio.runs import RunState
 from page.ui import html, words
 from page.ui.components import build_html, build_widget, data_url, read_number, read_trim
 from page.ui.shell import LIGHT, LOOKS, Shell, Update, shows_errors
+from page.ui.words import labels
 from stit_core.errors import StitError
 from stit_core.media.preflight import Preflight
 
@@ -24,18 +25,17 @@ class ClipStep:
         self.shell, self.studio = shell, shell.studio
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320):
-                self.clip = gr.Video(label="Your clip", sources=["upload", "webcam"], buttons=[], elem_id="clip")
+                self.clip = gr.Video(label=labels.CLIP, sources=["upload", "webcam"], buttons=[], elem_id="clip")
                 self.trim = build_widget("trim", NO_CLIP, "trim")
                 self.facts = build_html(elem_id="facts")
             with gr.Column(scale=2, min_width=300):
-                intro = "Upload a video of a face or record one, or begin with a sample."
-                build_html(html.heading("Choose a clip", intro))
+                build_html(html.heading(labels.CLIP_HEADING, labels.CLIP_INTRO))
                 build_html(html.limits(self.studio.limits), elem_id="limits")
-                self.samples = build_widget("picker", self._samples(None), "samples", legend="Samples")
+                self.samples = build_widget("picker", self._samples(None), "samples", legend=labels.SAMPLES)
                 self.notice = build_html(elem_id="clip-notice", elem_classes="notices")
-                self.best = gr.Button("Use the best part", visible=False, elem_id="best")
+                self.best = gr.Button(labels.BEST_PART, visible=False, elem_id="best")
                 self.estimates = build_html(elem_id="estimates")
-                self.onward = gr.Button("Find the face", variant="primary", interactive=False, elem_id="find")
+                self.onward = gr.Button(labels.FIND_FACE, variant="primary", interactive=False, elem_id="find")
 
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
@@ -169,7 +169,7 @@ class ClipStep:
             self.clip: state.clip,
             self.trim: NO_CLIP,
             self.samples: self._samples(state.sample),
-            self.notice: html.notice(["Looking through the clip …"], "info"),
+            self.notice: html.notice([labels.LOOKING_THROUGH], "info"),
             self.onward: gr.Button(interactive=True),
             self.facts: "",
             self.estimates: "",

@@ -13,6 +13,7 @@ from page.ui.components import build_html, build_widget, data_url, read_changed_
 from page.ui.picture_rows import thumbnail
 from page.ui.shell import LIGHT, PREVIEWS, WATCH, Shell, Update, shows_errors
 from page.ui.signals import read_end
+from page.ui.words import labels
 from stit_core.directions.library import Card
 
 FACTOR_LIMIT = 3.0  # of a slider, where heads-256 looks right; what is typed may lie beyond
@@ -28,19 +29,15 @@ class EditStep:
         self.shell, self.studio, self.step = shell, shell.studio, step
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320, elem_id="preview-column"):
-                build_html(
-                    html.heading(
-                        "Change the face", "Move a slider and see it at once. Drag across a picture to compare."
-                    )
-                )
+                build_html(html.heading(labels.EDIT_HEADING, labels.EDIT_INTRO))
                 self.wipe = build_widget("wipe", {}, "wipe")
-                self.regions = build_widget("picker", {}, "regions", legend="Where the face is changed")
+                self.regions = build_widget("picker", {}, "regions", legend=labels.REGIONS)
                 self.notice = build_html(elem_id="edit-notice", elem_classes="notices")
-                self.make = gr.Button("Make the video", variant="primary", elem_id="make")
+                self.make = gr.Button(labels.MAKE_VIDEO, variant="primary", elem_id="make")
             with gr.Column(scale=2, min_width=300):
                 self.dials = build_widget("dials", {}, "dials")
-        with gr.Accordion("Advanced: every other setting", open=False, elem_id="advanced"):
-            self.mark = gr.Checkbox(False, label="Write “AI-edited” visibly into the picture", elem_id="mark")
+        with gr.Accordion(labels.ADVANCED, open=False, elem_id="advanced"):
+            self.mark = gr.Checkbox(False, label=labels.MARK, elem_id="mark")
             self.settings = build_widget("settings", {}, "settings")
 
     def wire(self, arrival: Any) -> None:
@@ -153,7 +150,7 @@ class EditStep:
         if shown is None:
             return {self.wipe: gr.skip()}
         frames = [
-            {"label": f"frame {key.frame}", "before": data_url(key.before), "after": data_url(key.after)}
+            {"label": words.key_frame(key.frame), "before": data_url(key.before), "after": data_url(key.after)}
             for key in shown.pictures
         ]
         return {
@@ -168,7 +165,8 @@ class EditStep:
             cards = [
                 card | {"image": thumbnail(self.studio.directions.thumbnail(card["name"], run_id))} for card in cards
             ]
-        quick = [{"label": label, "factors": dict(edits)} for label, edits in self.studio.directions.suggestions]
+        suggested = self.studio.directions.suggestions
+        quick = [{"label": labels.SUGGESTIONS[name], "factors": dict(edits)} for name, edits in suggested]
         return {"cards": cards, "quick": quick, "furthest": FURTHEST_FACTOR}
 
     def _card(self, card: Card) -> dict[str, Any]:
@@ -192,4 +190,4 @@ class EditStep:
         """Where the face is changed; stitching has no choice of it."""
         transfers = self.studio.config(state).method == "transfer"
         items = [{"id": name, "title": title} for name, title in words.REGION_WORDS.items() if transfers]
-        return {"items": items, "chosen": state.region}
+        return {"items": items, "chosen": state.region, "lead": labels.REGIONS_LEAD}

@@ -11,8 +11,7 @@ from page.ui.components import build_html, build_widget
 from page.ui.picture_rows import triple
 from page.ui.plots import loss_plot
 from page.ui.shell import EDIT, LIGHT, PREVIEWS, Shell, Update, shows_errors
-
-FIT_NAMES = ("Source", "First guess", "Tuned")
+from page.ui.words import labels
 
 
 class TuneStep:
@@ -20,19 +19,17 @@ class TuneStep:
 
     def __init__(self, shell: Shell, step: gr.Step) -> None:
         self.shell, self.studio, self.step = shell, shell.studio, step
-        intro = "A generator that draws faces learns to draw this one. How thorough shall it be?"
-        build_html(html.heading("Learn the face", intro))
+        build_html(html.heading(labels.TUNE_HEADING, labels.TUNE_INTRO))
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=280):
-                self.presets = build_widget("picker", self._presets("balanced", None), "presets", legend="How thorough")
-                build_html(html.heading("How is the face changed?"))
-                self.methods = build_widget("picker", {}, "methods", legend="Method")
-                self.begin = gr.Button("Start", variant="primary", elem_id="tune")
-                self.onward = gr.Button("Choose the edit", elem_id="to-edit")
-                hint = "There is no need to wait: the edit can be chosen meanwhile."
-                build_html(html.quiet(hint))
+                self.presets = build_widget("picker", self._presets("balanced", None), "presets", legend=labels.PRESETS)
+                build_html(html.heading(labels.METHODS_HEADING))
+                self.methods = build_widget("picker", {}, "methods", legend=labels.METHODS)
+                self.begin = gr.Button(labels.TUNE_START, variant="primary", elem_id="tune")
+                self.onward = gr.Button(labels.TO_EDIT, elem_id="to-edit")
+                build_html(html.quiet(labels.NO_NEED_TO_WAIT))
             with gr.Column(scale=3, min_width=300):
-                self.fit = build_html(triple([(name, None) for name in FIT_NAMES]), elem_id="fitted")
+                self.fit = build_html(triple([(name, None) for name in labels.FIT_PICTURES]), elem_id="fitted")
                 self.loss = build_html(elem_id="loss")
                 self.words = build_html(elem_id="tuned")
 
@@ -79,8 +76,11 @@ class TuneStep:
     @shows_errors
     def start(self, run_id: str) -> Update:
         """Tune, or go on where it was stopped."""
-        job = self.shell.begin(run_id, "tune")
-        return {**job, self.begin: gr.Button("At work", interactive=False), self.onward: gr.Button(variant="primary")}
+        return {
+            **self.shell.begin(run_id, "tune"),
+            self.begin: gr.Button(labels.TUNE_RUNNING, interactive=False),
+            self.onward: gr.Button(variant="primary"),
+        }
 
     @shows_errors
     def show_fit(self, run_id: str) -> Update:
@@ -100,9 +100,10 @@ class TuneStep:
         at_work = state.last is not None and state.last.kind == "tune" and not state.last.finished
         begun = state.tuned or at_work
         fitted = html.quiet(words.tuned_face(history[-1][3]) if history else "")
-        label = "Done" if state.tuned else "At work" if at_work else "Go on" if resumed else "Start"
+        offered = labels.TUNE_STOPPED if resumed else labels.TUNE_START
+        label = labels.TUNE_DONE if state.tuned else labels.TUNE_RUNNING if at_work else offered
         return {
-            self.fit: triple(list(zip(FIT_NAMES, named, strict=True))),
+            self.fit: triple(list(zip(labels.FIT_PICTURES, named, strict=True))),
             self.loss: loss_plot(history) if len(history) > 1 else "",
             self.words: fitted + html.notice([] if begun else [self.studio.planner.too_long(state, "tune")]),
             self.begin: gr.Button(label, interactive=not begun, variant="secondary" if begun else "primary"),

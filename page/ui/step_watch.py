@@ -13,8 +13,9 @@ from page.ui.components import build_html, build_widget
 from page.ui.player import beside, build_player, named
 from page.ui.shell import EDIT, LIGHT, TUNE, Shell, Update, shows_errors
 from page.ui.signals import read_end
+from page.ui.words import labels
 
-SOURCE = {"id": "", "title": "The source", "text": "As it was filmed"}
+SOURCE = {"id": "", "title": labels.SOURCE, "text": labels.SOURCE_ABOUT}
 
 
 class WatchStep:
@@ -26,17 +27,17 @@ class WatchStep:
         self.notice = build_html(elem_id="watch-notice", elem_classes="notices")
         self.result = build_html(elem_id="measures")
         with gr.Row(elem_id="downloads"):
-            self.video = gr.DownloadButton("Download the video", variant="primary", visible=False, elem_id="get-video")
-            self.manifest = gr.DownloadButton("Edit manifest (JSON)", visible=False, elem_id="get-manifest")
-            self.another = gr.Button("Another change", elem_id="another")
-            self.better = gr.Button("A better fit", elem_id="better")
+            self.video = gr.DownloadButton(labels.DOWNLOAD_VIDEO, variant="primary", visible=False, elem_id="get-video")
+            self.manifest = gr.DownloadButton(labels.DOWNLOAD_MANIFEST, visible=False, elem_id="get-manifest")
+            self.another = gr.Button(labels.ANOTHER_CHANGE, elem_id="another")
+            self.better = gr.Button(labels.BETTER_FIT, elem_id="better")
         with gr.Row(elem_classes="columns"):  # page.css hides what has nothing to pick
             with gr.Column(elem_id="earlier", min_width=280):
-                build_html(html.heading("Made so far"))
-                self.outputs = build_widget("picker", {}, "outputs", legend="Videos made so far")
+                build_html(html.heading(labels.OUTPUTS_HEADING))
+                self.outputs = build_widget("picker", {}, "outputs", legend=labels.OUTPUTS)
             with gr.Column(elem_id="beside", min_width=280):
-                build_html(html.heading("Compare with"))
-                self.against = build_widget("picker", {}, "against", legend="What the left of the player shows")
+                build_html(html.heading(labels.COMPARE_HEADING))
+                self.against = build_widget("picker", {}, "against", legend=labels.COMPARE)
 
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
@@ -114,7 +115,7 @@ class WatchStep:
         left = next((made for made in others if made.id == against), None)
         items = [_item(made, names) for made in outputs]
         beside_it = [SOURCE, *(_item(made, names) for made in others)]
-        label = "Download the part" if output.partial else "Download the video"
+        label = labels.DOWNLOAD_PART if output.partial else labels.DOWNLOAD_VIDEO
         return {
             self.player: _played(output, left, names),
             self.result: html.finished(output, names[output.id]),

@@ -13,14 +13,10 @@ from page.ui.components import build_html, read_uploads
 from page.ui.picture_rows import thumbnail
 from page.ui.shell import LIGHT, PREVIEWS, Shell, Update, shows_errors
 from page.ui.signals import read_end
+from page.ui.words import labels
+from page.ui.words.about import TRAINING
 from stit_core.directions.library import Card
 
-HOW = """
-A direction is learned from pictures of faces in two groups, such as *without glasses* and *with glasses*. Upload a
-folder of pictures for each, or one zip with two folders in it. Some hundred pictures a group, of many people, work
-well; with fewer than 20 there is nothing to learn. The direction belongs to your run: nobody else sees it, and it is
-deleted with your data.
-"""
 SHOWN = (-3.0, 0.0, 3.0)  # factors of the heads on a card
 
 
@@ -29,29 +25,30 @@ class DirectionsTab:
 
     def __init__(self, shell: Shell, tab: gr.Tab) -> None:
         self.shell, self.studio, self.tab = shell, shell.studio, tab
-        build_html(
-            html.heading(
-                "Directions", "What can be changed with this model pack, and how well each change was learned."
-            )
-        )
-        form = gr.Accordion("Train one from your own pictures", open=False, elem_id="lesson")
+        build_html(html.heading(labels.DIRECTIONS_HEADING, labels.DIRECTIONS_INTRO))
+        form = gr.Accordion(labels.TRAIN_HEADING, open=False, elem_id="lesson")
         with form, gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320):
-                gr.Markdown(HOW)
+                gr.Markdown(TRAINING)
                 with gr.Row():
-                    self.below = _folder("Pictures: below 0", "below")
-                    self.above = _folder("Pictures: above 0", "above")
-                self.archive = gr.File(
-                    label="Or a zip with two folders", file_types=[".zip"], height=120, elem_id="zip"
-                )
+                    self.below = _folder(labels.PICTURES_BELOW, "below")
+                    self.above = _folder(labels.PICTURES_ABOVE, "above")
+                self.archive = gr.File(label=labels.PICTURES_ZIP, file_types=[".zip"], height=120, elem_id="zip")
             with gr.Column(scale=2, min_width=300):
-                about = "Letters, digits, _ and -"
                 self.name = gr.Textbox(
-                    label="Name", info=about, placeholder="glasses", max_length=80, elem_id="new-name"
+                    label=labels.DIRECTION_NAME,
+                    info=labels.DIRECTION_NAME_RULE,
+                    placeholder=labels.DIRECTION_NAME_EXAMPLE,
+                    max_length=80,
+                    elem_id="new-name",
                 )
-                self.negative = gr.Textbox(label="Below 0 it is", placeholder="without glasses", max_length=80)
-                self.positive = gr.Textbox(label="Above 0 it is", placeholder="with glasses", max_length=80)
-                self.train_button = gr.Button("Train", variant="primary", elem_id="train")
+                self.negative = gr.Textbox(
+                    label=labels.DIRECTION_NEGATIVE, placeholder=labels.DIRECTION_NEGATIVE_EXAMPLE, max_length=80
+                )
+                self.positive = gr.Textbox(
+                    label=labels.DIRECTION_POSITIVE, placeholder=labels.DIRECTION_POSITIVE_EXAMPLE, max_length=80
+                )
+                self.train_button = gr.Button(labels.TRAIN, variant="primary", elem_id="train")
         self.notice = build_html(elem_id="train-notice", elem_classes="notices")
         self.library = build_html(elem_id="library", script="library")
 
@@ -121,7 +118,8 @@ class DirectionsTab:
             "about": card.description,
             "learned": learned,
             "own": directions.is_own(run_id, card.name),
-            "sure": words.delete_direction(card),
+            "delete": words.delete_direction(card),
+            "sure": words.delete_direction_sure(card),
         }
 
 

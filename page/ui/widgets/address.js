@@ -1,6 +1,5 @@
 // Keeps the run's id in the page's address, and copies that address. Props: value, the id; none any more: begin anew.
 const button = /** @type {HTMLButtonElement} */ (element.querySelector(".visit-copy"));
-const words = button.textContent;
 
 const LEAVE = 300; // milliseconds, so that the reply that said so comes to its end first
 let known = false;
@@ -23,12 +22,12 @@ function draw() {
 async function copy() {
   try {
     await navigator.clipboard.writeText(window.location.href);
-    button.textContent = "Copied";
+    button.textContent = texts.copied;
   } catch {
-    button.textContent = "It stands in the address bar";
+    button.textContent = texts.not_copied;
   }
   setTimeout(() => {
-    button.textContent = words;
+    button.textContent = texts.copy;
   }, 2500);
 }
 

@@ -67,14 +67,14 @@ function dial(card) {
   name.htmlFor = id;
   const number = make("input", "dial-number");
   Object.assign(number, { type: "number", step: "any", min: -furthest(), max: furthest() });
-  number.setAttribute("aria-label", `${card.title}: factor as a number`);
+  number.setAttribute("aria-label", fill(texts.number, { title: card.title }));
   const range = make("input", "dial-range");
   Object.assign(range, { type: "range", id, min: card.low, max: card.high, step: 0.1 });
   const drop = make("button", "dial-drop", "×");
   drop.type = "button";
-  drop.setAttribute("aria-label", `Leave out ${card.title}`);
-  const low = make("span", "dial-end", card.negative || "less");
-  const high = make("span", "dial-end dial-end-high", card.positive || "more");
+  drop.setAttribute("aria-label", fill(texts.leave_out, { title: card.title }));
+  const low = make("span", "dial-end", card.negative || texts.less);
+  const high = make("span", "dial-end dial-end-high", card.positive || texts.more);
   /** @param {number} value */
   const show = (value) => {
     range.value = String(value);

@@ -12,5 +12,9 @@ declare const props: { value: any } & Record<string, any>;
 declare const server: Record<string, (asked: object) => Promise<any>>;
 /** Fire an event of the component. */
 declare function trigger(name: string, data?: object): void;
+/** The texts of the page for this script, and the function of fill.js that fills in their places. */
+declare const texts: Record<string, any>;
+declare const language: string;
+declare function fill(text: string | Record<string, string>, values: Record<string, string | number>): string;
 /** Act whenever a prop has changed. */
 declare function watch(name: string, act: () => void): void;

@@ -10,7 +10,7 @@ const PAUSE = 1000; // milliseconds between two questions
 const LONGEST_PAUSE = 16000; // while the server does not answer
 const LOOKS = 30; // after a click, whether the video is on the screen
 const LOOK_PAUSE = 300; // milliseconds
-const LOST = { kind: "stopped", text: "The server does not answer. Trying again …", detail: "", share: null };
+const LOST = { kind: "stopped", text: texts.lost, detail: "", share: null };
 /** @type {(selector: string) => HTMLElement} of the template */
 const find = (selector) => /** @type {HTMLElement} */ (element.querySelector(selector));
 const bar = /** @type {HTMLProgressElement} */ (find("progress"));

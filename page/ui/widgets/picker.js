@@ -1,5 +1,5 @@
 // A group of buttons with a picture each, one of which is chosen. Props: value {items: [{id, title, text, image, alt,
-// disabled}], chosen}, legend. Fires "pick" with {id}.
+// disabled}], chosen, lead: what the style may write before them}, legend. Fires "pick" with {id}.
 
 /** @typedef {{id: string | number, title?: string, text?: string, image?: string, alt?: string, disabled?: boolean}} Item */
 
@@ -41,10 +41,11 @@ function button(item, chosen) {
 }
 
 function draw() {
-  /** @type {{items?: Item[], chosen?: Item["id"] | null}} */
-  const { items = [], chosen = null } = props.value || {};
+  /** @type {{items?: Item[], chosen?: Item["id"] | null, lead?: string}} */
+  const { items = [], chosen = null, lead = "" } = props.value || {};
   const focused = [...group.children].indexOf(/** @type {Element} */ (document.activeElement));
   group.setAttribute("aria-label", props.legend || "");
+  if (lead) group.dataset.lead = lead;
   group.replaceChildren(...items.map((item) => button(item, chosen)));
   if (focused >= 0) /** @type {HTMLElement | undefined} */ (group.children[focused])?.focus();
 }

@@ -33,7 +33,7 @@ function show() {
   const { seconds, step } = clip();
   handles.forEach((handle, side) => {
     Object.assign(handle, { min: 0, max: seconds, step, value: ends[side] });
-    handle.setAttribute("aria-valuetext", `${shown(ends[side])} seconds`);
+    handle.setAttribute("aria-valuetext", fill(texts.handle, { count: shown(ends[side]) }));
   });
   numbers.forEach((number, side) => {
     Object.assign(number, { min: 0, max: seconds, step: "any" });
@@ -41,7 +41,7 @@ function show() {
   });
   find(".trim-shade-first").style.width = `${percent(ends[0])}%`;
   find(".trim-shade-last").style.width = `${100 - percent(ends[1])}%`;
-  find(".trim-length").textContent = `${shown(ends[1] - ends[0])} of ${shown(seconds)} seconds`;
+  find(".trim-length").textContent = fill(texts.length, { length: shown(ends[1] - ends[0]), count: shown(seconds) });
 }
 
 /** @param {number} seconds */
@@ -86,6 +86,14 @@ function drawFilm() {
   find(".trim-film").replaceChildren(...pictures);
 }
 
+/**
+ * @param {string} text
+ * @param {Stretch} stretch
+ */
+function say(text, { start, end, state }) {
+  return fill(text, { state: clip().names[state] || state, start: shown(start), end: shown(end) });
+}
+
 function drawStrip() {
   const { seconds, stretches, names } = clip();
   const parts = stretches.map(({ start, end, state }) => {
@@ -93,15 +101,14 @@ function drawStrip() {
     part.className = `found found-${state}`;
     part.style.left = `${percent(start)}%`;
     part.style.width = `${percent(end) - percent(start)}%`;
-    part.title = `${names[state] || state}, ${shown(start)} to ${shown(end)} s`;
+    part.title = say(texts.stretch, { start, end, state });
     return part;
   });
   const strip = find(".trim-strip");
   strip.replaceChildren(...parts);
-  const spoken = stretches.map(
-    ({ start, end, state }) => `${names[state] || state} from ${shown(start)} to ${shown(end)}`,
-  );
-  strip.setAttribute("aria-label", `Along the ${shown(seconds)} seconds: ${spoken.slice(0, 20).join("; ")}`);
+  const spoken = stretches.slice(0, 20).map((stretch) => say(texts.stretch_spoken, stretch));
+  const along = { count: shown(seconds), stretches: spoken.join("; ") };
+  strip.setAttribute("aria-label", fill(texts.stretches_spoken, along));
   const keys = Object.keys(names).filter((state) => stretches.some((stretch) => stretch.state === state));
   find(".trim-legend").replaceChildren(
     ...keys.map((state) => {

@@ -47,8 +47,8 @@ function draw() {
     const [left, right] = frames.children[at].querySelectorAll("img");
     if (left.src !== before) left.src = before;
     if (right.src !== after) right.src = after;
-    left.alt = `${label} before the edit`;
-    right.alt = `${label} after the edit`;
+    left.alt = fill(texts.before_picture, { label });
+    right.alt = fill(texts.after_picture, { label });
     /** @type {HTMLElement} */ (frames.children[at].querySelector("figcaption")).textContent = label;
   });
   find(".wipe-bar").hidden = shown.length === 0;

@@ -17,7 +17,9 @@ import pytest
 from PIL import Image
 
 from page.studio.feed import LONGEST_SIDE, MAX_BYTES, MAX_FRAMES, MAX_NEWS, ClipFacts, Feed, Feeds, Finished
+from page.ui import html
 from page.ui.player import ASSETS, SCRIPTS, answer, beside, build_player
+from page.ui.words.widgets import PLAYER
 from stit_core.errors import StoreError
 
 FACTS = ClipFacts(25.0, 40, 64, 36)
@@ -261,7 +263,7 @@ def test_the_component_offers_the_two_functions_and_no_other(feeds: Feeds) -> No
 
 @pytest.mark.parametrize("name", ["player.html", "player.css"])
 def test_templates_hold_nothing_that_gradio_would_fill_in(name: str) -> None:
-    text = (ASSETS / name).read_text()
+    text = html.fill(ASSETS / name, PLAYER)
     assert not re.search(r"[`\\]|\$\{|\{\{|@children|<script|@keyframes", text)
 
 
@@ -277,6 +279,6 @@ def test_scripts_put_no_data_into_markup() -> None:
 
 
 def test_every_control_has_a_name() -> None:
-    markup = (ASSETS / "player.html").read_text()
+    markup = html.fill(ASSETS / "player.html", PLAYER)
     for tag in re.findall(r"<(?:button|select|canvas)\b[^>]*>|<[^>]* role=\"slider\"[^>]*>", markup):
         assert re.search(r'aria-label="[^"]+"|aria-hidden="true"|class="retry"', tag), tag

@@ -15,13 +15,16 @@ import numpy as np
 import pytest
 from jinja2 import UndefinedError
 
+from page.studio.direction_library import SUGGESTIONS
 from page.studio.estimates import duration
 from page.studio.job import Status
 from page.studio.runs import RunState
 from page.ui import html, words
-from page.ui.advanced import TITLES, describe_settings, keep_known
-from page.ui.components import read_changed_settings, read_factors, read_index, read_number, read_trim
+from page.ui.advanced import describe_settings, keep_known
+from page.ui.components import WEB, read_changed_settings, read_factors, read_index, read_number, read_trim
 from page.ui.plots import MOST_POINTS, jitter_plot, loss_plot
+from page.ui.words import labels
+from page.ui.words.widgets import WIDGETS
 from stit_core.config import METHODS, PRESETS, RunConfig, preset
 from stit_core.directions.library import Card
 from stit_core.errors import Cancelled, StitError, VideoError
@@ -120,7 +123,7 @@ def test_a_setting_is_told_with_its_own_words() -> None:
 def test_limits_of_the_host_cannot_be_moved() -> None:
     sent = {"video": {"max_seconds": 9999, "crf": 20}, "alignment": {"scale": 2}, "edit": {"directions": ()}}
     assert keep_known(sent) == {"video": {"crf": 20}, "edit": {}}
-    assert "alignment" not in TITLES
+    assert "alignment" not in labels.STAGES
 
 
 # --- Words --------------------------------------------------------------------------------------------------------
@@ -135,19 +138,23 @@ def test_names_from_users_cannot_become_markup() -> None:
 
 
 HOSTILE = "\"'><img src=x onerror=alert(1)>&{{ 7 * 7 }}"
-ONE_CARD = dict.fromkeys(("picture", "name", "sure", "title", "text", "negative", "positive", "about"), HOSTILE)
+CARD_TEXTS = ("picture", "name", "delete", "sure", "title", "text", "negative", "positive", "about")
+ONE_CARD = dict.fromkeys(CARD_TEXTS, HOSTILE)
 FILLED: dict[str, dict[str, Any]] = {  # every template, with what a visitor might write in every place of it
     "notice": {"texts": [HOSTILE], "kind": HOSTILE},
     "heading": {"title": HOSTILE, "text": HOSTILE},
     "quiet": {"text": HOSTILE},
     "facts": {"facts": [HOSTILE]},
     "limits": {"facts": [HOSTILE], "kept": HOSTILE},
-    "estimates": {"rows": [(HOSTILE, HOSTILE)]},
+    "estimates": {"caption": HOSTILE, "rows": [(HOSTILE, HOSTILE)]},
     "measures": {"rows": [(HOSTILE, HOSTILE, HOSTILE)]},
     "finished": {"name": HOSTILE, "made": HOSTILE, "rows": [(HOSTILE,) * 3], "texts": [HOSTILE], "kind": HOSTILE},
     "pictures": {"shown": [(HOSTILE, HOSTILE)]},
     "triple": {"shown": [(HOSTILE, HOSTILE), (HOSTILE, None)]},
-    "library": {"cards": [ONE_CARD | {"learned": [HOSTILE], "own": True}]},
+    "library": {
+        "cards": [ONE_CARD | {"learned": [HOSTILE], "own": True}],
+        **dict.fromkeys(("own", "learned", "delete"), HOSTILE),
+    },
     "plot": {
         "title": HOSTILE,
         "lines": [(HOSTILE, [(1.0, 2.0)])],
@@ -262,7 +269,8 @@ def test_videos_are_named_by_what_tells_them_apart() -> None:
     }
 
 
-def test_every_method_and_region_has_words() -> None:
+def test_every_method_region_and_suggestion_has_words() -> None:
+    assert set(labels.SUGGESTIONS) == {name for name, *_ in SUGGESTIONS}
     assert set(words.METHOD_WORDS) == set(METHODS)
     assert set(words.REGION_WORDS) == set(REGIONS)
     by_preset = {name: words.method_items(name) for name in ("draft", "paper")}
@@ -356,8 +364,9 @@ def test_samples_come_with_the_program(app: ModuleType) -> None:
 
 
 def test_every_widget_keeps_out_of_what_gradio_reads_in_templates() -> None:
-    for path in sorted((Path(__file__).parents[3] / "page" / "ui" / "widgets").glob("*.html")):
-        assert not any(mark in path.read_text() for mark in ("`", "\\", "${", "{{")), path.name
+    for path in sorted(WEB.glob("*.html")):
+        text = html.fill(path, WIDGETS.get(path.stem, {}))
+        assert not any(mark in text for mark in ("`", "\\", "${", "{{")), path.name
 
 
 def test_handlers_end_in_words(app: ModuleType, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,16 @@
-"""What the page says: progress, findings, measures and errors in plain words. html.py puts them into HTML."""
+"""What the page says, all of it: here what it says of progress, findings, measures and errors in plain words.
+
+To translate the page, translate the strings of this package and nothing else:
+
+- here, texts with facts in them: a function takes the facts and gives the text, so that another language may put them
+  into another order and count in its own way;
+- `labels`: titles, headings, buttons and fields, by step;
+- `widgets`: texts of our own widgets and of the player, with places such as {count} that their scripts fill in;
+- `about`: the long texts, in Markdown.
+
+Names, keys and what stands in braces stay as they are. Texts are plain: html.py and the scripts put them into HTML.
+What stit_core and page.studio report, errors among it, is written there.
+"""
 
 from __future__ import annotations
 
@@ -193,6 +205,11 @@ def preset_text(name: str, seconds: float | None, limit: float = math.inf) -> st
 # --- Align and tune -----------------------------------------------------------------------------------------------
 
 
+def face_share(share: float) -> str:
+    """In how much of the clip a face is seen; `share`: 0 to 1."""
+    return f"in {100 * share:.0f} % of the clip"
+
+
 def steadiness(before: float, after: float) -> str:
     """What the smoothing does, in a sentence."""
     return f"The crop jerks by {after:.2f} pixels a frame; without smoothing by {before:.2f}."
@@ -218,8 +235,18 @@ def card_text(card: Card) -> str:
 
 
 def delete_direction(card: Card) -> str:
+    """What the button does that deletes a direction, for who cannot see beside which it stands."""
+    return f"Delete {card_title(card)}"
+
+
+def delete_direction_sure(card: Card) -> str:
     """The question before a direction is deleted."""
     return f"Delete the direction “{card_title(card)}” that you trained? Videos made with it stay."
+
+
+def key_frame(frame: int) -> str:
+    """Which frame a preview shows, by its number."""
+    return f"frame {frame}"
 
 
 def edits(pairs: Iterable[tuple[str, float]]) -> str:
