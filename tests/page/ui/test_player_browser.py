@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from page.studio.feed import ClipFacts, Feed, Feeds, Finished, News
+from page.ui.components import WEB
 from tests.support import player_demo as demo
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -611,3 +612,15 @@ def test_the_page_holds_the_pictures_as_bytes_only(show: Show) -> None:
     watch.wait("p.shown >= 0")
     text = base64.b64encode((watch.feed.folder / "frames" / "000000-after.jpg").read_bytes()).decode()
     assert text[:60] not in watch.page.content()
+
+
+def test_texts_take_the_form_of_their_number_and_keep_places_that_nobody_knows(browser: Browser) -> None:
+    forms = {"one": "{count} klatka", "few": "{count} klatki", "other": "{count} klatek z {all}"}
+    script = (WEB / "fill.js").read_text()
+    page = browser.new_page()
+    made = page.evaluate(
+        f"forms => {{ const language = 'pl'; {script} return [1, 2, 5].map((count) => fill(forms, {{ count }})); }}",
+        forms,
+    )
+    page.close()
+    assert made == ["1 klatka", "2 klatki", "5 klatek z {all}"]
