@@ -737,7 +737,7 @@ def test_cards_are_found_by_words(studio: Studio) -> None:
     assert [card.name for card in studio.directions.cards()] == ["age", "smile"]
     assert [card.name for card in studio.directions.cards("SMI")] == ["smile"]
     assert studio.directions.cards("smile age") == []
-    assert [label for label, _ in studio.directions.suggestions] == ["Younger", "Older", "Smile", "Serious"]
+    assert [name for name, _ in studio.directions.suggestions] == ["younger", "older", "smile", "serious"]
 
 
 def test_a_direction_is_drawn_once(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,6 +241,7 @@ def test_the_method_and_the_region_outlive_a_reload(aligned_page: Page, server: 
 
     come_back(page, server)
     expect(page.locator(f"#regions {chosen}")).to_have_text("Mouth")
+    expect(page.locator("#regions .picker")).to_have_attribute("data-lead", "Where")  # which the style writes
     page.locator("#make").click()
     expect(page.locator("#measures")).to_contain_text("Smile +2 · transfer · mouth")
     page.locator("#steps .step-button").nth(2).click()

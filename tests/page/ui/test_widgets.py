@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from jinja2 import UndefinedError
 
+from page.studio.direction_library import SUGGESTIONS
 from page.studio.estimates import duration
 from page.studio.job import Status
 from page.studio.runs import RunState
@@ -268,7 +269,8 @@ def test_videos_are_named_by_what_tells_them_apart() -> None:
     }
 
 
-def test_every_method_and_region_has_words() -> None:
+def test_every_method_region_and_suggestion_has_words() -> None:
+    assert set(labels.SUGGESTIONS) == {name for name, *_ in SUGGESTIONS}
     assert set(words.METHOD_WORDS) == set(METHODS)
     assert set(words.REGION_WORDS) == set(REGIONS)
     by_preset = {name: words.method_items(name) for name in ("draft", "paper")}
