@@ -165,3 +165,11 @@ def test_an_edit_that_leaves_the_pivots_mouth_leaves_the_sources_too() -> None:
     speaking, pivot = face(2), face(10)
     kept = read_change(speaking, pivot, pivot, STILL, WHOLE_FACE, anatomy=True)
     assert kept.novelty[80:110].max() == 0
+
+
+def test_teeth_that_show_already_stay_under_an_edit_that_does_not_mean_the_mouth() -> None:
+    grinning, pivot, edited = face(8, teeth=1.0), face(3), face(5)  # the generator half sees the grin, and opens it a bit
+    kept = read_change(grinning, pivot, edited, STILL, WHOLE_FACE, anatomy=True)
+    assert kept.novelty[80:110].max() == 0
+    meant = read_change(grinning, face(0), face(18), STILL, WHOLE_FACE, anatomy=True)
+    assert meant.novelty[80:110].max() > 0.9
