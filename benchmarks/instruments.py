@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from benchmarks.groups import ETHNICITIES
 from benchmarks.pack import attribute_names
+from recipes.heads.parameters import AGE_RANGE
 from recipes.training.data import Shards
 from stit_core.images import to_picture
 from stit_core.memory import keep_freed_memory
@@ -78,9 +79,12 @@ def examine(reader: CropReader, held_out: Shards, names: tuple[str, ...], count:
     truth, read, points = held_out.attributes[:count], np.stack(attributes), np.stack(figures)
     known, masks = AttributeColumns(names, reader.columns.columns).read(truth), label_masks(truth, names)
     columns = list(reader.columns.columns)
+    entries = {name: entry(read[:, k], known[:, k], masks) for k, name in enumerate(columns)}
+    if "age" in entries:
+        entries["age"]["unit"] = [AGE_RANGE[1] - AGE_RANGE[0], "years"]
     return {
         "renders": count,
-        "attributes": {name: entry(read[:, k], known[:, k], masks) for k, name in enumerate(columns)},
+        "attributes": entries,
         "landmarks": {
             name: entry(points[:, k], known[:, columns.index(name)], masks) for k, name in enumerate(FIGURES)
         },

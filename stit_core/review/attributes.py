@@ -28,6 +28,9 @@ SAME_THING: Mapping[str, tuple[str, ...]] = {
     "eye_ratio": ("eyes_open",),
     "smile": ("mouth_ratio",),
 }
+# What people perceive of a group, and what hangs on it: beards, makeup and grey hair on gender and age.
+PERCEIVED = (*ETHNICITIES, "gender", "age", "skin_tone")
+OF_GROUPS = frozenset({*PERCEIVED, "beard", "makeup", "hair_grey"})
 LEAST_SPREAD = 1e-6
 
 

@@ -43,6 +43,7 @@ class Contrast:
     compared: AT_FACTOR or AT_CHANGE.
     mean, rest, difference: of the group, of all others, and between the two.
     p, corrected: of the permutation test, and after the family's correction.
+    mirror: whether it says again, signs turned, what the contrast of the other of two groups says; counted once.
     """
 
     family: str
@@ -56,6 +57,7 @@ class Contrast:
     difference: Interval
     p: float = math.nan
     corrected: float = math.nan
+    mirror: bool = False
 
     @property
     def is_found(self) -> bool:
@@ -86,12 +88,19 @@ def contrasts(results: Results) -> list[Contrast]:
 
 
 def _corrected(found: list[Contrast]) -> list[Contrast]:
+    """The same, each family corrected for how many it asks; a mirror image has what its twin has."""
     for family in LEVELS:
-        places = [k for k, contrast in enumerate(found) if contrast.family == family]
+        places = [k for k, contrast in enumerate(found) if contrast.family == family and not contrast.mirror]
         correct = benjamini_hochberg if family == DRAGGED else holm
         for k, value in zip(places, correct(np.array([found[k].p for k in places])), strict=True):
             found[k] = replace(found[k], corrected=float(value))
-    return found
+    known = {subject(contrast): contrast.corrected for contrast in found if not contrast.mirror}
+    return [replace(c, corrected=known[subject(c)]) if c.mirror else c for c in found]
+
+
+def subject(c: Contrast) -> tuple[object, ...]:
+    """What a contrast is about, whichever of a column's groups is held against the rest."""
+    return c.measure, c.attribute, c.edit, c.compared, c.group.columns
 
 
 def _of_column(results: Results, groups: Sequence[Group]) -> list[Contrast]:
@@ -117,6 +126,7 @@ def _of_column(results: Results, groups: Sequence[Group]) -> list[Contrast]:
                 Contrast(
                     question.family, question.measure, question.attribute, question.edit, question.compared,
                     group, mean, rest, difference, float(value) if mean.count and rest.count else math.nan,
+                    mirror=len(groups) == 2 and g == 1,
                 )
             )  # fmt: skip
     return found
@@ -251,3 +261,11 @@ def ways_to(results: Results, edit: int, wanted: float) -> np.ndarray:
 def group_means(results: Results, groups: Sequence[Group], values: np.ndarray) -> list[Interval]:
     """Means of values (P,) in groups, with intervals where there are people enough."""
     return [mean_intervals(values[group.members][None], results.plan.seed)[0] for group in groups]
+
+
+def readable_values(results: Results, measure: str, edit: int) -> np.ndarray:
+    """A measure of an edit (P,), effects of groups that cannot be read left out."""
+    if measure != "effect":
+        return results.values[measure][:, edit]
+    groups = [group for column in results.plan.columns for group in results.groups(column)]
+    return _readable(results, groups, edit)

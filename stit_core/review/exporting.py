@@ -126,6 +126,7 @@ def contrast_json(results: Results, contrast: Contrast) -> dict[str, Any]:
         "p": _plain(contrast.p),
         "p_corrected": _plain(contrast.corrected),
         "beyond_chance": contrast.is_found,
+        "mirror_image": contrast.mirror,
     }
 
 

@@ -1,18 +1,20 @@
-"""What a review may say in words: every sentence follows from a figure, and says how sure it is.
+"""What a review may say of groups in words: every sentence follows from a figure, and says how sure it is.
 
 Two failures carry names, since readers look for them (arXiv 2602.16149): soft erasure, an edit that is weaker in a
-group, and stereotype replacement, an edit that drags another attribute along in a group. Below certainty a sentence
-says that it cannot tell, and how large a difference these people would have shown.
+group, and stereotype replacement, an edit that drags along what people perceive of a group. Other drags are called a
+leak that differs. What a second instrument contradicts stands last, under a heading of its own. Below certainty a
+sentence says that it cannot tell, and how large a difference these people would have shown.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from stit_core.review.attributes import OF_GROUPS
 from stit_core.review.comparing import (
     AT_CHANGE,
     DRAGGED,
@@ -22,19 +24,29 @@ from stit_core.review.comparing import (
     QUALITY,
     Contrast,
     achieved_change,
-    mask_unreadable,
 )
-from stit_core.review.instruments import TELLING
 from stit_core.review.results import Results
-from stit_core.review.statistics import FEWEST, Interval, mean_intervals, rate_interval
-from stit_core.review.words import amount, attribute_title, between, edit_title, number, percent, probability
+from stit_core.review.starting import starting_text
+from stit_core.review.statistics import mean_intervals
+from stit_core.review.words import (
+    SMALL,
+    amount,
+    attribute_title,
+    between,
+    edit_title,
+    group_title,
+    just_seen_text,
+    number,
+    percent,
+    probability,
+    small_text,
+)
 
-ERASURE, REPLACEMENT = "soft erasure", "stereotype replacement"
-GROUP_KINDS = (ERASURE, REPLACEMENT, "quality")  # of sentences about differences between groups
+ERASURE, REPLACEMENT, LEAK, DISPUTED = "soft erasure", "stereotype replacement", "leak differs", "disputed"
+FAMILY_OF = {ERASURE: EFFECT, REPLACEMENT: DRAGGED, LEAK: DRAGGED, "quality": QUALITY}
+GROUP_KINDS = (*FAMILY_OF, DISPUTED)  # of sentences about differences between groups
 MOST_TOLD = 10  # findings of a kind in words; the table has all
-LIGHTENED = 1.0  # L* from which skin counts as lightened or darkened: about what is just noticed
-TOLD_LEAKS = 4  # attributes of an edit that are named among what it does to everybody
-SMALL = {"leak": 0.1, "lighter": 0.5, "hue_turn": 0.5, "identity": 0.003}  # differences that nobody would see
+WORSE_IS_MORE = (FAILED, "tuned_lpips", "encoder_landmark_error", "tuned_landmark_error")
 
 
 @dataclass(frozen=True)
@@ -47,36 +59,87 @@ class Sentence:
     contrast: Contrast | None = None
 
 
-def group_sentences(results: Results, contrasts: Sequence[Contrast]) -> list[Sentence]:
-    """What differs between groups, named failures first; for each kind at least that it cannot be told."""
-    return [
-        *_family(results, contrasts, EFFECT, ERASURE),
-        *_family(results, contrasts, DRAGGED, REPLACEMENT),
-        *_family(results, contrasts, QUALITY, "quality"),
-    ]
+@dataclass(frozen=True)
+class Tally:
+    """What became of the contrasts of a kind, each pair of mirror images counted once.
+
+    Attributes
+    ----------
+    asked: contrasts that were tested.
+    told: those said in words, at equal factor and at equal change together; `also` of them at equal change.
+    small: those too small to be seen.
+    more: those that only the table has; asked - told - small - more are not beyond chance.
+    """
+
+    kind: str
+    asked: int
+    told: tuple[Contrast, ...]
+    also: int
+    small: int
+    more: int
+
+    @property
+    def found(self) -> int:
+        """How many are beyond chance."""
+        return len(self.told) + self.also + self.small + self.more
 
 
-def _family(results: Results, contrasts: Sequence[Contrast], family: str, kind: str) -> list[Sentence]:
-    asked = [contrast for contrast in contrasts if contrast.family == family and math.isfinite(contrast.p)]
-    found = [contrast for contrast in asked if contrast.is_found and not _is_other_side(results, contrast)]
-    large = [contrast for contrast in found if abs(contrast.difference.value) >= SMALL.get(contrast.measure, 0.0)]
-    large.sort(key=lambda contrast: (contrast.corrected, -_size(contrast)))
-    at_change = {_subject(c): c for c in asked if c.compared == AT_CHANGE}
+def kind_of(c: Contrast) -> str:
+    """Under which heading a contrast is told."""
+    if c.family == DRAGGED:
+        return REPLACEMENT if not c.attribute or c.attribute in OF_GROUPS else LEAK
+    return ERASURE if c.family == EFFECT else "quality"
+
+
+def tallies(contrasts: Sequence[Contrast]) -> list[Tally]:
+    """What became of the contrasts of each kind."""
+    tested = [c for c in contrasts if c.family and math.isfinite(c.p)]
+    return [_tally(kind, [c for c in tested if kind_of(c) == kind]) for kind in FAMILY_OF]
+
+
+def _tally(kind: str, tested: Sequence[Contrast]) -> Tally:
+    found = [c for c in tested if c.is_found and not is_other_side(c, tested)]
+    large = [c for c in found if abs(c.difference.value) >= SMALL.get(c.measure, 0.0)]
     at_factor = {_subject(c) for c in large if c.compared != AT_CHANGE}
-    large = [c for c in large if c.compared != AT_CHANGE or _subject(c) not in at_factor]  # told in one sentence
-    sentences = [
-        Sentence(kind, _difference_text(results, c) + _also_text(c, at_change.get(_subject(c))), True, c)
-        for c in large[:MOST_TOLD]
-    ]
-    if len(large) > MOST_TOLD:
-        rest = len(large) - MOST_TOLD
-        sentences.append(Sentence(kind, f"{rest} more differences of this kind are beyond chance; the table has them."))
-    if len(found) > len(large):
-        few = len(found) - len(large)
-        sentences.append(Sentence(kind, f"{few} further differences are beyond chance, but too small to be seen."))
-    if not found:
-        sentences.append(Sentence(kind, _cannot_tell(asked, family)))
-    return sentences
+    twins = [c for c in found if c.compared == AT_CHANGE and _subject(c) in at_factor]  # told in one sentence
+    large = [c for c in large if c.compared != AT_CHANGE or _subject(c) not in at_factor]
+    large.sort(key=lambda c: (c.corrected, -_size(c)))
+    told = tuple(large[:MOST_TOLD])
+    told_of = {_subject(c) for c in told}
+    also = sum(_subject(c) in told_of for c in twins)
+    more = len(large) - len(told) + len(twins) - also
+    small = len(found) - len(large) - len(twins)
+    return Tally(kind, sum(not c.mirror for c in tested), told, also, small, more)
+
+
+def group_sentences(results: Results, contrasts: Sequence[Contrast]) -> list[Sentence]:
+    """What differs between groups, named failures first, disputed findings last; for each kind at least a sentence."""
+    at_change = {_subject(c): c for c in contrasts if c.compared == AT_CHANGE and c.family}
+    sentences, disputed = [], []
+    for tally in tallies(contrasts):
+        for c in tally.told:
+            opinion, agrees = second_opinion(results, c) if c.measure == "effect" else ("", True)
+            text = _difference_text(results, c) + opinion + _also_text(c, at_change.get(_subject(c)))
+            text += starting_text(results, c)
+            if agrees:
+                sentences.append(Sentence(tally.kind, text, True, c))
+            else:
+                disputed.append(Sentence(DISPUTED, text, True, c))
+        sentences += _rest_of(tally, contrasts)
+    return [*sentences, *disputed]
+
+
+def _rest_of(tally: Tally, contrasts: Sequence[Contrast]) -> list[Sentence]:
+    """What is not told of a kind, or that nothing can be."""
+    if not tally.found:
+        asked = [c for c in contrasts if c.family and math.isfinite(c.p) and kind_of(c) == tally.kind and not c.mirror]
+        return [Sentence(tally.kind, _cannot_tell(asked, FAMILY_OF[tally.kind]))]
+    texts = []
+    if tally.more:
+        texts.append(f"{tally.more} more of this kind are beyond chance: in the table of every difference.")
+    if tally.small:
+        texts.append(f"{tally.small} more are beyond chance, but too small to be seen: {small_text()}.")
+    return [Sentence(tally.kind, text) for text in texts]
 
 
 def _subject(c: Contrast) -> tuple[object, ...]:
@@ -93,17 +156,17 @@ def _also_text(c: Contrast, other: Contrast | None) -> str:
     return f" At equal achieved change {signed[0]} against {signed[1]} ({probability(other.corrected)}), {sure}."
 
 
-def _is_other_side(results: Results, contrast: Contrast) -> bool:
-    """Whether a contrast says again what that of the other of two groups says.
+def is_other_side(c: Contrast, contrasts: Sequence[Contrast]) -> bool:
+    """Whether a contrast says again what that of the other of two groups among `contrasts` says.
 
     Told is the group in which an edit is weaker, drags more along, or works less well.
     """
-    if len(results.groups(*contrast.group.columns)) != 2:
+    if not any(other.mirror and other.group.columns == c.group.columns for other in contrasts):
         return False
-    if contrast.family == DRAGGED:
-        return abs(contrast.mean.value) < abs(contrast.rest.value)
-    worse_is_more = contrast.measure in (FAILED, "tuned_lpips", "encoder_landmark_error", "tuned_landmark_error")
-    return (contrast.difference.value > 0) != worse_is_more
+    if c.family == DRAGGED:
+        mean, rest = abs(c.mean.value), abs(c.rest.value)
+        return mean < rest or (mean == rest and c.mirror)
+    return (c.difference.value > 0) != (c.measure in WORSE_IS_MORE)
 
 
 def _size(contrast: Contrast) -> float:
@@ -113,27 +176,29 @@ def _size(contrast: Contrast) -> float:
 
 
 def _difference_text(results: Results, c: Contrast) -> str:
-    who = f"{c.group.columns[0]} {c.group.name}"
+    who = group_title(c.group)
     signed = c.measure in ("leak", "lighter", "hue_turn")
     values = f"{amount(c.mean.value, c.measure, signed)} against {amount(c.rest.value, c.measure, signed)} of the rest"
     sure = (
         f"difference {amount(c.difference.value, c.measure, True)}, 95 % interval "
-        f"{between(c.difference, c.measure, True)}; {probability(c.corrected)} after correction"
+        f"{between(c.difference, c.measure, True)}; {probability(c.corrected)}"
     )
     people = f"{c.mean.count} people against {c.rest.count}"
-    if c.measure == "effect":
-        word = "weaker" if c.difference.value < 0 else "stronger"
-        name = edit_title(*results.plan.pairs[c.edit or 0])
-        return f"{name} is {word} for {who}: {values} ({sure}; {people}).{_second_opinion(results, c)}"
     if c.measure == FAILED:
         return f"{who}: {percent(c.mean.value)} could not be looked at, {percent(c.rest.value)} of the rest ({sure})."
     if c.edit is None:
         return f"Before any edit, {who}: {_noun(c)} {values} ({sure}; {people})."
     name = edit_title(*results.plan.pairs[c.edit])
+    if c.measure == "effect":
+        word = "weaker" if c.difference.value < 0 else "stronger"
+        return f"{name} is {word} for {who}: {values} ({sure}; {people})."
+    if c.measure == "identity":
+        return f"Under {name} the identity cosine of {who} is {values} ({sure}; {people})."
     where = ""
     if c.compared == AT_CHANGE:
         where = f", compared where everybody has reached {number(achieved_change(results, c.edit))} SD of its effect"
-    return f"{name} moves {_noun(c)} of {who} by {values}{where} ({sure}; {people})."
+    seen = just_seen_text(c.measure, c.difference.value)
+    return f"{name} moves {_noun(c)} of {who} by {values}{where} ({sure}; {people}).{seen}"
 
 
 def _noun(c: Contrast) -> str:
@@ -142,39 +207,41 @@ def _noun(c: Contrast) -> str:
     nouns = {
         "lighter": "the skin's lightness",
         "hue_turn": "the skin's hue",
-        "identity": "the identity cosine",
-        "encoder_landmark_error": "the encoder's landmark error is",
-        "tuned_psnr": "PSNR after tuning is",
-        "tuned_lpips": "LPIPS after tuning is",
-        "tuned_landmark_error": "the landmark error after tuning is",
+        "encoder_landmark_error": "the encoder's landmark error (higher is worse) is",
+        "tuned_psnr": "PSNR after tuning (lower is worse) is",
+        "tuned_lpips": "LPIPS after tuning (higher is worse) is",
+        "tuned_landmark_error": "the landmark error after tuning (higher is worse) is",
     }
     return nouns[c.measure]
 
 
-def _second_opinion(results: Results, c: Contrast) -> str:
-    """What an instrument that knows nothing of the network says of the same difference; empty where there is none."""
+def second_opinion(results: Results, c: Contrast) -> tuple[str, bool]:
+    """What an instrument that knows nothing of the network says of the same difference, and False if it contradicts.
+
+    Without such an instrument the text is empty.
+    """
     assert c.edit is not None
     name, factor = results.plan.pairs[c.edit]
     if results.own_column(name) is None:
-        return ""
+        return "", True
     if name == "skin_tone":
         darker = -np.sign(factor) * results.values["lighter"][:, c.edit]
         return _agreement(c, darker, "By the skin's own colour", "lighter")
     values = results.landmark_effect(c.edit)
     if not np.isfinite(values).any():
-        return ""
+        return "", True
     if not results.landmark_verdict(name, c.group).usable:
-        return " The landmarks cannot read this group."
+        return " The landmarks cannot read this group.", True
     return _agreement(c, values, "By landmarks", "effect")
 
 
-def _agreement(c: Contrast, values: np.ndarray, by: str, measure: str) -> str:
+def _agreement(c: Contrast, values: np.ndarray, by: str, measure: str) -> tuple[str, bool]:
     """Means of values (P,) inside and outside of a contrast's group, and whether they differ the same way."""
     inside, outside = (mean_intervals(values[m][None])[0] for m in (c.group.members, ~c.group.members))
     told = f"{amount(inside.value, measure)} against {amount(outside.value, measure)}"
     agrees = (inside.value - outside.value) * c.difference.value > 0
     verdict = "agrees" if agrees else "does not agree, so the network's scale may be what differs"
-    return f" {by} {told}, which {verdict}."
+    return f" {by} {told}, which {verdict}.", agrees
 
 
 def _cannot_tell(asked: Sequence[Contrast], family: str) -> str:
@@ -201,121 +268,3 @@ _SEEN = {"effect": "effect", "leak": "another attribute", "lighter": "lightness 
 
 def _is_of(contrast: Contrast, measure: str) -> bool:
     return contrast.measure == measure and contrast.difference.known
-
-
-# --- Everybody ------------------------------------------------------------------------------------------------------
-
-
-def overall_sentences(results: Results) -> list[Sentence]:
-    """What was looked at and failed, and what each edit did to everybody."""
-    sentences = [Sentence("failures", _failures_text(results)), Sentence("identity", _identity_text(results))]
-    for edit, (name, factor) in enumerate(results.plan.pairs):
-        title = edit_title(name, factor)
-        texts = [_effect_text(results, edit), _skin_text(results, edit), _leaks_text(results, edit)]
-        sentences.append(Sentence(title, " ".join(text for text in texts if text)))
-    return sentences
-
-
-def _failures_text(results: Results) -> str:
-    seen, failed = int(results.looked_at.sum()), int((results.looked_at & ~results.usable).sum())
-    waiting = len(results.failures) - seen
-    rate = rate_interval(failed, seen)
-    edits = sum(bool(f) for person, ok in zip(results.edit_failures, results.usable, strict=True) if ok for f in person)
-    text = f"{seen}{f' of {len(results.failures)}' if waiting else ''} people were looked at; "
-    text += f"{failed} could not be used ({percent(rate.value)}, {percent(rate.low)} to {percent(rate.high)})"
-    text += f", and {edits} single edits failed." if edits else "."
-    groups = [group for column in results.plan.columns for group in results.groups(column)]
-    few = [group for group in groups if (group.members & results.usable).sum() < FEWEST]
-    if few:
-        names = ", ".join(f"{group.columns[0]} {group.name}" for group in few[:6])
-        text += f" Too small for intervals: {names}{' and others' if len(few) > 6 else ''}."
-    return text
-
-
-def _identity_text(results: Results) -> str:
-    middle, high = results.strangers
-    if not math.isfinite(middle):
-        return "With one person there are no strangers to compare identity with."
-    kept = results.values["identity"]
-    above = kept[np.isfinite(kept)] > high
-    text = (
-        f"Two different people of this set have an identity cosine of {number(middle, 2)} in the median, "
-        f"{number(high, 2)} at the 95th percentile; {percent(float(above.mean()) if len(above) else math.nan)} of the "
-        "edits stay above that."
-    )
-    if middle > TELLING:
-        text += " The identity network hardly tells these people apart, so a high cosine says little."
-    return text
-
-
-def _mean(results: Results, values: np.ndarray) -> Interval:
-    return mean_intervals(values[None], results.plan.seed)[0]
-
-
-def _effect_text(results: Results, edit: int) -> str:
-    name = results.plan.pairs[edit][0]
-    place = results.own_column(name)
-    if place is not None:
-        verdict = results.verdict(place, results.everybody)
-        if not verdict.usable:
-            return f"Whether it did what it is for cannot be told: of the attribute network {verdict.reason}."
-    effect = _mean(results, results.effect(edit))
-    if not effect.count:
-        return "No instrument reads what this direction is for, so its effect cannot be told."
-    way = _sureness(effect, "it went its way", "it went the other way", "whether it did anything cannot be told")
-    landmarks = _mean(results, results.landmark_effect(edit))
-    told = ""
-    if place is not None and landmarks.count:
-        usable = results.landmark_verdict(name, results.everybody).usable
-        told = f", by landmarks {amount(landmarks.value, 'effect')}{'' if usable else ' (which read it poorly)'}"
-    return f"Effect {amount(effect.value, 'effect')} ({between(effect, 'effect')}){told}: {way}."
-
-
-def _sureness(interval: Interval, above: str, below: str, neither: str) -> str:
-    """Which of three an interval around a mean says; without an interval that it cannot be told."""
-    if not interval.known:
-        return "too few people to be sure"
-    return above if interval.low > 0 else below if interval.high < 0 else neither
-
-
-def _skin_text(results: Results, edit: int) -> str:
-    lighter = results.values["lighter"][:, edit]
-    known = lighter[np.isfinite(lighter)]
-    if not len(known):
-        return ""
-    shift = _mean(results, lighter)
-    way = "lightened" if shift.value > 0 else "darkened"
-    rate = rate_interval(int((known > LIGHTENED).sum() if shift.value > 0 else (known < -LIGHTENED).sum()), len(known))
-    turn = _mean(results, results.values["hue_turn"][:, edit])
-    unsure = "; whether it moved at all cannot be told" if shift.known and shift.low <= 0 <= shift.high else ""
-    return (
-        f"Skin: lightness {amount(shift.value, 'lighter', True)} ({between(shift, 'lighter', True)}){unsure}, {way} by "
-        f"more than {LIGHTENED:g} L* in {percent(rate.value)} of people ({percent(rate.low)} to {percent(rate.high)}); "
-        f"hue {amount(turn.value, 'hue_turn', True)} ({between(turn, 'hue_turn', True)})."
-    )
-
-
-def _leaks_text(results: Results, edit: int) -> str:
-    """The attributes that an edit moved most beside its own, of those whose interval leaves out 0."""
-    everybody = [results.everybody]
-    found: list[tuple[str, Interval]] = []
-    for place in results.leak_columns(results.plan.pairs[edit][0]):
-        values = mask_unreadable(results, everybody, place, results.changes[:, edit, place])
-        interval = _mean(results, values)
-        if interval.known and not interval.low <= 0 <= interval.high and abs(interval.value) >= SMALL["leak"]:
-            found.append((results.columns[place], interval))
-    if not found:
-        return "No other attribute moved by 0.1 SD or more that can be told from 0." if results.columns else ""
-    found.sort(key=lambda pair: -abs(pair[1].value))
-    told = [
-        f"{attribute_title(n)} {amount(i.value, 'leak', True)} ({between(i, 'leak', True)})"
-        for n, i in found[:TOLD_LEAKS]
-    ]
-    rest = len(found) - TOLD_LEAKS
-    more = f"; {rest} other{'s' if rest > 1 else ''} by less" if rest > 0 else ""
-    return f"It also moves {_listed(told)}{more}."
-
-
-def _listed(texts: Iterable[str]) -> str:
-    *first, last = texts
-    return f"{', '.join(first)} and {last}" if first else last

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import datetime
 import functools
 import hashlib
 import importlib.metadata
 import json
-import math
+import os
 import platform
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,22 +26,25 @@ from markupsafe import Markup
 
 from stit_core.directions.labelled_pictures import shown
 from stit_core.errors import ConfigError
-from stit_core.review import tables
-from stit_core.review.comparing import LEVELS, contrasts
+from stit_core.review import tables, words
+from stit_core.review.comparing import LEVELS, Contrast, contrasts
+from stit_core.review.costs import expected_seconds
+from stit_core.review.everybody import Overview, overall_sentences, overviews
 from stit_core.review.exporting import as_json, rows_csv
-from stit_core.review.findings import Sentence, group_sentences, overall_sentences
+from stit_core.review.findings import Sentence, group_sentences, tallies
 from stit_core.review.gathering import read_results
+from stit_core.review.multiples import chart_sets
 from stit_core.review.results import Results
 from stit_core.review.running import Review
 from stit_core.review.sheet import contact_sheet
-from stit_core.review.words import edit_title
+from stit_core.review.statistics import RESAMPLES, permutations_of
+from stit_core.review.summary import summary
 from stit_core.store.disk import disk_errors, write_json
 
 HERE = Path(__file__).parent
 PROGRAM = HERE.parents[0]
 VERSIONED = ("torch", "numpy", "scipy", "dlib-bin", "scikit-image", "altair")
 LEFT_OUT_SHOWN = 50
-SHORT = 3  # findings of a kind at the head of the report
 
 
 @dataclass(frozen=True)
@@ -80,10 +85,11 @@ def write_report(review: Review, output: Path, command: str = "") -> Written:
     if not results.looked_at.any():
         raise ConfigError("Nobody has been looked at yet, so there is nothing to report.", "Let the review run first.")
     asked = contrasts(results)
-    groups, everybody = group_sentences(results, asked), overall_sentences(results)
+    seen = overviews(results)
+    groups, everybody = group_sentences(results, asked), overall_sentences(results, seen)
     made = provenance(review, command)
-    html = render(review, results, asked, groups, everybody, made)
     paths = [output.with_suffix(suffix) for suffix in (output.suffix, ".csv", ".json")]
+    html = render(review, results, asked, groups, everybody, seen, made, [path.name for path in paths[1:]])
     with disk_errors(f"The report {output.name}"):
         for path, text in zip(paths[:2], (html, rows_csv(results)), strict=True):
             part = path.with_name(f"{path.name}.part")
@@ -96,57 +102,91 @@ def write_report(review: Review, output: Path, command: str = "") -> Written:
 def render(
     review: Review,
     results: Results,
-    asked: Sequence[Any],
+    asked: Sequence[Contrast],
     groups: Sequence[Sentence],
     everybody: Sequence[Sentence],
+    seen: Sequence[Overview],
     made: dict[str, Any],
+    beside: Sequence[str],
 ) -> str:
     """The page as text."""
     sheet, unshown = contact_sheet(review, results)
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    compared = tables.compared_groups(results)
-    charts = [
-        dataclasses.replace(chart, drawings=tuple(Markup(drawing) for drawing in chart.drawings))  # vega escapes labels
-        for chart in tables.chart_sets(results, asked)
-    ]
+    counts = tallies(asked)
     return template().render(
         results=results,
         plan=results.plan,
         people=results.people,
+        words=words,
         levels=LEVELS,
         groups=groups,
         everybody=everybody,
-        asked=sum(1 for contrast in asked if contrast.family and math.isfinite(contrast.p)),
-        short=_short(groups),
-        finding_table=tables.finding_table(results, asked),
-        people_table=tables.people_table(results),
-        instruments=tables.instrument_table(results),
-        charts=charts,
-        edit_tables=tables.edit_tables(results, asked) if compared else [],
-        quality=tables.quality_table(results),
-        reconstruction=tables.reconstruction_table(results),
-        leakage=[tables.leakage_table(results, group) for group in [results.everybody, *compared]],
-        at_change=tables.change_table(asked, results),
-        crossings=tables.crossing_tables(results),
-        titles=[edit_title(*pair) for pair in results.plan.pairs],
-        compared=compared,
+        summary=summary(results, groups, counts, seen),
+        counts=counts,
+        by_edit=by_edit(results, asked, groups, everybody),
+        permutations=permutations_of(int(results.usable.sum())),
+        resamples=RESAMPLES,
+        titles=[words.edit_title(*pair) for pair in results.plan.pairs],
         sheet=sheet,
         unshown=unshown,
         waiting=int((~results.looked_at).sum()),
         left_out=results.people.left_out[:LEFT_OUT_SHOWN],
         left_out_more=max(0, len(results.people.left_out) - LEFT_OUT_SHOWN),
+        beside=beside,
         made=made,
         made_json=json.dumps(made, indent=1),
         style=Markup(style),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        **_tables(results, asked),
     )
 
 
-def _short(groups: Sequence[Sentence]) -> list[Sentence]:
-    """The first findings of each kind."""
-    kinds = dict.fromkeys(sentence.kind for sentence in groups)
-    return [s for kind in kinds for s in [s for s in groups if s.kind == kind and s.is_finding][:SHORT]]
+def _tables(results: Results, asked: Sequence[Contrast]) -> dict[str, Any]:
+    """What the page lays out in rows and drawings, by the names that its template has for it."""
+    compared = tables.compared_groups(results)
+    return {
+        "compared": compared,
+        "finding_table": tables.finding_table(results, asked),
+        "people_table": tables.people_table(results),
+        "label_tables": tables.label_tables(results),
+        "instruments": tables.instrument_table(results),
+        "charts": [
+            dataclasses.replace(chart, drawings=tuple(Markup(drawing) for drawing in chart.drawings))  # vega escapes
+            for chart in chart_sets(results, asked)
+        ],
+        "edit_tables": tables.edit_tables(results, asked) if compared else [],
+        "quality": tables.quality_table(results),
+        "reconstruction": tables.reconstruction_table(results),
+        "leakage": [tables.leakage_tables(results, group) for group in [results.everybody, *compared]],
+        "at_change": tables.change_table(asked, results),
+        "crossings": tables.crossing_tables(results),
+    }
+
+
+@dataclass(frozen=True)
+class OfEdit:
+    """All of one edit: what it is for, what it did, findings by their number, and how many more there are."""
+
+    title: str
+    meaning: str
+    text: str
+    findings: tuple[tuple[int, Sentence], ...]
+    more: int
+
+
+def by_edit(
+    results: Results, asked: Sequence[Contrast], groups: Sequence[Sentence], everybody: Sequence[Sentence]
+) -> list[OfEdit]:
+    """One of each edit of the plan; numbers of findings are their places among `groups`, from 1."""
+    found = []
+    tested = [c for c in asked if c.is_found and not c.mirror]
+    for edit, pair in enumerate(results.plan.pairs):
+        here = tuple((k, s) for k, s in enumerate(groups, 1) if s.contrast is not None and s.contrast.edit == edit)
+        more = sum(c.edit == edit for c in tested) - len(here)
+        text = next(s.text for s in everybody if s.kind == words.edit_title(*pair))
+        found.append(OfEdit(words.edit_title(*pair), words.edit_meaning(*pair), text, here, more))
+    return found
 
 
 @functools.cache
@@ -164,6 +204,8 @@ def provenance(review: Review, command: str = "") -> dict[str, Any]:
     pack = review.models.pack
     return {
         "program": "STIT Studio",
+        "version": program_version(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "program_sha256": program_hash(),
         "pack": {"name": pack.name, "sha256": pack.hash, "licence": pack.licence},
         "directions": {
@@ -176,6 +218,8 @@ def provenance(review: Review, command: str = "") -> dict[str, Any]:
         "preset": review.plan.preset,
         "method": review.still_settings.method,
         "device": str(review.runtime.device),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores",
+        "expected_minutes": max(1, round(expected_seconds(review) / 60)),
         "precision": str(review.runtime.dtype).removeprefix("torch."),
         "versions": _versions(),
         "command": command,
@@ -190,6 +234,17 @@ def program_hash() -> str:
         digest.update(str(path.relative_to(PROGRAM)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def program_version() -> str:
+    """The version in the program's own pyproject.toml, or of the installed package."""
+    project = PROGRAM.parent / "pyproject.toml"
+    if project.is_file():
+        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
+    try:
+        return importlib.metadata.version("stit-studio")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _versions() -> dict[str, str]:

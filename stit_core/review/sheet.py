@@ -22,6 +22,9 @@ BYTES, BYTES_OF_PIXEL = 900, 0.11  # of a small picture of a face, with the thir
 FRAME_SHARE = 0.5  # of a still's bytes that a frame of an animation takes
 MOST_ANIMATED = 128  # pixels
 QUALITY = 76
+BLACK = 10  # grey level of 255 up to which an edge shows nothing: the crop reaches beyond the picture there
+BLACK_SHARE = 0.9  # of a row, from which it is cut off
+MOST_CROPPED = 0.125  # of a side, at each end
 FEWEST_SHOWN = 12  # people, whatever the pictures weigh
 
 
@@ -79,14 +82,45 @@ def _row(review: Review, results: Results, place: int, side: int) -> SheetRow:
         return SheetRow(person.name, labels, empty, failure)
     records = [record for base, record in (read_source(review, s) for s in person.sources) if base and record]
     record = next(record for record in records if record.picture().is_file())
-    cells = [picture_cell(record.picture(), side, "the picture is gone")]
+    box = inner_box(record.picture())
+    cells = [picture_cell(record.picture(), side, "the picture is gone", box)]
     for key, why in zip(review.edit_keys, results.edit_failures[place], strict=True):
-        cells.append(picture_cell(record.picture(key), side, why or "the picture is gone"))
+        cells.append(picture_cell(record.picture(key), side, why or "the picture is gone", box))
     return SheetRow(person.name, labels, tuple(cells), "")
 
 
-def picture_cell(path: Path, side: int, otherwise: str) -> Cell:
-    """A kept picture, still or animated, at most `side` pixels wide; a cell that says `otherwise` where it is gone."""
+def inner_box(path: Path) -> tuple[float, float, float, float] | None:
+    """The square inside the black edges of a kept original, as shares of its side; None where it has none."""
+    try:
+        with Image.open(path) as image:
+            grey = np.asarray(image.convert("L"))
+    except OSError:
+        return None
+    size = min(grey.shape)
+    black = [_black_rows(side) for side in (grey, grey[::-1], grey.T, grey.T[::-1])]  # top, bottom, left, right
+    if not any(black):
+        return None
+    top, bottom, left, right = black
+    height, width = grey.shape[0] - top - bottom, grey.shape[1] - left - right
+    inner = min(height, width)
+    x, y = left + (width - inner) // 2, top + (height - inner) // 2
+    return x / size, y / size, (x + inner) / size, (y + inner) / size
+
+
+def _black_rows(grey: np.ndarray) -> int:
+    """How many rows from the first on are black, at most MOST_CROPPED of all."""
+    most = int(MOST_CROPPED * len(grey))
+    black = (grey[:most] <= BLACK).mean(axis=1) >= BLACK_SHARE
+    return int(np.argmin(black)) if not black.all() else most
+
+
+def picture_cell(path: Path, side: int, otherwise: str, box: tuple[float, float, float, float] | None = None) -> Cell:
+    """A kept picture, still or animated, at most `side` pixels wide; a cell that says `otherwise` where it is gone.
+
+    Parameters
+    ----------
+    box: left, top, right, bottom of what is shown, as shares of its side; everything where None.
+    """
     try:
         with Image.open(path) as image:
             frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(image)]
@@ -94,6 +128,9 @@ def picture_cell(path: Path, side: int, otherwise: str) -> Cell:
     except OSError:
         return Cell(failure=otherwise)
     side = min(side, MOST_ANIMATED) if len(frames) > 1 else side
+    if box is not None:
+        left, top, right, bottom = (round(share * frames[0].width) for share in box)
+        frames = [frame.crop((left, top, right, bottom)) for frame in frames]
     for frame in frames:
         frame.thumbnail((side, side), Image.Resampling.LANCZOS)
     return Cell(webp_address(frames, duration), "", *frames[0].size)

@@ -126,6 +126,11 @@ def rate_interval(hits: int, count: int) -> Interval:
     return Interval(hits / count, float(result.low), float(result.high), count)
 
 
+def permutations_of(count: int) -> int:
+    """How many permutations of `count` people are drawn."""
+    return int(min(PERMUTATIONS, max(999, MOST_DRAWS // max(count, 1))))
+
+
 def permutation_p(values: np.ndarray, members: np.ndarray, seed: int = 0) -> np.ndarray:
     """Two-sided p-values of groups against the rest, by permuting people.
 
@@ -155,7 +160,7 @@ def _permuted(values: np.ndarray, members: np.ndarray, seed: int) -> np.ndarray:
     count, sizes = values.shape[1], members.sum(axis=1)
     centred = values - values.mean(axis=1, keepdims=True)  # so that a group's sum is its whole difference from the rest
     seen = np.abs(centred @ members.T.astype(np.float64))  # (M, G)
-    draws = int(min(PERMUTATIONS, max(999, MOST_DRAWS // count)))
+    draws = permutations_of(count)
     rng, hits = np.random.default_rng(seed), np.zeros(seen.shape)
     least = seen * (1 - TIE) - TIE * np.abs(centred).max(axis=1, initial=0.0)[:, None]
     codes, single = members.astype(np.float32), centred.astype(np.float32)

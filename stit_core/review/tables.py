@@ -1,4 +1,4 @@
-"""The tables and drawings of a report, as plain rows that its page lays out."""
+"""The tables of a report, as plain rows that its page lays out."""
 
 from __future__ import annotations
 
@@ -7,35 +7,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats.contingency import association
 
 from stit_core.review.attributes import is_ethnicity_pair
-from stit_core.review.charts import ChartRow, interval_chart, scale_of
 from stit_core.review.colour import ita_name
-from stit_core.review.comparing import AT_CHANGE, AT_FACTOR, Contrast, group_means, mask_unreadable
-from stit_core.review.findings import LIGHTENED
+from stit_core.review.comparing import AT_CHANGE, AT_FACTOR, Contrast, group_means, readable_values
+from stit_core.review.everybody import LIGHTENED
+from stit_core.review.findings import is_other_side
 from stit_core.review.instruments import Verdict
 from stit_core.review.reading import FIGURES
 from stit_core.review.results import Group, Results
-from stit_core.review.statistics import FEWEST, Interval, mean_intervals, rate_interval
+from stit_core.review.statistics import Interval, mean_intervals, rate_interval
 from stit_core.review.words import (
     UNITS,
     attribute_title,
     between,
+    column_title,
+    edit_meaning,
     edit_title,
+    group_title,
     measure_title,
     number,
     percent,
     probability,
+    unit_title,
 )
 
-CHARTED = ("effect", "lighter", "identity")
-NOTES = {
-    "effect": "How far each edit went its way, by the attribute network, in standard deviations of that attribute over "
-    "held-out heads. Further right is stronger.",
-    "lighter": "What each edit did to the skin, in L* on the same skin before and after. Right of the line is lighter; "
-    "a change of 1 is just seen.",
-    "identity": "Cosine between the identity of source and edit. 1 is the same.",
-}
+MOST_ACROSS = 8  # edits beside one another in a table, so that it fits a page
+LEAKS_ACROSS = 4  # the same of the leakage, whose tables stand beside one another where there is room
 SHADES = ((2.0, 4), (1.0, 3), (0.5, 2), (0.2, 1))  # size of a cell of the matrix in SD -> its shade
 TABLE_MEASURES = ("effect", "lighter", "hue_turn", "identity")
 
@@ -48,15 +47,6 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     marks: tuple[tuple[str, ...], ...] = ()
-
-
-@dataclass(frozen=True)
-class ChartSet:
-    """Small multiples of one measure: heading, what they show, and SVG texts."""
-
-    title: str
-    note: str
-    drawings: tuple[str, ...]
 
 
 def compared_groups(results: Results) -> list[Group]:
@@ -72,11 +62,11 @@ def people_table(results: Results) -> Table:
         failed = int((seen & ~results.usable).sum())
         rate = rate_interval(failed, int(seen.sum()))
         spread = f"{percent(rate.low)} to {percent(rate.high)}"
-        column = group.columns[0] if group.columns else ""
+        column = column_title(group.columns[0]) if group.columns else ""
         counts = [str(int(group.members.sum())), str(int(seen.sum())), str(failed)]
         rows.append((column, group.name, *counts, spread, *_skin_cells(results, seen)))
-    skin = ("skin L*", "hue", "ITA")
-    columns = ("labelled by", "group", "people", "looked at", "failed", "share that fails, 95 % interval", *skin)
+    skin = ("skin lightness, L*", "skin hue", "skin ITA (name)")
+    columns = ("labelled by", "group", "people", "looked at", "failed", "share that may fail, 95 % interval", *skin)
     return Table("Who was looked at", columns, tuple(rows))
 
 
@@ -116,7 +106,7 @@ def _instrument_row(name: str, everybody: Verdict, groups: list[tuple[Group, Ver
     if not everybody.usable:
         unused = f"anybody: {everybody.reason}"
     else:
-        unused = "; ".join(f"{g.columns[0]} {g.name}: {v.reason}" for g, v in groups if not v.usable) or "–"
+        unused = "; ".join(f"{group_title(g)}: {v.reason}" for g, v in groups if not v.usable) or "–"
     return (
         attribute_title(name),
         number(everybody.fit) if everybody.fit is not None else "–",
@@ -124,51 +114,6 @@ def _instrument_row(name: str, everybody: Verdict, groups: list[tuple[Group, Ver
         f"{number(everybody.retest)} SD" if everybody.retest is not None else "–",
         unused,
     )
-
-
-def chart_sets(results: Results, contrasts: Sequence[Contrast]) -> list[ChartSet]:
-    """Small multiples of CHARTED: an edit a drawing, a group a row; the edits of one direction share a scale."""
-    found = []
-    for measure in CHARTED:
-        unit, drawings = UNITS[measure][1], []
-        for name, _ in results.plan.edits:
-            edits = [edit for edit, pair in enumerate(results.plan.pairs) if pair[0] == name]
-            charts = {edit: _chart_rows(results, contrasts, measure, edit) for edit in edits}
-            charts = {edit: rows for edit, rows in charts.items() if any(math.isfinite(r.mean.value) for r in rows)}
-            if charts:
-                scale = scale_of(list(charts.values()), 1.0 if measure == "identity" else 0.0)
-                titles = {edit: edit_title(*results.plan.pairs[edit]) for edit in charts}
-                drawings += [interval_chart(rows, titles[edit], unit, scale) for edit, rows in charts.items()]
-        if drawings:
-            found.append(ChartSet(measure_title(measure).capitalize(), NOTES[measure], tuple(drawings)))
-    return found
-
-
-def _chart_rows(results: Results, contrasts: Sequence[Contrast], measure: str, edit: int) -> list[ChartRow]:
-    values = _values(results, measure, edit)
-    here = {c.group.label: c for c in contrasts if (c.measure, c.edit, c.compared) == (measure, edit, AT_FACTOR)}
-    groups = compared_groups(results)
-    rows = [_chart_row("everybody", mean_intervals(values[None], results.plan.seed)[0], values)]
-    for group in groups:
-        name = f"{group.columns[0]}: {group.name}" if len(results.plan.columns) > 1 else group.name
-        mean = here[group.label].mean if group.label in here else Interval(math.nan)
-        rows.append(_chart_row(name, mean, values[group.members]))
-    return rows
-
-
-def _chart_row(name: str, mean: Interval, values: np.ndarray) -> ChartRow:
-    """A row with its single people where they are too few for an interval."""
-    known = values[np.isfinite(values)]
-    return ChartRow(name, mean, tuple(known.tolist()) if len(known) < FEWEST else ())
-
-
-def _values(results: Results, measure: str, edit: int) -> np.ndarray:
-    """A measure of an edit (P,), unreadable effects left out."""
-    if measure != "effect":
-        return results.values[measure][:, edit]
-    place = results.own_column(results.plan.pairs[edit][0])
-    effect = results.effect(edit)
-    return effect if place is None else mask_unreadable(results, compared_groups(results), place, effect)
 
 
 def edit_tables(results: Results, contrasts: Sequence[Contrast]) -> list[Table]:
@@ -182,7 +127,7 @@ def edit_tables(results: Results, contrasts: Sequence[Contrast]) -> list[Table]:
             if c.edit == edit and c.compared == AT_FACTOR and c.measure in TABLE_MEASURES:
                 by_group.setdefault(c.group.label, {})[c.measure] = c
         for group in compared_groups(results):
-            cells = [f"{group.columns[0]}: {group.name}", str(int((group.members & results.usable).sum()))]
+            cells = [group_title(group), str(int((group.members & results.usable).sum()))]
             for measure in TABLE_MEASURES:
                 cells += _cells(by_group.get(group.label, {}).get(measure), measure)
             cells += [_share(results.values["lighter"][group.members, edit], LIGHTENED)]
@@ -191,28 +136,30 @@ def edit_tables(results: Results, contrasts: Sequence[Contrast]) -> list[Table]:
         means = [f"{measure_title(measure)} {UNITS[measure][1]}".strip() for measure in TABLE_MEASURES]
         titles = [title for mean in means for title in (mean, "against the rest")]
         columns = ("group", "n", *titles, "lightened by over 1 L*", "identity above strangers")
-        found.append(Table(edit_title(name, factor), columns, tuple(rows)))
+        title = f"{edit_title(name, factor)} ({edit_meaning(name, factor)})"
+        found.append(Table(title, columns, tuple(rows)))
     return found
 
 
 def finding_table(results: Results, contrasts: Sequence[Contrast]) -> Table:
-    """Every contrast that is beyond chance, large or small."""
+    """Every contrast that is beyond chance, large or small, of two mirror images one."""
     rows = []
-    for c in sorted((c for c in contrasts if c.is_found), key=lambda c: (c.family, c.edit or -1, c.corrected)):
+    found = [c for c in contrasts if c.is_found and not is_other_side(c, contrasts)]
+    for c in sorted(found, key=lambda c: (-1 if c.edit is None else c.edit, c.family, c.corrected)):
         signed = c.measure in ("leak", "lighter", "hue_turn")
         rows.append(
             (
                 "before any edit" if c.edit is None else edit_title(*results.plan.pairs[c.edit]),
-                measure_title(c.measure, c.attribute),
+                unit_title(c.measure, c.attribute),
                 c.compared,
-                f"{c.group.columns[0]}: {c.group.name}",
+                group_title(c.group),
                 _mean_cell(c.mean, c.measure, signed),
                 number(c.rest.value, UNITS[c.measure][2], signed),
                 _mean_cell(c.difference, c.measure, True),
                 probability(c.corrected),
             )
         )
-    columns = ("edit", "figure", "compared at", "group", "mean", "rest", "difference", "p, corrected")
+    columns = ("edit", "figure, unit", "compared at", "group", "mean", "rest", "difference", "p, corrected")
     return Table("Every difference beyond chance", columns, tuple(rows))
 
 
@@ -240,21 +187,25 @@ def _share(values: np.ndarray, limit: float) -> str:
     return f"{percent(rate.value)} ({percent(rate.low)} to {percent(rate.high)})" if len(known) else "–"
 
 
-def leakage_table(results: Results, group: Group) -> Table:
-    """Edit x attribute: mean change in SD of one group; an edit's own attribute in brackets."""
+def leakage_tables(results: Results, group: Group) -> list[Table]:
+    """Attribute x edit, LEAKS_ACROSS edits a table: mean change of a group in SD, an edit's own in brackets."""
     names = [k for k, name in enumerate(results.columns) if not is_ethnicity_pair(name)]
     readable = {k for k in names if results.verdict(k, group).usable and results.verdict(k, results.everybody).usable}
-    rows, marks = [], []
-    for edit, (name, factor) in enumerate(results.plan.pairs):
-        means = _means(results, edit, group)
-        leaks = readable & set(results.leak_columns(name))
-        texts = {k: number(means[k], 2, True) for k in readable}
-        cells = ["–" if k not in readable else texts[k] if k in leaks else f"({texts[k]})" for k in names]
-        rows.append((edit_title(name, factor), *cells))
-        marks.append(("", *(_shade(means[k]) if k in leaks else "" for k in names)))
-    columns = ("edit", *(attribute_title(results.columns[k]) for k in names))
-    title = f"{group.columns[0]}: {group.name}" if group.columns else group.name
-    return Table(title, columns, tuple(rows), tuple(marks))
+    edits = range(len(results.plan.pairs))
+    tables = []
+    for first in range(0, len(edits), LEAKS_ACROSS):
+        here = edits[first : first + LEAKS_ACROSS]
+        means = {edit: _means(results, edit, group) for edit in here}
+        leaks = {edit: readable & set(results.leak_columns(results.plan.pairs[edit][0])) for edit in here}
+        rows, marks = [], []
+        for k in names:
+            texts = {edit: number(means[edit][k], 2, True) for edit in here}
+            cells = ["–" if k not in readable else texts[e] if k in leaks[e] else f"({texts[e]})" for e in here]
+            rows.append((attribute_title(results.columns[k]), *cells))
+            marks.append(("", *(_shade(means[edit][k]) if k in leaks[edit] else "" for edit in here)))
+        titles = [edit_title(*results.plan.pairs[edit]) for edit in here]
+        tables.append(Table(group_title(group), ("attribute", *titles), tuple(rows), tuple(marks)))
+    return tables
 
 
 def _means(results: Results, edit: int, group: Group) -> np.ndarray:
@@ -282,7 +233,7 @@ def change_table(contrasts: Sequence[Contrast], results: Results) -> Table:
             (
                 edit_title(*results.plan.pairs[c.edit]),
                 measure_title(c.measure, c.attribute),
-                f"{c.group.columns[0]}: {c.group.name}",
+                group_title(c.group),
                 str(c.mean.count),
                 _mean_cell(c.mean, c.measure, signed),
                 number(c.rest.value, UNITS[c.measure][2], signed),
@@ -304,36 +255,57 @@ def reconstruction_table(results: Results) -> Table:
     rows = []
     for group in [results.everybody, *compared_groups(results)]:
         means = [group_means(results, [group], results.source[name])[0] for name in names]
-        who = f"{group.columns[0]}: {group.name}" if group.columns else group.name
+        who = group_title(group)
         cells = [_mean_cell(mean, name) for mean, name in zip(means, names, strict=True)]
         rows.append((who, str(int((group.members & results.usable).sum())), *cells))
-    return Table("Reconstruction", ("group", "n", *(measure_title(name) for name in names)), tuple(rows))
+    return Table(
+        "Reconstruction",
+        ("group", "n", *(unit_title(name) for name in names)),
+        tuple(rows),
+    )
 
 
 def crossing_tables(results: Results) -> list[Table]:
-    """Effect and lightness of skin for combinations of two columns, at each direction's outermost factors."""
+    """Effect, and lightness of skin, of combinations of two columns, at each direction's outermost factors."""
     found = []
     for pair in results.plan.crossings:
-        rows = []
-        for group in results.groups(*pair):
-            cells = [group.name, str(int((group.members & results.usable).sum()))]
-            for edit in results.plan.outermost:
-                for measure in ("effect", "lighter"):
-                    mean = group_means(results, [group], _values(results, measure, edit))[0]
-                    cells.append(_mean_cell(mean, measure, measure == "lighter"))
-            rows.append(tuple(cells))
-        edits = [edit_title(*results.plan.pairs[edit]) for edit in results.plan.outermost]
-        titles = [f"{edit} {what}" for edit in edits for what in ("effect, SD", "skin, L*")]
-        found.append(Table(" x ".join(pair), ("group", "n", *titles), tuple(rows)))
+        groups, name = results.groups(*pair), " x ".join(column_title(column) for column in pair)
+        for measure, what in (("effect", "effect in SD"), ("lighter", "change of the skin's lightness in L*")):
+            for first in range(0, len(results.plan.outermost), MOST_ACROSS):
+                edits = results.plan.outermost[first : first + MOST_ACROSS]
+                values = [readable_values(results, measure, edit) for edit in edits]
+                rows = []
+                for group in groups:
+                    means = [group_means(results, [group], one)[0] for one in values]
+                    cells = [_mean_cell(mean, measure, measure == "lighter") for mean in means]
+                    rows.append((group.name, str(int((group.members & results.usable).sum())), *cells))
+                titles = [edit_title(*results.plan.pairs[edit]) for edit in edits]
+                found.append(Table(f"{name}: {what}", ("group", "n", *titles), tuple(rows)))
+    return found
+
+
+def label_tables(results: Results) -> list[Table]:
+    """For each crossing how many people have which two labels, and how far one label follows from the other."""
+    found = []
+    for first, second in results.plan.crossings:
+        rows, columns = results.groups(first), results.groups(second)
+        counts = np.array([[int((r.members & c.members).sum()) for c in columns] for r in rows])
+        cells = tuple((r.name, *map(str, line)) for r, line in zip(rows, counts.tolist(), strict=True))
+        some = counts.sum(axis=0).all() and counts.sum(axis=1).all() and min(counts.shape) > 1
+        tie = number(float(association(counts, method="cramer"))) if some else "–"
+        title = f"{column_title(first)} x {column_title(second)}: Cramér's V {tie}"
+        found.append(Table(title, (column_title(first), *(c.name for c in columns)), cells))
     return found
 
 
 def quality_table(results: Results) -> Table:
-    """Seam, sharpness, steadiness and the other measures that every edit has, over everybody."""
-    names = ("identity", "colour_difference", "ita_change", "seam", "sharpness", "change", "tl_id")
+    """Seam, sharpness, steadiness and the other measures that every edit has, over everybody; empty ones left out."""
+    wanted = ("identity", "colour_difference", "ita_change", "seam", "sharpness", "change", "tl_id")
+    names = tuple(name for name in wanted if np.isfinite(results.values[name]).any())
     rows = []
     for edit, (name, factor) in enumerate(results.plan.pairs):
-        means = mean_intervals(np.stack([results.values[n][:, edit] for n in names]), results.plan.seed)
+        means = [mean_intervals(results.values[n][:, edit][None], results.plan.seed)[0] for n in names]
         cells = [_mean_cell(mean, measure) for mean, measure in zip(means, names, strict=True)]
         rows.append((edit_title(name, factor), *cells))
-    return Table("What every edit is measured by", ("edit", *(measure_title(name) for name in names)), tuple(rows))
+    titles = (unit_title(name) for name in names)
+    return Table("What every edit is measured by", ("edit", *titles), tuple(rows))

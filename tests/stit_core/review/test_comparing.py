@@ -18,7 +18,7 @@ from stit_core.review.comparing import (
     contrasts,
     ways_to,
 )
-from stit_core.review.findings import ERASURE, REPLACEMENT, group_sentences
+from stit_core.review.findings import DISPUTED, ERASURE, LEAK, REPLACEMENT, group_sentences, tallies
 from stit_core.review.reading import FIGURES
 from stit_core.review.results import Results
 from stit_core.review.statistics import Interval
@@ -93,8 +93,9 @@ def test_a_second_instrument_has_its_say(changed: Results) -> None:
     figures[members(changed, "group", "b"), smile, place] = 0.4
     for moved, words in ((figures, "which agrees."), (2.0 - figures, "which does not agree, so the network's scale")):
         results = dataclasses.replace(changed, moved_figures=moved)
-        first = group_sentences(results, contrasts(results))[0]
-        assert first.text.startswith("smile=2 is weaker for group b")
+        sentences = [s for s in group_sentences(results, contrasts(results)) if s.kind in (ERASURE, DISPUTED)]
+        first = next(s for s in sentences if s.text.startswith("smile=2 is weaker for group b"))
+        assert first.kind == (ERASURE if moved is figures else DISPUTED)
         assert "By landmarks" in first.text
         assert words in first.text
 
@@ -111,7 +112,7 @@ def test_of_an_edit_of_skin_its_colour_has_its_say() -> None:
     results = dataclasses.replace(
         results, plan=plan, moved=moved, values={**results.values, "lighter": lighter + np.where(here, 0.5, 0)[:, None]}
     )
-    told = [s.text for s in group_sentences(results, contrasts(results)) if s.kind == ERASURE]
+    told = [s.text for s in group_sentences(results, contrasts(results)) if s.kind == DISPUTED]
     weaker = next(text for text in told if text.startswith("skin_tone=-2 is weaker for group b"))
     assert "By the skin's own colour 20.5 L* against 20.0 L*, which does not agree" in weaker
     dragged = [c for c in contrasts(results) if c.family == "dragged" and c.measure in ("lighter", "hue_turn")]
@@ -125,6 +126,50 @@ def test_sets_without_differences_stay_without_findings(monkeypatch: pytest.Monk
     monkeypatch.setattr(comparing, "mean_intervals", lambda values, *_: [Interval(0.0, count=9)] * len(values))
     false = sum(bool(found(make_results(LABELS, seed))) for seed in range(100, 140))
     assert false <= 5  # with 5 % each, more than 5 of 40 happen once in a hundred times
+
+
+def test_of_two_labels_one_contrast_is_counted() -> None:
+    """The other is its mirror image: the same p, the difference with its sign turned, and no part in corrections."""
+    asked = [c for c in contrasts(make_results({"half": alternating(20, "a", "b")})) if c.measure == "effect"]
+    first, mirrored = ([c for c in asked if c.mirror is side] for side in (False, True))
+    assert len(first) == len(mirrored) == 4
+    for one, other in zip(first, mirrored, strict=True):
+        assert one.difference.value == pytest.approx(-other.difference.value)
+        assert (one.p, one.corrected) == (other.p, other.corrected)
+    tested = [c for c in first if c.family]
+    assert min(c.corrected for c in tested) == pytest.approx(min(1.0, len(tested) * min(c.p for c in tested)))
+
+
+def test_counts_add_up(changed: Results) -> None:
+    asked = contrasts(changed)
+    counts = tallies(asked)
+    assert sum(tally.asked for tally in counts) == sum(not c.mirror and bool(c.family) for c in asked)
+    assert sum(tally.found for tally in counts) == sum(c.is_found and not c.mirror for c in asked)
+    told = [s for s in group_sentences(changed, asked) if s.is_finding]
+    assert len(told) == sum(len(tally.told) for tally in counts)
+
+
+def test_what_is_no_sign_of_a_group_is_a_leak() -> None:
+    results = make_results(LABELS, noise=0.2)
+    edit = results.plan.pairs.index(("age", 2.0))
+    for attribute, kind in (("smile", LEAK), ("gender", REPLACEMENT), ("hair_grey", REPLACEMENT)):
+        moved = results.moved.copy()
+        moved[members(results, "group", "b"), edit, COLUMNS.index(attribute)] += 1.5
+        one = dataclasses.replace(results, moved=moved)
+        told = [s for s in group_sentences(one, contrasts(one)) if s.contrast]
+        kinds = {s.kind for s in told if (s.contrast.edit, s.contrast.attribute) == (edit, attribute)}  # type: ignore[union-attr]
+        assert kinds == {kind}
+
+
+@pytest.mark.parametrize(("start", "words"), [(1.5, "further that way already"), (0.0, ""), (-1.5, "")])
+def test_where_a_group_starts_is_said_where_it_explains(changed: Results, start: float, words: str) -> None:
+    attributes = np.zeros_like(changed.attributes)
+    attributes[members(changed, "group", "b"), SMILE] = start
+    results = dataclasses.replace(changed, attributes=attributes)
+    told = group_sentences(results, contrasts(results))
+    weak = next(s for s in told if s.text.startswith("smile=2 is weaker for group b"))
+    assert ("Before the edit" in weak.text) == bool(words)
+    assert words in weak.text
 
 
 def test_the_families_share_five_per_cent() -> None:

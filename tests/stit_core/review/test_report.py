@@ -18,13 +18,16 @@ from PIL import Image
 from stit_core.errors import ConfigError
 from stit_core.packs.loading import Models, find_pack
 from stit_core.review import report as module
-from stit_core.review import sheet
+from stit_core.review import sheet, tables
 from stit_core.review.charts import ChartRow, interval_chart, scale_of
+from stit_core.review.everybody import overall_sentences, overviews
+from stit_core.review.findings import tallies
 from stit_core.review.people import People, Person, open_people
 from stit_core.review.plan import Plan, choose_columns, choose_crossings
 from stit_core.review.report import Written, check_output, program_hash, write_report
 from stit_core.review.running import Review
 from stit_core.review.statistics import Interval
+from stit_core.review.summary import summary
 from stit_core.runtime import Runtime
 from tests.support.drawn_face import draw_face
 from tests.support.review_cases import make_results
@@ -123,7 +126,7 @@ def test_the_page_needs_nothing_from_elsewhere(written: tuple[Written, Review]) 
 def test_nobody_is_lost(written: tuple[Written, Review]) -> None:
     text = "".join(Page(written[0].html.read_text()).text)
     for words in (
-        "5 people were looked at; 2 could not be used",
+        "5 people were looked at; 2 failed",
         "Where the labels come from: self-reported",
         "No face was found",
         "the file is not there",
@@ -225,6 +228,54 @@ def test_pictures_get_smaller_as_people_get_more(weight: float, side: int, monke
     assert (len(rows), unshown) == (600, 0)
     assert sum(len(cell.picture) for one in rows for cell in one.cells) <= sheet.MOST
     assert int(rows[0].name) == side
+
+
+def test_black_edges_are_cut_off_and_dark_hair_is_not(tmp_path: Path) -> None:
+    picture = np.full((100, 100, 3), 120, np.uint8)
+    picture[:, :6] = 0
+    picture[:10, 20:80] = 0  # hair
+    Image.fromarray(picture).save(tmp_path / "edge.png")
+    assert sheet.inner_box(tmp_path / "edge.png") == pytest.approx((0.06, 0.03, 1.0, 0.97))
+    cell = sheet.picture_cell(tmp_path / "edge.png", 50, "", sheet.inner_box(tmp_path / "edge.png"))
+    assert (cell.width, cell.height) == (50, 50)
+    Image.fromarray(picture[:, 6:]).save(tmp_path / "none.png")
+    assert sheet.inner_box(tmp_path / "none.png") is None
+
+
+def test_labels_are_crossed_and_their_tie_is_said() -> None:
+    labels = {"shape": ["a", "a", "b", "b"], "skin_tone": ["x", "x", "y", "y"], "half": ["l", "r", "l", "r"]}
+    results = make_results(labels)
+    pairs = (("shape", "skin_tone"), ("shape", "half"))
+    results = dataclasses.replace(results, plan=dataclasses.replace(results.plan, crossings=pairs))
+    tied, free = tables.label_tables(results)
+    assert tied.title == "shape x skin tone: Cramér's V 1.00"
+    assert tied.rows == (("a", "2", "0"), ("b", "0", "2"))
+    assert free.title.endswith("V 0.00")
+
+
+def test_leakage_stands_in_tables_that_fit() -> None:
+    results = make_results({"group": ["a", "b"] * 8})
+    plan = dataclasses.replace(results.plan, edits=(("age", (-2.0, 2.0)), ("smile", (1.0, 2.0))))
+    found = tables.leakage_tables(dataclasses.replace(results, plan=plan), results.everybody)
+    assert [len(table.columns) for table in found] == [1 + tables.LEAKS_ACROSS]
+    assert [row[0] for row in found[0].rows][:2] == ["age", "masculinity"]
+    assert found[0].rows[0][1].startswith("(")  # its own attribute
+
+
+def test_a_leak_that_beats_the_aim_is_said_and_none_of_a_group_is_hidden() -> None:
+    results = make_results({"group": ["a", "b"] * 10}, noise=0.01)
+    moved = results.moved.copy()
+    edit = results.plan.pairs.index(("age", 2.0))
+    moved[:, edit, results.columns.index("smile")] += 3.0
+    moved[:, edit, results.columns.index("gender")] += 0.3
+    one = dataclasses.replace(results, moved=moved)
+    seen = overviews(one)
+    text = next(s.text for s in overall_sentences(one, seen) if s.kind == "age=2")
+    assert "it went its way, but moves smile further than that." in text
+    assert "masculinity +0.30 SD" in text
+    lines = summary(one, [], tallies([]), seen)
+    assert len(lines) <= 6
+    assert "4 of 4 edits surely did what they are for; 1 of them move something else further: age=2 (smile)" in lines[0]
 
 
 def test_the_template_escapes_whatever_is_put_into_it() -> None:
