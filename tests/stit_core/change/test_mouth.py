@@ -168,7 +168,8 @@ def test_an_edit_that_leaves_the_pivots_mouth_leaves_the_sources_too() -> None:
 
 
 def test_teeth_that_show_already_stay_under_an_edit_that_does_not_mean_the_mouth() -> None:
-    grinning, pivot, edited = face(8, teeth=1.0), face(3), face(5)  # the generator half sees the grin, and opens it a bit
+    # The generator sees half of the grin, and opens it a little.
+    grinning, pivot, edited = face(8, teeth=1.0), face(3), face(5)
     kept = read_change(grinning, pivot, edited, STILL, WHOLE_FACE, anatomy=True)
     assert kept.novelty[80:110].max() == 0
     meant = read_change(grinning, face(0), face(18), STILL, WHOLE_FACE, anatomy=True)
