@@ -31,7 +31,7 @@ from page.studio.studio import Studio
 from page.studio.sweeper import Sweeper
 from page.ui.api import endpoints
 from page.ui.components import build_html
-from page.ui.shell import ALIGN, CLIP, EDIT, LOOKS, TUNE, WATCH, Shell
+from page.ui.shell import ALIGN, CLIP, EDIT, LOOKS, REVIEW_TAB, STUDIO_TAB, TUNE, WATCH, Shell
 from page.ui.step_align import AlignStep
 from page.ui.step_clip import ClipStep
 from page.ui.step_edit import EditStep
@@ -39,6 +39,7 @@ from page.ui.step_tune import TuneStep
 from page.ui.step_watch import WatchStep
 from page.ui.tab_about import build_about
 from page.ui.tab_directions import DirectionsTab
+from page.ui.tab_review import ReviewTab
 from page.ui.theme import WIDE_SCREENS, build_theme
 
 HERE = Path(__file__).resolve().parent
@@ -56,8 +57,8 @@ def build(studio: Studio) -> gr.Blocks:
         with gr.Row(elem_id="head"):
             build_html((HERE / "page/ui/widgets/brand.html").read_text(), elem_id="brand")
         shell = Shell(studio)
-        with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Studio"), shell.build_steps():
+        with shell.build_tabs():
+            with gr.Tab("Studio", id=STUDIO_TAB), shell.build_steps():
                 with gr.Step("Clip", id=CLIP):
                     clip = ClipStep(shell)
                 with gr.Step("Align", id=ALIGN):
@@ -70,11 +71,13 @@ def build(studio: Studio) -> gr.Blocks:
                     watch = WatchStep(shell, step)
             with gr.Tab("Directions") as tab:
                 directions = DirectionsTab(shell, tab)
+            with gr.Tab("Review", id=REVIEW_TAB) as tab:
+                review = ReviewTab(shell, tab, watch)
             with gr.Tab("About"):
                 build_about(studio.networks.pack)
         shell.build_visit()
         arrival = shell.wire(page)
-        for part in (clip, align, tune, edit, watch, directions):
+        for part in (clip, align, tune, edit, watch, directions, review):
             part.wire(arrival)
         for function in endpoints(studio):
             name = function.__name__

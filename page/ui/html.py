@@ -102,3 +102,8 @@ def triple(shown: Sequence[tuple[str, str | None]]) -> str:
 def library(cards: Sequence[Mapping[str, Any]]) -> str:
     """The cards of the tab "Directions"; see the template for what each holds."""
     return render("library", cards=cards)
+
+
+def reviewed(title: str, findings: Sequence[str], replaced: str) -> str:
+    """What came of a review, in sentences."""
+    return render("reviewed", title=title, findings=findings, replaced=replaced)
