@@ -31,7 +31,7 @@ from page.studio.studio import Studio
 from page.studio.sweeper import Sweeper
 from page.ui.api import endpoints
 from page.ui.components import build_brand
-from page.ui.shell import ALIGN, CLIP, EDIT, LOOKS, TUNE, WATCH, Shell
+from page.ui.shell import ALIGN, CLIP, EDIT, LOOKS, REVIEW_TAB, STUDIO_TAB, TUNE, WATCH, Shell
 from page.ui.step_align import AlignStep
 from page.ui.step_clip import ClipStep
 from page.ui.step_edit import EditStep
@@ -39,6 +39,7 @@ from page.ui.step_tune import TuneStep
 from page.ui.step_watch import WatchStep
 from page.ui.tab_about import build_about
 from page.ui.tab_directions import DirectionsTab
+from page.ui.tab_review import ReviewTab
 from page.ui.theme import WIDE_SCREENS, build_theme
 from page.ui.words import labels
 
@@ -57,8 +58,8 @@ def build(studio: Studio) -> gr.Blocks:
         with gr.Row(elem_id="head"):
             build_brand()
         shell = Shell(studio)
-        with gr.Tabs(elem_id="tabs"):
-            with gr.Tab(labels.STUDIO_TAB), shell.build_steps():
+        with shell.build_tabs():
+            with gr.Tab(labels.STUDIO_TAB, id=STUDIO_TAB), shell.build_steps():
                 with gr.Step(labels.CLIP_STEP, id=CLIP):
                     clip = ClipStep(shell)
                 with gr.Step(labels.ALIGN_STEP, id=ALIGN):
@@ -71,11 +72,13 @@ def build(studio: Studio) -> gr.Blocks:
                     watch = WatchStep(shell, step)
             with gr.Tab(labels.DIRECTIONS_TAB) as tab:
                 directions = DirectionsTab(shell, tab)
+            with gr.Tab(labels.REVIEW_TAB, id=REVIEW_TAB) as tab:
+                review = ReviewTab(shell, tab, watch)
             with gr.Tab(labels.ABOUT_TAB):
                 build_about(studio.networks.pack)
         shell.build_visit()
         arrival = shell.wire(page)
-        for part in (clip, align, tune, edit, watch, directions):
+        for part in (clip, align, tune, edit, watch, directions, review):
             part.wire(arrival)
         for function in endpoints(studio):
             name = function.__name__

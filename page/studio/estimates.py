@@ -37,7 +37,11 @@ _ORDER = (
     "measure",
     "video",
 )
-_LAST: dict[Kind, str] = {"align": "invert", "tune": "tune", "edit": "video"}  # "train" has a plan of its own
+_LAST: dict[Kind, str] = {
+    "align": "invert",
+    "tune": "tune",
+    "edit": "video",
+}  # others have plans of their own
 # Of heads-256 on two cores of a Xeon, for a machine of which nothing is known yet.
 _UNTIMED = StepTimes(draw=0.035, noise=0.05, fit_one=0.17, fit=0.15, tune=0.2)
 

@@ -1,9 +1,9 @@
 """What a run holds on the disk, from the upload to the video: one place that knows all of it, bounds it and deletes it.
 
 served/<upload>/     an upload as gradio received it; two visitors who bring the same file share the folder
-served/<public>/     the clip, the finished videos and their manifests
-private/<id>/        page.json, uploads.json, feeds, results of the stages, previews, and of a training the
-                     pictures, their latents and the directions
+served/<public>/     the clip, the finished videos and their manifests, the report of a review in a folder of its own
+private/<id>/        page.json, uploads.json, feeds, results of the stages, previews; of a training the pictures,
+                     their latents and the directions; of a review the people, records and rows of the sheet
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ UPLOADS = "uploads.json"  # what the run brought, as paths below the served fold
 FEEDS = "feeds"  # folder of the frames for the player
 LATENTS = "latents"  # folder of the latents of training pictures: from a latent the face can be drawn again
 TRAININGS = "lessons"  # folder of the pictures of a training that waits or runs
+REVIEW, KEPT = "review", "kept"  # folder of a review, and in it of what was found of each picture or clip
+STAGES_OF_CLIPS = ("runs", "clips")  # in KEPT: they only spare time, for what was found lies beside them
 VIDEOS = ("*.mp4", "*.json")  # what an output leaves in the folder of outputs
 GIGABYTE = 1e9
 
@@ -85,6 +87,8 @@ class Holdings:
     def make_room(self, state: RunState) -> None:
         """Bring a run below its quota before it makes more: results of its earlier clips go, the longest unused first.
 
+        Then those of the clips of a review; what was found of them stays.
+
         Raises
         ------
         StoreError: what it needs itself is over the quota.
@@ -98,6 +102,11 @@ class Holdings:
             if found.name != current and size > limit:
                 store.clean(names=(found.name,))
                 size = self.size(state.id)
+        if size > limit:
+            for name in STAGES_OF_CLIPS:
+                with disk_errors("What a review made of clips"):
+                    remove(self.folders.private(state.id) / REVIEW / KEPT / name)
+            size = self.size(state.id)
         if size > limit:
             message = f"This run holds {size / GIGABYTE:.2g} GB, and {limit / GIGABYTE:.2g} GB is the limit."
             raise StoreError(message, "Keep your videos, press 'Delete my data now', and begin again.")

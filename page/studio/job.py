@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from stit_core.runtime import CancelToken
 
-Kind = Literal["align", "tune", "edit", "train"]
+Kind = Literal["align", "tune", "edit", "train", "review"]
 State = Literal["waiting", "running", "saving", "done", "stopped", "failed", "interrupted"]
 ENDED = ("done", "stopped", "failed", "interrupted")
 INNER_STAGES = ("composite",)  # goes along with the stage "video", frame by frame

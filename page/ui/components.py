@@ -92,6 +92,17 @@ def read_factors(value: Any) -> tuple[tuple[str, float], ...]:
     return tuple((name, factor) for name, factor in pairs if factor is not None and abs(factor) <= LARGEST_FACTOR)
 
 
+def read_pairs(value: Any) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    """What the widget "factors" sent, as (name, factors) pairs; whatever is no name with finite numbers is left out."""
+    chosen = value.get("chosen") if isinstance(value, Mapping) else None
+    pairs: list[tuple[str, tuple[float, ...]]] = []
+    for pair in chosen[:MOST_CHOSEN] if isinstance(chosen, list) else ():
+        if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], list):
+            numbers = [read_number(factor) for factor in pair[1][:MOST_CHOSEN]]
+            pairs.append((pair[0], tuple(number for number in numbers if number is not None)))
+    return tuple(pairs)
+
+
 def read_trim(value: Any, seconds: float) -> tuple[float | None, float | None]:
     """What the trim's handles sent: start and end in seconds, None where they stand at the ends of the clip."""
     sent = value if isinstance(value, Mapping) else {}
@@ -128,6 +139,17 @@ def read_uploads(value: Any) -> tuple[Path, ...]:
     sent = value if isinstance(value, list) else [value]
     paths = [file.get("path") for file in sent if isinstance(file, Mapping)]
     return tuple(Path(path) for path in paths if isinstance(path, str) and path)
+
+
+def read_uploads_by_name(value: Any) -> tuple[tuple[Path, str], ...]:
+    """As `read_uploads`, each with the name that the visitor's file had, which is no path."""
+    sent = value if isinstance(value, list) else [value]
+    found = []
+    for file in sent:
+        for path in read_uploads(file):
+            name = file.get("orig_name")
+            found.append((path, name if isinstance(name, str) and name else path.name))
+    return tuple(found)
 
 
 def read_index(value: Any, options: Sequence[Any]) -> int | None:

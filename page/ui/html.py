@@ -111,3 +111,8 @@ def library(cards: Sequence[Mapping[str, Any]]) -> str:
     """The cards of the tab "Directions"; see the template for what each holds."""
     texts = {"own": labels.OWN_DIRECTION, "learned": labels.HOW_LEARNED, "delete": labels.DELETE_DIRECTION}
     return render("library", cards=cards, **texts)
+
+
+def reviewed(title: str, findings: Sequence[str], replaced: str) -> str:
+    """What came of a review, in sentences."""
+    return render("reviewed", title=title, findings=findings, replaced=replaced)

@@ -29,6 +29,7 @@ from stit_core.errors import Cancelled, StitError
 
 LOG = logging.getLogger(__name__)
 CLIP, ALIGN, TUNE, EDIT, WATCH = 1, 2, 3, 4, 5  # steps
+STUDIO_TAB, REVIEW_TAB = "studio", "review"
 AT_WORK = {"align": CLIP, "tune": TUNE, "edit": WATCH}  # the step that shows a job
 # Through gradio's queue, where alone errors reach the page as messages.
 LIGHT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
@@ -68,6 +69,11 @@ class Shell:
         self.directions = build_signal("directions")
         self.sure = gr.Textbox(visible=False)
         self.job = build_widget("job", {}, "status", server_functions=[answer_job(studio)])
+
+    def build_tabs(self) -> gr.Tabs:
+        """The page's tabs, for what they show to be put into."""
+        self.tabs = gr.Tabs(elem_id="tabs")
+        return self.tabs
 
     def build_steps(self) -> gr.Walkthrough:
         """The way between the steps, for the steps to be put into."""

@@ -31,6 +31,7 @@ class WatchStep:
             self.manifest = gr.DownloadButton(labels.DOWNLOAD_MANIFEST, visible=False, elem_id="get-manifest")
             self.another = gr.Button(labels.ANOTHER_CHANGE, elem_id="another")
             self.better = gr.Button(labels.BETTER_FIT, elem_id="better")
+            self.review = gr.Button(labels.REVIEW_THIS, visible=False, elem_id="review-this")
         with gr.Row(elem_classes="columns"):  # page.css hides what has nothing to pick
             with gr.Column(elem_id="earlier", min_width=280):
                 build_html(html.heading(labels.OUTPUTS_HEADING))
@@ -43,6 +44,7 @@ class WatchStep:
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
         result = [self.player, self.result, self.video, self.manifest, self.outputs, self.against, self.notice]
+        result.append(self.review)
         looked_at = [run_id, self.outputs, self.against]
         for event in (arrival.success, self.step.select):  # gradio forgets what changes off the screen
             event(self.restore, looked_at, result, **LIGHT)
@@ -64,8 +66,8 @@ class WatchStep:
         state = self.studio.state(run_id)
         if state.last is not None and state.last.kind == "edit" and not state.last.finished:
             return {self.player: state.last.feed_id or ""}
-        if _chosen(outputs):
-            return self._shown(state.outputs, _chosen(outputs), _chosen(against))
+        if read_chosen(outputs):
+            return self._shown(state.outputs, read_chosen(outputs), read_chosen(against))
         return self._shown(state.outputs, state.shown, state.against)
 
     @shows_errors
@@ -90,12 +92,12 @@ class WatchStep:
     @shows_errors
     def show_earlier(self, run_id: str, against: Any, event: gr.EventData) -> Update:
         """Another of the videos made so far."""
-        return self._look_at(run_id, str(event.id), _chosen(against))
+        return self._look_at(run_id, str(event.id), read_chosen(against))
 
     @shows_errors
     def compare(self, run_id: str, outputs: Any, event: gr.EventData) -> Update:
         """The source, or another of the videos, beside the one that is shown."""
-        return self._look_at(run_id, _chosen(outputs), str(event.id))
+        return self._look_at(run_id, read_chosen(outputs), str(event.id))
 
     # --- What is shown --------------------------------------------------------------------------------------------
 
@@ -124,6 +126,7 @@ class WatchStep:
             self.outputs: {"items": items if len(items) > 1 else [], "chosen": output.id},
             self.against: {"items": beside_it if others else [], "chosen": left.id if left is not None else ""},
             self.notice: "",
+            self.review: gr.Button(visible=True),
         }
 
     def _nothing(self, feed_id: str) -> Update:
@@ -134,6 +137,7 @@ class WatchStep:
             self.notice: "",
             self.video: gr.DownloadButton(visible=False),
             self.manifest: gr.DownloadButton(visible=False),
+            self.review: gr.Button(visible=False),
         }
 
     def _stands_beside(self, one: Output, other: Output) -> bool:
@@ -145,7 +149,7 @@ class WatchStep:
         return one.id != other.id and first is not None and first == second
 
 
-def _chosen(picker: Any) -> str:
+def read_chosen(picker: Any) -> str:
     """What a widget "picker" shows as chosen, as the browser sends it."""
     chosen = picker.get("chosen") if isinstance(picker, dict) else None
     return chosen if isinstance(chosen, str) else ""

@@ -50,6 +50,8 @@ STAGE_WORDS = {
     "fit": "Learning the direction",
     "parts": "Looking where it changes the head",
     "preview": "Drawing what it does",
+    "review": "Looking at the people",
+    "report": "Writing the report",
 }
 STATE_WORDS = {
     "face": "one face",
@@ -63,6 +65,11 @@ DONE_WORDS = {
     "tune": "The generator fits the face.",
     "edit": "The video is finished.",
     "train": "The direction is ready.",
+    "review": "The review is finished.",
+}
+SAVING_WORDS = {
+    "edit": "Stopping: writing down the frames that are ready",
+    "review": "Stopping: writing the report on those who were looked at",
 }
 PRESET_WORDS = {
     "draft": ("Draft", "A first look"),
@@ -104,9 +111,11 @@ def job(status: Status | None, ready: bool = True) -> dict[str, Any] | None:
     if status.state == "running":
         left = status.seconds_left
         detail = "" if left is None or left < 1 else f"about {duration(round(left))} left"
+        if status.stage == "review":
+            detail = ", ".join(filter(None, (f"{status.done} of {status.total} people", detail)))
         return _line("busy", STAGE_WORDS.get(status.stage, "At work"), detail, status.share)
     if status.state == "saving":
-        return _line("busy", "Stopping: writing down the frames that are ready", "", status.share)
+        return _line("busy", SAVING_WORDS.get(status.kind, "Stopping"), "", status.share)
     if status.state == "done":
         return _line("done", DONE_WORDS.get(status.kind, "Done."), f"It took {duration(status.elapsed)}.")
     if status.state in ("stopped", "interrupted"):

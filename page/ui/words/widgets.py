@@ -25,6 +25,20 @@ WIDGETS: dict[str, Texts] = {  # by the names of the files in page/ui/widgets
         "title": "STIT Studio",
         "claim": "Edit the face in a video, and put it back so that nobody sees the seam.",
     },
+    "factors": {
+        "edits": "Edits and their factors",
+        "none": "Add an edit below.",
+        "add": "Add an edit",
+        "other": "other",  # factor than those that are offered
+        "another": "{title}: another factor",
+        "leave_out": "Leave out {title}",
+    },
+    "report": {"title": "The report"},
+    "sheet": {
+        "show": "Show",
+        "everybody": "everybody",
+        "count": {"one": "{done} of 1 person", "other": "{done} of {count} people"},
+    },
     "dials": {
         "quick": "Ready-made changes",
         "chosen": "Chosen changes and how much of each",

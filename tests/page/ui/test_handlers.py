@@ -245,9 +245,16 @@ def test_one_sees_which_of_several_results_is_looked_at(steps: dict[str, Any]) -
 
 
 def test_what_the_browser_says_it_looks_at_is_checked(steps: dict[str, Any]) -> None:
-    from page.ui.step_watch import _chosen
+    from page.ui.step_watch import read_chosen
 
-    assert [_chosen(sent) for sent in ({"chosen": "2"}, {"chosen": 2}, {}, None, "2", [2])] == ["2", "", "", "", "", ""]
+    assert [read_chosen(sent) for sent in ({"chosen": "2"}, {"chosen": 2}, {}, None, "2", [2])] == [
+        "2",
+        "",
+        "",
+        "",
+        "",
+        "",
+    ]
     step = steps["WatchStep"]
     assert step._shown([make_output(id="1")], "nobody's", "nobody's")[step.outputs]["chosen"] == "1"
 

@@ -149,6 +149,7 @@ FILLED: dict[str, dict[str, Any]] = {  # every template, with what a visitor mig
     "estimates": {"caption": HOSTILE, "rows": [(HOSTILE, HOSTILE)]},
     "measures": {"rows": [(HOSTILE, HOSTILE, HOSTILE)]},
     "finished": {"name": HOSTILE, "made": HOSTILE, "rows": [(HOSTILE,) * 3], "texts": [HOSTILE], "kind": HOSTILE},
+    "reviewed": {"title": HOSTILE, "findings": [HOSTILE], "replaced": HOSTILE},
     "pictures": {"shown": [(HOSTILE, HOSTILE)]},
     "triple": {"shown": [(HOSTILE, HOSTILE), (HOSTILE, None)]},
     "library": {
