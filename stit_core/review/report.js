@@ -23,6 +23,11 @@ if (filter) {
     }
   });
 }
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#"]');
+  const target = link && document.getElementById(link.hash.slice(1));
+  if (target instanceof HTMLDetailsElement) target.open = true;
+});
 let closed = [];
 window.addEventListener("beforeprint", () => {
   closed = [...document.querySelectorAll("details:not([open])")];
