@@ -198,7 +198,7 @@ class ReviewTab:
         number = read_number(count)
         return dataclasses.replace(
             load_request(self.studio, run_id),
-            labels_from=labels_from if labels_from in review_words.ANSWERS else "",
+            labels_from=labels_from if isinstance(labels_from, str) and labels_from in review_words.ANSWERS else "",
             count=USUAL_COUNT if number is None else int(number),
             columns=tuple(column for column in columns if isinstance(column, str))
             if isinstance(columns, list)

@@ -3,6 +3,12 @@ const dialog = document.getElementById("large");
 const picture = dialog.querySelector("img");
 const caption = dialog.querySelector("p");
 document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#"]');
+  if (link && window.parent !== window) {
+    // In a frame that was given its text a link means the page around it, and would load that one into the frame.
+    event.preventDefault();
+    document.querySelector(link.hash).scrollIntoView();
+  }
   const small = event.target.closest(".cells button");
   if (small) {
     const image = small.querySelector("img");

@@ -87,10 +87,9 @@ def cost(people: int, factors: Sequence[int], seconds: float) -> str:
     else:
         each = _count(sum(factors), "edit")
     who = "1 person" if people == 1 else f"{people:,} people"
-    return (
-        f"{who} × {each}: {pictures:,} edited faces, about {duration(math.ceil(seconds))}. "
-        "What is known of these people already is not done again."
-    )
+    made = f"{pictures:,} edited {'face' if pictures == 1 else 'faces'}"
+    kept = "What is known of these people already is not done again."
+    return f"{who} × {each}: {made}, about {duration(math.ceil(seconds))}. {kept}"
 
 
 def _count(number: int, name: str) -> str:

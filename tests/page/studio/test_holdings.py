@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from page.studio.holdings import FEEDS, LATENTS, TRAININGS, UPLOADS
+from page.studio.holdings import FEEDS, KEPT, LATENTS, REVIEW, STAGES_OF_CLIPS, TRAININGS, UPLOADS
 from page.studio.job import JobEnded, Status
+from page.studio.review_requests import bring_people
+from page.studio.reviews import last_review, start_review
 from page.studio.runs import MOST_OUTPUTS
 from page.studio.studio import Studio
 from page.studio.training import TrainingRequest, start_training
@@ -68,6 +70,14 @@ def request_of(studio: Studio, pictures: Path) -> TrainingRequest:
     return TrainingRequest("grin", "serious", "smiling", None, below, above)
 
 
+def review(studio: Studio, run_id: str, clip: Path, pictures: Path) -> None:
+    """Review a clip and a picture that the visitor brought, to the report."""
+    brought = [(upload(studio, path), path.name) for path in (clip, next(pictures.glob("*/*0_0.png")))]
+    request = bring_people(studio, run_id, brought)
+    start_review(studio, run_id, dataclasses.replace(request, edits=(("smile", (1.0,)),), tuning=False))
+    assert ended(studio, run_id).state == "done"
+
+
 def delete(studio: Studio, run_id: str) -> None:
     studio.delete(run_id)
 
@@ -111,6 +121,8 @@ def test_nothing_that_was_made_from_what_a_visitor_brought_outlives_the_run(
     assert ended(studio, run).state == "done"
     studio.set_clip(run, upload(studio, write_clip(tmp_path / "other.mp4", frames=3)))
     assert any((studio.settings.private / run / LATENTS).rglob("*.npz"))
+    review(studio, run, face_clip, pictures)
+    assert len(last_review(studio, run).files) == 3
     assert {name for name in files_below(disk) - before if name.startswith(("cache", "tmp"))} == set()
 
     end(studio, run)
@@ -192,6 +204,22 @@ def test_a_run_over_its_quota_lets_go_of_its_earlier_clips_and_then_says_so(
     assert [found.clip for found in store.list_runs()] == ["other.mp4"]
     with pytest.raises(StoreError, match="the limit"):
         make_studio(studio.settings.root, run_gb=1e-6).start(run, "tune")
+    studio.delete(run)
+
+
+def test_a_run_over_its_quota_lets_go_of_what_a_review_made_of_clips_but_not_of_what_it_found(
+    studio: Studio, face_clip: Path, pictures: Path
+) -> None:
+    run = studio.arrive().id
+    review(studio, run, face_clip, pictures)
+    kept = studio.folders.private(run) / REVIEW / KEPT
+    assert (kept / STAGES_OF_CLIPS[0]).is_dir()
+    found = files_below(kept / "files")
+    tight = make_studio(studio.settings.root, run_gb=(studio.holdings.size(run) - 1) / 1e9)
+    tight.holdings.make_room(tight.runs.get(run))
+    assert not (kept / STAGES_OF_CLIPS[0]).exists()
+    assert files_below(kept / "files") == found != set()
+    assert len(last_review(studio, run).files) == 3
     studio.delete(run)
 
 

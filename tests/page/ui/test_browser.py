@@ -29,12 +29,10 @@ from benchmarks.page_server import (
     start_tuning,
     visit,
 )
-from stit_core.directions.library import Card, save_direction
-from stit_core.packs.loading import find_pack
 from tests.support.drawn_face import write_clip
 from tests.support.labelled_sets import apart, write_set
 from tests.support.prepared_runs import PreparedRuns, prepare_runs
-from tests.support.tiny_pack import make_direction, write_pack
+from tests.support.tiny_page import tiny_settings
 
 SAMPLE = ROOT / "assets" / "clips" / "young-woman-turning.mp4"
 SECONDS = 0.6  # of the sample that are edited
@@ -51,17 +49,6 @@ pytestmark = [
 def browser() -> Iterator[Browser]:
     with open_browser() as chromium:
         yield chromium
-
-
-def tiny_settings(folder: Path) -> dict[str, str]:
-    """Settings of a page with a tiny pack and three directions, which are written into `folder`."""
-    pack = write_pack(folder / "packs")
-    for seed, (name, low, high) in enumerate(
-        (("age", "younger", "older"), ("smile", "serious", "smiling"), ("mouth_open", "closed", "open"))
-    ):
-        card = Card(name, title=name.replace("_", " ").capitalize(), positive=high, negative=low)
-        save_direction(find_pack(str(pack)), make_direction(seed), card, folder / "directions")
-    return {"STIT_PACK": str(pack), "STIT_DIRECTIONS": str(folder / "directions"), "STIT_MAX_MB": "5"}
 
 
 @pytest.fixture(scope="module")
