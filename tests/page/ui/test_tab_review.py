@@ -16,9 +16,10 @@ from page.studio.folders import new_id
 from page.studio.job import JobEnded, Status
 from page.studio.review_requests import load_request
 from page.studio.reviews import ReviewRecord
-from page.ui import review_words, words
+from page.ui import words
 from page.ui.components import read_pairs, read_uploads_by_name
 from page.ui.shell import REVIEW_TAB
+from page.ui.words import review as review_words
 from stit_core.review.people import LABELS_FROM, People, Person, Source
 from tests.support.page_cases import make_output
 
