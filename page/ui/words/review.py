@@ -12,7 +12,7 @@ from stit_core.review.people import People, labels_of
 
 ABOUT = (
     "What does an edit do to different groups of people? The same edits are made on a fixed set of faces, measured, "
-    "and compared by labels that somebody gave; nothing is ever inferred."
+    "and compared by labels that somebody gave; labels are never inferred."
 )
 WHOM = "Whom"
 PACK_PEOPLE = "The pack's own people"
