@@ -196,7 +196,7 @@ def bring_people(studio: Studio, run_id: str, uploads: Sequence[tuple[Path, str]
 
 
 def _check_kinds(names: Sequence[str]) -> None:
-    """Raises: ConfigError."""
+    """Raises ConfigError."""
     suffixes = [Path(name).suffix.lower() for name in names]
     if ".zip" in suffixes and len(names) > 1:
         raise ConfigError("A zip cannot stand beside other files.", f"Put all into the zip, a table as {OWN_LABELS}.")
@@ -221,6 +221,6 @@ def _place(folder: Path, name: str) -> Path:
 
 
 def _open_upload(folder: Path, labels_from: str) -> People:
-    """Raises: ConfigError, DirectionError."""
+    """Raises ConfigError, DirectionError."""
     archive = next((path for path in folder.iterdir() if path.suffix.lower() == ".zip"), None)
     return open_people([archive or folder], labels_from)

@@ -28,7 +28,7 @@ FAILURES_SHOWN = 10
 def run_review(options: argparse.Namespace, cancel: CancelToken, progress: Progress) -> None:
     """Carry out `review`: look at everybody, then report; a stopped one reports on what is there.
 
-    Raises: StitError for input that cannot be used, Cancelled when it was stopped.
+    Raises StitError for input that cannot be used, Cancelled when it was stopped.
     """
     keep_freed_memory()
     people = open_people(options.people_from, _labels_from(options))

@@ -211,7 +211,7 @@ def delete_direction(pack: Pack, name: str) -> None:
 
 
 def remove_direction(path: Path) -> None:
-    """Remove a direction's file and all that lies beside it. Raises: StoreError."""
+    """Remove a direction's file and all that lies beside it. Raises StoreError."""
     with disk_errors(f"The direction '{path.stem}'"):
         for suffix in (path.suffix, *BESIDE):
             path.with_suffix(suffix).unlink(missing_ok=True)
@@ -270,7 +270,7 @@ def _encode_relief(relief: np.ndarray) -> bytes:
 
 
 def _read_relief(path: Path) -> np.ndarray | None:
-    """The map of relief in a file, if there is one. Raises: DirectionError."""
+    """The map of relief in a file, if there is one. Raises DirectionError."""
     if not path.is_file():
         return None
     content = path.read_bytes() if path.stat().st_size <= LARGEST_FILE else b""

@@ -58,7 +58,7 @@ class Examination:
         self.readings = reader.read(np.stack(self.sources), mirrored=True)
 
     def source(self) -> tuple[Values, list[np.ndarray]]:
-        """What is known before any edit, and the crops to be shown. Raises: StitError of a stage that fails."""
+        """What is known before any edit, and the crops to be shown. Raises StitError of a stage that fails."""
         values: Values = {
             "attributes": _mean(self.readings, lambda r: r.attributes),
             "mirrored": _mean(self.readings, lambda r: r.mirrored),
@@ -98,7 +98,7 @@ class Examination:
         )
 
     def edit(self, name: str, factor: float) -> tuple[Values, list[np.ndarray]]:
-        """What an edit did, and the edited crops to be shown. Raises: StitError of a stage that fails."""
+        """What an edit did, and the edited crops to be shown. Raises StitError of a stage that fails."""
         config = self.pipeline.config.with_changes({"edit": {"directions": ((name, factor),)}})
         pipeline = self.pipeline.with_config(config)
         finished, more = self._finished(pipeline)

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 def read_results(review: Review) -> Results:
-    """Everything that is kept of a review so far; a person's files count alike. Raises: PackError."""
+    """Everything that is kept of a review so far; a person's files count alike. Raises PackError."""
     gathered = _Gathered(review)
     for place, person in enumerate(review.people.persons):
         gathered.add_person(place, person)

@@ -42,7 +42,7 @@ class InstrumentTable:
 
 
 def read_table(pack: Pack) -> InstrumentTable:
-    """The table beside a pack's manifest, an empty one where there is none. Raises: PackError for a malformed one."""
+    """The table beside a pack's manifest, an empty one where there is none. Raises PackError for a malformed one."""
     for folder in pack.folders:
         if (folder / TABLE_FILE).is_file():
             try:

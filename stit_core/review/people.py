@@ -89,7 +89,7 @@ class People:
     def chosen(self, count: int | None) -> People:
         """`count` of them, spread over the combinations of labels as evenly as can be; all where None or fewer.
 
-        Raises: ConfigError for a count under 1, or more than MOST_PEOPLE without a count.
+        Raises ConfigError for a count under 1, or more than MOST_PEOPLE without a count.
         """
         if count is None:
             if len(self.persons) > MOST_PEOPLE:
@@ -110,7 +110,7 @@ class People:
 
 
 def own_people() -> People:
-    """The 120 rendered people that come with the program. Raises: ConfigError where they are missing."""
+    """The 120 rendered people that come with the program. Raises ConfigError where they are missing."""
     try:
         table = read_label_table((OWN / OWN_LABELS).read_bytes(), OWN_LABELS)
         with (OWN / OWN_TRUTH).open(newline="", encoding="utf-8") as file:
@@ -171,7 +171,7 @@ def _open_one(path: Path) -> People:
 
 
 def _table_of(path: Path) -> LabelTable:
-    """Raises: ConfigError."""
+    """Raises ConfigError."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
@@ -181,7 +181,7 @@ def _table_of(path: Path) -> LabelTable:
 
 
 def _from_table(table: LabelTable, find: Callable[[PurePosixPath], Source | None], title: str) -> People:
-    """People by a table; a file that is not there stays as one that cannot be tried. Raises: ConfigError."""
+    """People by a table; a file that is not there stays as one that cannot be tried. Raises ConfigError."""
     by_person: dict[str, list[Source]] = defaultdict(list)
     labels: dict[str, tuple[str, ...]] = {}
     any_there = False
@@ -206,7 +206,7 @@ def _from_table(table: LabelTable, find: Callable[[PurePosixPath], Source | None
 
 
 def _from_folders(found: Mapping[PurePosixPath, Source], left_out: list[tuple[str, str]], title: str) -> People:
-    """People by subfolders; without any, all are of one group. Raises: ConfigError where nothing is there."""
+    """People by subfolders; without any, all are of one group. Raises ConfigError where nothing is there."""
     grouped = any(len(place.parts) > 1 for place in found)
     persons = []
     for place, source in found.items():

@@ -79,7 +79,7 @@ class Plan:
 
 
 def parse_edits(texts: Sequence[str]) -> tuple[tuple[str, tuple[float, ...]], ...]:
-    """["age=-2,2", "smile=2"] -> (("age", (-2.0, 2.0)), ...). Raises: ConfigError."""
+    """["age=-2,2", "smile=2"] -> (("age", (-2.0, 2.0)), ...). Raises ConfigError."""
     found = []
     for text in texts:
         name, equals, numbers = text.partition("=")

@@ -45,11 +45,11 @@ class Record:
         return self.folder / (f"{name}.webp" if name else SOURCE)
 
     def keep_base(self, values: Mapping[str, Any], frames: list[np.ndarray]) -> None:
-        """Store the source's readings and its crops (S, S, 3) uint8, one or several of a clip. Raises: StoreError."""
+        """Store the source's readings and its crops (S, S, 3) uint8, one or several of a clip. Raises StoreError."""
         self._keep(BASE, SOURCE, values, frames)
 
     def keep_edit(self, name: str, values: Mapping[str, Any], frames: list[np.ndarray]) -> None:
-        """Store an edit's readings and crops. Raises: StoreError."""
+        """Store an edit's readings and crops. Raises StoreError."""
         self._keep(f"{name}.json", f"{name}.webp", values, frames)
 
     def _keep(self, file: str, picture: str, values: Mapping[str, Any], frames: list[np.ndarray]) -> None:

@@ -64,7 +64,7 @@ class Written:
 
 
 def check_output(output: Path) -> None:
-    """See that a report can be written there. Raises: ConfigError, before hours of work."""
+    """See that a report can be written there. Raises ConfigError, before hours of work."""
     if output.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"The report's name is {shown(output.name)}.", "Choose one that ends with .html.")
     if output.is_dir() or not output.absolute().parent.is_dir():
@@ -79,7 +79,7 @@ def write_report(review: Review, output: Path, command: str = "") -> Written:
     output: the HTML file; the CSV and the JSON lie beside it under its name.
     command: that repeats it, for the report; empty where there is none.
 
-    Raises: StoreError when the files cannot be written, ConfigError when nobody has been looked at.
+    Raises StoreError when the files cannot be written, ConfigError when nobody has been looked at.
     """
     results = read_results(review)
     if not results.looked_at.any():

@@ -95,7 +95,7 @@ class Review:
     # --- Names of what is kept --------------------------------------------------------------------------------
 
     def record(self, source: Source) -> Record:
-        """The record of a file. Raises: UnusablePicture where it cannot be read."""
+        """The record of a file. Raises UnusablePicture where it cannot be read."""
         return self._record(source, self._digest(source))
 
     def _record(self, source: Source, digest: str) -> Record:
@@ -123,7 +123,7 @@ class Review:
 
     @staticmethod
     def _digest(source: Source) -> str:
-        """sha256 of a file's bytes. Raises: UnusablePicture."""
+        """sha256 of a file's bytes. Raises UnusablePicture."""
         if source.missing:
             raise UnusablePicture(source.missing)
         if source.path is not None:
@@ -139,7 +139,7 @@ class Review:
     def run(self) -> Iterator[Examined]:
         """Look at everybody of whom something is missing; yields each person once, when that is kept.
 
-        Raises: Cancelled when stopped, StoreError for a full disk; everything finished stays, and is not done again.
+        Raises Cancelled when stopped, StoreError for a full disk; everything finished stays, and is not done again.
         """
         total = len(self.people.persons)
         with disk_errors("The folder of the review"):
@@ -227,7 +227,7 @@ class Review:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """See that no other process works on the same review. Raises: StoreError."""
+    """See that no other process works on the same review. Raises StoreError."""
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

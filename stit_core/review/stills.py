@@ -21,7 +21,7 @@ def open_still(picture: np.ndarray, digest: str, folder: Path, resolution: int) 
     digest: sha256 of its file, which names the clip.
     resolution: of the pack in pixels; a picture LONGEST times as large shows no more.
 
-    Raises: StoreError when the folder cannot be written.
+    Raises StoreError when the folder cannot be written.
     """
     longest = LONGEST * resolution
     if max(picture.shape[:2]) > longest:

@@ -36,7 +36,7 @@ def register(
     generator: as it was tuned, on the runtime's device.
     parser: on the runtime's device.
     config: how far the way from source to pivot is smoothed over time.
-    runtime: told at every frame.
+    runtime: gets progress at every frame.
     folder: of this result, existing, private to it.
 
     Returns

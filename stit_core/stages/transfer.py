@@ -44,7 +44,7 @@ def transfer(work: Transfer, masks: Masks, folder: Path) -> Stitched:
 
     Parameters
     ----------
-    work: the clip and its edit; its runtime is told at every frame and shown every finished one.
+    work: the clip and its edit; its runtime gets progress at every frame, and every finished frame.
     masks: of the same T frames; they change nothing, the border loss is measured on their border.
     folder: of this result, existing, private to it.
 
@@ -133,7 +133,7 @@ class Transfer:
     ) -> Transfer:
         """The same frames under another edit, for trials of a few: what is known of the sources serves all of them.
 
-        Raises: ArtefactMismatchError for an edit of other frames.
+        Raises ArtefactMismatchError for an edit of other frames.
         """
         check_same_frames(self.alignment, edit)
         other = copy.copy(self)  # with the same sources and flows
@@ -144,7 +144,7 @@ class Transfer:
 
     @property
     def fingerprint(self) -> str:
-        """What unfinished work must have been made from to be gone on with."""
+        """What unfinished work must have been made from to be resumed."""
         facts = [self.alignment.clip_hash, self.alignment.frame_indices, self.alignment.size, self.classes]
         facts += [dataclasses.astuple(self.config), str(self.runtime.dtype)]
         digest = hashlib.sha256(repr(facts).encode())
