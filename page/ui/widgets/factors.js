@@ -57,7 +57,13 @@ function row(direction, factors) {
     chips.append(chip);
   }
   const other = document.createElement("input");
-  Object.assign(other, { type: "number", step: "any", min: -held().most, max: held().most, placeholder: "other" });
+  Object.assign(other, {
+    type: "number",
+    step: "any",
+    min: -held().most,
+    max: held().most,
+    placeholder: "other factor",
+  });
   other.setAttribute("aria-label", `${title}: another factor`);
   other.addEventListener("change", () => {
     const factor = parseFloat(other.value);
@@ -69,8 +75,7 @@ function row(direction, factors) {
   drop.textContent = "×";
   drop.setAttribute("aria-label", `Leave out ${title}`);
   drop.addEventListener("click", () => choose(held().chosen.filter(([chosen]) => chosen !== name)));
-  chips.append(other);
-  made.append(words, drop, chips);
+  made.append(words, other, drop, chips);
   return made;
 }
 
