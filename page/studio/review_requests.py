@@ -166,7 +166,7 @@ def bring_people(studio: Studio, run_id: str, uploads: Sequence[tuple[Path, str]
 
     Parameters
     ----------
-    uploads: the files, and what the visitor called each.
+    uploads: the files, and what the visitor called each; none to have no people of the visitor's any more.
 
     Raises
     ------
@@ -175,6 +175,11 @@ def bring_people(studio: Studio, run_id: str, uploads: Sequence[tuple[Path, str]
     """
     studio.bring(run_id, [path for path, _ in uploads])
     _check_kinds([name for _, name in uploads])
+    if not uploads:
+        _keep_only(studio, run_id, "")
+        request = dataclasses.replace(load_request(studio, run_id), own=False, uploaded="", columns=None)
+        keep_request(studio, run_id, request)
+        return request
     fresh = review_folder(studio, run_id) / PEOPLE / new_id()
     try:
         with disk_errors("The uploaded pictures"):
@@ -185,14 +190,22 @@ def bring_people(studio: Studio, run_id: str, uploads: Sequence[tuple[Path, str]
     except BaseException:
         remove(fresh)
         raise
-    if run_id not in studio.jobs:  # a review that waits or runs still reads what was brought before
-        for other in fresh.parent.iterdir():
-            if other != fresh:
-                remove(other)
+    _keep_only(studio, run_id, fresh.name)
     before = load_request(studio, run_id)
     request = dataclasses.replace(before, own=False, uploaded=fresh.name, count=len(people.persons), columns=None)
     keep_request(studio, run_id, request)
     return request
+
+
+def _keep_only(studio: Studio, run_id: str, name: str) -> None:
+    """Delete what was brought before a set; a review that waits or runs still reads it."""
+    folder = review_folder(studio, run_id) / PEOPLE
+    if run_id in studio.jobs or not folder.is_dir():
+        return
+    with disk_errors("The uploaded pictures"):
+        for other in folder.iterdir():
+            if other.name != name:
+                remove(other)
 
 
 def _check_kinds(names: Sequence[str]) -> None:

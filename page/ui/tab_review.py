@@ -46,6 +46,7 @@ from stit_core.review.plan import LARGEST_FACTOR, choose_columns
 
 PACK, YOURS = "pack", "yours"  # whose people are looked at
 STEPS = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0)  # factors that are offered
+SEEN = "(run) => [run, document.querySelector('#review-start')?.offsetParent ? 'yes' : '']"  # whether the tab is shown
 FILES = [".zip", ".csv", *sorted(SUFFIXES | CLIPS)]
 
 
@@ -54,6 +55,7 @@ class ReviewTab:
 
     def __init__(self, shell: Shell, tab: gr.Tab, watch: WatchStep) -> None:
         self.shell, self.studio, self.tab, self.watch = shell, shell.studio, tab, watch
+        self.seen = gr.Textbox(visible=False)
         build_html(html.heading(labels.REVIEW_TAB, review_words.ABOUT))
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=1, min_width=320):
@@ -94,7 +96,7 @@ class ReviewTab:
         self.columns = gr.CheckboxGroup([], label=review_words.COLUMNS, elem_id="review-columns")
 
     def _build_edits(self) -> None:
-        build_html(html.heading(review_words.WHICH_EDITS))
+        build_html(html.heading(review_words.WHICH_EDITS, review_words.EDITS))
         self.factors = build_widget("factors", {}, "review-edits")
         self.tuning = gr.Checkbox(
             True, label=review_words.TUNING, info=review_words.TUNING_WHY, elem_id="review-tuning"
@@ -112,10 +114,12 @@ class ReviewTab:
         files = [self.page_file, self.csv_file, self.json_file]
         shown = [self.result, *files, self.report, self.sheet, self.notice]
         raw: dict[str, Any] = {"preprocess": False}  # what gradio checks is forgotten with the server
-        for event in (arrival.success, self.tab.select):  # gradio forgets what changes off the screen
-            event(self.show, run_id, [*form, *shown], **PREVIEWS)
+        self.tab.select(self.show, run_id, [*form, *shown], **PREVIEWS)
+        # Whoever was quicker than the arrival; to others a late answer would undo what they have chosen by then.
+        arrival.success(self.restore, [run_id, self.seen], [*form, *shown], js=SEEN, **PREVIEWS)
         self.whose.input(self.pick_people, [run_id, self.whose, *choices], form, **raw, **PREVIEWS)
-        self.files.upload(self.bring, [run_id, self.files], form, **raw, **PREVIEWS)
+        for event in (self.files.upload, self.files.delete, self.files.clear):
+            event(self.bring, [run_id, self.files], form, trigger_mode="always_last", **raw, **PREVIEWS)
         for event in (
             self.labels_from.input,
             self.count.release,
@@ -142,6 +146,11 @@ class ReviewTab:
         return {**self._form(run_id, load_request(self.studio, run_id)), **self._shown(run_id)}
 
     @shows_errors
+    def restore(self, run_id: str, seen: str) -> Update:
+        """The same on arrival, if the tab is on the screen by then."""
+        return self.show(run_id) if seen == "yes" else {self.notice: gr.skip()}
+
+    @shows_errors
     def pick_people(self, run_id: str, whose: Any, *choices: Any) -> Update:
         """The pack's own people, or the visitor's."""
         request = dataclasses.replace(self._read(run_id, *choices), own=whose != YOURS, columns=None)
@@ -155,7 +164,7 @@ class ReviewTab:
 
     @shows_errors
     def bring(self, run_id: str, sent: Any) -> Update:
-        """Pictures, clips, a zip or a table were uploaded."""
+        """Pictures, clips, a zip or a table were uploaded, or one of them was taken away again."""
         return self._form(run_id, bring_people(self.studio, run_id, read_uploads_by_name(sent)))
 
     @shows_errors

@@ -69,8 +69,7 @@ function row(direction, factors) {
   drop.textContent = "×";
   drop.setAttribute("aria-label", fill(texts.leave_out, { title }));
   drop.addEventListener("click", () => choose(held().chosen.filter(([chosen]) => chosen !== name)));
-  chips.append(other);
-  made.append(words, drop, chips);
+  made.append(words, other, drop, chips);
   return made;
 }
 

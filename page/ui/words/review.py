@@ -42,11 +42,12 @@ ANSWERS = {
     "rendered": "The pictures were rendered so",
     "not stated": "I do not know, or there are none",
 }
+EDITS = "Each by itself, at each of its factors; 0 is the face as it is."
 PEOPLE = "How many people"
 PEOPLE_WHY = "Spread evenly over the labels. Under 8 in a group there are no intervals."
 COLUMNS = "Compare by"
 TUNING = "Fit the generator to each face first, as for a video"
-TUNING_WHY = "Closer to the person, and three times as slow."
+TUNING_WHY = "Closer to the person, and it takes about twice as long."
 QUESTION = "Your question, for the head of the report (optional)"
 REPLACED = "A new review takes the place of this one: download the report first if you want to keep it."
 NO_EDIT = "Choose an edit and a factor."

@@ -29,7 +29,7 @@ WIDGETS: dict[str, Texts] = {  # by the names of the files in page/ui/widgets
         "edits": "Edits and their factors",
         "none": "Add an edit below.",
         "add": "Add an edit",
-        "other": "other",  # factor than those that are offered
+        "other": "other factor",
         "another": "{title}: another factor",
         "leave_out": "Leave out {title}",
     },

@@ -174,6 +174,16 @@ def test_names_of_files_are_no_paths_and_two_of_one_name_are_two_people(studio: 
     assert not [path for path in studio.settings.root.rglob("up.png") if not path.is_relative_to(folder)]
 
 
+def test_an_upload_that_is_taken_away_leaves_nobody(studio: Studio, pictures: Path) -> None:
+    run = studio.arrive().id
+    bring(studio, run, pictures / "face0.png")
+    request = bring_people(studio, run, [])
+    assert (request.own, request.uploaded) == (False, "")
+    with pytest.raises(ConfigError, match="no people of yours"):
+        find_people(studio, run, request)
+    assert not any((studio.folders.private(run) / REVIEW / PEOPLE).iterdir())
+
+
 def test_people_who_were_not_uploaded_here_are_refused(studio: Studio, pictures: Path) -> None:
     run = studio.arrive().id
     with pytest.raises(StitError, match="not there any more"):

@@ -145,3 +145,22 @@ def test_the_edit_that_one_has_made_is_reviewed(browser: Browser, server: Server
         expect(page.locator("#review-edits .factors-row")).to_have_count(1)
         expect(page.locator("#review-edits .chip[aria-pressed=true]")).to_have_text("−2")
         expect(page.locator("#review-cost")).to_contain_text("60 people × 1 edit × 1 factor")
+
+
+def test_a_review_goes_on_after_a_restart_of_the_server(browser: Browser, tiny: dict[str, str], tmp_path: Path) -> None:
+    with serve(tmp_path, tiny) as first, visit(browser, first) as tab:
+        page = tab.page
+        open_tab(page)
+        page.locator("#review-start").click()
+        page.locator(".sheet-person").nth(1).wait_for()
+        first.stop()
+        with serve(tmp_path, tiny, first.port) as second:
+            come_back(page, second)
+            open_tab(page)
+            tab.complaints.clear()  # of the seconds without a server
+            page.locator(".sheet-person").nth(1).wait_for()
+            expect(page.locator("#reviewed .result-head")).to_have_count(0)
+            page.locator("#review-start").click()
+            page.locator(".sheet-person").nth(2).wait_for()
+            page.locator("#stop").click()
+            expect(page.locator("#reviewed")).to_contain_text("Stopped: ")

@@ -107,6 +107,15 @@ def test_the_visitors_own_people_are_asked_for(tab: Any) -> None:
     assert load_request(tab.studio, run).columns is None
 
 
+def test_an_upload_that_was_taken_away_is_forgotten(tab: Any) -> None:
+    run = tab.studio.arrive().id
+    for sent in (None, [], [{"no": "file"}]):
+        told = tab.bring(run, sent)
+        assert (told[tab.whose], told[tab.people], told[tab.columns].visible) == ("yours", "", False)
+    with pytest.raises(gr.Error, match="not there any more"):
+        tab.bring(run, [{"path": "/etc/hostname", "orig_name": "a.png"}])
+
+
 def test_the_edit_that_was_just_made_is_reviewed(tab: Any, tmp_path: Path) -> None:
     run = tab.studio.arrive().id
     with pytest.raises(gr.Error, match="no video"):
