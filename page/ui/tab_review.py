@@ -331,8 +331,9 @@ def answer_report(studio: Studio) -> Callable[[Any], dict[str, Any]]:
     def report_page(asked: Any) -> dict[str, Any]:
         run_id = asked.get("run") if isinstance(asked, Mapping) else None
         try:
-            return {"text": report_text(studio, str(run_id))}
+            text = report_text(studio, str(run_id))
         except StitError:  # deleted meanwhile
-            return {"text": ""}
+            text = ""
+        return {"known": True, "text": text} if text else {"known": False}
 
     return report_page

@@ -1,6 +1,6 @@
 // The report of a review, in a frame that can neither touch the page nor reach the network: labels in it come from anybody.
 // Props: value {run: id, report: id, "" for none}. It is asked for when it comes onto the screen, server.report_page({run})
-// -> {text: HTML, "" where there is none any more}.
+// -> {known: whether there is one, text: HTML}.
 const frame = /** @type {HTMLIFrameElement} */ (element.querySelector("iframe"));
 let shown = ""; // the report that is in the frame
 

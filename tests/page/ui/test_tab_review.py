@@ -83,7 +83,7 @@ def test_what_no_form_sends_breaks_nothing(tab: Any, odd: Any) -> None:
     assert load_request(tab.studio, run).labels_from == ""
     for answer in (tab.sheet.sheet_rows, tab.report.report_page):
         for asked in (odd, {"run": odd, "review": odd, "first": odd}, {"run": run, "review": "../..", "first": -1}):
-            assert answer(asked) in ({"known": False}, {"text": ""})
+            assert answer(asked) == {"known": False}
 
 
 def test_an_edit_that_cannot_be_is_said_before_anybody_starts(tab: Any) -> None:
@@ -132,7 +132,7 @@ def test_the_edit_that_was_just_made_is_reviewed(tab: Any, tmp_path: Path) -> No
 
 def test_a_run_that_is_gone_has_nothing_to_show(tab: Any) -> None:
     assert tab.sheet.sheet_rows({"run": new_id()}) == {"known": False}
-    assert tab.report.report_page({"run": new_id()}) == {"text": ""}
+    assert tab.report.report_page({"run": new_id()}) == {"known": False}
     assert list(tab.show("")) == [tab.notice]
     assert list(tab.after("", "train done 3")) == [tab.notice]
 
