@@ -143,6 +143,9 @@ class TuningConfig(Settings):
             self._check_range("lr", 1e-8, 1.0)
 
 
+LARGEST_FACTOR = 100.0
+
+
 @dataclass(frozen=True)
 class EditConfig(Settings):
     """What to change: w_edit = w + sum(factor * direction), no hidden scale."""
@@ -158,8 +161,9 @@ class EditConfig(Settings):
             if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)):
                 raise ConfigError(f"{shown(pair)} is no direction.", "Give pairs of a name and a factor.")
             name, factor = pair
-            if not is_finite(factor) or not abs(factor) <= 100:
-                raise ConfigError(f"The factor of '{name}' is {factor!r}.", "Choose a number from -100 to 100.")
+            if not is_finite(factor) or not abs(factor) <= LARGEST_FACTOR:
+                span = f"Choose a number from {-LARGEST_FACTOR:g} to {LARGEST_FACTOR:g}."
+                raise ConfigError(f"The factor of '{name}' is {factor!r}.", span)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,7 +34,7 @@ from stit_core.review.running import STAGE, Review
 from stit_core.review.sheet import picture_cell
 from stit_core.review.words import edit_title
 from stit_core.runtime import Runtime, pick_dtype
-from stit_core.store.disk import disk_errors, write_json
+from stit_core.store.disk import disk_errors, read_json, write_json
 
 RECORD, CURRENT = "record.json", "current.json"
 REPORT_NAME = "review.html"  # as it is downloaded; the CSV and the JSON lie beside it
@@ -305,7 +304,7 @@ def read_rows(studio: Studio, run_id: str, review_id: str, first: int) -> list[d
     rows: list[dict[str, Any]] = []
     folder = review_folder(studio, run_id) / review_id
     for place in range(first, first + ROWS_AT_ONCE):
-        row = _read(_row_file(folder, place))
+        row = read_json(_row_file(folder, place))
         if row is None:
             break
         rows.append(row)
@@ -320,8 +319,8 @@ def last_review(studio: Studio, run_id: str) -> ReviewRecord | None:
     if not studio.folders.known(run_id):
         return None
     folder = review_folder(studio, run_id)
-    review_id = (_read(folder / CURRENT) or {}).get("id")
-    found = _read(folder / str(review_id) / RECORD) if is_id(review_id) else None
+    review_id = (read_json(folder / CURRENT) or {}).get("id")
+    found = read_json(folder / str(review_id) / RECORD) if is_id(review_id) else None
     return None if found is None else _from_record(found)
 
 
@@ -349,11 +348,3 @@ def _from_record(record: dict[str, Any]) -> ReviewRecord | None:
         return ReviewRecord(**{**record, **values, "filters": filters})
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None

@@ -24,11 +24,11 @@ from PIL import Image
 
 from page.ui import html
 from page.ui.words.widgets import LANGUAGE, WIDGETS, Texts
+from stit_core.config import LARGEST_FACTOR
 
 WEB = Path(__file__).resolve().parent / "widgets"
 QUALITY = 85  # JPEG
 MOST_CHOSEN = 40  # directions at once
-LARGEST_FACTOR = 100.0  # of EditConfig
 
 
 def build_widget(name: str, value: Any, elem_id: str, **props: Any) -> gr.HTML:

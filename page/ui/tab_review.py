@@ -39,10 +39,11 @@ from page.ui.signals import read_end
 from page.ui.step_watch import WatchStep, read_chosen
 from page.ui.words import labels
 from page.ui.words import review as review_words
+from stit_core.config import LARGEST_FACTOR
 from stit_core.directions.labelled_pictures import SUFFIXES
 from stit_core.errors import StitError
 from stit_core.review.people import CLIPS, People
-from stit_core.review.plan import LARGEST_FACTOR, choose_columns
+from stit_core.review.plan import choose_columns
 
 PACK, YOURS = "pack", "yours"  # whose people are looked at
 STEPS = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0)  # factors that are offered

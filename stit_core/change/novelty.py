@@ -26,6 +26,7 @@ def read_novelty(
     source: Drawn,
     pivot: Drawn,
     edited: Drawn,
+    wanted: np.ndarray,
     before: np.ndarray,
     offset: np.ndarray,
     motion: np.ndarray,
@@ -38,7 +39,8 @@ def read_novelty(
     Parameters
     ----------
     source, pivot, edited: of one frame and one size.
-    before: (S, S) uint8, the pivot's classes, moved to where the edit has them, over the source's crop.
+    wanted: (S, S) uint8, the edit's classes over the source's crop.
+    before: the same of the pivot, moved to where the edit has them.
     offset: (S, S, 2), from each pixel of the source to its place in the pivot.
     motion: (S, S, 2), where in the source a pixel of the result comes from.
     classes: the parser's classes that may change.
@@ -49,7 +51,7 @@ def read_novelty(
     -------
     novelty (S, S) in [0, 1], colours (S, S, 3) in grey levels; both float32 and over the source's crop.
     """
-    wanted, there = warp_labels(edited.labels, offset), warp_labels(source.labels, motion)
+    there = warp_labels(source.labels, motion)
     inside = cv2.GaussianBlur(is_one_of(wanted, (MOUTH,)), (0, 0), MOUTH_EDGE)
     tone = _tone(source, pivot, offset)
     # The mouth's own colours are not the skin's: of the difference in tone it takes over how light it is,
@@ -78,8 +80,8 @@ def mouth_share(
     source: Drawn,
     pivot: Drawn,
     edited: Drawn,
+    wanted: np.ndarray,
     before: np.ndarray,
-    offset: np.ndarray,
     motion: np.ndarray,
     whole: bool,
 ) -> float:
@@ -88,7 +90,7 @@ def mouth_share(
     Parameters are those of `read_novelty`. With `whole` a mouth that is open already is kept or drawn as a whole, since
     half of two open mouths would show two rows of teeth; and only edits that mean the mouth draw it.
     """
-    wanted, there = warp_labels(edited.labels, offset), warp_labels(source.labels, motion)
+    there = warp_labels(source.labels, motion)
     meant = _means_mouth(pivot, edited)
     share = _another_mouth(wanted, before, there, source.labels, meant)
     if whole and _inside(there) > OPENS[0] * _area(wanted):

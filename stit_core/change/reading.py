@@ -121,16 +121,16 @@ def read_change(
     face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
     motion = warp(fill(flow, face) if face.any() else flow, offset)
     opening, share = None, 0.0
-    before = warp_labels(labels, offset)
+    wanted, before = warp_labels(edited.labels, offset), warp_labels(labels, offset)
     if MOUTH in classes:
         if anatomy:
-            opening = find_opening(warp_labels(edited.labels, offset), source, motion, warp(after, offset))
-        share = mouth_share(source, pivot, edited, before, offset, motion, opening is not None)
+            opening = find_opening(wanted, source, motion, warp(after, offset))
+        share = mouth_share(source, pivot, edited, wanted, before, motion, opening is not None)
     smile = find_smile(source, motion) if anatomy and {SKIN, MOUTH} <= set(classes) else None
     if opening is not None:
         motion = drop_jaw(motion, opening)
         motion += np.float32(share) * (hold_corners(motion, opening, source) - motion)  # teeth that are kept would bend
-    novelty, fresh = read_novelty(source, pivot, edited, before, offset, motion, classes, opening, share)
+    novelty, fresh = read_novelty(source, pivot, edited, wanted, before, offset, motion, classes, opening, share)
     skin = warp(skin, offset)
     if smile is not None:
         motion = raise_cheeks(motion, smile)

@@ -204,7 +204,7 @@ def _folder_entries(folder: Path) -> tuple[list[PictureEntry], list[LeftOut]]:
         for name in sorted(files):
             file = Path(parent, name)
             place = place_of(file)
-            reason = _judge(place) or (_why_not(file, top) if _judge(place) == "" else None)
+            reason = _judge(place) or (why_not(file, top) if _judge(place) == "" else None)
             if reason:
                 leave_out(place, reason)
             elif reason == "":
@@ -212,7 +212,7 @@ def _folder_entries(folder: Path) -> tuple[list[PictureEntry], list[LeftOut]]:
     return entries, left_out
 
 
-def _why_not(file: Path, top: Path) -> str:
+def why_not(file: Path, top: Path) -> str:
     """Why a file of the folder `top` is not to be opened; empty where it may be."""
     try:
         if file.is_symlink() and not file.resolve(strict=True).is_relative_to(top):

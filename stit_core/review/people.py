@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import os
-import stat
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from stit_core.directions.labelled_pictures import MAX_PICTURE_BYTES, SUFFIXES, UnusablePicture, shown
+from stit_core.directions.labelled_pictures import MAX_PICTURE_BYTES, SUFFIXES, UnusablePicture, shown, why_not
 from stit_core.directions.zip_checks import ZipMember, list_zip
 from stit_core.errors import ConfigError
 from stit_core.review.label_table import LARGEST, NOT_GIVEN, LabelTable, read_label_table
@@ -258,22 +257,12 @@ def _list_folder(folder: Path) -> tuple[dict[PurePosixPath, Source], list[tuple[
             if len(found) + len(left_out) >= MOST_LISTED:
                 raise ConfigError(f"{shown(folder.name)} holds far too many files.", f"Give at most {MOST_LISTED:,}.")
             reason = "" if _is_usable(place) else "it is no picture or clip that can be read"
-            reason = reason or _why_not(file, top)
+            reason = reason or why_not(file, top)
             if reason:
                 left_out.append((shown(str(place)), reason))
             else:
                 found[place] = _on_disk(file, shown(str(place)))
     return found, left_out
-
-
-def _why_not(file: Path, top: Path) -> str:
-    """Why a file is not to be opened; empty where it may be."""
-    try:
-        if file.is_symlink() and not file.resolve(strict=True).is_relative_to(top):
-            return "a link that leads out of the folder is not followed"
-        return "" if stat.S_ISREG(file.stat().st_mode) else "it is no ordinary file"
-    except (OSError, RuntimeError):  # RuntimeError: links in a circle
-        return "the file cannot be read"
 
 
 def _folder_finder(folder: Path) -> Callable[[PurePosixPath], Source | None]:
@@ -286,7 +275,7 @@ def _folder_finder(folder: Path) -> Callable[[PurePosixPath], Source | None]:
             return None
         if not _is_usable(place):
             return Source(name, missing="it is no picture or clip that can be read")
-        reason = _why_not(file, top)
+        reason = why_not(file, top)
         return Source(name, missing=reason) if reason else _on_disk(file, name)
 
     return find

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stit_core.config import LARGEST_FACTOR
 from stit_core.errors import ConfigError
 from stit_core.review.label_table import NOT_GIVEN
 from stit_core.review.people import People, labels_of
@@ -15,7 +16,6 @@ MOST_EDITS = 64  # pairs of direction and factor
 MOST_LABELS = 12  # of a column that is compared without being asked for
 MOST_ASKED = 40  # of one that is
 MOST_CELLS = 60  # of a crossing
-LARGEST_FACTOR = 100.0
 LARGEST_SEED = 2**63 - 1
 
 

@@ -6,7 +6,6 @@ same settings, and a review that was killed goes on where it was.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from stit_core.store.disk import disk_errors, write_json
+from stit_core.store.disk import disk_errors, read_json, write_json
 
 BASE, SOURCE = "source.json", "source.webp"
 FAILURE = "failure"  # why there are no readings
@@ -34,11 +33,11 @@ class Record:
 
     def base(self) -> dict[str, Any] | None:
         """What is known of the source, or {"failure": why}; None where nothing is."""
-        return _read(self.folder / BASE)
+        return read_json(self.folder / BASE)
 
     def edit(self, name: str) -> dict[str, Any] | None:
         """What is known of an edit by its key, or {"failure": why}; None where nothing is."""
-        return _read(self.folder / f"{name}.json")
+        return read_json(self.folder / f"{name}.json")
 
     def picture(self, name: str = "") -> Path:
         """The picture of an edit by its key, or of the source; it may not be there."""
@@ -64,14 +63,6 @@ class Record:
     def forget(self) -> None:
         """Delete everything."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _save_frames(frames: list[np.ndarray], path: Path) -> None:

@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from stit_core.errors import StoreError
 
@@ -74,13 +75,18 @@ def write_json(path: Path, record: object) -> None:
     write_synced(path, (json.dumps(record, indent=2) + "\n").encode())
 
 
-def keep_json(path: Path, record: object) -> None:
-    """As `write_json`, but a file that says so already is only marked as used now, which is much faster."""
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The table in a JSON file; None where there is none that can be read."""
     try:
-        known = json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes())
     except (OSError, ValueError):
-        known = None
-    if known == record:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def keep_json(path: Path, record: dict[str, Any]) -> None:
+    """As `write_json`, but a file that says so already is only marked as used now, which is much faster."""
+    if read_json(path) == record:
         os.utime(path)
     else:
         write_json(path, record)

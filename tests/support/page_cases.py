@@ -13,7 +13,7 @@ import pytest
 
 from page.settings import PageSettings
 from page.studio.feed import Feeds
-from page.studio.folders import new_id
+from page.studio.folders import RunFolders, new_id
 from page.studio.job import Kind, Status
 from page.studio.runs import Output, RunState
 from page.studio.studio import Studio
@@ -109,3 +109,11 @@ def make_output(**changes: Any) -> Output:
         "measures": MEASURES,
     }
     return Output(**facts | changes)
+
+
+def bring(folders: RunFolders, name: str = "clip.mp4", data: bytes = b"video") -> Path:
+    """An upload with this content where Gradio puts it."""
+    path = folders.settings.served / new_id() / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
+    return path

@@ -11,6 +11,7 @@ from page.settings import PageSettings, read_settings
 from page.studio.folders import ID_BYTES, RunFolders, is_id, new_id, safe_name
 from stit_core.config import VideoConfig
 from stit_core.errors import ConfigError, StitError
+from tests.support.page_cases import bring
 
 HOURS = 3600
 
@@ -18,14 +19,6 @@ HOURS = 3600
 @pytest.fixture
 def folders(tmp_path: Path) -> RunFolders:
     return RunFolders(PageSettings(root=tmp_path, keep_hours=2.0))
-
-
-def bring(folders: RunFolders, name: str = "clip.mp4", data: bytes = b"video") -> Path:
-    """An upload where Gradio puts it."""
-    path = folders.settings.served / new_id() / name
-    path.parent.mkdir(parents=True)
-    path.write_bytes(data)
-    return path
 
 
 # --- Settings -----------------------------------------------------------------------------------------------------

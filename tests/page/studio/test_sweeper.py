@@ -11,6 +11,7 @@ import pytest
 from page.settings import PageSettings
 from page.studio.folders import RunFolders, new_id
 from page.studio.sweeper import STRAY_SECONDS, sweep
+from tests.support.page_cases import bring
 
 HOURS = 3600
 
@@ -18,14 +19,6 @@ HOURS = 3600
 @pytest.fixture
 def folders(tmp_path: Path) -> RunFolders:
     return RunFolders(PageSettings(root=tmp_path, keep_hours=2.0))
-
-
-def bring(folders: RunFolders, name: str = "clip.mp4", data: bytes = b"video") -> Path:
-    """An upload where Gradio puts it."""
-    path = folders.settings.served / new_id() / name
-    path.parent.mkdir(parents=True)
-    path.write_bytes(data)
-    return path
 
 
 def test_sweeping_deletes_what_nobody_uses(folders: RunFolders) -> None:

@@ -23,7 +23,6 @@ from benchmarks.page_server import (
     choose_sample,
     come_back,
     find_face,
-    open_browser,
     run_of,
     serve,
     start_tuning,
@@ -32,28 +31,17 @@ from benchmarks.page_server import (
 from tests.support.drawn_face import write_clip
 from tests.support.labelled_sets import apart, write_set
 from tests.support.prepared_runs import PreparedRuns, prepare_runs
-from tests.support.tiny_page import tiny_settings
 
 SAMPLE = ROOT / "assets" / "clips" / "young-woman-turning.mp4"
 SECONDS = 0.6  # of the sample that are edited
 FRAMES = 15
 
+pytest_plugins = ["tests.support.fixtures_browser"]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
     pytest.mark.skipif(not (ROOT / "assets/packs/heads-256/pack.json").is_file(), reason="heads-256 is not here"),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return tiny_settings(tmp_path_factory.mktemp("pack"))
 
 
 @pytest.fixture(scope="module")

@@ -11,29 +11,18 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.page_server import CHROMIUM, ROOT, Server, come_back, open_browser, run_of, serve, visit
+from benchmarks.page_server import CHROMIUM, ROOT, Server, come_back, run_of, serve, visit
 from tests.support.drawn_face import draw_face
 from tests.support.prepared_runs import prepare_runs
-from tests.support.tiny_page import tiny_settings
 
 SAMPLE = ROOT / "assets" / "clips" / "young-woman-turning.mp4"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
+pytest_plugins = ["tests.support.fixtures_browser"]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return tiny_settings(tmp_path_factory.mktemp("pack"))
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -17,6 +15,7 @@ from PIL import Image
 
 from stit_core import pipeline as pipelines
 from stit_core.__main__ import main
+from tests.support.full_disk import room_for
 
 pytest_plugins = ["tests.support.fixtures_pack"]
 
@@ -281,17 +280,6 @@ def finished_run(
 def runs(finished_run: Path, home: Path) -> Path:
     """A test's own copy of it, in use."""
     return Path(shutil.copytree(finished_run, home / "runs"))
-
-
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """No file may grow over `size` bytes, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import resource
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from stit_core.errors import Cancelled, VideoError
 from stit_core.media import ffmpeg, video
 from stit_core.media.video import check_output, fit_rate, open_clip, probe, write_video
 from stit_core.runtime import CancelToken, Runtime
+from tests.support.full_disk import room_for
 
 CONFIG = VideoConfig(crf=10, speed="ultrafast")
 
@@ -120,17 +118,6 @@ def test_cancel_leaves_nothing(synthetic_clip: Path, tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         write_video(clip.frames, clip, tmp_path / "out.mp4", CONFIG, Runtime(cancel=token))
     assert {path.name for path in tmp_path.iterdir()} == {"frames", "synthetic.mp4"}
-
-
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """No file may grow over `size` bytes, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_no_room_for_the_frames_leaves_nothing(synthetic_clip: Path, tmp_path: Path) -> None:
