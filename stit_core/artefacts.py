@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -112,33 +112,88 @@ class Clip:
         return float(len(self.frames) / self.frame_rate)
 
 
+PASSING = 3  # frames; who is seen in fewer is not counted among the people
+
+
 @dataclass(frozen=True)
 class Person:
     """One face of a clip, along all of it.
 
     Attributes
     ----------
-    index: its number in the first frame that has any face, 0 the largest; None where it is not there.
+    index: its number: first the faces of the first frame that has any, 0 the largest, then those that come later.
     frame: in which it is seen best.
     box: its place there: left, top, right, bottom in source pixels.
     frames: how many show it.
-    followed: whether it is the one that was followed.
+    spans: first and last frame of each stretch of them.
     """
 
-    index: int | None
+    index: int
     frame: int
     box: tuple[float, float, float, float]
     frames: int
-    followed: bool
+    spans: tuple[tuple[int, int], ...]
 
 
-def people_table(people: Sequence[Person]) -> np.ndarray:
-    """People as they are stored: (P, 8) float64, a row each, its fields in order; no index is -1."""
-    rows = [
-        [-1 if person.index is None else person.index, person.frame, *person.box, person.frames, person.followed]
-        for person in people
-    ]
-    return np.array(rows, dtype=np.float64).reshape(-1, 8)
+@dataclass(frozen=True)
+class People:
+    """Every face of a clip and whose it is, a row for each sighting: M in all, by person, then by frame.
+
+    Attributes
+    ----------
+    frames: of the clip, N.
+    owner: (M,) int64, the number of the person who is seen.
+    frame: (M,) int64, where.
+    boxes: (M, 4) float64, left, top, right, bottom in source pixels.
+    scores: (M,) float64, of the detector.
+    points: (M, 68, 2) float64, landmarks x, y in source pixels.
+    turn: quarters to the left after which the faces were found, 0 for a clip that stands upright.
+    """
+
+    clip_hash: str
+    frames: int
+    owner: np.ndarray
+    frame: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+    points: np.ndarray
+    turn: int = 0
+
+    @property
+    def faces(self) -> np.ndarray:
+        """(N,) int64, faces found in each frame of the clip."""
+        return np.bincount(self.frame, minlength=self.frames)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The number of everyone, those included who are seen for a moment only."""
+        return tuple(np.unique(self.owner).tolist())
+
+    def rows(self, number: int) -> slice:
+        """Where the sightings of one person stand; empty for a number that nobody has."""
+        return slice(*np.searchsorted(self.owner, [number, number + 1]).tolist())
+
+    def person(self, number: int) -> Person:
+        """One of them. Raises IndexError for a number that nobody has."""
+        rows = self.rows(number)
+        frames = self.frame[rows]
+        best = int(np.argmax(self.scores[rows]))
+        left, top, right, bottom = self.boxes[rows][best].tolist()
+        spans = tuple((int(frames[s.start]), int(frames[s.stop - 1])) for s in stretches(tuple(frames.tolist())))
+        return Person(number, int(frames[best]), (left, top, right, bottom), len(frames), spans)
+
+    def extent(self, number: int) -> float:
+        """Sum of the sides of a person's face over all its frames, in pixels."""
+        boxes = self.boxes[self.rows(number)]
+        return float(np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]).sum())
+
+    @property
+    def persons(self) -> tuple[Person, ...]:
+        """The people of the clip, the one largest over it first; who is seen for a moment only is left out."""
+        first = self.frame.min(initial=self.frames)
+        kept = [person for person in map(self.person, self.numbers) if person.frames >= PASSING]
+        kept = kept or [person for person in map(self.person, self.numbers) if person.spans[0][0] == first]
+        return tuple(sorted(kept, key=lambda person: -self.extent(person.index)))
 
 
 @dataclass(frozen=True)
@@ -150,29 +205,16 @@ class Landmarks:
     frame_indices: frames that carry the face, found or bridged, ascending.
     points: (T, 68, 2) float64, x, y in source pixels.
     detected: (T,) bool, False where the points are interpolated.
-    faces: (N,) int, faces found in each frame of the clip.
     gaps: first and last frame of each stretch that is left untouched.
-    people: (P, 8) float64, as `people_table` makes it; `persons` reads it.
-    turn: quarters to the left after which the face was found, 0 for a clip that stands upright.
+    index: the number of the person whose face it is.
     """
 
     clip_hash: str
     frame_indices: tuple[int, ...]
     points: np.ndarray
     detected: np.ndarray
-    faces: np.ndarray
     gaps: tuple[tuple[int, int], ...]
-    people: np.ndarray = field(default_factory=lambda: np.zeros((0, 8)))
-    turn: int = 0
-
-    @property
-    def persons(self) -> tuple[Person, ...]:
-        """Every face of the clip, the one largest over the clip first."""
-        people = []
-        for index, frame, left, top, right, bottom, frames, followed in self.people.tolist():
-            number, box = None if index < 0 else int(index), (left, top, right, bottom)
-            people.append(Person(number, int(frame), box, int(frames), bool(followed)))
-        return tuple(people)
+    index: int = 0
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,12 @@ class VideoConfig(Settings):
 
 @dataclass(frozen=True)
 class LandmarkConfig(Settings):
-    """Finding, choosing and tracking one face."""
+    """Finding and tracking the faces of a clip, and choosing one."""
 
     face: int | None = setting(
         None,
-        "which face, by its number in the first frame that has one, 0 the largest; none: the largest of the clip",
+        "which face, by its number: 0 the largest in the first frame that has one, who comes later after those; none: "
+        "the largest of the clip",
         low=0,
         high=100,
         advanced=False,
@@ -66,8 +67,21 @@ class LandmarkConfig(Settings):
     max_gap: int = setting(15, "without a face, that are bridged by interpolation", unit="frames", low=0, high=1000)
     min_face: int = setting(40, "side of the smallest face that is used", unit="pixels", low=16, high=4096)
     second_detector: bool = setting(True, "ask face-alignment where dlib finds nothing and its weights are at hand")
+    corrections: tuple[tuple[str, int, int], ...] = setting(
+        (),
+        'whose face it is, corrected: ["join", 0, 2] makes person 2 person 0, ["split", 1, 40] makes person 1 another '
+        "from frame 40 on",
+        advanced=False,
+    )
 
     def _check_together(self) -> None:
+        for each in self.corrections:
+            kinds = isinstance(each, (tuple, list)) and len(each) == 3 and each[0] in ("join", "split")
+            if not kinds or any(type(number) is not int or number < 0 for number in each[1:]):
+                hint = 'Write them like ["join", 0, 2] and ["split", 1, 40].'
+                raise ConfigError(f"{shown(each)} is no correction of who is who.", hint)
+            if each[0] == "join" and each[1] == each[2]:
+                raise ConfigError(f"Person {each[1]} cannot be joined to itself.", "Name two people.")
         if self.point is not None and not (len(self.point) == 2 and all(map(is_finite, self.point))):
             raise ConfigError(f"The point of the face is {self.point!r}.", "Give its x and y in pixels, two numbers.")
 

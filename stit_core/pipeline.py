@@ -26,6 +26,7 @@ from stit_core.artefacts import (
     Landmarks,
     Masks,
     Measured,
+    People,
     Registration,
     Stitched,
     Tuned,
@@ -33,6 +34,7 @@ from stit_core.artefacts import (
 from stit_core.config import LandmarkConfig, RunConfig
 from stit_core.directions import library
 from stit_core.directions.library import Direction
+from stit_core.errors import FaceError
 from stit_core.faces.detectors import second_detector_at_hand
 from stit_core.fitting import expression
 from stit_core.fitting.optimising import own_copy
@@ -46,6 +48,7 @@ from stit_core.report import container_comment, edit_text
 from stit_core.runtime import Runtime
 from stit_core.stages import (
     alignment,
+    choosing,
     compositing,
     editing,
     inversion,
@@ -82,15 +85,15 @@ class Stage:
 
 STAGES: dict[str, Stage] = {
     "landmarks": Stage(
-        Landmarks,
+        People,
         (),
         lambda p, clip: key("landmarks", clip.hash, p.landmark_settings),
-        lambda p, clip, _: landmarks.find_landmarks(clip, p.config.landmarks, p.runtime),
+        lambda p, clip, _: landmarks.find_people(clip, p.config.landmarks, p.runtime),
     ),
     "align": Stage(
         Alignment,
         ("landmarks",),
-        lambda p, clip: key("align", p.key("landmarks", clip), p.config.alignment, p.pack.resolution),
+        lambda p, clip: key("align", p.followed(clip), p.config.alignment, p.pack.resolution),
         lambda p, clip, folder: alignment.align(
             clip, p.landmarks(clip), p.config.alignment, p.pack.resolution, p.runtime, folder / "pictures"
         ),
@@ -170,6 +173,14 @@ STAGES: dict[str, Stage] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class _Named:
+    """Landmarks and the key of their content, which takes a while to make."""
+
+    landmarks: Landmarks
+    name: str
+
+
 @dataclass(eq=False)
 class Pipeline:
     """One clip's stages under one set of settings; each method gives its stage's result, made or found.
@@ -230,9 +241,35 @@ class Pipeline:
         self._runs[clip.hash] = run
         return dataclasses.replace(clip, source=path)
 
+    def people(self, clip: Clip) -> People:
+        """Find, track and tell apart the faces of the clip, once for everyone. Raises FaceError."""
+        return choosing.correct(self._result("landmarks", clip), self.config.landmarks.corrections)
+
     def landmarks(self, clip: Clip) -> Landmarks:
-        """Find and track the face. Raises FaceError."""
-        return self._result("landmarks", clip)
+        """Those of the person who is chosen. Raises FaceError."""
+
+        def follow() -> Landmarks:
+            people, config = self.people(clip), self.config.landmarks
+            return choosing.follow(people, choosing.choose(people, config), config, clip.source.name)
+
+        name = key("landmarks", self.key("landmarks", clip), self.config.landmarks)
+        self._result("landmarks", clip)  # counted, and made again where it was deleted
+        return self.results.keep(f"followed-{name}", Landmarks, follow)
+
+    def followed(self, clip: Clip) -> str:
+        """Names the landmarks of the person who is chosen: what is made of them does not depend on anybody else."""
+        try:
+            found = self.landmarks(clip) if self.has(clip, "landmarks") else None
+        except FaceError:  # which the stage itself raises
+            found = None
+        if found is None:
+            return key("landmarks", "unknown", self.key("landmarks", clip), self.config.landmarks)
+
+        def name() -> _Named:
+            return _Named(found, key("landmarks", clip.hash, list(found.frame_indices), found.points))
+
+        known = self.results.keep(f"named-{id(found)}", _Named, name)
+        return known.name
 
     def align(self, clip: Clip) -> Alignment:
         """Cut out the aligned crops."""
@@ -363,9 +400,13 @@ class Pipeline:
 
     @property
     def landmark_settings(self) -> LandmarkConfig:
-        """The settings of the landmarks; the second detector counts where it is at hand."""
+        """The settings of the search for faces, whoever is chosen; the second detector counts where it is at hand."""
         asked = self.config.landmarks.second_detector and second_detector_at_hand()
-        return dataclasses.replace(self.config.landmarks, second_detector=asked)
+        usual = LandmarkConfig()
+        return dataclasses.replace(
+            self.config.landmarks, second_detector=asked, face=usual.face, point=usual.point,
+            point_frame=usual.point_frame, corrections=usual.corrections,
+        )  # fmt: skip
 
     def network(self, part: str) -> str:
         """Hash of a part of the pack."""

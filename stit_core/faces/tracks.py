@@ -1,4 +1,4 @@
-"""Faces of neighbouring frames that belong together: linked, chosen from, and bridged where they are missing."""
+"""Faces of neighbouring frames that belong together by their place: linked, and bridged where they are missing."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stit_core.artefacts import Person
-from stit_core.config import LandmarkConfig
-from stit_core.errors import FaceError
 from stit_core.faces.detectors import Face
 
 MAX_MOTION = 0.5  # face sides a frame
 _MAX_JUMP = 2.0  # face sides, after any number of frames
 _MAX_GROWTH = 2.0  # of the side, either way
-_PASSING = 3  # frames; what is seen in fewer is not counted among the people
 
 
 @dataclass
@@ -30,13 +26,14 @@ class Track:
     def last(self) -> int:
         return max(self.faces)
 
-    @property
-    def side(self) -> float:
-        return float(np.median([face.side for face in self.faces.values()]))
-
     def add(self, frame: int, face: Face, points: np.ndarray) -> None:
         self.faces[frame] = face
         self.points[frame] = points
+
+    def part(self, frames: Iterable[int]) -> Track:
+        """The same face in some of its frames only."""
+        kept = list(frames)
+        return Track({frame: self.faces[frame] for frame in kept}, {frame: self.points[frame] for frame in kept})
 
     def distance(self, frame: int, face: Face) -> float | None:
         """Centre distance in sides to the nearest sighting, or None where the two cannot be one face."""
@@ -67,52 +64,6 @@ def link(tracks: list[Track], frame: int, faces: Iterable[Face]) -> list[tuple[T
             tracks.append(Track())
             owner[f] = len(tracks) - 1
     return [(tracks[owner[f]], face) for f, face in enumerate(faces)]
-
-
-def choose_track(tracks: list[Track], config: LandmarkConfig, point: tuple[float, float] | None = None) -> Track:
-    """The face that was asked for, see `find_landmarks`; `point` is config.point in the pictures that were searched.
-
-    Raises
-    ------
-    FaceError: there is none at the index or point.
-    """
-    if config.point is not None:
-        point, wanted = point or config.point, config.point_frame
-        holding = [
-            (min(sightings), i)
-            for i, track in enumerate(tracks)
-            if (sightings := [f for f, face in track.faces.items() if face.holds(point) and wanted in (None, f)])
-        ]
-        if not holding:
-            x, y = config.point
-            raise FaceError(
-                f"There is no face at the point ({x:g}, {y:g}).", "Click on a face, or choose it by number."
-            )
-        return tracks[min(holding)[1]]
-    if config.face is None:
-        return max(tracks, key=lambda track: sum(face.side for face in track.faces.values()))
-    first = min(min(track.faces) for track in tracks)
-    there = sorted((t for t in tracks if first in t.faces), key=lambda track: -track.faces[first].side)
-    if config.face >= len(there):
-        count = "is 1 face" if len(there) == 1 else f"are {len(there)} faces"
-        raise FaceError(
-            f"There is no face number {config.face}: there {count} in frame {first}, the first that has any.",
-            f"Choose a number from 0 to {len(there) - 1}; 0 is the largest.",
-        )
-    return there[config.face]
-
-
-def list_people(tracks: list[Track], chosen: Track) -> tuple[Person, ...]:
-    """The faces of a clip, the one largest over the clip first, without those seen for a moment only."""
-    first = min(min(track.faces) for track in tracks)
-    there = sorted((t for t in tracks if first in t.faces), key=lambda track: -track.faces[first].side)
-    kept = [track for track in tracks if len(track.faces) >= _PASSING or track is chosen]
-    people = []
-    for track in sorted(kept, key=lambda track: -sum(face.side for face in track.faces.values())):
-        index = next((i for i, other in enumerate(there) if other is track), None)
-        frame = max(track.faces, key=lambda f: track.faces[f].score)
-        people.append(Person(index, frame, track.faces[frame].box, len(track.faces), track is chosen))
-    return tuple(people)
 
 
 def bridge(

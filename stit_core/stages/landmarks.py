@@ -1,8 +1,9 @@
-"""Finding, choosing and tracking one face: 68 landmarks a frame, by dlib first and face-alignment second.
+"""Finding, tracking and telling apart the faces of a clip: 68 landmarks each, by dlib first and face-alignment second.
 
 Every frame is searched at a moderate size. A face that the search loses is looked for again around its last place, cut
 out and enlarged, so that small faces and faces at the edge of the frame are kept. Faces of neighbouring frames
-belong together when their centres are at most MAX_MOTION face sides a frame apart.
+belong together when their centres are at most MAX_MOTION face sides a frame apart; whose they are, dlib's embeddings say.
+Which of them is edited is chosen afterwards (stages/choosing.py).
 """
 
 from __future__ import annotations
@@ -11,79 +12,111 @@ import dataclasses
 
 import numpy as np
 
-from stit_core.artefacts import Clip, Landmarks, people_table
+from stit_core.artefacts import PASSING, Clip, People
 from stit_core.config import LandmarkConfig
 from stit_core.errors import FaceError
 from stit_core.faces.detectors import (
     NEAR_REACH,
     POINT_SIDES,
     DlibDetector,
+    Face,
     PointDetector,
     best_score,
-    check_side,
     cut_square,
     load_second_detector,
 )
+from stit_core.faces.embedding import FaceEmbedder
+from stit_core.faces.identities import people_of
 from stit_core.faces.search import SURE, THOROUGH_EVERY, TURN_MARGIN
-from stit_core.faces.tracks import Track, bridge, choose_track, link, list_people
+from stit_core.faces.tracks import Track, link
 from stit_core.runtime import Runtime
 from stit_core.turning import OTHER_TURNS, TurnedFrames, turn_box, turn_picture, turn_points
 
 _TURN_LOOKS = 8  # frames that are looked at turned, in a clip in which no face was surely found
 
 
-def find_landmarks(clip: Clip, config: LandmarkConfig, runtime: Runtime) -> Landmarks:
-    """Follow one face through a clip.
+def find_people(clip: Clip, config: LandmarkConfig, runtime: Runtime) -> People:
+    """Follow every face through a clip, forwards and backwards, and find out which are one person.
 
-    Without a choice it is the face that is largest over all its frames. `config.face` counts the faces of the first
-    frame that has any, largest first; `config.point` takes the first face that holds the point. The face is followed
-    forwards and backwards. A clip in which no face is surely found is looked at turned by quarters as well; what is
-    found then is given in pixels of the clip as it is. Stretches of at most `max_gap` frames without the face are
-    bridged linearly; at the beginning and the end at most `max_gap // 2` frames keep the nearest landmarks; longer
-    stretches are gaps.
+    A clip in which no face is surely found is looked at turned by quarters as well; what is found then is given in
+    pixels of the clip as it is.
 
     Parameters
     ----------
     clip: frames in display orientation.
+    config: of it the smallest face, the longest gap and the second detector; not whose face is wanted.
     runtime: progress and stop, one step a frame.
 
     Returns
     -------
-    Landmarks with points in source pixels, the centre of the first pixel at (0, 0).
+    People with points in source pixels, the centre of the first pixel at (0, 0).
 
     Raises
     ------
-    FaceError: no face, none at the index or point that was asked for, or only faces under `min_face`.
+    FaceError: no face.
     """
     finder = DlibDetector(config)
     second = load_second_detector(config, runtime.device)
-    tracks, counts = _follow(clip, finder, second, runtime)
+    tracks = _follow(clip, finder, second, runtime)
     turn = _find_turn(clip, tracks, finder, runtime)
-    source, size = clip, (clip.width, clip.height)
-    point = config.point
+    source = clip
     if turn:
         clip = _turned(source, turn)
-        point = point and _turned_point(point, turn, size)
-        tracks, counts = _follow(clip, finder, second, runtime)
+        tracks = _follow(clip, finder, second, runtime)
     if not tracks:
         raise FaceError(
             f"No face was found in any of the {len(clip.frames)} frames of {clip.source.name}, nor after turning them.",
             "Use a clip in which a face looks towards the camera, well lit and not too small.",
         )
-    track = choose_track(tracks, config, point)
-    people = list_people(tracks, track)
-    subject = f"The face in {clip.source.name}"
-    check_side(track.side, config.min_face, subject, "Use a clip in which the face is larger")
-    _follow_back(clip, track, counts, finder, config.max_gap, runtime)
-    _steady(clip, track, finder, runtime)
-    if second is not None:
-        _ask_second(clip, track, second, runtime)
-    indices, points, detected, gaps = bridge(track.points, len(clip.frames), config.max_gap)
+    tracks = _numbered(_told_apart(clip, tracks, runtime))
+    for rank, track in enumerate(tracks):
+        _follow_back(clip, track, tracks, finder, runtime)
+        _steady(clip, track, finder, runtime, (rank, len(tracks)))
+        if second is not None:
+            _ask_second(clip, track, tracks, second, runtime)
+    return _people(source, tracks, turn)
+
+
+def _told_apart(clip: Clip, tracks: list[Track], runtime: Runtime) -> list[Track]:
+    """The tracks, one a person."""
+    embedder = FaceEmbedder()
+
+    def embed(frame: int, points: np.ndarray) -> np.ndarray:
+        runtime.step("landmarks", len(clip.frames), 2 * len(clip.frames))
+        return embedder.embed(clip.frames.read(frame), points)
+
+    return people_of(tracks, embed)
+
+
+def _numbered(tracks: list[Track]) -> list[Track]:
+    """In the order in which people are numbered: the first faces by size, then who comes later, then who only passes."""
+    first = min(min(track.faces) for track in tracks)
+
+    def place(track: Track) -> tuple[bool, int, float]:
+        begin = min(track.faces)
+        return begin > first and len(track.faces) < PASSING, begin, -track.faces[begin].side
+
+    return sorted(tracks, key=place)
+
+
+def _people(clip: Clip, tracks: list[Track], turn: int) -> People:
+    """What is stored of the tracks, in pixels of the clip as it is."""
+    owner, frame, boxes, scores, points = [], [], [], [], []
+    for number, track in enumerate(tracks):
+        for at in sorted(track.faces):
+            face = track.faces[at]
+            owner.append(number)
+            frame.append(at)
+            boxes.append(face.box)
+            scores.append(face.score)
+            points.append(track.points[at])
+    placed = np.stack(points)
     if turn:
-        points = turn_points(points, -turn, clip.width, clip.height)
-        boxes = [turn_box(person.box, -turn, clip.width, clip.height) for person in people]
-        people = tuple(dataclasses.replace(person, box=box) for person, box in zip(people, boxes, strict=True))
-    return Landmarks(clip.hash, indices, points, detected, counts, gaps, people_table(people), turn)
+        size = (clip.height, clip.width) if turn % 2 else (clip.width, clip.height)
+        placed = turn_points(placed, -turn, *size)
+        boxes = [turn_box(box, -turn, *size) for box in boxes]
+    rows = np.array(owner), np.array(frame), np.array(boxes, dtype=np.float64), np.array(scores, dtype=np.float64)
+    return People(clip.hash, len(clip.frames), *rows, placed, turn)
 
 
 def _find_turn(clip: Clip, tracks: list[Track], finder: DlibDetector, runtime: Runtime) -> int:
@@ -115,17 +148,11 @@ def _turned(clip: Clip, turn: int) -> Clip:
     return dataclasses.replace(clip, frames=frames, width=width, height=height)
 
 
-def _turned_point(point: tuple[float, float], turn: int, size: tuple[int, int]) -> tuple[float, float]:
-    x, y = turn_points(np.array(point, dtype=np.float64), turn, *size)
-    return float(x), float(y)
-
-
 def _follow(
     clip: Clip, finder: DlibDetector, second: PointDetector | None, runtime: Runtime
-) -> tuple[list[Track], np.ndarray]:
-    """One pass over the clip: every face, linked from frame to frame, and how many each frame has."""
+) -> list[Track]:
+    """One pass over the clip: every face, linked from frame to frame."""
     tracks: list[Track] = []
-    counts = np.zeros(len(clip.frames), dtype=np.int64)
     for done, (frame, picture) in enumerate(zip(clip.frames.indices, clip.frames, strict=True)):
         live = [track for track in tracks if frame - track.last <= max(1, finder.config.max_gap)]
         faces = finder.usual(picture)
@@ -136,41 +163,40 @@ def _follow(
         for track in live:
             if frame not in track.faces:
                 _find_again(track, tracks, frame, picture, finder)
-        counts[done] = sum(frame in track.faces for track in tracks)
-        if counts[done] == 0 and second is not None and not live:
+        if second is not None and not live and not any(frame in track.faces for track in tracks):
             _start_with_second(tracks, frame, picture, second)
-            counts[done] = sum(frame in track.faces for track in tracks)
         runtime.step("landmarks", done + 1, 2 * len(clip.frames))
-    return tracks, counts
+    return tracks
 
 
 def _find_again(track: Track, tracks: list[Track], frame: int, picture: np.ndarray, finder: DlibDetector) -> None:
     """Look for a lost face around its last place; another track's face is not taken for it."""
     face = finder.near(picture, track.faces[track.last])
-    if face is None or track.distance(frame, face) is None:
+    if face is None or track.distance(frame, face) is None or _is_taken(face, frame, track, tracks):
         return
-    others = [other.faces[frame] for other in tracks if frame in other.faces]
-    if not any(np.linalg.norm(other.centre - face.centre) < face.side / 2 for other in others):
-        track.add(frame, face, finder.points(picture, face))
+    track.add(frame, face, finder.points(picture, face))
 
 
-def _follow_back(
-    clip: Clip, track: Track, counts: np.ndarray, finder: DlibDetector, max_gap: int, runtime: Runtime
-) -> None:
+def _is_taken(face: Face, frame: int, track: Track, tracks: list[Track]) -> bool:
+    """Whether another track has the face of this frame."""
+    others = [other.faces[frame] for other in tracks if other is not track and frame in other.faces]
+    return any(np.linalg.norm(other.centre - face.centre) < face.side / 2 for other in others)
+
+
+def _follow_back(clip: Clip, track: Track, tracks: list[Track], finder: DlibDetector, runtime: Runtime) -> None:
     """Follow a face backwards from its first sighting, until it has been gone for `max_gap` frames."""
     first = min(track.faces)
     for frame in range(first - 1, -1, -1):
-        if min(track.faces) - frame > max(1, max_gap):
+        if min(track.faces) - frame > max(1, finder.config.max_gap):
             return
         picture = clip.frames.read(frame)
         face = finder.near(picture, track.faces[min(track.faces)])
-        if face is not None and track.distance(frame, face) is not None:
+        if face is not None and track.distance(frame, face) is not None and not _is_taken(face, frame, track, tracks):
             track.add(frame, face, finder.points(picture, face))
-            counts[frame] = max(1, counts[frame])
         runtime.step("landmarks", len(clip.frames), 2 * len(clip.frames))
 
 
-def _steady(clip: Clip, track: Track, finder: DlibDetector, runtime: Runtime) -> None:
+def _steady(clip: Clip, track: Track, finder: DlibDetector, runtime: Runtime, part: tuple[int, int]) -> None:
     """Place the landmarks again in boxes that follow the landmarks, not the detector.
 
     The detector's boxes jump by a pyramid level from frame to frame, and the landmarks with them; the landmarks' own
@@ -191,7 +217,9 @@ def _steady(clip: Clip, track: Track, finder: DlibDetector, runtime: Runtime) ->
             box = (corner[0], corner[1], corner[0] + size * radius, corner[1] + size * radius)
             points = finder.points(picture, track.faces[frame].at(box), point_side)
         track.points[frame] = points
-        runtime.step("landmarks", len(clip.frames) + done, 2 * len(clip.frames))
+        rank, count = part  # of the tracks, of which one after another is steadied
+        share = len(clip.frames) * (rank * len(frames) + done) // (count * len(frames))
+        runtime.step("landmarks", len(clip.frames) + share, 2 * len(clip.frames))
 
 
 def _spread(points: np.ndarray) -> tuple[np.ndarray, float]:
@@ -206,7 +234,7 @@ def _start_with_second(tracks: list[Track], frame: int, picture: np.ndarray, sec
         track.add(frame, face, points)
 
 
-def _ask_second(clip: Clip, track: Track, second: PointDetector, runtime: Runtime) -> None:
+def _ask_second(clip: Clip, track: Track, tracks: list[Track], second: PointDetector, runtime: Runtime) -> None:
     """Ask the second detector about the frames in which the track has no face."""
     for frame in clip.frames.indices:
         if frame in track.faces:
@@ -216,6 +244,7 @@ def _ask_second(clip: Clip, track: Track, second: PointDetector, runtime: Runtim
         left, top = (int(v) for v in np.floor(near.centre - side / 2))
         for face, points in second.find(cut_square(clip.frames.read(frame), left, top, side)):
             placed = face.moved(left, top)
-            if frame not in track.faces and track.distance(frame, placed) is not None:
+            taken = _is_taken(placed, frame, track, tracks)
+            if frame not in track.faces and track.distance(frame, placed) is not None and not taken:
                 track.add(frame, placed, points + np.array([left, top]))
         runtime.step("landmarks", 2 * len(clip.frames), 2 * len(clip.frames))

@@ -57,4 +57,4 @@ def landmarks_of(frames: tuple[int, ...], points: np.ndarray, total: int, clip_h
     """A tracked face in `frames` of a clip of `total` frames."""
     faces = np.zeros(total, dtype=int)
     faces[list(frames)] = 1
-    return Landmarks(clip_hash, frames, points, np.ones(len(frames), dtype=bool), faces, ())
+    return Landmarks(clip_hash, frames, points, np.ones(len(frames), dtype=bool), ())

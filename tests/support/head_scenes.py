@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stit_core.artefacts import Clip, FrameFolder
+from stit_core.artefacts import Clip, FrameFolder, Landmarks
+from stit_core.config import LandmarkConfig
+from stit_core.runtime import Runtime
+from stit_core.stages import choosing
+from stit_core.stages.landmarks import find_people
 
 DATA = Path(__file__).parents[1] / "data"
 BACKGROUND = (90, 110, 130)
@@ -34,3 +38,9 @@ def clip_of(pictures: list[np.ndarray], folder: Path) -> Clip:
     height, width = pictures[0].shape[:2]
     times = tuple(Fraction(i, 25) for i in range(len(pictures)))
     return Clip("h", folder / "clip.mp4", frames, width, height, Fraction(25), times, Fraction(0), None)
+
+
+def followed(clip: Clip, config: LandmarkConfig) -> Landmarks:
+    """The landmarks of whoever the settings choose."""
+    people = find_people(clip, config, Runtime())
+    return choosing.follow(people, choosing.choose(people, config), config, clip.source.name)
