@@ -3,8 +3,8 @@
 python -m recipes.render_crossings --makehuman DIR --out tests/data
 
 Heads are drawn one by one and laid over each other, the nearest last. Beside each clip, NAME.json has for every person
-and frame the middle of the landmarks in pixels and whether the face can be seen: that nobody nearer covers it, that it is
-inside the picture and turned to the camera.
+and frame the middle of the landmarks in pixels and whether the face can be seen: nobody nearer covers it, it is inside
+the picture and turned to the camera.
 """
 
 from __future__ import annotations
@@ -120,9 +120,7 @@ CROSSINGS = (
 )
 
 
-def truth_and_frames(
-    crossing: Crossing, renderer: Renderer
-) -> tuple[dict[str, Any], list[np.ndarray]]:
+def truth_and_frames(crossing: Crossing, renderer: Renderer) -> tuple[dict[str, Any], list[np.ndarray]]:
     """What is known of a clip, ready for JSON, and its pictures (H, W, 3) uint8."""
     walkers = sorted(crossing.walkers, key=lambda walker: walker.side)  # the nearest is laid over last
     drawn = {walker.scene.name: list(_sprites(walker, crossing.frames, renderer)) for walker in walkers}
@@ -134,7 +132,7 @@ def truth_and_frames(
         for number, walker in enumerate(walkers):
             sprite = drawn[walker.scene.name][frame]
             x, y = np.rint(sprite.points).astype(int).T
-            inside = (0 <= x) & (x < SIZE[1]) & (0 <= y) & (y < SIZE[0])
+            inside = (x >= 0) & (x < SIZE[1]) & (y >= 0) & (y < SIZE[0])
             own = inside.copy()
             own[inside] = owner[y[inside], x[inside]] == number
             shown = bool(own.mean() >= SEEN_SHARE and abs(sprite.yaw) < SEEN_YAW)

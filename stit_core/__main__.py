@@ -26,6 +26,8 @@ EDIT_EXAMPLES = """examples:
   python -m stit_core edit clip.mp4 -d smile=2
   python -m stit_core edit clip.mp4 -d smile=1.5 -d age=-3 -o younger.mp4
   python -m stit_core edit clip.mp4 -d age --range -3 3 7
+  python -m stit_core edit clip.mp4 --face 0 -d smile=2 --face 1 -d age=-2
+  python -m stit_core edit clip.mp4 --face all -d smile=2
   python -m stit_core edit clip.mp4 -d smile=2 --set tuning.passes=60 --set stitching.threshold=0.002
 
 A factor multiplies the direction as it is. Ctrl-C stops; the same command goes on from there."""
@@ -39,6 +41,17 @@ A folder or a zip has a subfolder for each group, or a labels.csv: file, person,
 120 rendered people are looked at. Ctrl-C stops, reports on what is there, and the same command goes on."""
 
 
+class _InOrder(argparse.Action):
+    """Keeps what was given in its order, as pairs of option and value in `ordered`, beside each option's own list."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        del parser, option
+        setattr(namespace, self.dest, [*(getattr(namespace, self.dest) or []), values])
+        namespace.ordered = (*namespace.ordered, (self.dest, values))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line's parser; it loads nothing heavy."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description="Edit the face in a video and stitch it back.")
@@ -47,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="look at a clip: size, rate, faces, estimated time")
     check.add_argument("clip", type=Path)
     _add_common(check)
+    _add_setting(check, "--face", LandmarkConfig, "landmarks.face", metavar="N")
     _add_clip_options(check)
     _add_review(commands)
     _add_packs(commands)
@@ -66,10 +80,18 @@ def _add_edit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     edit.add_argument(
         "-d",
         "--direction",
-        action="append",
+        action=_InOrder,
         required=True,
         metavar="NAME=FACTOR",
-        help="what to change and how much; may be given several times, they add up",
+        help="what to change and how much; may be given several times, they add up. Behind a --face it is for that "
+        "person, before the first --face for everyone who is named",
+    )
+    edit.add_argument(
+        "--face",
+        action=_InOrder,
+        metavar="N|all",
+        help="whom to edit: a number as `check` lists them, 0 the largest in the first frame that has a face, or all; "
+        "may be given several times, each with its own directions behind it (default: the largest of the clip)",
     )
     edit.add_argument(
         "--range",
@@ -82,6 +104,7 @@ def _add_edit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     edit.add_argument("-o", "--output", type=Path, help="default: CLIP_edited.mp4 in the current folder")
     _add_common(edit)
     _add_clip_options(edit)
+    edit.set_defaults(ordered=())
 
 
 def _add_review(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -128,7 +151,6 @@ def _add_clip_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default=usual, help=f"{', '.join(PRESETS)} (default {usual})")
     text = f"{run['method'].help} (default: what the preset and the pack say)"
     parser.add_argument("--method", choices=run["method"].choices, help=text)
-    _add_setting(parser, "--face", LandmarkConfig, "landmarks.face", metavar="N")
     _add_setting(parser, "--point", LandmarkConfig, "landmarks.point", nargs=2, metavar=("X", "Y"), type=float)
     _add_setting(parser, "--start", VideoConfig, "video.start", metavar="SECONDS")
     _add_setting(parser, "--end", VideoConfig, "video.end", metavar="SECONDS")

@@ -44,7 +44,7 @@ from stit_core.media.sources import check_source, source_changed, source_digest
 from stit_core.models.generator import Generator
 from stit_core.packs.loading import Models
 from stit_core.packs.manifest import Pack
-from stit_core.report import container_comment, edit_text
+from stit_core.report import container_comment, edit_text, edits_as_json
 from stit_core.runtime import Runtime
 from stit_core.stages import (
     alignment,
@@ -332,6 +332,11 @@ class Pipeline:
     def directions(self) -> dict[str, Direction]:
         """The directions that the settings name. Raises DirectionError."""
         return {name: library.load_direction(self.pack, name, self.roots) for name, _ in self.config.edit.directions}
+
+    @property
+    def edits(self) -> list[dict[str, Any]]:
+        """What is changed, and by which directions, as manifests say it. Raises DirectionError."""
+        return edits_as_json(self.config, self.directions())
 
     def changing_classes(self) -> tuple[int, ...]:
         """The parser's classes that the edit may change. Raises DirectionError."""

@@ -6,7 +6,7 @@ import dataclasses
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,10 +81,41 @@ def write_manifest(
     runtime: Runtime,
 ) -> None:
     """Write down how the video was made, so that it can be shown and made again. Raises StoreError."""
-    edits = [
+    edits = {"edits": edits_as_json(config, directions)}
+    _write(report.manifest, edits, report.as_json(), clip, pack, config, runtime)
+
+
+def write_people_manifest(
+    manifest: Path,
+    result: Mapping[str, Any],
+    edits: Mapping[int, Sequence[Mapping[str, Any]]],
+    clip: Clip,
+    pack: Pack,
+    config: RunConfig,
+    runtime: Runtime,
+) -> None:
+    """The same for a video of several people, with their edits by number. Raises StoreError."""
+    people = [{"face": number, "edits": own} for number, own in edits.items()]
+    _write(manifest, {"people": people}, result, clip, pack, config, runtime)
+
+
+def edits_as_json(config: RunConfig, directions: Mapping[str, Direction]) -> list[dict[str, Any]]:
+    """What is changed, and by which directions."""
+    return [
         {"direction": name, "factor": factor, "sha256": directions[name].hash, "source": directions[name].card.source}
         for name, factor in config.edit.directions
     ]
+
+
+def _write(
+    manifest: Path,
+    edits: Mapping[str, Any],
+    result: Mapping[str, Any],
+    clip: Clip,
+    pack: Pack,
+    config: RunConfig,
+    runtime: Runtime,
+) -> None:
     record = {
         "format": MANIFEST_FORMAT,
         "made_with": "STIT Studio",
@@ -98,15 +129,15 @@ def write_manifest(
             "size": [clip.width, clip.height],
         },
         "pack": {"name": pack.name, "hash": pack.hash, "licence": pack.licence},
-        "edits": edits,
+        **edits,
         "settings": dataclasses.asdict(config),
         "seed": runtime.seed,
         "device": str(runtime.device),
         "versions": _versions(),
-        "result": report.as_json() | {"output": report.output.name, "manifest": report.manifest.name},
+        "result": {**result, "output": Path(str(result["output"])).name, "manifest": manifest.name},
     }
-    with disk_errors(f"The edit manifest {report.manifest.name}"):
-        write_json(report.manifest, json.loads(json.dumps(record, default=str)))
+    with disk_errors(f"The edit manifest {manifest.name}"):
+        write_json(manifest, json.loads(json.dumps(record, default=str)))
 
 
 def _versions() -> dict[str, str]:

@@ -29,6 +29,7 @@ ORDER = (
     ("pipeline",),
     ("previews",),
     ("whole_run", "partial_video"),
+    ("cast",),
     ("review",),
     ("ranges",),
     ("cli",),

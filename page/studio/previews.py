@@ -167,12 +167,14 @@ class ClipPreviews:
     def faces(self) -> list[FoundFace]:
         """The faces to choose from, the largest over the clip first."""
         with self._lock:
-            found, total, made = self.landmarks(), len(self.clip.frames), []
-            for person in found.persons:
+            chosen, total, made = self.landmarks().index, len(self.clip.frames), []
+            people = self.pipeline.people(self.clip)
+            shown = {person.index: person for person in people.persons} | {chosen: people.person(chosen)}
+            for person in sorted(shown.values(), key=lambda person: -people.extent(person.index)):
                 left, top, right, bottom = person.box
                 picture = thumbnail(self.clip.frames.read(person.frame), np.array(person.box))
                 point, share = ((left + right) / 2, (top + bottom) / 2), person.frames / total
-                made.append(FoundFace(picture, person.index, point, person.frame, share, person.followed))
+                made.append(FoundFace(picture, person.index, point, person.frame, share, person.index == chosen))
             return made
 
     def smoothing(self, config: AlignmentConfig, count: int, size: int) -> Smoothing:

@@ -20,6 +20,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from stit_core.cast import EVERYBODY, PersonEdit, edit_people
+from stit_core.cli.people import cast_text, parse_people
 from stit_core.config import PRESETS, EditConfig, RunConfig, preset
 from stit_core.errors import Cancelled, ConfigError, StitError
 from stit_core.estimates import estimate, time_steps
@@ -228,7 +230,30 @@ def _pipeline(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> P
     return Pipeline(load_models(pack, runtime.device), Store(), config, runtime)
 
 
+def _edit_people(
+    options: argparse.Namespace, people: list[tuple[int | str, list[str]]], cancel: CancelToken, bars: Bars
+) -> None:
+    """The edits of several people in one video."""
+    if options.range is not None:
+        raise ConfigError("A range varies one person's edit.", "Name one --face with --range.")
+    if vars(options)["landmarks.point"] is not None:
+        raise ConfigError(
+            "'--point' chooses one face, '--face' several.", "Use one of the two; `check` lists the faces."
+        )
+    edits = [PersonEdit(face, tuple(parse_edits(texts, ranged=False)[0])) for face, texts in people]
+    pipeline = _pipeline(options, cancel, bars)
+    report = edit_people(pipeline, options.clip, options.output or Path(f"{options.clip.stem}_edited.mp4"), edits)
+    bars.close()
+    _warn(report.all_warnings)
+    _tell(options, report.as_json(), [cast_text(report)])
+
+
 def _edit(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
+    people = parse_people(options.ordered)
+    if len(people) > 1 or (people and people[0][0] == EVERYBODY):
+        _edit_people(options, people, cancel, bars)
+        return
+    vars(options)["landmarks.face"] = people[0][0] if people else None
     pairs, varied = parse_edits(options.direction, options.range is not None)
     factors: list[float] = []
     if options.range is not None:
@@ -295,16 +320,26 @@ def _check(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None
         f"{options.clip}: {clip.width} x {clip.height}, {len(clip.frames)} frames",
         f"  rate      {float(clip.frame_rate):.6g} frames a second, sound {clip.audio or 'none'}",
     ]
-    found = pipeline.landmarks(clip)
+    people, found = pipeline.people(clip), pipeline.landmarks(clip)
     warnings = clip_warnings(pipeline, clip)
     record["warnings"] = list(warnings)
     _warn(warnings)
-    counts = Counter(int(count) for count in found.faces)
+    counts = Counter(int(count) for count in people.faces)
     bridged = sum(not seen for seen in found.detected)
     record["faces_per_frame"] = {str(count): frames for count, frames in sorted(counts.items())}
     record |= {"face_frames": len(found.frame_indices), "bridged": bridged, "gaps": [list(gap) for gap in found.gaps]}
     text = ", ".join(f"{count} in {frames} frames" for count, frames in sorted(counts.items()))
     lines += [f"  faces     {text}; followed through {len(found.frame_indices)}, {bridged} of them bridged"]
+    record["people"] = [
+        {"face": p.index, "frames": p.frames, "spans": [list(span) for span in p.spans], "box": list(p.box)}
+        for p in people.persons
+    ]
+    if len(people.persons) > 1:
+        lines += [
+            f"  person {p.index}  in {p.frames} frames, {p.spans[0][0]} to {p.spans[-1][1]}"
+            + (", the one who is followed" if p.index == found.index else "")
+            for p in sorted(people.persons, key=lambda person: person.index)
+        ]
     lines += [f"  gap       frames {first} to {last} will stay untouched" for first, last in found.gaps]
     times = time_steps(pipeline.models, pipeline.runtime)
     schedules = {name: preset(name, pipeline.pack.schedules) for name in PRESETS}

@@ -26,6 +26,8 @@ POINT_SIDES = (200.0, 600.0)  # pixels of the face when landmarks are placed fir
 _WINDOW = 88.0  # pixels: side of the smallest face that dlib's detector sees surely
 _SEARCH_SIDE = 640  # pixels: longer side of a frame in the usual search
 _MAX_SEARCH = 8e6  # pixels of a frame in the thorough search
+_MAX_NEWCOMERS = 1.5e6  # pixels of a frame in the search for those who come in
+_NEWCOMER_SCORE = 0.5  # of the detector, where no face is expected and few are
 _NEAR_SIDE = 120.0  # pixels of the face in the search around its last place
 _NEAR_THRESHOLD = -0.3  # of the detector's score, where a face is expected
 _POINT_REACH = 1.5  # sides of the square in which landmarks are placed
@@ -128,6 +130,12 @@ class DlibDetector:
         wanted = _WINDOW / min(self.config.min_face, 40)
         affordable = (_MAX_SEARCH / (picture.shape[0] * picture.shape[1])) ** 0.5
         return self.search(picture, min(wanted, affordable))
+
+    def newcomers(self, picture: np.ndarray) -> list[Face]:
+        """A search for smaller faces than the usual one finds, for now and then: those who come into a clip."""
+        wanted = _WINDOW / min(self.config.min_face, 40)
+        affordable = (_MAX_NEWCOMERS / (picture.shape[0] * picture.shape[1])) ** 0.5
+        return [face for face in self.search(picture, min(wanted, affordable)) if face.score >= _NEWCOMER_SCORE]
 
     def near(self, picture: np.ndarray, known: Face) -> Face | None:
         """The face where one was seen before, or None."""

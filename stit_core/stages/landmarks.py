@@ -2,8 +2,8 @@
 
 Every frame is searched at a moderate size. A face that the search loses is looked for again around its last place, cut
 out and enlarged, so that small faces and faces at the edge of the frame are kept. Faces of neighbouring frames
-belong together when their centres are at most MAX_MOTION face sides a frame apart; whose they are, dlib's embeddings say.
-Which of them is edited is chosen afterwards (stages/choosing.py).
+belong together when their centres are at most MAX_MOTION face sides a frame apart; whose they are, dlib's embeddings
+say. Which of them is edited is chosen afterwards (stages/choosing.py).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from stit_core.faces.tracks import Track, link
 from stit_core.runtime import Runtime
 from stit_core.turning import OTHER_TURNS, TurnedFrames, turn_box, turn_picture, turn_points
 
+NEWCOMERS_EVERY = 12  # frames, in which smaller faces are looked for than the usual search finds
 _TURN_LOOKS = 8  # frames that are looked at turned, in a clip in which no face was surely found
 
 
@@ -89,7 +90,7 @@ def _told_apart(clip: Clip, tracks: list[Track], runtime: Runtime) -> list[Track
 
 
 def _numbered(tracks: list[Track]) -> list[Track]:
-    """In the order in which people are numbered: the first faces by size, then who comes later, then who only passes."""
+    """In the order in which people are numbered: the first faces by size, who comes later, who only passes."""
     first = min(min(track.faces) for track in tracks)
 
     def place(track: Track) -> tuple[bool, int, float]:
@@ -148,9 +149,7 @@ def _turned(clip: Clip, turn: int) -> Clip:
     return dataclasses.replace(clip, frames=frames, width=width, height=height)
 
 
-def _follow(
-    clip: Clip, finder: DlibDetector, second: PointDetector | None, runtime: Runtime
-) -> list[Track]:
+def _follow(clip: Clip, finder: DlibDetector, second: PointDetector | None, runtime: Runtime) -> list[Track]:
     """One pass over the clip: every face, linked from frame to frame."""
     tracks: list[Track] = []
     for done, (frame, picture) in enumerate(zip(clip.frames.indices, clip.frames, strict=True)):
@@ -163,6 +162,8 @@ def _follow(
         for track in live:
             if frame not in track.faces:
                 _find_again(track, tracks, frame, picture, finder)
+        if live and done % NEWCOMERS_EVERY == 0:
+            _find_newcomers(tracks, frame, picture, finder)
         if second is not None and not live and not any(frame in track.faces for track in tracks):
             _start_with_second(tracks, frame, picture, second)
         runtime.step("landmarks", done + 1, 2 * len(clip.frames))
@@ -175,6 +176,21 @@ def _find_again(track: Track, tracks: list[Track], frame: int, picture: np.ndarr
     if face is None or track.distance(frame, face) is None or _is_taken(face, frame, track, tracks):
         return
     track.add(frame, face, finder.points(picture, face))
+
+
+def _find_newcomers(tracks: list[Track], frame: int, picture: np.ndarray, finder: DlibDetector) -> None:
+    """Look for small faces that no track has; who is found is followed back to where he or she came in."""
+    known = [track.faces[frame] for track in tracks if frame in track.faces]
+    faces = [
+        face
+        for face in finder.newcomers(picture)
+        if not any(np.linalg.norm(face.centre - other.centre) < max(face.side, other.side) / 2 for other in known)
+    ]
+    absent = [track for track in tracks if frame not in track.faces]
+    before = len(absent)
+    for track, face in link(absent, frame, faces):
+        track.add(frame, face, finder.points(picture, face))
+    tracks.extend(absent[before:])
 
 
 def _is_taken(face: Face, frame: int, track: Track, tracks: list[Track]) -> bool:

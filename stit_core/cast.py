@@ -1,0 +1,323 @@
+"""Several people of one clip, each edited from the source, in one video.
+
+Everyone has a pipeline of his or her own, whose results are stored under keys that say nothing of anybody else: another
+person more costs that person only. What they share is the clip and the one search for all faces.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stit_core.artefacts import Clip, Landmarks, People
+from stit_core.config import EditConfig
+from stit_core.errors import ConfigError
+from stit_core.geometry import quad_bounds
+from stit_core.media import video
+from stit_core.media.sources import check_source
+from stit_core.pipeline import Pipeline
+from stit_core.report import Report, container_comment, edit_text, manifest_path, write_people_manifest
+from stit_core.stages import choosing, compositing
+from stit_core.stages.alignment import fit_quads
+from stit_core.stages.layering import Layer, lay_together, shows_first
+from stit_core.whole_run import REPORTED, clip_warnings, edit_warnings, prepare
+
+EVERYBODY = "all"
+BRIEF = 12  # frames; who is seen in fewer is warned of
+_NEARBY = 15  # frames before and after two faces overlap, in which the one that is gone is behind
+_LOOKS = 5  # frames of an overlap that are looked at
+
+
+@dataclass(frozen=True)
+class PersonEdit:
+    """What to change of whom: a number, or `EVERYBODY`; pairs of direction and factor."""
+
+    face: int | str
+    directions: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class CastReport:
+    """One finished video of several people.
+
+    Attributes
+    ----------
+    output, manifest: the files written; frames: of the video; audio: whether, or how, sound was carried over.
+    people: a report each, by number.
+    seconds: of what was done for all of them: opening, the search for faces, writing.
+    warnings: of the clip; those of an edit stand with its person.
+    """
+
+    output: Path
+    manifest: Path
+    frames: int
+    audio: object
+    people: dict[int, Report]
+    seconds: dict[str, float]
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as one JSON object, with a row a person."""
+        shared = ("frames", "audio", "output", "manifest", "seconds_total")
+        rows = [
+            {"face": number} | {name: value for name, value in report.as_json().items() if name not in shared}
+            for number, report in self.people.items()
+        ]
+        total = sum(self.seconds.values()) + sum(sum(report.seconds.values()) for report in self.people.values())
+        return {
+            "frames": self.frames,
+            "audio": self.audio,
+            "people": rows,
+            "seconds": self.seconds,
+            "seconds_total": round(total, 3),
+            "warnings": list(self.all_warnings),
+            "output": str(self.output),
+            "manifest": str(self.manifest),
+        }
+
+    @property
+    def all_warnings(self) -> tuple[str, ...]:
+        """Those of the clip, and everybody's, each once."""
+        texts = [*self.warnings, *(text for report in self.people.values() for text in report.warnings)]
+        return tuple(dict.fromkeys(texts))
+
+
+class Cast:
+    """The people of an opened clip who are edited, and those who are not.
+
+    Parameters
+    ----------
+    pipeline: with everything that holds for all of them; the face that its settings choose does not count.
+    edits: what to change of whom.
+
+    Raises
+    ------
+    FaceError: a number that nobody has.
+    ConfigError: somebody without an edit, or named twice.
+    """
+
+    def __init__(self, pipeline: Pipeline, clip: Clip, edits: Sequence[PersonEdit]) -> None:
+        self.clip, self.people = clip, pipeline.people(clip)
+        self.pipeline = pipeline
+        self.pipelines = {face: of_person(pipeline, face, pairs) for face, pairs in _resolved(self.people, edits)}
+        self._stills = self._unedited()
+        self._order: dict[tuple[int, int], dict[int, bool]] = {}
+
+    def picture(self, frame: int, picture: np.ndarray, faces: dict[int, np.ndarray] | None = None) -> np.ndarray:
+        """A frame (H, W, 3) uint8 of the source with everybody's face, as the finished video will have it.
+
+        `faces` are what `stitch` made for this frame, by number; without them they are read.
+        """
+        layers = {}
+        for number, pipeline in self.pipelines.items():
+            if frame not in pipeline.align(self.clip).frame_indices:
+                continue
+            face = pipeline.stitch(self.clip).crops.read(frame) if faces is None else faces.get(number)
+            if face is not None:
+                edited = pipeline.paste_face(self.clip, frame, picture, face)
+                points, quad = _at(pipeline.landmarks(self.clip), pipeline.align(self.clip).quads, frame)
+                layers[number] = Layer(points, quad, edited, pipeline.masks(self.clip).full(frame))
+        if not layers:
+            return picture
+        for number, (landmarks, quads) in self._stills.items():
+            if frame in landmarks.frame_indices:
+                layers[number] = Layer(*_at(landmarks, quads, frame))
+        return lay_together(picture, [layers[number] for number in self._front_first(frame, layers)])
+
+    def composited(self) -> Iterator[np.ndarray]:
+        """Every frame of the clip with all faces."""
+        config, runtime = self.pipeline.config.compositing, self.pipeline.runtime
+        for done, frame in enumerate(self.clip.frames.indices, start=1):
+            made = self.picture(frame, self.clip.frames.read(frame))
+            runtime.step(compositing.STAGE, done, len(self.clip.frames))
+            yield compositing.add_mark(made) if config.mark else made
+
+    def warnings(self, number: int) -> tuple[str, ...]:
+        """What to know of one person's edit, in plain words."""
+        pipeline, person = self.pipelines[number], self.people.person(number)
+        carried, total = len(pipeline.landmarks(self.clip).frame_indices), len(self.clip.frames)
+        texts = [f"Person {number}: {text}" for text in edit_warnings(pipeline)]
+        if person.frames < min(BRIEF, total):
+            where = f"frame {person.spans[0][0]} to {person.spans[-1][1]}"
+            texts.append(
+                f"Person {number} is seen in only {person.frames} of {total} frames ({where}): {carried} carry the "
+                "edit, all others keep the source."
+            )
+        return tuple(texts)
+
+    # --- who is in front ---
+
+    def _front_first(self, frame: int, layers: dict[int, Layer]) -> list[int]:
+        """Numbers of the people of a frame, the nearest first."""
+        wins = dict.fromkeys(layers, 0)
+        numbers = sorted(layers)
+        for i, a in enumerate(numbers):
+            for b in numbers[i + 1 :]:
+                wins[a if self._is_first(a, b, frame) else b] += 1
+        return sorted(numbers, key=lambda number: (-wins[number], number))
+
+    def _is_first(self, a: int, b: int, frame: int) -> bool:
+        """Whether a is before b, the same for all of a stretch of frames in which the two overlap."""
+        if (a, b) not in self._order:
+            self._order[a, b] = dict(self._ordered(a, b))
+        return self._order[a, b].get(frame, a < b)
+
+    def _ordered(self, a: int, b: int) -> Iterator[tuple[int, bool]]:
+        """Frames in which the crops of two people overlap, each with whether a is in front.
+
+        Who is seen while the other is gone is in front; else who is seen where their faces overlap, by the colours;
+        else who is larger.
+        """
+        first, second = (self._place(number) for number in (a, b))
+        size = self.clip.width, self.clip.height
+        shared = [frame for frame in first if frame in second and _overlap(first[frame], second[frame], size)]
+        stretches: list[list[int]] = []
+        for frame in shared:
+            if stretches and frame - stretches[-1][-1] <= _NEARBY:
+                stretches[-1].append(frame)
+            else:
+                stretches.append([frame])
+        seen = [set(self.people.frame[self.people.rows(number)].tolist()) for number in (a, b)]
+        for stretch in stretches:
+            near = range(stretch[0] - _NEARBY, stretch[-1] + _NEARBY + 1)
+            hidden = range(stretch[0], stretch[-1] + 1)  # between the two ends, who is gone is behind
+            alone = sum((f in seen[0]) - (f in seen[1]) for f in hidden)
+            colours = sum(self._colours(a, b, frame) for frame in _spread(stretch, _LOOKS)) if alone == 0 else 0.0
+            larger = sum(float(np.ptp(first[f][:, 0]) - np.ptp(second[f][:, 0])) for f in stretch)
+            verdict = next((value for value in (alone, colours, larger) if value), 1.0)
+            for frame in near:
+                yield frame, verdict > 0
+
+    def _colours(self, a: int, b: int, frame: int) -> float:
+        points = [
+            self.people.points[self.people.rows(n)][self.people.frame[self.people.rows(n)] == frame] for n in (a, b)
+        ]
+        if not all(len(each) for each in points):
+            return 0.0
+        return shows_first(self.clip.frames.read(frame), points[0][0], points[1][0])
+
+    def _place(self, number: int) -> dict[int, np.ndarray]:
+        """The quads of a person, by frame."""
+        if number in self.pipelines:
+            crops = self.pipelines[number].align(self.clip)
+            return dict(zip(crops.frame_indices, crops.quads, strict=True))
+        landmarks, quads = self._stills[number]
+        return dict(zip(landmarks.frame_indices, quads, strict=True))
+
+    def _unedited(self) -> dict[int, tuple[Landmarks, np.ndarray]]:
+        """Landmarks and quads of those who are not edited, whom no edit of another may change."""
+        config = dataclasses.replace(self.pipeline.config.landmarks, min_face=16)
+        found = {}
+        for person in self.people.persons:
+            if person.index not in self.pipelines and max(person.box[2] - person.box[0], 0) >= config.min_face:
+                landmarks = choosing.follow(self.people, person.index, config, self.clip.source.name)
+                found[person.index] = landmarks, fit_quads(landmarks, self.pipeline.config.alignment)
+        return found
+
+
+def of_person(pipeline: Pipeline, face: int, directions: Sequence[tuple[str, float]]) -> Pipeline:
+    """The pipeline of one person, with results in memory of its own."""
+    chosen = {"face": face, "point": None, "point_frame": None}
+    config = pipeline.config.with_changes({"landmarks": chosen, "edit": {"directions": tuple(directions)}})
+    own = Pipeline(pipeline.models, pipeline.store, config, pipeline.runtime, pipeline.roots)
+    own._runs = pipeline._runs
+    return own
+
+
+def edit_people(pipeline: Pipeline, path: Path, output: Path, edits: Sequence[PersonEdit]) -> CastReport:
+    """Do the whole job for several people: write the edited video and, beside it, its edit manifest.
+
+    Raises
+    ------
+    StitError: of the stage that cannot be finished.
+    Cancelled: the run was stopped.
+    """
+    for each in edits:  # before anything is opened: a direction that is not there
+        prepared = pipeline.with_config(pipeline.config.with_changes({"edit": {"directions": each.directions}}))
+        prepared.directions()
+    clip = prepare(pipeline, Path(path), [Path(output)])
+    return finish_people(Cast(pipeline, clip, edits), Path(output))
+
+
+def finish_people(cast: Cast, output: Path) -> CastReport:
+    """Carry out all that is missing for an opened clip. Raises as `edit_people`."""
+    pipeline, clip, shared = cast.pipeline, cast.clip, ("clip", "landmarks", "write")
+    pipeline.results.note_found("clip")
+    measured = {number: own.measure(clip) for number, own in cast.pipelines.items()}
+    check_source(clip.source, pipeline.run_of(clip))
+    started = time.perf_counter()
+    comment = container_comment(pipeline.pack, cast_text(cast))
+    written = video.write_video(cast.composited(), clip, output, pipeline.config.video, pipeline.runtime, comment)
+    pipeline.results.seconds["write"] = time.perf_counter() - started
+    stages = [stage for stage in REPORTED if stage not in shared and (stage != "register" or pipeline.transfers)]
+    reports = {
+        number: Report(
+            output=written.path,
+            manifest=manifest_path(written.path),
+            frames=written.frames,
+            faces=len(own.align(clip).frame_indices),
+            gaps=own.landmarks(clip).gaps,
+            audio=written.audio,
+            seconds={stage: round(own.results.seconds.get(stage, 0.0), 3) for stage in stages},
+            cached=tuple(stage for stage in stages if stage in own.results.found),
+            measures=measured[number],
+            warnings=cast.warnings(number),
+        )
+        for number, own in cast.pipelines.items()
+    }
+    seconds = {stage: round(pipeline.results.seconds.get(stage, 0.0), 3) for stage in shared}
+    warnings = clip_warnings(pipeline, clip)
+    report = CastReport(
+        written.path, manifest_path(written.path), written.frames, written.audio, reports, seconds, warnings
+    )
+    edits = {number: own.edits for number, own in cast.pipelines.items()}
+    write_people_manifest(
+        report.manifest, report.as_json(), edits, clip, pipeline.pack, pipeline.config, pipeline.runtime
+    )
+    return report
+
+
+def cast_text(cast: Cast) -> str:
+    """What was changed of whom, in a line: "0: smile=2; 1: age=-2"."""
+    return "; ".join(f"{number}: {edit_text(own.config)}" for number, own in cast.pipelines.items())
+
+
+def _resolved(people: People, edits: Sequence[PersonEdit]) -> Iterator[tuple[int, tuple[tuple[str, float], ...]]]:
+    """Whom each edit means, by number."""
+    named: dict[int, tuple[tuple[str, float], ...]] = {}
+    for each in edits:
+        if not each.directions:
+            message = f"Person {each.face} has no edit."
+            raise ConfigError(message, f"Write --face {each.face} -d smile=2, or leave the person out.")
+        EditConfig(directions=each.directions)
+        numbers = [p.index for p in people.persons] if each.face == EVERYBODY else [int(each.face)]
+        for number in numbers:
+            if number not in people.numbers:
+                raise choosing.unknown_person(number, people.numbers)
+            if number in named:
+                raise ConfigError(f"Person {number} is named twice.", "Give each person one edit.")
+            named[number] = each.directions
+    yield from sorted(named.items())
+
+
+def _at(landmarks: Landmarks, quads: np.ndarray, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    position = landmarks.frame_indices.index(frame)
+    return landmarks.points[position], quads[position]
+
+
+def _overlap(a: np.ndarray, b: np.ndarray, size: tuple[int, int]) -> bool:
+    """Whether the parts of a frame that two quads touch have a pixel in common."""
+    (l0, t0, r0, b0), (l1, t1, r1, b1) = (quad_bounds(quad, *size) for quad in (a, b))
+    return max(l0, l1) < min(r0, r1) and max(t0, t1) < min(b0, b1)
+
+
+def _spread(frames: list[int], count: int) -> list[int]:
+    """At most `count` of the frames, evenly."""
+    places = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int))
+    return [frames[place] for place in places.tolist()]
