@@ -11,6 +11,7 @@ from page.studio.clips import Clips, has_clip
 from page.studio.estimates import too_long
 from page.studio.job import Kind
 from page.studio.networks import Networks
+from page.studio.people import count_of
 from page.studio.runs import RunState
 from stit_core.config import RunConfig
 from stit_core.errors import StitError
@@ -46,7 +47,7 @@ class Planner:
         """
         facts = self._probe(path, config)
         probing.check_length(path, facts, config.video)
-        plan = self.networks.estimator.plan(kind, config, _frames(facts, config))
+        plan = _times(count_of(state), self.networks.estimator.plan(kind, config, _frames(facts, config)), kind)
         self.check(self._left(state, plan))
         return plan
 
@@ -60,7 +61,8 @@ class Planner:
         if not has_clip(state):
             return ""
         config, path = self.configure(state), Path(str(state.clip))
-        plan = self.networks.estimator.plan(kind, config, _frames(self._probe(path, config), config))
+        frames = _frames(self._probe(path, config), config)
+        plan = _times(count_of(state), self.networks.estimator.plan(kind, config, frames), kind)
         try:
             self.check(self._left(state, plan))
         except StitError as error:
@@ -76,6 +78,11 @@ class Planner:
     def _probe(self, path: Path, config: RunConfig) -> probing.Probe:
         """The probe of a whole clip, whatever part of it is edited."""
         return self.clips.probe(path, dataclasses.replace(config.video, start=None, end=None))
+
+
+def _times(people: int, plan: Mapping[str, float], kind: Kind) -> dict[str, float]:
+    """The plan of an edit of several people, as if nothing of any of them were there but what is of the one shown."""
+    return {stage: seconds * (people if kind == "edit" else 1) for stage, seconds in plan.items()}
 
 
 def _frames(facts: probing.Probe, config: RunConfig) -> int:

@@ -37,7 +37,7 @@ class FoundFace:
     """A face of the clip to pick: its thumbnail, how settings name it, the share of frames that show it."""
 
     picture: np.ndarray
-    face: int | None
+    face: int
     point: tuple[float, float]
     point_frame: int
     share: float

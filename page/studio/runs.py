@@ -14,7 +14,7 @@ from typing import Any
 
 from page.studio.folders import RunFolders, new_id
 from page.studio.job import JobEnded, Status
-from stit_core.config import METHODS, AlignmentConfig, RunConfig, TransferConfig, preset
+from stit_core.config import METHODS, AlignmentConfig, EditConfig, RunConfig, TransferConfig, preset
 from stit_core.errors import ConfigError, StitError
 from stit_core.store.disk import disk_errors, write_json
 
@@ -26,9 +26,10 @@ STITCHED = "stitch"  # how all was made before there was a choice
 MOST_OUTPUTS = 12  # of a run that are kept
 INTERRUPTED = "The server was started anew while it worked."
 INTERRUPTED_HINT = "Press the same button again: it goes on from there."
+EVERYONE = -1  # in the place of a person's number
 CHOICES = (
     "start", "end", "face", "point", "point_frame", "center_sigma", "xy_sigma", "scale", "preset", "method", "edits",
-    "region", "advanced", "mark", "shown", "against",
+    "region", "advanced", "mark", "shown", "against", "others", "corrections",
 )  # fmt: skip
 
 
@@ -47,6 +48,7 @@ class Output:
     warnings: in plain words.
     feed: folder of its frames for the player, or None; feed_id: what the player knows it by while the server runs.
     created: seconds since 1970.
+    others: the edits of further people, by number.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Output:
     created: float = 0.0
     method: str = STITCHED
     region: str = TransferConfig.region
+    others: tuple[tuple[int, tuple[tuple[str, float], ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ class RunState:
     center_sigma, xy_sigma, scale: of the alignment.
     preset, method, advanced: the schedule, and settings of single stages as RunConfig.with_changes takes them; the
         method is None for the pack's usual one, and the preset "paper" stitches whatever it says.
-    edits: directions and factors; region: where the transfer makes them; mark: the visible mark.
+    edits: directions and factors; others: those of further people of the clip, by number, or of EVERYONE;
+        corrections: of who is who, as in LandmarkConfig; region: where the transfer makes them; mark: the visible mark.
     outputs: what was made, the newest first.
     shown, against: ids of the output that is looked at and of the one beside it; "" for the newest and for the source.
     aligned, tuned: whether the results of these choices are there; filled in by whoever asks.
@@ -116,6 +120,8 @@ class RunState:
     tuned: bool = False
     last: Status | None = None
     fitted: str = ""
+    others: tuple[tuple[int, tuple[tuple[str, float], ...]], ...] = ()
+    corrections: tuple[tuple[str, int, int], ...] = ()
 
     def config(self, limits: Mapping[str, Any], schedules: Mapping[str, Any] | None = None) -> RunConfig:
         """The settings of the stages: the preset as the pack has it, then what was chosen.
@@ -127,7 +133,12 @@ class RunState:
         edits = tuple((name, factor) for name, factor in self.edits if factor)
         chosen: dict[str, dict[str, Any]] = {
             "video": {**limits, "start": self.start or None, "end": self.end or None},
-            "landmarks": {"face": self.face, "point": self.point, "point_frame": self.point_frame},
+            "landmarks": {
+                "face": self.face,
+                "point": self.point,
+                "point_frame": self.point_frame,
+                "corrections": self.corrections,
+            },
             "alignment": {"center_sigma": self.center_sigma, "xy_sigma": self.xy_sigma, "scale": self.scale},
             "edit": {"directions": edits},
             "transfer": {"region": self.region},
@@ -258,13 +269,21 @@ def _plain(choices: Mapping[str, Any]) -> dict[str, Any]:
     if made.get("point") is not None:
         made["point"] = tuple(float(value) for value in made["point"])
     if "edits" in made:
-        made["edits"] = tuple((str(name), float(factor)) for name, factor in made["edits"])
+        made["edits"] = _pairs(made["edits"])
+    if "others" in made:
+        made["others"] = tuple((int(number), _pairs(edits)) for number, edits in made["others"])
+    if "corrections" in made:
+        made["corrections"] = tuple((str(kind), int(a), int(b)) for kind, a, b in made["corrections"])
     if "advanced" in made:
         made["advanced"] = {
             stage: {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
             for stage, values in dict(made["advanced"]).items()
         }
     return made
+
+
+def _pairs(edits: Any) -> tuple[tuple[str, float], ...]:
+    return tuple((str(name), float(factor)) for name, factor in edits)
 
 
 def _checked(state: RunState) -> RunState:
@@ -277,9 +296,11 @@ def _checked(state: RunState) -> RunState:
     state.config({})
     if state.method is not None and state.method not in METHODS:  # which a preset that has but one does not look at
         raise ConfigError(f"There is no method '{state.method}'.", f"Methods: {', '.join(METHODS)}.")
-    names = [name for name, _ in state.edits]
-    if len(set(names)) < len(names):
-        raise ConfigError("A direction was chosen twice.", "Choose it once.")
+    for edits in (state.edits, *(edits for _, edits in state.others)):
+        EditConfig(directions=edits)
+        names = [name for name, _ in edits]
+        if len(set(names)) < len(names):
+            raise ConfigError("A direction was chosen twice.", "Choose it once.")
     return state
 
 
@@ -288,7 +309,12 @@ def _from_record(record: dict[str, Any]) -> RunState:
     values = _plain({"method": STITCHED} | {name: value for name, value in record.items() if name in known})
     values["outputs"] = tuple(
         Output(
-            **{**output, **_plain({"edits": output["edits"]}), "warnings": tuple(output["warnings"]), "feed_id": None}
+            **{
+                **output,
+                **_plain({name: output[name] for name in ("edits", "others") if name in output}),
+                "warnings": tuple(output["warnings"]),
+                "feed_id": None,
+            }
         )
         for output in values.get("outputs", ())
         if Path(output["video"]).is_file()

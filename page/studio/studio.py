@@ -20,6 +20,7 @@ from page.studio.folders import RunFolders
 from page.studio.holdings import Holdings
 from page.studio.job import Kind, Status
 from page.studio.networks import Networks
+from page.studio.people import edits_of, shown_first
 from page.studio.planning import Planner
 from page.studio.previews import fit_key
 from page.studio.queue import JobQueue
@@ -154,8 +155,10 @@ class Studio:
         """
         self._check_idle(run_id)
         self.directions.delete(run_id, name)
-        edits = [(chosen, factor) for chosen, factor in self.runs.get(run_id).edits if chosen != name]
-        return self.change(run_id, edits=edits)
+        state = self.runs.get(run_id)
+        edits = [(chosen, factor) for chosen, factor in state.edits if chosen != name]
+        others = [(face, [pair for pair in pairs if pair[0] != name]) for face, pairs in state.others]
+        return self.change(run_id, edits=edits, others=others)
 
     def set_clip(self, run_id: str, upload: str | Path) -> RunState:
         """Take an uploaded clip into the run.
@@ -186,7 +189,7 @@ class Studio:
         self.clips.check(path)
         clip = self.folders.take(run_id, path)
         facts: dict[str, Any] = {"clip": str(clip), "clip_name": path.name, "sample": sample}
-        facts |= dict.fromkeys(("start", "end", "face", "point", "point_frame"))
+        facts |= dict.fromkeys(("start", "end", "face", "point", "point_frame")) | {"others": (), "corrections": ()}
         self.runs.update(run_id, lambda state: dataclasses.replace(state, **facts))
         self.previews.forget(run_id)
         return self.state(run_id)
@@ -245,10 +248,13 @@ class Studio:
         VideoError: a trim that is too long.
         """
         state = with_choices(self.runs.get(run_id), **choices)
+        if kind == "edit":
+            state = shown_first(state)
         path, config = clip_of(state), self.config(state)
         if kind == "edit":
             check_edit(config)
-            for name, _ in config.edit.directions:
+            chosen = [*config.edit.directions, *(pair for each in edits_of(state) or () for pair in each.directions)]
+            for name in dict.fromkeys(name for name, _ in chosen):
                 load_direction(self.networks.pack, name, roots_of(self.folders, run_id))
         plan = self.planner.plan(state, kind, path, config)
         self.holdings.make_room(state)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +18,10 @@ from page.studio.feed_writer import FeedWriter
 from page.studio.folders import RunFolders, new_id
 from page.studio.holdings import FEEDS
 from page.studio.job import Job, Kind
+from page.studio.people import edits_of
 from page.studio.runs import Output, RunState
 from stit_core.artefacts import Clip
+from stit_core.cast import Cast, PersonEdit, finish_people
 from stit_core.config import RunConfig
 from stit_core.errors import Cancelled, ConfigError, StitError
 from stit_core.packs.loading import Models
@@ -90,6 +94,7 @@ class Task:
             video=str(report.output),
             manifest=str(report.manifest),
             edits=self.config.edit.directions,
+            others=tuple((int(e.face), e.directions) for e in editing.others),
             preset=self.config.preset,
             method=self.config.method,
             region=self.config.transfer.region,
@@ -141,6 +146,7 @@ class _Editing:
         self.pipeline = task.pipeline(job, lambda: self.writer)
         self.writer: FeedWriter | None = None
         self.clip: Clip | None = None
+        self.others: list[PersonEdit] = []  # of the people beside the one whose frames the player shows
 
     @property
     def feed_facts(self) -> dict[str, Any]:
@@ -156,7 +162,7 @@ class _Editing:
             make_ready(self.pipeline, clip)
             self.pipeline.masks(clip)
             self.begin_feed(clip)
-            report = finish(self.pipeline, clip, self.target)
+            report = self.finish(clip)
         except BaseException:
             if self.writer is not None:
                 self.writer.close(drop=True)
@@ -170,6 +176,25 @@ class _Editing:
             feed.measure(frame, float(border), float(identity))
         feed.finish(Finished(report.output, clip.source, float(clip.start), report.audio is not None))
         return report
+
+    def finish(self, clip: Clip) -> Report:
+        """The video and its report; of several people that of the one who is shown, with everybody's warnings."""
+        edits = edits_of(self.task.state)
+        if edits is None:
+            return finish(self.pipeline, clip, self.target)
+        self.pipeline.measure(clip)  # whose frames the player shows
+        runtime = dataclasses.replace(self.pipeline.runtime, preview=None, figures=None)
+        cast = Cast(self.pipeline.with_config(self.pipeline.config, runtime), clip, edits)
+        shown = self.pipeline.landmarks(clip).index
+        self.others = [
+            PersonEdit(number, own.config.edit.directions) for number, own in cast.pipelines.items() if number != shown
+        ]
+        made = finish_people(cast, self.target)
+        seconds = Counter(made.seconds)
+        for each in (self.pipeline.results, *(own.results for own in cast.pipelines.values())):
+            seconds.update({stage: spent for stage, spent in each.seconds.items() if stage not in made.seconds})
+        row = made.people[shown] if shown in made.people else next(iter(made.people.values()))
+        return dataclasses.replace(row, seconds=dict(seconds), warnings=made.all_warnings)
 
     def begin_feed(self, clip: Clip) -> None:
         """Open the player's feed and give it what there is already."""

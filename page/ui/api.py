@@ -17,12 +17,13 @@ from typing import Any
 import gradio as gr
 
 from page.studio.job import Status
-from page.studio.runs import Output
+from page.studio.runs import EVERYONE, Output
 from page.studio.studio import Studio
 from page.ui.words import without_folders
 from stit_core import config
+from stit_core.cast import EVERYBODY
 from stit_core.cli.commands import parse_edits
-from stit_core.errors import StitError
+from stit_core.errors import ConfigError, StitError
 
 POLL_SECONDS = 0.5  # until gradio is asked again whether the caller is still there
 FILE_META = {"_type": "gradio.FileData"}
@@ -54,18 +55,21 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
     ) -> Iterator[tuple[dict[str, Any] | None, dict[str, Any] | None, str]]:
         """Edit the face in a clip along directions ("smile=2, age=-1"); gives video, edit manifest and run.
 
+        Several people: "0: smile=2; 1: age=-2, smile=1" by their numbers, 0 the largest in the first frame with a
+        face, or "all: smile=2".
+
         The method is "transfer", "stitch", or "" for what the preset and the pack say. Until it is finished, video and
         manifest are null. /delete_run deletes the run; whoever hangs up before the end leaves nothing.
         """
         with _errors_in_words(), _run_of_its_own(studio) as run_id:
             config.preset(preset, studio.networks.pack.schedules, method or None)  # both as they are, or not at all
-            edits, _ = parse_edits([part for part in directions.split(",") if part.strip()], ranged=False)
+            chosen = _people(directions)
             path = _path(studio, clip)
             if path in studio.clips.samples.values():
                 studio.set_sample(run_id, next(name for name, copy in studio.clips.samples.items() if copy == path))
             else:
                 studio.set_clip(run_id, path)
-            studio.change(run_id, edits=edits, preset=preset, method=method or None, start=start, end=end)
+            studio.change(run_id, **chosen, preset=preset, method=method or None, start=start, end=end)
             studio.start(run_id, "edit")
             job = studio.jobs.get(run_id)
             assert job is not None
@@ -92,6 +96,35 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
             return True
 
     return preflight, edit, directions, delete_run
+
+
+def _people(text: str) -> dict[str, Any]:
+    """What is changed of whom, as choices of a run.
+
+    Raises
+    ------
+    ConfigError: what cannot be read, or a person who is named twice.
+    """
+    if ":" not in text:
+        return {"edits": _edits(text)}
+    found: dict[int, list[tuple[str, float]]] = {}
+    for part in filter(str.strip, text.split(";")):
+        face, colon, edits = part.partition(":")
+        face = face.strip()
+        if not colon or not (face == EVERYBODY or face.isdecimal()):
+            raise ConfigError(f"'{face[:40]}' names no person.", 'Write "0: smile=2; 1: age=-2", or "all: smile=2".')
+        number = EVERYONE if face == EVERYBODY else int(face)
+        if number in found or (found and EVERYONE in (number, *found)):
+            raise ConfigError(f"'{face}' is named beside others or twice.", "Name each person once, or all of them.")
+        found[number] = _edits(edits)
+    if EVERYONE in found:
+        return {"edits": found[EVERYONE], "others": list(found.items())}
+    (face, edits), *others = found.items()
+    return {"face": face, "edits": edits, "others": others}
+
+
+def _edits(text: str) -> list[tuple[str, float]]:
+    return parse_edits([part for part in text.split(",") if part.strip()], ranged=False)[0]
 
 
 @contextmanager

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
+from page.studio.people import copy_to, turn_to
+from page.studio.previews import FoundFace
 from page.studio.runs import RunState
 from page.ui import html, words
 from page.ui.advanced import describe_settings, keep_known
-from page.ui.components import build_html, build_widget, data_url, read_changed_settings, read_factors
+from page.ui.components import build_html, build_widget, data_url, read_changed_settings, read_factors, read_index
 from page.ui.picture_rows import thumbnail
 from page.ui.shell import LIGHT, PREVIEWS, WATCH, Shell, Update, shows_errors
 from page.ui.signals import read_end
 from page.ui.words import labels
 from stit_core.directions.library import Card
+from stit_core.errors import StitError
 
 FACTOR_LIMIT = 3.0  # of a slider, where heads-256 looks right; what is typed may lie beyond
 FURTHEST_FACTOR = 20.0  # that can be typed
@@ -30,6 +34,8 @@ class EditStep:
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320, elem_id="preview-column"):
                 build_html(html.heading(labels.EDIT_HEADING, labels.EDIT_INTRO))
+                self.people = build_widget("picker", {}, "whose", legend=labels.FACES)
+                self.to_all = gr.Button(labels.EVERYONE_TOO, visible=False, size="sm", elem_id="to-all")
                 self.wipe = build_widget("wipe", {}, "wipe")
                 self.regions = build_widget("picker", {}, "regions", legend=labels.REGIONS)
                 self.notice = build_html(elem_id="edit-notice", elem_classes="notices")
@@ -43,13 +49,18 @@ class EditStep:
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
-        preview = [self.wipe, self.notice]
+        preview, who = [self.wipe, self.notice], [self.people, self.to_all]
         by_method = [self.regions, self.settings]
         newest: dict[str, Any] = {"trigger_mode": "always_last", **LIGHT}
         restored = arrival.success(self.restore, run_id, [self.dials, self.mark, *by_method], **LIGHT)
         shown = restored.success(self.preview, run_id, preview, **PREVIEWS)
-        shown.success(self.show_cards, run_id, self.dials, **PREVIEWS)
-        shell.ended.change(self.preview, run_id, preview, **PREVIEWS)
+        shown.success(self.show_cards, run_id, self.dials, **PREVIEWS).success(
+            self.show_people, run_id, who, **PREVIEWS
+        )
+        turned = self.people.pick(self.turn, [run_id, self.dials], [*who, self.dials, *shell.job_outputs], **PREVIEWS)
+        turned.failure(self.show_people, run_id, who, **PREVIEWS)
+        self.to_all.click(self.copy_to_all, [run_id, self.dials], who, **PREVIEWS)
+        shell.ended.change(self.preview, run_id, preview, **PREVIEWS).success(self.show_people, run_id, who, **PREVIEWS)
         shell.ended.change(self.learned, [run_id, shell.ended], self.dials, **PREVIEWS)
         shell.directions.change(self.offer_again, run_id, self.dials, **PREVIEWS).success(
             self.preview, run_id, preview, trigger_mode="always_last", **PREVIEWS
@@ -132,6 +143,32 @@ class EditStep:
         return {**self.shell.begin(run_id, "edit", **choices), **self.shell.go(WATCH)}
 
     @shows_errors
+    def show_people(self, run_id: str) -> Update:
+        """Who is in the clip, and what is changed of whom; nothing where it is one person."""
+        if not run_id:
+            return {self.people: gr.skip()}
+        return self._people(self.studio.state(run_id))
+
+    @shows_errors
+    def turn(self, run_id: str, sent: Any, event: gr.EventData) -> Update:
+        """Turn to another person's edit; the generator is tuned to him or her, where it is not yet."""
+        faces = self.studio.previews.faces(run_id)
+        index = read_index(event.id, faces)
+        if index is None or faces[index].chosen:
+            return {self.people: gr.skip()}
+        state = self._moved(run_id, sent)
+        choices = turn_to(state, _current(faces), faces[index].face)
+        started = self.shell.begin(run_id, "tune", **choices)
+        return {**started, self.dials: {"factors": dict(choices["edits"])}, **self._people(self.studio.state(run_id))}
+
+    @shows_errors
+    def copy_to_all(self, run_id: str, sent: Any) -> Update:
+        """Give everyone the edit that is shown."""
+        faces = self.studio.previews.faces(run_id)
+        choices = copy_to(self._moved(run_id, sent), _current(faces), [face.face for face in faces])
+        return self._people(self.studio.change(run_id, **choices))
+
+    @shows_errors
     def learned(self, run_id: str, ended: str) -> Update:
         """A job came to its end: offer a direction that was just learned."""
         event = read_end(run_id, ended)
@@ -140,6 +177,35 @@ class EditStep:
         return self.show_cards(run_id)
 
     # --- What is shown --------------------------------------------------------------------------------------------
+
+    def _moved(self, run_id: str, sent: Any) -> RunState:
+        """The run with what the dials show: the message of the last move may still be on its way."""
+        if isinstance(sent, dict) and "factors" in sent:
+            return self.studio.change(run_id, edits=read_factors(sent))
+        return self.studio.state(run_id)
+
+    def _people(self, state: RunState) -> Update:
+        try:
+            faces = self.studio.previews.faces(state.id)
+        except StitError:  # before the faces are known
+            faces = []
+        known = dict(state.others)
+        items = [
+            {
+                "id": at,
+                "image": data_url(face.picture),
+                "alt": "",
+                "title": words.person(face.face),
+                "text": words.edits(state.edits if face.chosen else known.get(face.face, ())),
+            }
+            for at, face in enumerate(faces)
+        ]
+        chosen = next((at for at, face in enumerate(faces) if face.chosen), None)
+        several = len(items) > 1
+        return {
+            self.people: {"items": items if several else [], "chosen": chosen, "lead": labels.PEOPLE_LEAD},
+            self.to_all: gr.Button(visible=several),
+        }
 
     def _previewed(self, run_id: str) -> Update:
         state = self.studio.state(run_id)
@@ -191,3 +257,8 @@ class EditStep:
         transfers = self.studio.config(state).method == "transfer"
         items = [{"id": name, "title": title} for name, title in words.REGION_WORDS.items() if transfers]
         return {"items": items, "chosen": state.region, "lead": labels.REGIONS_LEAD}
+
+
+def _current(faces: Sequence[FoundFace]) -> int:
+    """The number of the person whose edit is shown."""
+    return next(face.face for face in faces if face.chosen)

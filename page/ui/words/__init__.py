@@ -219,6 +219,11 @@ def face_share(share: float) -> str:
     return f"in {100 * share:.0f} % of the clip"
 
 
+def person(number: int) -> str:
+    """What one of several people is called."""
+    return f"Person {number + 1}"
+
+
 def steadiness(before: float, after: float) -> str:
     """What the smoothing does, in a sentence."""
     return f"The crop jerks by {after:.2f} pixels a frame; without smoothing by {before:.2f}."
@@ -275,7 +280,9 @@ def output_name(output: Output) -> str:
     """`Smile +2 · transfer · draft`, and where the change was made unless that was left to the directions."""
     where = REGION_WORDS[output.region] if output.method == "transfer" and output.region != "auto" else ""
     preset = PRESET_WORDS[output.preset][0]
-    return " · ".join(filter(None, (edits(output.edits).capitalize(), output.method, where.lower(), preset.lower())))
+    changed = "; ".join([edits(output.edits), *(f"{person(face)}: {edits(pairs)}" for face, pairs in output.others)])
+    changed = changed[:1].upper() + changed[1:]
+    return " · ".join(filter(None, (changed, output.method, where.lower(), preset.lower())))
 
 
 def output_names(outputs: Sequence[Output]) -> dict[str, str]:

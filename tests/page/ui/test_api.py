@@ -79,6 +79,16 @@ def test_an_edit_is_the_one_that_the_page_makes(client: Client, studio: Studio, 
     assert Path(studio.state(run.id).outputs[0].video).read_bytes() == Path(video).read_bytes()
 
 
+def test_several_people_are_edited_at_once(client: Client, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "pair.mp4", frames=3, size=(480, 200), others=((0.8, 0.5, 0.2),))
+    _, manifest, _ = client.predict(handle_file(str(clip)), "0: smile=2; 1: age=-1", "draft", api_name="/edit")
+    told = [[(edit["direction"], edit["factor"]) for edit in person["edits"]] for person in manifest["people"]]
+    assert told == [[("smile", 2.0)], [("age", -1.0)]]
+    assert [row["face"] for row in manifest["result"]["people"]] == [0, 1]
+    with pytest.raises(AppError, match="no face number 5: there are 2 people"):
+        client.predict(handle_file(str(clip)), "0: smile=2; 5: age=-1", "draft", api_name="/edit")
+
+
 def test_the_method_can_be_named(client: Client) -> None:
     _, manifest, _ = client.predict("drawn face", "smile=2", "draft", method="transfer", api_name="/edit")
     assert manifest["settings"]["method"] == "transfer"
@@ -94,6 +104,9 @@ def test_the_method_can_be_named(client: Client) -> None:
         ("drawn face", "smiel=2", "Did you mean smile"),
         ("drawn face", "", "Nothing to change"),
         ("drawn face", "smile=2, smile=1", "named twice"),
+        ("drawn face", "0: smile=2; 0: age=1", "named beside others or twice"),
+        ("drawn face", "all: smile=2; 1: age=1", "named beside others or twice"),
+        ("drawn face", "me: smile=2", "'me' names no person"),
         ("no such sample", "smile=2", "This is no clip"),
         ({"path": "/etc/passwd", "meta": {"_type": "other"}}, "smile=2", "not there any more"),
     ],

@@ -1,0 +1,66 @@
+"""Several people of a run's clip, each with an edit of his or her own: who is looked at, and what all of them get.
+
+A run's `face` is the person whose edit is shown, and `edits` are his or hers; `others` has those of everybody else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from page.studio.runs import EVERYONE, RunState
+from stit_core.cast import EVERYBODY, PersonEdit
+
+Edits = tuple[tuple[str, float], ...]
+
+
+def turn_to(state: RunState, current: int, wanted: int) -> dict[str, Any]:
+    """The choices of a run that turns from one person's edit to another's; each keeps what was chosen."""
+    kept = {number: edits for number, edits in state.others if number not in (EVERYONE, current)}
+    everyone = dict(state.others).get(EVERYONE)
+    if current != wanted:
+        kept[current] = state.edits
+    edits = kept.pop(wanted, everyone or ()) if current != wanted else state.edits
+    choices = {"face": wanted, "point": None, "point_frame": None}
+    return {**choices, "edits": edits, "others": tuple(sorted(kept.items()))}
+
+
+def copy_to(state: RunState, current: int, everyone: Iterable[int]) -> dict[str, Any]:
+    """The choices of a run in which everyone gets the edit that is shown."""
+    return {"face": current, "others": tuple((number, state.edits) for number in everyone if number != current)}
+
+
+def edits_of(state: RunState) -> list[PersonEdit] | None:
+    """What is changed of whom; None where it is one person, as the run's settings have it.
+
+    People without an edit are left out.
+    """
+    others = [(number, edits) for number, edits in ((n, _moved(edits)) for n, edits in state.others) if edits]
+    if not others:
+        return None
+    if any(number == EVERYONE for number, _ in others):
+        return [PersonEdit(EVERYBODY, dict(others)[EVERYONE])]
+    own = _moved(state.edits)
+    first = [PersonEdit(int(state.face or 0), own)] if own else []
+    return [*first, *(PersonEdit(number, edits) for number, edits in others)]
+
+
+def shown_first(state: RunState) -> RunState:
+    """The run with somebody shown who has an edit, where the one who is shown has none."""
+    others = [(number, edits) for number, edits in state.others if number != EVERYONE and _moved(edits)]
+    if _moved(state.edits) or not others:
+        return state
+    number, edits = others[0]
+    left = tuple(pair for pair in state.others if pair[0] != number)
+    return dataclasses.replace(state, face=number, point=None, point_frame=None, edits=edits, others=left)
+
+
+def count_of(state: RunState) -> int:
+    """How many people are edited, at least; everyone counts as two, before it is known who is there."""
+    edits = edits_of(state)
+    return 1 if edits is None else max(len(edits), 2 if edits[0].face == EVERYBODY else 1)
+
+
+def _moved(edits: Edits) -> Edits:
+    return tuple((name, factor) for name, factor in edits if factor)
