@@ -31,6 +31,19 @@ def copy_to(state: RunState, current: int, everyone: Iterable[int]) -> dict[str,
     return {"face": current, "others": tuple((number, state.edits) for number in everyone if number != current)}
 
 
+def after_correction(state: RunState, corrections: tuple[tuple[str, int, int], ...]) -> dict[str, Any]:
+    """The choices of a run after the last of these corrections: who was joined to somebody is nobody any more."""
+    kind, kept, gone = corrections[-1]
+    choices: dict[str, Any] = {"corrections": corrections}
+    if kind == "join":
+        choices["others"] = tuple(pair for pair in state.others if pair[0] not in (gone, kept))
+        if state.face == gone:
+            choices |= {"face": kept, "point": None, "point_frame": None}
+        elif state.face != kept:
+            choices["others"] = tuple(pair for pair in state.others if pair[0] != gone)
+    return choices
+
+
 def edits_of(state: RunState) -> list[PersonEdit] | None:
     """What is changed of whom; None where it is one person, as the run's settings have it.
 

@@ -20,7 +20,7 @@ from PIL import Image
 from page.studio.crops import bounds, mouth_openness, shrunk, spread, thumbnail
 from page.studio.edit_previews import KeyFrame, PastedFrames, TransferredFrames, pivot_of
 from page.studio.torch_threads import compute_lightly
-from stit_core.artefacts import Alignment, Clip, Landmarks
+from stit_core.artefacts import Alignment, Clip, Landmarks, People
 from stit_core.config import AlignmentConfig, CompositeConfig, EditConfig, RunConfig, TransferConfig
 from stit_core.errors import Cancelled, StitError
 from stit_core.faces.reading import draw_faces
@@ -42,6 +42,15 @@ class FoundFace:
     point_frame: int
     share: float
     chosen: bool
+
+
+@dataclass(frozen=True)
+class Track:
+    """When a person is seen: number, stretches from and to in seconds, and length of the clip in seconds."""
+
+    number: int
+    spans: tuple[tuple[float, float], ...]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -176,6 +185,25 @@ class ClipPreviews:
                 point, share = ((left + right) / 2, (top + bottom) / 2), person.frames / total
                 made.append(FoundFace(picture, person.index, point, person.frame, share, person.index == chosen))
             return made
+
+    def tracks(self) -> list[Track]:
+        """Who is in the clip and when, by number."""
+        with self._lock:
+            self.landmarks()
+            times, end = [float(time) for time in self.clip.timestamps], self.clip.seconds
+            found = []
+            for person in sorted(self.pipeline.people(self.clip).persons, key=lambda person: person.index):
+                spans = [(times[a], times[b + 1] if b + 1 < len(times) else end) for a, b in person.spans]
+                found.append(Track(person.index, tuple(spans), end))
+            return found
+
+    def corrected(self, corrections: tuple[tuple[str, int, int], ...]) -> People:
+        """The people of the clip after other corrections; nothing is stored. Raises FaceError, ConfigError."""
+        with self._lock:
+            self.landmarks()
+            landmarks = {"corrections": corrections, "face": None, "point": None, "point_frame": None}
+            config = self.pipeline.config.with_changes({"landmarks": landmarks})
+            return self.pipeline.with_config(config).people(self.clip)
 
     def smoothing(self, config: AlignmentConfig, count: int, size: int) -> Smoothing:
         """Crops and jitter under other settings of the alignment.

@@ -20,6 +20,7 @@ from page.studio.previews import (
     FitPreview,
     FoundFace,
     Smoothing,
+    Track,
     clip_previews_key,
     fit_key,
 )
@@ -101,6 +102,29 @@ class RunPreviews:
         StitError: before the alignment.
         """
         return self.opened(run_id).faces()
+
+    def tracks(self, run_id: str) -> list[Track]:
+        """Who is in the clip and when.
+
+        Raises
+        ------
+        StitError: before the alignment.
+        """
+        return self.opened(run_id).tracks()
+
+    def frame_after(self, run_id: str, seconds: float) -> int:
+        """The first frame of the clip at a moment or after it.
+
+        Raises
+        ------
+        StitError: before the alignment.
+        """
+        times = self.opened(run_id).clip.timestamps
+        return next((frame for frame, time in enumerate(times) if time >= seconds), len(times))
+
+    def check_corrections(self, run_id: str, corrections: tuple[tuple[str, int, int], ...]) -> None:
+        """Raise FaceError or ConfigError where the people of the clip cannot be corrected so."""
+        self.opened(run_id).corrected(corrections)
 
     def smoothing(
         self, run_id: str, center_sigma: float, xy_sigma: float, scale: float, count: int = 6, size: int = 160

@@ -119,8 +119,8 @@ def _people(text: str) -> dict[str, Any]:
         found[number] = _edits(edits)
     if EVERYONE in found:
         return {"edits": found[EVERYONE], "others": list(found.items())}
-    (face, edits), *others = found.items()
-    return {"face": face, "edits": edits, "others": others}
+    (first, own), *others = found.items()
+    return {"face": first, "edits": own, "others": others}
 
 
 def _edits(text: str) -> list[tuple[str, float]]:

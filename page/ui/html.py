@@ -17,6 +17,7 @@ from page.ui.words import labels
 from page.ui.words.widgets import Texts
 
 if TYPE_CHECKING:
+    from page.studio.previews import Track
     from page.studio.runs import Output
     from page.studio.studio import Limits
     from stit_core.media.preflight import Preflight
@@ -74,6 +75,16 @@ def limits(known: Limits) -> str:
 def clip_facts(found: Preflight) -> str:
     """Size, rate, length and sound of a clip."""
     return render("facts", facts=words.clip_facts(found))
+
+
+def tracks(found: Sequence[Track]) -> str:
+    """Who is in the clip and when, a row a person."""
+    rows = []
+    for track in found:
+        length = max(track.seconds, 1e-6)
+        spans = [(round(100 * a / length, 2), round(100 * (b - a) / length, 2)) for a, b in track.spans]
+        rows.append({"name": words.person(track.number), "text": words.seen_when(track.spans), "spans": spans})
+    return render("tracks", rows=rows)
 
 
 def estimates(seconds: Mapping[str, float] | None, limit: float = math.inf) -> str:

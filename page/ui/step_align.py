@@ -6,12 +6,14 @@ from typing import Any
 
 import gradio as gr
 
+from page.studio.people import turn_to
 from page.ui import html, words
 from page.ui.components import build_html, build_widget, data_url, read_index
 from page.ui.picture_rows import pictures
 from page.ui.plots import jitter_plot
 from page.ui.shell import ALIGN, LIGHT, PREVIEWS, TUNE, Shell, Update, shows_errors
 from page.ui.signals import read_end
+from page.ui.tracks import Tracks
 from page.ui.words import labels
 from stit_core.config import AlignmentConfig
 
@@ -28,6 +30,7 @@ class AlignStep:
         build_html(html.heading(labels.ALIGN_HEADING, labels.ALIGN_INTRO))
         self.notice = build_html(elem_id="align-notice", elem_classes="notices")
         self.crops = build_html(elem_id="crops")
+        self.tracks = Tracks(shell)
         with gr.Column(elem_id="several"):  # page.css hides it as long as there is nothing to pick
             build_html(html.heading(labels.PEOPLE_HEADING, labels.PEOPLE_INTRO))
             self.faces = build_widget("picker", {}, "faces", legend=labels.FACES)
@@ -47,6 +50,7 @@ class AlignStep:
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
         run_id, steps = self.shell.run_id, self.shell.steps
+        self.tracks.wire(arrival)
         shown = [self.crops, self.faces, *self.sliders, self.notice, self.again]
         tried = [self.jitter, self.trial, self.again]
         arrival.success(self.restore, run_id, shown, **PREVIEWS).success(self.measure, run_id, tried, **PREVIEWS)
@@ -102,8 +106,12 @@ class AlignStep:
         index = read_index(event.id, faces)
         if index is None:
             return {self.shell.ended: gr.skip()}
-        face = faces[index]
-        return self.shell.begin(run_id, "align", face=face.face, point=face.point, point_frame=face.point_frame)
+        state, wanted = self.studio.state(run_id), faces[index].face
+        choices: dict[str, Any] = {"face": wanted, "point": None, "point_frame": None}
+        current = next((face.face for face in faces if face.chosen), None)
+        if state.others and current is not None:  # each keeps an edit of his or her own
+            choices = turn_to(state, current, wanted)
+        return self.shell.begin(run_id, "align", **choices)
 
     # --- What is shown --------------------------------------------------------------------------------------------
 

@@ -221,7 +221,13 @@ def face_share(share: float) -> str:
 
 def person(number: int) -> str:
     """What one of several people is called."""
-    return f"Person {number + 1}"
+    return f"Person {number}"
+
+
+def seen_when(spans: Sequence[tuple[float, float]]) -> str:
+    """When somebody is seen: `0.0 to 1.2 s, 2.4 to 3.0 s`; of many stretches the first and the last."""
+    told = [f"{a:.1f} to {b:.1f} s" for a, b in spans]
+    return ", ".join(told) if len(told) <= 3 else f"{told[0]}, {len(told) - 2} more, {told[-1]}"
 
 
 def steadiness(before: float, after: float) -> str:

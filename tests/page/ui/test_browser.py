@@ -290,6 +290,37 @@ def test_of_two_faces_the_other_can_be_picked(page: Page, tmp_path: Path) -> Non
     expect(faces.nth(1)).to_have_attribute("aria-pressed", "true")
 
 
+def test_two_people_have_edits_of_their_own_in_one_video(page: Page, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "pair.mp4", frames=6, size=(480, 200), others=((0.8, 0.5, 0.2),))
+    page.locator("#clip input[type=file]").first.set_input_files(clip)
+    expect(page.locator("#trim .key")).to_have_text("several faces")
+    find_face(page)
+    expect(page.locator("#tracks .track")).to_have_count(2)
+    expect(page.locator("#tracks .track-text").nth(1)).to_contain_text("0.0 to 0.6 s")
+    page.locator("#who-is-who button").first.click()
+    page.locator("#tracks-split").click()
+    expect(page.locator("#align-notice, .toast-body").filter(has_text="Choose whom first").first).to_be_visible()
+    page.locator("#to-tune").click()
+    page.locator("#preset .choice", has_text="Draft").first.click()
+    page.locator("#tune").click()
+    page.locator("#status .job.done").wait_for()
+    page.locator("#steps .step-button", has_text="Edit").click()
+    people = page.locator("#whose .choice")
+    expect(people).to_have_count(2)
+    expect(people.nth(0)).to_have_attribute("aria-pressed", "true")
+    page.locator("#dials .dials-card", has_text="Smile").first.click()
+    expect(page.locator("#whose .choice").nth(0)).to_contain_text("Person 0")
+    people.nth(1).click()
+    expect(people.nth(0)).to_contain_text("smile +1.5")
+    page.locator("#status .job.done").wait_for()
+    expect(people.nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(people.nth(1)).to_contain_text("no change")
+    page.locator("#dials .dials-card", has_text="Age").first.click()
+    page.locator("#make").click()
+    page.locator("#status .job.done", has_text="The video is finished.").wait_for()
+    expect(page.locator(".result-head, #measures").first).to_contain_text("Person 0: smile +1.5")
+
+
 def test_a_direction_is_trained_used_and_deleted(aligned_page: Page, server: Server, tmp_path: Path) -> None:
     pictures = write_set(tmp_path / "faces", {"serious": 0.0, "smiling": 1.0}, apart(24))
     archive = shutil.make_archive(str(tmp_path / "faces"), "zip", pictures)
