@@ -92,7 +92,7 @@ def test_every_setting_of_the_command_line_is_offered_or_has_a_widget_of_its_own
     elsewhere = {
         "edit": {"directions"},
         "transfer": {"region"},
-        "landmarks": {"face", "point", "point_frame"},
+        "landmarks": {"face", "point", "point_frame", "corrections"},
         "video": {"start", "end", "max_seconds", "max_frames", "max_pixels", "max_megabytes", "timeout"},
     }
     for field in dataclasses.fields(config):
@@ -156,6 +156,7 @@ FILLED: dict[str, dict[str, Any]] = {  # every template, with what a visitor mig
         "cards": [ONE_CARD | {"learned": [HOSTILE], "own": True}],
         **dict.fromkeys(("own", "learned", "delete"), HOSTILE),
     },
+    "tracks": {"rows": [{"name": HOSTILE, "text": HOSTILE, "spans": [(HOSTILE, HOSTILE)]}]},
     "plot": {
         "title": HOSTILE,
         "lines": [(HOSTILE, [(1.0, 2.0)])],
