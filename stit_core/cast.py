@@ -225,9 +225,7 @@ def of_person(pipeline: Pipeline, face: int, directions: Sequence[tuple[str, flo
     """The pipeline of one person, with results in memory of its own."""
     chosen = {"face": face, "point": None, "point_frame": None}
     config = pipeline.config.with_changes({"landmarks": chosen, "edit": {"directions": tuple(directions)}})
-    own = Pipeline(pipeline.models, pipeline.store, config, pipeline.runtime, pipeline.roots)
-    own._runs = pipeline._runs
-    return own
+    return pipeline.apart(config)
 
 
 def edit_people(pipeline: Pipeline, path: Path, output: Path, edits: Sequence[PersonEdit]) -> CastReport:

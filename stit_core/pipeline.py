@@ -215,6 +215,12 @@ class Pipeline:
         other.results, other._runs = self.results.shared(other.runtime), self._runs
         return other
 
+    def apart(self, config: RunConfig) -> Pipeline:
+        """The same clip with other settings and results in memory of its own, to be used beside this one."""
+        other = Pipeline(self.models, self.store, config, self.runtime, self.roots)
+        other._runs = self._runs
+        return other
+
     def open(self, path: Path) -> Clip:
         """Decode the clip.
 
