@@ -13,6 +13,7 @@ from typing import Any
 
 from stit_core.config import (
     PRESETS,
+    CompositeConfig,
     DirectionTrainingConfig,
     LandmarkConfig,
     RunConfig,
@@ -79,6 +80,9 @@ def _add_edit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "and a grid video of the source and all of them, OUTPUT_NAME_grid.mp4",
     )
     _add_setting(edit, "--region", TransferConfig, "transfer.region")
+    known = settings_of(CompositeConfig)["mark"]
+    switch = {"action": argparse.BooleanOptionalAction, "dest": "compositing.mark", "default": None}
+    edit.add_argument("--mark", help=f"{known.help} (default: --no-mark)", **switch)
     edit.add_argument("-o", "--output", type=Path, help="default: CLIP_edited.mp4 in the current folder")
     _add_common(edit)
     _add_clip_options(edit)

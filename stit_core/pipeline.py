@@ -37,6 +37,7 @@ from stit_core.faces.detectors import second_detector_at_hand
 from stit_core.fitting import expression
 from stit_core.fitting.optimising import own_copy
 from stit_core.fitting.pivots import DrawnPivots
+from stit_core.marks import Mark, place_mark
 from stit_core.media import probing, video
 from stit_core.media.sources import check_source, source_changed, source_digest
 from stit_core.models.generator import Generator
@@ -351,7 +352,17 @@ class Pipeline:
     def composited(self, clip: Clip, crops: Alignment, stitched: Stitched) -> Iterator[np.ndarray]:
         """Every frame of the clip, or of a part of it, with its stitched face."""
         paste = functools.partial(self.paste_face, clip)
-        return compositing.composite(clip, crops, stitched, paste, self.config.compositing, self.runtime)
+        return compositing.composite(clip, crops, stitched, paste, self.mark(clip), self.runtime)
+
+    def mark(self, clip: Clip) -> Mark | None:
+        """The visible mark of the clip, or of a part of it; None where none is wanted."""
+        if not self.config.compositing.mark:
+            return None
+
+        def place() -> Mark:
+            return place_mark(clip.width, clip.height, self.align(clip).quads)
+
+        return self.results.keep(f"mark-{self.key('align', clip)}", Mark, place)
 
     def _clip_key(self, source: str) -> str:
         # The other settings of a video refuse a clip or say how one is written; they choose no frames.

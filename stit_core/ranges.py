@@ -12,11 +12,11 @@ import numpy as np
 
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.errors import ConfigError
+from stit_core.marks import add_mark, place_mark
 from stit_core.media import grids as range_grid
 from stit_core.media import video
 from stit_core.media.grids import Grid
 from stit_core.pipeline import Pipeline
-from stit_core.previews import preview_frame
 from stit_core.report import Report, container_comment
 from stit_core.runtime import Runtime
 from stit_core.stages import compositing
@@ -123,14 +123,19 @@ def _grid_pictures(
     pipeline: Pipeline, clip: Clip, stitched: Sequence[FrameFolder], grid: Grid, ground: np.ndarray
 ) -> Iterator[np.ndarray]:
     """Every frame of the grid; one picture of one factor is in memory at a time."""
-    faces = frozenset(pipeline.align(clip).frame_indices)
+    crops = pipeline.align(clip)
+    zoom = grid.width / clip.width, grid.height / clip.height
+    # Of a cell's own, so that it is as legible there as in a video of that size.
+    mark = place_mark(grid.width, grid.height, crops.quads * zoom) if pipeline.config.compositing.mark else None
 
     def cells(frame: int) -> Iterator[np.ndarray]:
         source = clip.frames.read(frame)
         yield source
-        for done, crops in enumerate(stitched, start=1):
+        for done, faces in enumerate(stitched, start=1):
             pipeline.runtime.step(compositing.STAGE, done, len(stitched))  # a row of many factors can be stopped
-            yield preview_frame(pipeline, clip, frame, crops.read(frame)) if frame in faces else source
+            found = frame in crops.frame_indices
+            picture = pipeline.paste_face(clip, frame, source, faces.read(frame)) if found else source
+            yield picture if mark is None else add_mark(range_grid.shrink(picture, grid), mark)
 
     for frame in clip.frames.indices:
         yield range_grid.fill(ground, grid, cells(frame))

@@ -17,7 +17,7 @@ ORDER = (
     ("errors",),
     ("settings", "regions"),
     ("config", "runtime", "artefacts"),
-    ("geometry", "images", "metrics", "memory", "warps", "turning"),
+    ("geometry", "images", "marks", "metrics", "memory", "warps", "turning"),
     ("models",),
     ("faces",),
     ("change", "fitting"),
