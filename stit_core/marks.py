@@ -32,8 +32,8 @@ class Mark:
 def place_mark(width: int, height: int, quads: np.ndarray) -> Mark:
     """The mark of a clip, in one corner throughout, so that it does not jump.
 
-    That is the first of `CORNERS` in which it covers no part of any crop; where there is none, that in which it covers least
-    of the faces, and then of the crops.
+    That is the first of `CORNERS` in which it covers no part of any crop; where there is none, that in which it covers
+    least of the faces, and then of the crops.
 
     Parameters
     ----------

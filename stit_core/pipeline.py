@@ -43,7 +43,7 @@ from stit_core.media.sources import check_source, source_changed, source_digest
 from stit_core.models.generator import Generator
 from stit_core.packs.loading import Models
 from stit_core.packs.manifest import Pack
-from stit_core.report import container_comment, edit_text
+from stit_core.provenance import Consent, describe_edit
 from stit_core.runtime import Runtime
 from stit_core.stages import (
     alignment,
@@ -277,14 +277,13 @@ class Pipeline:
         """Figures of the result: reconstruction, border, identity of source against edited crops as they are pasted."""
         return self._result("measure", clip)
 
-    def write(self, clip: Clip, output: Path) -> video.Written:
-        """Paste the stitched crops and write the video. Raises VideoError."""
+    def write(self, clip: Clip, output: Path, label: video.Label | None = None) -> video.Written:
+        """Paste the stitched crops and write the video, labelled. Raises VideoError."""
         crops, stitched = self.align(clip), self.stitch(clip)
         check_source(clip.source, self.run_of(clip))
         started = time.perf_counter()
-        comment = container_comment(self.pack, edit_text(self.config))
         pictures = self.composited(clip, crops, stitched)
-        written = video.write_video(pictures, clip, output, self.config.video, self.runtime, comment)
+        written = video.write_video(pictures, clip, output, self.config.video, self.runtime, label)
         self.results.seconds["write"] = time.perf_counter() - started
         return written
 
@@ -296,6 +295,10 @@ class Pipeline:
     def directions(self) -> dict[str, Direction]:
         """The directions that the settings name. Raises DirectionError."""
         return {name: library.load_direction(self.pack, name, self.roots) for name, _ in self.config.edit.directions}
+
+    def describe(self, clip: Clip, consent: Consent | None) -> dict[str, Any]:
+        """What is known of the edit before its result: see `provenance.describe_edit`. Raises DirectionError."""
+        return describe_edit(clip, self.pack, self.directions(), self.config, self.runtime, consent)
 
     def changing_classes(self) -> tuple[int, ...]:
         """The parser's classes that the edit may change. Raises DirectionError."""

@@ -17,7 +17,8 @@ from stit_core.media import grids as range_grid
 from stit_core.media import video
 from stit_core.media.grids import Grid
 from stit_core.pipeline import Pipeline
-from stit_core.report import Report, container_comment
+from stit_core.provenance import UNKNOWN, Provenance, label_video
+from stit_core.report import Report
 from stit_core.runtime import Runtime
 from stit_core.stages import compositing
 from stit_core.whole_run import clip_warnings, edit_warnings, finish, prepare
@@ -56,7 +57,14 @@ def range_warnings(pipeline: Pipeline, name: str, factors: Sequence[float]) -> t
     return tuple(dict.fromkeys(warnings))
 
 
-def run_range(pipeline: Pipeline, path: Path, output: Path, name: str, factors: Sequence[float]) -> RangeReport:
+def run_range(
+    pipeline: Pipeline,
+    path: Path,
+    output: Path,
+    name: str,
+    factors: Sequence[float],
+    provenance: Provenance = UNKNOWN,
+) -> RangeReport:
     """Write one video for each factor of the direction `name`, and a grid of the source and all of them.
 
     The files are called like `output` with the direction and the factor added, or "grid". The settings of `pipeline`
@@ -72,8 +80,8 @@ def run_range(pipeline: Pipeline, path: Path, output: Path, name: str, factors: 
     grid_path = output.with_name(f"{output.stem}_{name}_grid{output.suffix}")
     warnings = range_warnings(pipeline, name, factors)
     parts = [_at(pipeline, name, factor) for factor in factors]
-    clip = prepare(parts[0], path, [*targets, grid_path])
-    reports = tuple(finish(part, clip, target) for part, target in zip(parts, targets, strict=True))
+    clip = prepare(parts[0], path, [*targets, grid_path], provenance)
+    reports = tuple(finish(part, clip, target, provenance) for part, target in zip(parts, targets, strict=True))
     warnings = (*warnings, *clip_warnings(pipeline, clip))
     try:
         grid = range_grid.plan_grid(1 + len(factors), clip.width, clip.height)
@@ -83,6 +91,8 @@ def run_range(pipeline: Pipeline, path: Path, output: Path, name: str, factors: 
     pictures = _grid_pictures(pipeline, clip, [part.stitch(clip).crops for part in parts], grid, ground)
     edit = f"{name}={labels[0]} to {labels[-1]}"
     others = [f"{other}={factor:g}" for other, factor in pipeline.config.edit.directions if other != name]
+    record = pipeline.describe(clip, provenance.consent)
+    label = label_video(record, ", ".join([edit, *others]), provenance.signer, grid={name: list(factors)})
     width, height = grid.size
     video.write_video(
         pictures,
@@ -90,7 +100,7 @@ def run_range(pipeline: Pipeline, path: Path, output: Path, name: str, factors: 
         grid_path,
         pipeline.config.video,
         _as_grid(pipeline.runtime),
-        container_comment(pipeline.pack, ", ".join([edit, *others])),
+        label,
     )
     return RangeReport(reports, grid_path, warnings)
 

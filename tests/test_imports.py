@@ -24,6 +24,7 @@ ORDER = (
     ("stages", "store"),
     ("media", "packs"),
     ("directions",),
+    ("provenance",),
     ("report", "estimates"),
     ("checks",),
     ("pipeline",),

@@ -10,8 +10,8 @@ import pytest
 from stit_core.artefacts import Alignment, Clip, FrameFolder, Stitched
 from stit_core.config import CompositeConfig
 from stit_core.errors import ArtefactMismatchError, Cancelled
-from stit_core.runtime import CancelToken, Runtime
 from stit_core.marks import Mark
+from stit_core.runtime import CancelToken, Runtime
 from stit_core.stages.compositing import composite, feather_mask, feather_radius, paste
 from tests.support.geometry_cases import CLIP_HASH, KEPT_EVERY, REFERENCE, clip_of, levels_apart, reference_frame
 
