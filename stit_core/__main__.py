@@ -82,8 +82,8 @@ def _add_edit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     _add_setting(edit, "--region", TransferConfig, "transfer.region")
     known = settings_of(CompositeConfig)["mark"]
-    switch = {"action": argparse.BooleanOptionalAction, "dest": "compositing.mark", "default": None}
-    edit.add_argument("--mark", help=f"{known.help} (default: --no-mark)", **switch)
+    text = f"{known.help} (default: --no-mark)"
+    edit.add_argument("--mark", action=argparse.BooleanOptionalAction, dest="compositing.mark", help=text)
     edit.add_argument("-o", "--output", type=Path, help="default: CLIP_edited.mp4 in the current folder")
     _add_common(edit)
     _add_clip_options(edit)

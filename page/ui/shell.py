@@ -68,6 +68,7 @@ class Shell:
         self.ended, self.fit, self.feed, self.timed = (build_signal(name) for name in ("ended", "fit", "feed", "timed"))
         self.directions = build_signal("directions")
         self.sure = gr.Textbox(visible=False)
+        self.consents: list[gr.Checkbox] = []
         self.job = build_widget("job", {}, "status", server_functions=[answer_job(studio)])
 
     def build_tabs(self) -> gr.Tabs:
@@ -79,6 +80,18 @@ class Shell:
         """The way between the steps, for the steps to be put into."""
         self.steps = gr.Walkthrough(selected=CLIP, elem_id="steps")
         return self.steps
+
+    def build_consent(self) -> None:
+        """The line that a stranger ticks before the first upload, above each place for uploads; all of them are one."""
+        self.consents.append(
+            gr.Checkbox(
+                False,
+                label=labels.CONSENT,
+                info=labels.CONSENT_ABOUT,
+                visible=self.studio.settings.public,
+                elem_classes="consent",
+            )
+        )
 
     def build_visit(self) -> None:
         """The run's address and the button that deletes the visitor's data."""
@@ -95,7 +108,10 @@ class Shell:
         sure = json.dumps(labels.DELETE_DATA_SURE)
         asked = f"(run, sure) => [run, window.confirm({sure}) ? 'yes' : '']"
         self.delete_button.click(self.delete, [self.run_id, self.sure], [self.run_id, self.address], js=asked, **LIGHT)
-        return page.load(self.arrive, None, [self.run_id, self.address, self.steps, self.job], **LIGHT)
+        for box in self.consents:
+            box.input(self.agree, [self.run_id, box], self.consents, **LIGHT)
+        arrived = [self.run_id, self.address, self.steps, self.job, *self.consents]
+        return page.load(self.arrive, None, arrived, **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
@@ -108,7 +124,14 @@ class Shell:
             self.address: state.id,
             self.steps: gr.Walkthrough(selected=first_step(state)),
             self.job: {"run": state.id},
+            **dict.fromkeys(self.consents, state.consent is not None),
         }
+
+    @shows_errors
+    def agree(self, run_id: str, ticked: bool) -> Update:
+        """The visitor says that what is uploaded may be edited, or takes it back."""
+        state = self.studio.agree(run_id, labels.CONSENT if ticked else "")
+        return dict.fromkeys(self.consents, state.consent is not None)
 
     @shows_errors
     def hand_on(self, run_id: str, event: gr.EventData) -> Update:
