@@ -19,6 +19,7 @@ from urllib.parse import parse_qs
 from gradio.route_utils import MultiPartException  # the kind for which it deletes what it began
 
 from page.server.origins import SAFE_METHODS, Origins
+from page.server.probe import HEALTH
 from page.server.sessions import KEY, Sessions
 from page.server.shapes import MISFIT, NO_JSON, RELOAD, is_session, misfit, read_body, unknown_function
 from page.studio.disk import remove_strays
@@ -35,7 +36,6 @@ Headers = Mapping[str, str]
 
 API = "/gradio_api/"
 UPLOAD = "upload"
-HEALTH = "/health"
 HEALTH_SECONDS = 3.0  # after which a health that is not known counts as bad
 JSON_BYTES = 2_000_000  # the page's largest message holds the pictures of all cards
 FRAME_BYTES = 200_000  # of an upload that are no file: names and boundaries

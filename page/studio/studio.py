@@ -33,8 +33,9 @@ from stit_core.directions.library import load_direction
 from stit_core.errors import StitError
 from stit_core.provenance import Consent
 
-NO_CONSENT = "Nobody has said yet that this may be edited, and it was not kept."
-NO_CONSENT_HINT = "Tick the line above the upload, then upload again; a program sets consent=True."
+
+class ConsentError(StitError):
+    """Nobody has said that what was uploaded may be edited."""
 
 
 @dataclass(frozen=True)
@@ -158,12 +159,13 @@ class Studio:
 
         Raises
         ------
-        StitError: nobody said so.
+        ConsentError: nobody said so.
         """
         brought = any(self.folders.is_upload(path) for path in uploads)
         if brought and self.settings.public and self.runs.get(run_id).consent is None:
             self.holdings.drop(run_id, uploads)
-            raise StitError(NO_CONSENT, NO_CONSENT_HINT)
+            message = "You have not said yet that you may edit this, so it was not kept."
+            raise ConsentError(message, "Tick the line above the upload, then upload again.")
 
     def bring(self, run_id: str, uploads: Sequence[Path]) -> None:
         """Note what the visitor uploaded, whatever comes of it: it is deleted with the run.

@@ -18,13 +18,14 @@ import gradio as gr
 
 from page.studio.job import Status
 from page.studio.runs import Output
-from page.studio.studio import Studio
+from page.studio.studio import ConsentError, Studio
 from page.ui.words import labels, without_folders
 from stit_core import config
 from stit_core.cli.commands import parse_edits
 from stit_core.errors import StitError
 
 POLL_SECONDS = 0.5  # until gradio is asked again whether the caller is still there
+CONSENT_HINT = "This page is public: set consent=True if you may edit the face of everybody in this upload."
 FILE_META = {"_type": "gradio.FileData"}
 
 
@@ -107,6 +108,8 @@ def _errors_in_words() -> Iterator[None]:
     """Errors that a caller can mend reach the caller in words."""
     try:
         yield
+    except ConsentError as error:
+        raise gr.Error(f"{error.message} {CONSENT_HINT}", print_exception=False) from None
     except StitError as error:
         raise gr.Error(without_folders(str(error)), print_exception=False) from None  # read by programs, not shown
 
