@@ -51,7 +51,7 @@ def source_files(*folders: str) -> list[Path]:
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-c2pa.txt"])
 def test_every_requirement_is_pinned_and_explained(name: str) -> None:
     assert read_pins(name)
 
