@@ -150,7 +150,7 @@ def read_credentials(path: Path) -> dict[str, Any] | None:
         "problems": [problem["code"] for problem in found.get("validation_status", [])],
         "signed_by": active.get("signature_info", {}).get("issuer", ""),
         "actions": said.get("c2pa.actions.v2", {}).get("actions", []),
-        "record": said.get(RECORD),
+        "record": json.loads(said[RECORD]["manifest"]) if RECORD in said else None,
     }
 
 
@@ -195,7 +195,8 @@ def _claim(kind: str, edit: str, record: Mapping[str, Any]) -> dict[str, Any]:
         "ingredients": [ingredient],
         "assertions": [
             {"label": "c2pa.actions.v2", "data": {"actions": [opened, edited]}},
-            {"label": RECORD, "data": dict(record)},
+            # As text: of its own, the library makes bytes of lists of small numbers.
+            {"label": RECORD, "data": {"manifest": json.dumps(record)}},
         ],
     }
 
