@@ -16,12 +16,12 @@ COPY requirements*.txt ./
 RUN python -m venv /home/studio/venv \
     && grep -E '^torch(vision)?==' requirements.txt > torch.txt \
     && pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r torch.txt
-# face-alignment asks for the OpenCV with windows, which wants libGL and with it 220 MB of Mesa and LLVM.
+# face-alignment asks for the OpenCV with windows, which wants libGL and with it 210 MB of Mesa and LLVM.
 RUN pip install -r requirements.txt ${EXTRAS:+-r "$EXTRAS"} \
     && opencv="$(sed -n 's/^opencv-python==\([^ ]*\).*/\1/p' requirements.txt)" \
     && pip uninstall -y opencv-python \
     && pip install --no-deps "opencv-python-headless==$opencv"
-# What only compilers and test runs need: 420 MB of the CPU build's 2.3 GB.
+# What only compilers and test runs need: 380 MB of the CPU build's 2.3 GB.
 RUN cd /home/studio/venv/lib/python3.11/site-packages \
     && rm -rf torch/test torch/include \
     && find torch/bin -mindepth 1 ! -name torch_shm_manager -delete \
