@@ -10,7 +10,7 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 
-from starlette.exceptions import HTTPException
+from gradio.routes import HTTPException  # the kind that it answers in words
 
 AT_ONCE = 4  # passwords that are looked at
 MOST_WAITING = 40

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from gradio.routes import HTTPException
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError, AuthenticationError
-from starlette.exceptions import HTTPException
 
 from benchmarks.page_server import Server, serve
 from page.server.login import AT_ONCE, MOST_WAITING, check_password
