@@ -26,7 +26,7 @@ class ClipStep:
         self.shell, self.studio = shell, shell.studio
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320):
-                shell.build_consent()
+                shell.build_consent("clip")
                 self.clip = gr.Video(label=labels.CLIP, sources=["upload", "webcam"], buttons=[], elem_id="clip")
                 self.trim = build_widget("trim", NO_CLIP, "trim")
                 self.facts = build_html(elem_id="facts")
