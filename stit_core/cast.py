@@ -19,10 +19,12 @@ from stit_core.artefacts import Clip, Landmarks, People
 from stit_core.config import EditConfig
 from stit_core.errors import ConfigError
 from stit_core.geometry import quad_bounds
+from stit_core.marks import Mark, add_mark, place_mark
 from stit_core.media import video
 from stit_core.media.sources import check_source
 from stit_core.pipeline import Pipeline
-from stit_core.report import Report, container_comment, edit_text, manifest_path, write_people_manifest
+from stit_core.provenance import UNKNOWN, Provenance, edit_text, label_video
+from stit_core.report import Report, manifest_path, write_manifest
 from stit_core.stages import choosing, compositing
 from stit_core.stages.alignment import fit_quads
 from stit_core.stages.layering import Layer, lay_together, shows_first
@@ -132,11 +134,27 @@ class Cast:
 
     def composited(self) -> Iterator[np.ndarray]:
         """Every frame of the clip with all faces."""
-        config, runtime = self.pipeline.config.compositing, self.pipeline.runtime
+        mark, runtime = self._mark(), self.pipeline.runtime
         for done, frame in enumerate(self.clip.frames.indices, start=1):
             made = self.picture(frame, self.clip.frames.read(frame))
             runtime.step(compositing.STAGE, done, len(self.clip.frames))
-            yield compositing.add_mark(made) if config.mark else made
+            yield made if mark is None else add_mark(made, mark)
+
+    def _mark(self) -> Mark | None:
+        """The visible mark, in a corner that all faces leave free; None where none is wanted."""
+        if not self.pipeline.config.compositing.mark:
+            return None
+        quads = np.concatenate([own.align(self.clip).quads for own in self.pipelines.values()])
+        return place_mark(self.clip.width, self.clip.height, quads)
+
+    def describe(self, provenance: Provenance) -> dict[str, Any]:
+        """The edit manifest without its last part: everybody's edits, and the same by person."""
+        people = []
+        for number, own in self.pipelines.items():
+            record = own.describe(self.clip, provenance.consent)
+            people.append({"face": number, "edits": record["edits"]})
+        edits = [{"face": person["face"], **edit} for person in people for edit in person["edits"]]
+        return {**self.pipeline.describe(self.clip, provenance.consent), "edits": edits, "people": people}
 
     def warnings(self, number: int) -> tuple[str, ...]:
         """What to know of one person's edit, in plain words."""
@@ -228,7 +246,9 @@ def of_person(pipeline: Pipeline, face: int, directions: Sequence[tuple[str, flo
     return pipeline.apart(config)
 
 
-def edit_people(pipeline: Pipeline, path: Path, output: Path, edits: Sequence[PersonEdit]) -> CastReport:
+def edit_people(
+    pipeline: Pipeline, path: Path, output: Path, edits: Sequence[PersonEdit], provenance: Provenance = UNKNOWN
+) -> CastReport:
     """Do the whole job for several people: write the edited video and, beside it, its edit manifest.
 
     Raises
@@ -239,19 +259,20 @@ def edit_people(pipeline: Pipeline, path: Path, output: Path, edits: Sequence[Pe
     for each in edits:  # before anything is opened: a direction that is not there
         prepared = pipeline.with_config(pipeline.config.with_changes({"edit": {"directions": each.directions}}))
         prepared.directions()
-    clip = prepare(pipeline, Path(path), [Path(output)])
-    return finish_people(Cast(pipeline, clip, edits), Path(output))
+    clip = prepare(pipeline, Path(path), [Path(output)], provenance)
+    return finish_people(Cast(pipeline, clip, edits), Path(output), provenance)
 
 
-def finish_people(cast: Cast, output: Path) -> CastReport:
+def finish_people(cast: Cast, output: Path, provenance: Provenance = UNKNOWN) -> CastReport:
     """Carry out all that is missing for an opened clip. Raises as `edit_people`."""
     pipeline, clip, shared = cast.pipeline, cast.clip, ("clip", "landmarks", "write")
     pipeline.results.note_found("clip")
     measured = {number: own.measure(clip) for number, own in cast.pipelines.items()}
     check_source(clip.source, pipeline.run_of(clip))
     started = time.perf_counter()
-    comment = container_comment(pipeline.pack, cast_text(cast))
-    written = video.write_video(cast.composited(), clip, output, pipeline.config.video, pipeline.runtime, comment)
+    record, figures = cast.describe(provenance), {number: found.figures for number, found in measured.items()}
+    label = label_video(record, cast_text(cast), provenance.signer, people_measures=figures)
+    written = video.write_video(cast.composited(), clip, output, pipeline.config.video, pipeline.runtime, label)
     pipeline.results.seconds["write"] = time.perf_counter() - started
     stages = [stage for stage in REPORTED if stage not in shared and (stage != "register" or pipeline.transfers)]
     reports = {
@@ -274,10 +295,7 @@ def finish_people(cast: Cast, output: Path) -> CastReport:
     report = CastReport(
         written.path, manifest_path(written.path), written.frames, written.audio, reports, seconds, warnings
     )
-    edits = {number: own.edits for number, own in cast.pipelines.items()}
-    write_people_manifest(
-        report.manifest, report.as_json(), edits, clip, pipeline.pack, pipeline.config, pipeline.runtime
-    )
+    write_manifest(report, record)
     return report
 
 

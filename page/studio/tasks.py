@@ -24,9 +24,11 @@ from stit_core.artefacts import Clip
 from stit_core.cast import Cast, PersonEdit, finish_people
 from stit_core.config import RunConfig
 from stit_core.errors import Cancelled, ConfigError, StitError
+from stit_core.media.credentials import Signer
 from stit_core.packs.loading import Models
 from stit_core.partial_video import write_part
 from stit_core.pipeline import Pipeline
+from stit_core.provenance import Provenance
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_dtype
 from stit_core.whole_run import finish, prepare
@@ -41,6 +43,7 @@ class Task:
     state: the run as it was when the job was put into the queue; its clip is there.
     config: the settings of the stages.
     fitted: called with the tuning's picture of its frame, (S, S, 3), whenever there is a new one.
+    signer: of the finished video's content credentials; None for none.
     """
 
     models: Models
@@ -49,6 +52,11 @@ class Task:
     state: RunState
     config: RunConfig
     fitted: Callable[[np.ndarray], None]
+    signer: Signer | None = None
+
+    @property
+    def provenance(self) -> Provenance:
+        return self.state.provenance(self.signer)
 
     @property
     def clip(self) -> Path:
@@ -158,7 +166,7 @@ class _Editing:
     def carry_out(self) -> Report:
         """Make the video; raises what the stages raise."""
         try:
-            clip = self.clip = prepare(self.pipeline, self.task.clip, [self.target])
+            clip = self.clip = prepare(self.pipeline, self.task.clip, [self.target], self.task.provenance)
             make_ready(self.pipeline, clip)
             self.pipeline.masks(clip)
             self.begin_feed(clip)
@@ -181,7 +189,7 @@ class _Editing:
         """The video and its report; of several people that of the one who is shown, with everybody's warnings."""
         edits = edits_of(self.task.state)
         if edits is None:
-            return finish(self.pipeline, clip, self.target)
+            return finish(self.pipeline, clip, self.target, self.task.provenance)
         self.pipeline.measure(clip)  # whose frames the player shows
         runtime = dataclasses.replace(self.pipeline.runtime, preview=None, figures=None)
         cast = Cast(self.pipeline.with_config(self.pipeline.config, runtime), clip, edits)
@@ -189,7 +197,7 @@ class _Editing:
         self.others = [
             PersonEdit(number, own.config.edit.directions) for number, own in cast.pipelines.items() if number != shown
         ]
-        made = finish_people(cast, self.target)
+        made = finish_people(cast, self.target, self.task.provenance)
         seconds = Counter(made.seconds)
         for each in (self.pipeline.results, *(own.results for own in cast.pipelines.values())):
             seconds.update({stage: spent for stage, spent in each.seconds.items() if stage not in made.seconds})
@@ -218,7 +226,7 @@ class _Editing:
         self.job.set_status(state="saving")
         pipeline = self.pipeline.with_config(self.pipeline.config, self.silent(self.job.saving_token))
         try:
-            written = write_part(pipeline, self.clip, self.target)
+            written = write_part(pipeline, self.clip, self.target, self.task.provenance)
         except (Cancelled, StitError):
             return None
         if written is None:
