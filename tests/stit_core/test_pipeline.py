@@ -30,6 +30,7 @@ from tests.support.pipeline_cases import open_done, settings, watched
 pytest_plugins = ["tests.support.fixtures_pack", "tests.support.fixtures_pipeline"]
 
 HEAVY = ("clip", "landmarks", "align", "invert", "tune", "masks", "identify")
+AFTER_THE_SEARCH = ("clip", "align", "invert", "tune", "masks", "identify", "stitch", "measure")
 
 
 def test_another_factor_repeats_neither_alignment_inversion_tuning_nor_masks(done: Path, face_clip: Path) -> None:
@@ -47,7 +48,8 @@ def test_another_factor_repeats_neither_alignment_inversion_tuning_nor_masks(don
         ({"tuning": {"passes": 1}}, ("clip", "landmarks", "align", "invert", "masks", "identify")),
         ({"masks": {"outer_dilation": 80}}, ("clip", "landmarks", "align", "invert", "tune", "identify")),
         ({"alignment": {"xy_sigma": 1.0}}, ("clip", "landmarks")),
-        ({"landmarks": {"max_gap": 3}}, ("clip",)),
+        ({"landmarks": {"max_gap": 3}}, AFTER_THE_SEARCH),  # which finds the same face
+        ({"landmarks": {"face": 0}}, (*HEAVY, "stitch", "measure")),  # the one who is largest anyway
         ({"video": {"end": 0.4}}, ()),
         ({"video": {"crf": 30}, "compositing": {"feather": 1.0}}, (*HEAVY, "stitch", "measure")),
         ({"video": {"max_seconds": 30.0, "max_frames": 90, "max_megabytes": 5.0}}, (*HEAVY, "stitch", "measure")),
