@@ -82,7 +82,7 @@ class PageSettings:
         "STIT_VISITOR_PREVIEWS", 20, "of one visitor that may wait or be drawn", "previews"
     )
     uploads: int = page_setting("STIT_UPLOADS", 32, "that are received at once", "uploads")
-    visitor_uploads: int = page_setting("STIT_VISITOR_UPLOADS", 4, "of one visitor that are received at once", "uploads")
+    visitor_uploads: int = page_setting("STIT_VISITOR_UPLOADS", 4, "of one visitor received at once", "uploads")
     upload_minutes: float = page_setting("STIT_UPLOAD_MINUTES", 15.0, "that an upload may take", "minutes")
     visitor_calls: int = page_setting(
         "STIT_VISITOR_CALLS", 60, "of the API's functions that one visitor may begin within a minute", "calls"
@@ -118,14 +118,17 @@ class PageSettings:
 
 
 def read_settings(environ: Mapping[str, str]) -> PageSettings:
-    """The page's settings from STIT_RUNS, STIT_PACK, STIT_DEVICE, STIT_ORIGINS, STIT_PROXY, STIT_FRAME_ANCESTORS and the
-    variables that the fields of `PageSettings` name.
+    """The page's settings from the environment.
+
+    STIT_RUNS, STIT_PACK, STIT_DEVICE, STIT_ORIGINS, STIT_PROXY, STIT_FRAME_ANCESTORS, and for each number the variable
+    that its field names.
 
     Raises
     ------
     ConfigError: a number that is none, out of its range, or not whole where only whole ones make sense; an origin or
     an address that is none.
     """
+    numbers: dict[str, Any] = {name: _read_number(environ, name, variable) for name, variable in variables().items()}
     return PageSettings(
         root=default_root().absolute(),
         pack=environ.get("STIT_PACK", PageSettings.pack),
@@ -133,7 +136,7 @@ def read_settings(environ: Mapping[str, str]) -> PageSettings:
         origins=_read_origins("STIT_ORIGINS", environ, (), _ORIGIN),
         frame_ancestors=_read_origins("STIT_FRAME_ANCESTORS", environ, PageSettings.frame_ancestors, _ANCESTOR),
         proxies=_read_networks("STIT_PROXY", environ),
-        **{name: _read_number(environ, name, variable) for name, variable in variables().items()},
+        **numbers,
     )
 
 

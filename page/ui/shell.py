@@ -186,6 +186,7 @@ def answer_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
         state = studio.runs.load(run_id)  # after the status: who learns of the end shall find what came of it
         if state is None:  # it was deleted meanwhile
             return {"known": False}
+        studio.look_at(state.id)
         working = status is not None and not status.finished
         return {
             "known": True,

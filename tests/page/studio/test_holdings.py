@@ -82,13 +82,14 @@ def delete(studio: Studio, run_id: str) -> None:
     studio.delete(run_id)
 
 
-def let_time_pass_and_sweep(studio: Studio, run_id: str) -> None:  # noqa: ARG001 (as `delete` has it)
+def let_time_pass_and_sweep(studio: Studio, run_id: str) -> None:
     """As after the hours that a run is kept; the samples' copies are in use."""
     long_ago = time.time() - (studio.settings.keep_hours + 1) * HOURS
     for root in (studio.settings.served, studio.settings.private):
         for folder in root.iterdir():
             if folder.name != "samples":
                 os.utime(folder, (long_ago, long_ago))
+    studio.watched.forget(run_id)
     studio.sweep()
 
 
