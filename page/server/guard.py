@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 from gradio.route_utils import MultiPartException  # the kind for which it deletes what it began
 
 from page.server.crowds import VISITOR, Crowd
-from page.server.headers import SafeHeaders
+from page.server.headers import SafeHeaders, mend_page
 from page.server.origins import SAFE_METHODS, Origins
 from page.server.proxies import believe_proxy
 from page.server.sessions import KEY, Sessions
@@ -275,8 +275,12 @@ class _Answer:
             text += message.get("body", b"")
             if not message.get("more_body", False):
                 self._page = None
-                await self._start(start, bytes(text))
-                await self._send({"type": "http.response.body", "body": bytes(text)})
+                page = mend_page(bytes(text))
+                sized = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
+                if text:  # of a question for the headers alone there is none
+                    sized.append((b"content-length", str(len(page)).encode()))
+                await self._start({**start, "headers": sized}, page)
+                await self._send({"type": "http.response.body", "body": page})
         else:
             await self._send(message)
 

@@ -17,6 +17,8 @@ from collections.abc import Iterable
 Header = tuple[bytes, bytes]
 
 _INLINE = re.compile(rb"<script(?![^>]*\ssrc\s*=)[^>]*>(.*?)</script>", re.DOTALL | re.IGNORECASE)
+_MANIFEST = b'<link rel="manifest" href="/manifest.json" />'
+_ICON = b'<link rel="icon" href="favicon.ico" />'
 # By directive; of scripts without the digests, of frames without who may be added.
 POLICY = {
     "default-src": "'none'",
@@ -28,7 +30,6 @@ POLICY = {
     "connect-src": "'self' data: blob:",
     "worker-src": "'self' blob:",
     "frame-src": "'self'",
-    "manifest-src": "'self'",
     "form-action": "'self'",
     "base-uri": "'self'",
     "object-src": "'none'",
@@ -62,6 +63,14 @@ class SafeHeaders:
             (b"referrer-policy", b"no-referrer"),
             (b"x-content-type-options", b"nosniff"),
         ]
+
+
+def mend_page(html: bytes) -> bytes:
+    """A page of gradio's with its icon where it is, instead of an app's manifest, at the top of the host.
+
+    Behind a proxy, below a subpath, the top of the host belongs to somebody else.
+    """
+    return html.replace(_MANIFEST, _ICON)
 
 
 def inline_scripts(html: str) -> list[str]:
