@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,11 +69,17 @@ def test_from_an_upload_to_the_video_below_a_subpath(browser: Browser, server: S
 
 def test_events_are_not_held_back(server: Server) -> None:
     connection, headers = connect(server)
-    connection.request("GET", "/studio/gradio_api/heartbeat/abcdefghij", headers=headers)
-    answer = connection.getresponse()
-    assert answer.status == 200
-    assert answer.read1(100).startswith(b"data: ")  # while the stream goes on
-    connection.close()
+    edit = {"data": ["young woman turning", "smile=1", "draft", None, 0.4, ""]}
+    body = {"Content-Type": "application/json"}
+    connection.request("POST", "/studio/gradio_api/call/edit", json.dumps(edit), headers | body)
+    event = json.loads(connection.getresponse().read())["event_id"]
+    connection.request("GET", f"/studio/gradio_api/call/edit/{event}", headers=headers)
+    answer, read = connection.getresponse(), b""
+    while b"\n\n" not in read:
+        read += answer.read1()
+    connection.close()  # and nothing is left of the call
+    assert read.startswith(b"event: generating")
+    assert b"complete" not in read, "what happened on the way came with the end"
 
 
 def test_the_page_below_the_subpath_knows_where_it_is(server: Server) -> None:
