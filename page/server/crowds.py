@@ -45,7 +45,7 @@ class Crowd:
         if len(self._uploading) >= limits.uploads:
             raise Crowded("Too many people are uploading just now.", AGAIN)
         if not is_within(visitor, self._uploading, limits.visitor_uploads, limits.address_visitors):
-            message = f"You are uploading {limits.visitor_uploads} files already, as many as one visitor may at once."
+            message = f"You are uploading already; one visitor may have {limits.visitor_uploads} on the way at once."
             raise Crowded(message, "Wait until one has arrived.")
         self._uploading.append(visitor)
         try:
