@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 
-from uvicorn.config import LOGGING_CONFIG
+from gradio.http_server import uvicorn  # with which it serves the page
 
 from page.settings import PageSettings
 
@@ -36,6 +36,6 @@ def log_discreetly(settings: PageSettings) -> None:
     handler.setFormatter(Discreet(settings))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    for logger in LOGGING_CONFIG["loggers"].values():  # which uvicorn sets when it starts
+    for logger in uvicorn.config.LOGGING_CONFIG["loggers"].values():  # which uvicorn sets when it starts
         logger["handlers"], logger["propagate"] = [], True
-    LOGGING_CONFIG["loggers"]["uvicorn.access"]["propagate"] = False
+    uvicorn.config.LOGGING_CONFIG["loggers"]["uvicorn.access"]["propagate"] = False

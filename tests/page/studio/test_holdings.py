@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from page.studio.holdings import FEEDS, KEPT, LATENTS, REVIEW, STAGES_OF_CLIPS, TRAININGS, UPLOADS
+from page.studio.holdings import FEEDS, GIGABYTE, KEPT, LATENTS, REVIEW, STAGES_OF_CLIPS, TRAININGS, UPLOADS
 from page.studio.job import JobEnded, Status
 from page.studio.review_requests import bring_people
 from page.studio.reviews import last_review, start_review
@@ -275,3 +275,24 @@ def test_a_damaged_list_of_uploads_harms_nothing(studio: Studio, face_clip: Path
     for folder in studio.settings.served.iterdir():
         if folder.name != "samples":
             shutil.rmtree(folder)  # what the list did not name any more
+
+
+def test_where_all_runs_are_over_their_room_the_oldest_goes_and_one_on_a_screen_stays(
+    disk: Path, studio: Studio, face_clip: Path
+) -> None:
+    left, looked_at = begin(studio, face_clip).id, begin(studio, face_clip).id
+    for run_id in (left, looked_at):
+        for folder in (studio.folders.private(run_id), studio.folders.outputs(run_id)):
+            os.utime(folder, (0, 0))
+    held = {path.stat().st_ino: path.stat().st_size for path in (disk / "runs").rglob("*") if path.is_file()}
+    crowded = make_studio(disk / "runs", total_gb=(sum(held.values()) - 1) / GIGABYTE)
+    crowded.watched.note(looked_at)
+    state = begin(crowded, face_clip)
+    assert not studio.folders.known(left)
+    assert studio.folders.known(looked_at)
+    full = make_studio(disk / "runs", total_gb=1 / GIGABYTE)
+    full.watched.note(looked_at)
+    with pytest.raises(StoreError, match="is used up"):
+        full.start(state.id, "align")
+    for run_id in (looked_at, state.id):
+        studio.delete(run_id)
