@@ -50,6 +50,8 @@ def shows_errors(handler: Callable[P, Any]) -> Callable[P, Any]:
             return handler(*values, **named)
         except Cancelled:
             return gr.skip()
+        except gr.Error:  # of a handler that this one calls
+            raise
         except StitError as error:
             raise gr.Error(words.error_text(error), duration=None, print_exception=False) from None
         except Exception:  # the last boundary before the browser: logged here, in plain words there
