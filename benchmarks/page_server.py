@@ -55,10 +55,7 @@ class Visit:
 @contextmanager
 def serve(folder: Path, settings: Mapping[str, str], port: int = 0) -> Iterator[Server]:
     """Serve the page with these settings, its files in `folder`, on a free port or on one that is named."""
-    if not port:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+    port = port or free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("STIT_", "GRADIO_"))}
     environment |= {"STIT_RUNS": str(folder / "runs"), "GRADIO_SERVER_PORT": str(port), **settings}
     log = folder / "server.log"
@@ -73,6 +70,13 @@ def serve(folder: Path, settings: Mapping[str, str], port: int = 0) -> Iterator[
         finally:
             process.terminate()
             process.wait(timeout=60)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -18,7 +18,7 @@ LARGEST_FILE = 10_000_000  # bytes; a Space takes larger ones only through large
 PIN = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[0-9][0-9a-z.]*)  # (?P<purpose>\S.{3,})")
 # Where the name to import differs from the name to install.
 INSTALLED_AS = {"cv2": "opencv-python", "PIL": "pillow", "sklearn": "scikit-learn", "dlib": "dlib-bin"}
-INSTALLED_AS |= {"skimage": "scikit-image", "vl_convert": "vl-convert-python"}
+INSTALLED_AS |= {"skimage": "scikit-image", "vl_convert": "vl-convert-python", "gradio_client": "gradio"}
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
 
@@ -64,7 +64,12 @@ def test_everything_that_is_imported_is_required() -> None:
     runs = set(read_pins("requirements.txt"))
     own = {"app", "page", "stit_core", "recipes", "benchmarks"}
     for path in [ROOT / "app.py", *source_files("page", "stit_core", "recipes", "benchmarks")]:
-        develops = path.name in ("screenshots.py", "stranger.py", "page_server.py")  # which drive the page
+        develops = path.name in (
+            "screenshots.py",
+            "stranger.py",
+            "page_server.py",
+            "visitors.py",
+        )  # which drive the page
         required = runs | set(read_pins("requirements-dev.txt")) if develops else runs
         if path.name == "credentials.py":  # which says so where the package is missing
             required = required | set(read_pins("requirements-c2pa.txt"))

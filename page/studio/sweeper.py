@@ -40,7 +40,7 @@ def sweep(settings: PageSettings, busy: Collection[str] = ()) -> list[Path]:
                     shutil.rmtree(folder)
                     gone.append(folder)
             except OSError as error:
-                LOG.warning("%s could not be deleted: %s", folder, error)
+                LOG.warning("a folder that nobody uses could not be deleted: %s", error.strerror)
     return gone
 
 
@@ -53,6 +53,6 @@ class Sweeper(threading.Thread):
 
     def run(self) -> None:
         while True:
-            for folder in self.sweep():
-                LOG.info("deleted %s, which nobody used any more", folder.name)
+            if gone := self.sweep():
+                LOG.info("deleted %d folders and files that nobody used any more", len(gone))
             time.sleep(SWEEP_SECONDS)

@@ -50,6 +50,8 @@ def shows_errors(handler: Callable[P, Any]) -> Callable[P, Any]:
             return handler(*values, **named)
         except Cancelled:
             return gr.skip()
+        except gr.Error:  # of a handler that this one calls
+            raise
         except StitError as error:
             raise gr.Error(words.error_text(error), duration=None, print_exception=False) from None
         except Exception:  # the last boundary before the browser: logged here, in plain words there
@@ -226,6 +228,7 @@ def answer_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
         state = studio.runs.load(run_id)  # after the status: who learns of the end shall find what came of it
         if state is None:  # it was deleted meanwhile
             return {"known": False}
+        studio.look_at(state.id)
         working = status is not None and not status.finished
         return {
             "known": True,
