@@ -53,8 +53,13 @@ class Visit:
 
 
 @contextmanager
-def serve(folder: Path, settings: Mapping[str, str], port: int = 0) -> Iterator[Server]:
-    """Serve the page with these settings, its files in `folder`, on a free port or on one that is named."""
+def serve(folder: Path, settings: Mapping[str, str], port: int = 0, root: Path = ROOT) -> Iterator[Server]:
+    """Serve the page with these settings, its files in `folder`, on a free port or on one that is named.
+
+    Parameters
+    ----------
+    root: the folder of app.py.
+    """
     if not port:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -64,7 +69,7 @@ def serve(folder: Path, settings: Mapping[str, str], port: int = 0) -> Iterator[
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, "app.py"], cwd=root, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
         try:
             address = f"http://127.0.0.1:{port}/"
