@@ -29,6 +29,7 @@ from page.server.shapes import CheckedBlocks
 from page.studio.feed import Feeds
 from page.studio.studio import Studio
 from page.studio.sweeper import Sweeper
+from page.ui.address import RUN_SCRIPT
 from page.ui.api import endpoints
 from page.ui.components import build_brand
 from page.ui.shell import ALIGN, CLIP, EDIT, LOOKS, REVIEW_TAB, STUDIO_TAB, TUNE, WATCH, Shell
@@ -110,7 +111,7 @@ def main() -> None:
     demo.launch(
         theme=build_theme(),
         css_paths=STYLES,
-        head=WIDE_SCREENS + KEY_SCRIPT,
+        head=WIDE_SCREENS + KEY_SCRIPT + RUN_SCRIPT,
         max_file_size=SETTINGS.upload_bytes,
         app_kwargs={"middleware": [guard()]},
         state_session_capacity=MOST,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Frame, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -94,10 +94,10 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
 
 
 @contextmanager
-def open_browser() -> Iterator[Browser]:
-    """The system's Chromium."""
+def open_browser(*arguments: str) -> Iterator[Browser]:
+    """The system's Chromium, started with further arguments."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *arguments])
         yield chromium
         chromium.close()
 
@@ -126,7 +126,7 @@ def run_of(page: Page) -> str:
     return page.url.split("run=")[1]
 
 
-def choose_sample(page: Page, end: float, name: str = "Young woman turning") -> None:
+def choose_sample(page: Page | Frame, end: float, name: str = "Young woman turning") -> None:
     """Pick a sample and trim it to its first seconds."""
     page.locator("#samples button", has_text=name).click()
     page.locator("#trim .trim-first").wait_for()

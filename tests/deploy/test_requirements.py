@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from deploy.contents import ROOT
 
@@ -64,13 +65,10 @@ def test_everything_resolves_for_the_python_of_a_space(tmp_path: Path) -> None:
     assert {"spaces", "mcp", "authlib"} <= chosen.keys()
 
 
-def test_an_older_python_of_zerogpu_cannot_have_numpy(tmp_path: Path) -> None:
-    numpy = re.search(r"^numpy==\S+", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    assert numpy is not None
-    (tmp_path / "wanted.txt").write_text(f"{numpy[0]}\n")
-    done = resolve(tmp_path / "wanted.txt", "3.10.13")
-    assert done.returncode != 0, "3.10 could be allowed after all, if the code's own needs are met"
-    assert "No solution found" in done.stderr
+def test_an_older_python_of_zerogpu_cannot_have_numpy() -> None:
+    allowed = SpecifierSet(importlib.metadata.metadata("numpy")["Requires-Python"])
+    assert "3.10.13" not in allowed, "3.10 could be allowed after all, if the code's own needs are met"
+    assert python_of_the_space() in allowed
 
 
 def test_what_comes_as_source_has_nothing_to_compile() -> None:
