@@ -26,6 +26,7 @@ from page.server.guard import Guard
 from page.server.origins import accepted_origins
 from page.server.sessions import KEY_SCRIPT, MOST
 from page.server.shapes import CheckedBlocks
+from page.studio.disk import check_disk
 from page.studio.feed import Feeds
 from page.studio.studio import Studio
 from page.studio.sweeper import Sweeper
@@ -106,6 +107,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     keep_freed_memory()
+    try:
+        check_disk(SETTINGS.root)
+    except StitError as error:
+        sys.exit(str(error))
     studio.warm_up()
     Sweeper(studio.sweep).start()
     demo.launch(
