@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if changed and not options.uncommitted:
             hint = f"Commit first; `python -m deploy.space {name} --uncommitted` uploads it as it is."
             raise StitError(f"{_some(changed)} not committed.", hint)
-        upload(find_hf(), name, contents, options.private)
+        upload(find_hf(), name, contents, options.private, options.docker)
     except StitError as error:
         print(error, file=sys.stderr)
         return 1
@@ -103,7 +103,7 @@ def find_hf() -> str:
     return program
 
 
-def upload(program: str, name: str, contents: Contents, private: bool = False) -> None:
+def upload(program: str, name: str, contents: Contents, private: bool = False, docker: bool = False) -> None:
     """Make the Space hold exactly these files.
 
     Raises
@@ -114,8 +114,14 @@ def upload(program: str, name: str, contents: Contents, private: bool = False) -
         contents.stage(Path(folder), ROOT)
         done = subprocess.run(upload_command(program, name, private), cwd=folder, check=False)
     if done.returncode != 0:
-        hint = f"Make it at {HUB}/new-space first: free accounts get Gradio Spaces on ZeroGPU only. Then upload again."
-        raise StitError(f"`hf` did not upload to {name}.", f"If there is no such Space yet: {hint}")
+        hint = f"If there is no such Space yet, make it first: hf {' '.join(creation(name, docker))}"
+        raise StitError(f"`hf` did not upload to {name}.", hint)
+
+
+def creation(name: str, docker: bool = False) -> list[str]:
+    """What `hf` is given to make the Space; of Gradio's it is the kind that needs no paid account."""
+    kind = ["docker"] if docker else ["gradio", "--flavor", "zero-a10g"]
+    return ["repos", "create", name, "--type", "space", "--sdk", *kind]
 
 
 def upload_command(program: str, name: str, private: bool = False) -> list[str]:

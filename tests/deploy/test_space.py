@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -171,10 +173,17 @@ def test_hf_gets_exactly_these_files(contents: Contents, tmp_path: Path, monkeyp
 def test_hf_knows_what_it_is_given() -> None:
     program = shutil.which("hf", path=str(Path(sys.executable).parent))
     assert program is not None, "it comes with gradio"
-    told = subprocess.run([program, "upload", "--help"], capture_output=True, text=True, check=True).stdout
-    given = [part for part in space.upload_command(program, NAME, private=True) if part.startswith("--")]
-    assert given
-    assert [option for option in given if option not in told] == []
+    readme = (ROOT / "README.md").read_text()
+    assert f"hf {' '.join(space.creation(NAME))}" in readme
+    assert f"hf {' '.join(space.creation(NAME, docker=True))}" in readme
+    upload = space.upload_command(program, NAME, private=True)[1:]
+    shown = [line.split()[1:] for line in readme.splitlines() if line.startswith(("hf repos", "hf spaces"))]
+    for command in (upload, space.creation(NAME), space.creation(NAME, docker=True), *shown):
+        words = list(itertools.takewhile(lambda word: word != NAME, command))
+        told = subprocess.run([program, *words, "--help"], capture_output=True, text=True, check=True).stdout
+        options = [word for word in command if re.fullmatch("--?[a-z-]+|zero-a10g", word)]
+        assert options
+        assert [option for option in options if option not in told] == [], command
 
 
 # --- Where it cannot be -------------------------------------------------------------------------------------------
@@ -247,4 +256,4 @@ def test_an_upload_that_fails_is_told(
     assert space.main([NAME, "--uncommitted"]) == 1
     said = capsys.readouterr().err
     assert "did not upload" in said
-    assert "ZeroGPU" in said
+    assert f"hf repos create {NAME} --type space --sdk gradio --flavor zero-a10g" in said
