@@ -59,7 +59,7 @@ def remove_strays(served: Path, seconds: float = 0.0) -> list[Path]:
 
 
 def last_used(folder: Path) -> float:
-    """When a folder was used last, in seconds since 1970; where the disk does not say, when a file in it was written.
+    """When a folder was used last, in seconds since 1970; where the disk does not say, when a file below was written.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def last_used(folder: Path) -> float:
     """
     used = folder.stat().st_mtime
     if used < EARLIEST:
-        used = max([used, *(entry.stat().st_mtime for entry in os.scandir(folder) if entry.is_file())])
+        used = max([used, *(path.stat().st_mtime for path in folder.rglob("*") if path.is_file())])
     return used
 
 

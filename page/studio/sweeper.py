@@ -39,6 +39,8 @@ def sweep(settings: PageSettings, busy: Collection[str] = ()) -> list[Path]:
                 if folder.is_dir() and folder.name not in kept and last_used(folder) < oldest:
                     shutil.rmtree(folder)
                     gone.append(folder)
+                elif root == settings.private:
+                    kept.add(public_name(folder.name))  # what a run shows goes with it, and not before
             except OSError as error:
                 LOG.warning("%s could not be deleted: %s", folder, error)
     return gone

@@ -96,15 +96,19 @@ def test_a_visitor_edits_comes_back_and_deletes_on_a_poor_disk(
 def test_a_disk_that_forgets_the_times_of_folders_loses_no_run(tmp_path: Path) -> None:
     folders = RunFolders(PageSettings(root=tmp_path, keep_hours=2.0))
     fresh, old = new_id(), new_id()
+    long_ago = time.time() - 3 * 3600
     for run_id in (fresh, old):
         (folders.private(run_id) / "page.json").write_text("{}")
-        os.utime(folders.private(run_id), (0, 0))
-    os.utime(folders.private(fresh), (0, 0))
-    long_ago = time.time() - 3 * 3600
-    os.utime(folders.settings.private / old / "page.json", (long_ago, long_ago))
-    os.utime(folders.settings.private / old, (0, 0))
-    assert sweep(folders.settings) == [folders.settings.private / old]
-    assert last_used(folders.settings.private / fresh) > long_ago
+        (clip := folders.outputs(run_id) / "clip" / "face.mp4").parent.mkdir()
+        clip.write_bytes(b"video")
+        os.utime(clip, (long_ago, long_ago))
+    os.utime(folders.private(old) / "page.json", (long_ago, long_ago))
+    of_old = {folders.private(old), folders.outputs(old)}
+    for folder in (path for path in tmp_path.rglob("*") if path.is_dir()):
+        os.utime(folder, (0, 0))
+    assert set(sweep(folders.settings)) == of_old
+    assert (folders.outputs(fresh) / "clip" / "face.mp4").is_file(), "the clip of a run that is used"
+    assert last_used(folders.private(fresh)) > long_ago
 
 
 def test_a_disk_on_which_files_can_be_changed_is_taken(tmp_path: Path) -> None:
