@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Frame, Page, expect
 from benchmarks.page_server import ARGUMENTS, CHROMIUM, PATIENCE, Server, choose_sample, open_browser, serve
 from page.server.origins import HUB as KNOWN_HUB
 from page.server.sessions import KEY as COOKIE
+from page.studio.folders import public_name
 from page.ui.address import RUN
 from page.ui.components import WEB
 from tests.support.hub import AT_HUB, HUB, KEY, SPACE, SPACE_HOST, browser_arguments, serve_hub, settings_of_a_space
@@ -177,8 +178,9 @@ def test_a_run_that_a_restart_took_is_told_and_another_begins(hub_browser: Brows
         frame = space_in(page)
         run = run_in(page.url)
         choose_sample(frame, 1.0)
-        for folder in server.runs.iterdir():  # as on a disk that does not last
-            shutil.rmtree(folder)
+        frame.locator("#facts").get_by_text("512 × 512").wait_for()
+        for folder in (server.runs / "visitors" / run, server.runs / "page" / public_name(run)):
+            shutil.rmtree(folder)  # as on a disk that does not last
         frame.locator("#find").click()
         expect(frame.locator(".toast-body")).to_contain_text("Load the page again to begin a new one.")
         page.reload()
