@@ -32,10 +32,12 @@ from page.server.origins import accepted_origins
 from page.server.proxies import trusted_proxies
 from page.server.sessions import KEY_SCRIPT, MOST
 from page.server.shapes import CheckedBlocks
+from page.studio.disk import check_disk
 from page.studio.feed import Feeds
 from page.studio.health import read_health
 from page.studio.studio import Studio
 from page.studio.sweeper import Sweeper
+from page.ui.address import RUN_SCRIPT
 from page.ui.api import endpoints
 from page.ui.components import build_brand
 from page.ui.shell import ALIGN, CLIP, EDIT, LOOKS, PREVIEWS, REVIEW_TAB, STUDIO_TAB, TUNE, WATCH, Shell
@@ -110,7 +112,7 @@ def guard() -> tuple[type[Guard], tuple[()], dict[str, Any]]:
         "settings": SETTINGS,
         "origins": accepted_origins(os.environ, SETTINGS.origins),
         "proxies": trusted_proxies(os.environ, SETTINGS.proxies),
-        "headers": SafeHeaders(SETTINGS.frame_ancestors, [*inline_scripts(KEY_SCRIPT), REPORT_SCRIPT]),
+        "headers": SafeHeaders(SETTINGS.frame_ancestors, [*inline_scripts(KEY_SCRIPT + RUN_SCRIPT), REPORT_SCRIPT]),
         "health": lambda: read_health(studio.jobs, SETTINGS).as_json(),
     }
     return Guard, (), given
@@ -124,12 +126,16 @@ def main() -> None:
     """Serve the page; gradio reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."""
     log_discreetly(SETTINGS)
     keep_freed_memory()
+    try:
+        check_disk(SETTINGS.root)
+    except StitError as error:
+        sys.exit(str(error))
     studio.warm_up()
     Sweeper(studio.sweep).start()
     demo.launch(
         theme=build_theme(),
         css_paths=STYLES,
-        head=WIDE_SCREENS + KEY_SCRIPT,
+        head=WIDE_SCREENS + KEY_SCRIPT + RUN_SCRIPT,
         max_file_size=SETTINGS.upload_bytes,
         auth=check_password(SETTINGS.password) if SETTINGS.password else None,  # type: ignore[arg-type] # it awaits
         auth_message=labels.LOGIN if SETTINGS.password else None,

@@ -71,7 +71,7 @@ async function ask(mine) {
     return;
   }
   lost = 0;
-  if (!reply.known) return draw(null, false);
+  if (!reply.known) return draw(reply.line, false);
   made = reply.made;
   draw(reply.line, reply.working);
   offerVideo();
