@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from page.studio.visitors import CURRENT
 from stit_core.runtime import CancelToken
 
 Kind = Literal["align", "tune", "edit", "train", "review"]
@@ -106,7 +107,7 @@ class Job:
         self.discarded = False
         self.follower: Job | None = None  # of the same run; begins when this one is done
         self.result: Any = None
-        self.context = contextvars.copy_context()
+        self.context, self.visitor = contextvars.copy_context(), CURRENT.get()
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._progress = Progress(dict(plan))

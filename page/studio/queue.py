@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from page.studio.allowances import Crowded, JobAllowance
 from page.studio.job import Job, JobEnded, Kind, Status
 from page.studio.torch_threads import compute_heavily
 from stit_core.errors import Cancelled, StitError
@@ -54,9 +55,9 @@ class WorkerState:
 class JobQueue:
     """The queue of jobs and the thread that works on it. Iterates over the ids of the runs whose job is not ended."""
 
-    def __init__(self, longest: int = 20, patience: float = 600.0) -> None:
-        """`longest`: jobs that may wait; `patience`: seconds unwatched."""
-        self._longest, self._patience = longest, patience
+    def __init__(self, longest: int = 20, patience: float = 600.0, allowance: JobAllowance | None = None) -> None:
+        """`longest`: jobs that may wait; `patience`: seconds unwatched; `allowance`: of each visitor, None for any."""
+        self._longest, self._patience, self._allowance = longest, patience, allowance
         self._listeners: tuple[Listener, ...] = ()
         self._threads = torch.get_num_threads()
         self._condition = threading.Condition()
@@ -86,18 +87,19 @@ class JobQueue:
 
         Raises
         ------
-        StitError: another job of this run is not ended, or the queue is full.
+        StitError: another job of this run is not ended, the queue is full, or the visitor has as many jobs as one may.
         """
         with self._condition:
-            known = self._last.get(run_id)
+            job, known = Job(run_id, kind, work, plan), self._last.get(run_id)
             if known is not None and not known.ended:
                 if kind == "edit" and known.kind in ("align", "tune") and known.follower is None:
-                    known.follower = Job(run_id, kind, work, plan)
-                    return known.follower
+                    self._admit(job)
+                    known.follower = job
+                    return job
                 raise StitError("The page is still at work for you.", "Wait until it has finished, or press Stop.")
             if len(self._waiting) >= self._longest:
-                raise StitError("Too many people are waiting just now.", "Try again in a few minutes.")
-            job = Job(run_id, kind, work, plan)
+                raise Crowded("Too many people are waiting just now.", "Try again in a few minutes.")
+            self._admit(job)
             self._waiting.append(job)
             self._last[run_id] = job
             self._prune()
@@ -120,6 +122,14 @@ class JobQueue:
             worker, job = self._begin(), self._current
             sign = self._beat if job is None else max(self._beat, job.moved)
             return WorkerState(worker.is_alive(), job is not None, len(self._waiting), time.monotonic() - sign)
+
+    def _admit(self, job: Job) -> None:
+        """Raise Crowded for a job of a visitor who has as many as one may."""
+        if self._allowance is None:
+            return
+        jobs = [known for known in self._last.values() if not known.ended]
+        jobs += [known.follower for known in jobs if known.follower is not None]
+        self._allowance.admit(job.visitor, [known.visitor for known in jobs])
 
     def _prune(self) -> None:
         """Remember the last ended jobs only; the record of its run says how an older one ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from page.settings import PageSettings
+from page.studio.allowances import JobAllowance
 from page.studio.clips import Clips, clip_of
 from page.studio.direction_library import DirectionLibrary
 from page.studio.direction_roots import roots_of
@@ -25,13 +27,15 @@ from page.studio.people import edits_of, shown_first
 from page.studio.planning import Planner
 from page.studio.previews import fit_key
 from page.studio.queue import JobQueue
+from page.studio.quota import Quota
 from page.studio.run_previews import RunPreviews
 from page.studio.runs import Output, Runs, RunState, with_choices
 from page.studio.sweeper import sweep
 from page.studio.tasks import Task, check_edit
+from page.studio.watching import Watched
 from stit_core.config import RunConfig
 from stit_core.directions.library import load_direction
-from stit_core.errors import StitError
+from stit_core.errors import StitError, StoreError
 from stit_core.provenance import Consent
 
 
@@ -68,6 +72,8 @@ class Studio:
     directions: the library, with the runs' own.
     previews: what is shown beside the jobs.
     planner: how long jobs take, and whether they may.
+    watched: the runs that are on somebody's screen.
+    quota: what all runs may hold together.
     jobs: the queue.
     """
 
@@ -82,7 +88,10 @@ class Studio:
         self.previews = RunPreviews(self.folders, self.runs, self.networks, self.config)
         seconds = self.limits.job_seconds
         self.planner = Planner(self.clips, self.networks, seconds, self.config, self._is_tuned)
-        self.jobs = JobQueue(settings.queue_length, 60 * settings.unwatched_minutes)
+        self.watched = Watched()
+        self.quota = Quota(settings, self.holdings.size, self.delete)
+        allowance = JobAllowance(settings.visitor_jobs, settings.visitor_jobs_hour, settings.address_visitors)
+        self.jobs = JobQueue(settings.queue_length, 60 * settings.unwatched_minutes, allowance)
         self.jobs.subscribe(self.runs.note_end, self.holdings.clear_after, feeds.clear_after)
 
     @property
@@ -115,11 +124,35 @@ class Studio:
         StitError: there is no such run.
         """
         state = self.runs.get(run_id)
-        self.folders.touch(run_id)
+        self.look_at(run_id)
         status = self.jobs.status(run_id)
         outputs = tuple(self._with_feed(output) for output in state.outputs)
         aligned, tuned = self.previews.what_is_done(state)
         return dataclasses.replace(state, outputs=outputs, aligned=aligned, tuned=tuned, last=status or state.last)
+
+    def look_at(self, run_id: str) -> None:
+        """Note that somebody looks at a run: it is in use, and stays.
+
+        Raises
+        ------
+        StoreError: the disk cannot be read.
+        """
+        self.watched.note(run_id)
+        self.folders.touch(run_id)
+
+    def make_room(self, run_id: str) -> None:
+        """Bring the run, then all runs together, below what they may hold, before another thing is made.
+
+        Raises
+        ------
+        StoreError: what is needed is more than there is room for.
+        StitError: there is no such run.
+        """
+        self.holdings.make_room(self.runs.get(run_id))
+        self.quota.make_room({*self._in_use(), run_id})
+
+    def _in_use(self) -> set[str]:
+        return {*self.jobs, *self.watched}
 
     def config(self, state: RunState) -> RunConfig:
         """The settings of the stages that a run's choices make.
@@ -215,6 +248,7 @@ class Studio:
 
     def _set_clip(self, run_id: str, path: Path, sample: str | None) -> RunState:
         before, upload = self.runs.get(run_id).upload, None if sample else str(path)
+        self.quota.make_room({*self._in_use(), run_id})
         self.holdings.note(run_id, [path])
         self._check_consent(run_id, [path])
         self.runs.update(run_id, lambda state: dataclasses.replace(state, upload=upload))
@@ -239,6 +273,7 @@ class Studio:
         state = self.runs.load(run_id)
         if state is not None:
             self.clips.forget(state)
+        self.watched.forget(run_id)
         self.jobs.forget(run_id)
         self.previews.forget(run_id)
         self.holdings.delete(run_id)
@@ -246,9 +281,11 @@ class Studio:
 
     def sweep(self) -> list[Path]:
         """Delete what nobody has used for a while; gives the folders."""
-        gone = sweep(self.settings, self.jobs)
+        gone = sweep(self.settings, self._in_use())
         for folder in gone:
             self.previews.forget(folder.name)
+        with contextlib.suppress(StoreError):  # all that is left is in use; whoever brings more hears of it
+            self.quota.make_room(self._in_use())
         self.feeds.forget_deleted()
         return gone
 
@@ -292,7 +329,7 @@ class Studio:
             for name in dict.fromkeys(name for name, _ in chosen):
                 load_direction(self.networks.pack, name, roots_of(self.folders, run_id))
         plan = self.planner.plan(state, kind, path, config)
-        self.holdings.make_room(state)
+        self.make_room(run_id)
         fit = fit_key(config, path)
 
         def fitted(picture: np.ndarray) -> None:

@@ -50,6 +50,8 @@ def shows_errors(handler: Callable[P, Any]) -> Callable[P, Any]:
             return handler(*values, **named)
         except Cancelled:
             return gr.skip()
+        except gr.Error:  # of a handler that this one calls
+            raise
         except StitError as error:
             raise gr.Error(words.error_text(error), duration=None, print_exception=False) from None
         except Exception:  # the last boundary before the browser: logged here, in plain words there
@@ -116,8 +118,11 @@ class Shell:
 
     @shows_errors
     def arrive(self, request: gr.Request) -> Update:
-        """Begin a run, or bring back the one that the address names."""
-        state = self.studio.arrive(request.query_params.get("run"))
+        """Begin a run, or bring back the one that the address names; say so where that one is gone."""
+        asked = request.query_params.get("run")
+        state = self.studio.arrive(asked)
+        if asked and state.id != asked:
+            gr.Warning(words.run_gone(self.studio.limits), duration=None)
         return {
             self.run_id: state.id,
             self.address: state.id,
@@ -224,8 +229,9 @@ def answer_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
         run_id = asked.get("run") if isinstance(asked, dict) else None
         status, ready = last_status(studio, run_id), studio.networks.ready
         state = studio.runs.load(run_id)  # after the status: who learns of the end shall find what came of it
-        if state is None:  # it was deleted meanwhile
-            return {"known": False}
+        if state is None:  # it was deleted meanwhile, or lay on a disk that did not last
+            return {"known": False, "line": words.run_gone_here()}
+        studio.look_at(state.id)
         working = status is not None and not status.finished
         return {
             "known": True,

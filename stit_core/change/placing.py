@@ -37,6 +37,7 @@ RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts a
 RELIEF_POWER = 0.1  # of the ratio by which light is shaded: the one for relief
 MEAN = np.full((1, 3), 1 / 3, np.float32)  # of the channels
 SHOULDER = 190.0  # grey levels, from where on what gets brighter is bent towards white
+EYE_SHADE = 0.25  # of the skin's, for eyes that keep their own: lids and the skin around light them less
 MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
 GUIDED_WINDOW = 17  # pixels of the crop within which an edge of the picture is looked for
 SPILL = 9  # pixels of the crop, twice the reach beyond the parser's edge: hair shaded further in looks hazy
@@ -87,7 +88,8 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     # Inside an edge to what is kept the weight has to reach 0, against the background it may reach over it by a pixel.
     inwards = _up_to(blocked, EDGE_WIDTH)
     unshaded = [MOUTH, *(label for label in (*EYES, *LIPS) if label not in classes)]  # teeth have a colour of their own
-    unshaded_place = cv2.GaussianBlur(is_one_of(labels, unshaded), (0, 0), EDGE_WIDTH)
+    unshaded_place = is_one_of(labels, unshaded) * (1 - EYE_SHADE * is_one_of(labels, EYES))
+    unshaded_place = cv2.GaussianBlur(unshaded_place, (0, 0), EDGE_WIDTH)
     shade = cv2.GaussianBlur(allowed, (0, 0), EDGE_WIDTH) * inwards * (1 - unshaded_place)
     ears = _ears(source) if {SKIN, *EARS} <= set(classes) else np.zeros_like(allowed)
     tinted = np.maximum(allowed, ears)

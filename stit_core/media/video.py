@@ -36,6 +36,7 @@ from stit_core.media.probing import (
     trimmed_frames,
 )
 from stit_core.runtime import Runtime
+from stit_core.store.disk import move_folder
 
 __all__ = ["Probe", "Written", "check_length", "check_output", "fit_rate", "open_clip", "probe", "write_video"]
 
@@ -292,7 +293,7 @@ def _replace_folder(part: Path, folder: Path) -> None:
         if any(entry.suffix not in (".png", ".part") for entry in folder.iterdir()):
             raise VideoError(f"{folder} holds other things than frames.", "Choose an empty folder for the frames.")
         shutil.rmtree(folder)
-    part.rename(folder)
+    move_folder(part, folder)
 
 
 def _beside(path: Path) -> Path:

@@ -16,6 +16,8 @@ REVIEW_TAB = "Review"
 ABOUT_TAB = "About"
 DELETE_DATA = "Delete my data now"
 DELETE_DATA_SURE = "Delete your clip, everything that was made from it and your own directions from this server?"
+RUN_GONE = "This run is not there any more"
+RUN_GONE_HERE = "Load the page again to begin a new one."
 NOTHING_AT_WORK = "Nothing is at work."
 SERVER_FAILED = "Something went wrong on the server. Nothing finished is lost: do the same once more."
 

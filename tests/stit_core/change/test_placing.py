@@ -16,6 +16,7 @@ from stit_core.change.placing import (
 )
 from stit_core.change.reading import Change
 from stit_core.config import TransferConfig
+from stit_core.faces.labels import EYES, SKIN, is_one_of
 from stit_core.geometry import quad_bounds
 from tests.support.transfer_cases import (
     EAR,
@@ -203,3 +204,11 @@ def test_a_speck_of_jewellery_does_not_hold_the_ear() -> None:
     whole = (*WHOLE_FACE, EAR, 8, HAIR, 14)
     weights = place_weights(drawn(worn, painted(LABELS)), whole, TransferConfig())
     assert weights.motion[78:80, 22:25].min() > 0.9
+
+
+def test_eyes_that_keep_their_own_colour_share_a_little_of_the_skins_shade() -> None:
+    source = drawn(head_labels())
+    weights = place_weights(source, (SKIN,), TransferConfig())
+    eyes = cv2.erode(is_one_of(source.labels, EYES), np.ones((3, 3), np.uint8)) > 0
+    assert eyes.any()
+    assert 0.1 < weights.shade[eyes].min() <= weights.shade[eyes].max() < 0.5
