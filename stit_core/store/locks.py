@@ -10,15 +10,19 @@ from pathlib import Path
 from stit_core.errors import StoreError
 
 
+class InUseError(StoreError):
+    """Another process holds what is wanted, for now."""
+
+
 @contextlib.contextmanager
 def locked(path: Path, stage: str) -> Iterator[None]:
-    """Hold the lock of a result, or raise StoreError where another process holds it."""
+    """Hold the lock of a result, or raise InUseError where another process holds it."""
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             message = f"Another process is working on the stage '{stage}' of this clip."
-            raise StoreError(message, "Wait until it has finished, or stop it, and start again.") from error
+            raise InUseError(message, "Wait until it has finished, or stop it, and start again.") from error
         yield  # the file stays: deleting it would let two processes hold locks on different files of this name
 
 
