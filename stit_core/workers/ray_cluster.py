@@ -28,6 +28,7 @@ TELL = 1.0  # seconds between two questions to a worker on how far it is
 LONG = 60.0  # seconds for which workers may wait for room in the cluster until that is said
 GPU_THREADS = 4  # of the processor beside a GPU, where its machine has so many
 OWN_VARIABLES = "STIT_"  # of the environment: where packs, directions and runs lie
+TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 MISSING = "Install it with: python -m pip install -r requirements-cluster.txt"
 
 
@@ -59,6 +60,7 @@ def connect(on: str) -> Any:
     address = os.environ.get("RAY_ADDRESS", "") if on == "ray" else on
     if address not in ("", "local"):
         _check_port(address)
+        _use_token()
     try:
         import ray
     except ImportError as error:
@@ -80,6 +82,13 @@ def connect(on: str) -> Any:
     return ray
 
 
+def _use_token() -> None:
+    """Have a token that is at hand sent to the cluster; Ray's client does so only where it is asked to."""
+    at_hand = any(os.environ.get(name) for name in TOKEN_VARIABLES) or (Path.home() / ".ray" / "auth_token").exists()
+    if at_hand:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
 def _check_port(address: str) -> None:
     """See that something listens there, long before Ray itself would give up."""
     host, colon, port = address.removeprefix(PREFIX).rstrip("/").rpartition(":")
@@ -93,15 +102,23 @@ def _check_port(address: str) -> None:
 
 
 def _check_client(address: str) -> None:
-    """See that what listens there speaks gRPC, as Ray's client server does."""
+    """See that what listens there is Ray's client server; Ray itself would try for most of a minute."""
     try:
         import grpc
+        from ray._private.grpc_utils import init_grpc_channel
+        from ray.core.generated import ray_client_pb2, ray_client_pb2_grpc
     except ImportError as error:
         raise ConfigError("Ray's client is not installed here.", MISSING) from error
-    channel = grpc.insecure_channel(address.removeprefix(PREFIX).rstrip("/"))
+    channel = init_grpc_channel(address.removeprefix(PREFIX).rstrip("/"))  # with the token, where there is one
     try:
-        grpc.channel_ready_future(channel).result(timeout=ANSWER)
-    except grpc.FutureTimeoutError as error:
+        messages: Any = ray_client_pb2  # made by a compiler that says nothing of types
+        ping = messages.ClusterInfoRequest(type=messages.ClusterInfoType.PING)
+        server = ray_client_pb2_grpc.RayletDriverStub(channel)
+        server.ClusterInfo(ping, timeout=ANSWER, metadata=[("client_id", "stit-studio")])
+    except grpc.RpcError as error:
+        if error.code() == grpc.StatusCode.UNAUTHENTICATED:
+            hint = "Copy ~/.ray/auth_token from there, or set RAY_AUTH_TOKEN to what `ray get-auth-token` prints there."
+            raise StitError(f"Ray at {address} asks for its token.", hint) from error
         hint = "Use the port of Ray's client server, usually 10001."
         raise StitError(f"What answers at {address} is not Ray.", hint) from error
     finally:
