@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -132,7 +133,8 @@ def takes_bytes(folder: Path) -> bool:
     except OSError as error:
         return error.errno == errno.ENOENT
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
     return True
 
 

@@ -58,11 +58,14 @@ def test_a_worker_that_cannot_begin_ends_all_with_its_words() -> None:
 
 
 def test_what_no_other_task_can_survive_ends_the_list() -> None:
-    seen: list[Outcome] = []
+    seen: list[int] = []
     workers = LocalProcesses(Role(ROLE, None), ("cpu",), 1, 1)
     tasks = [Task(0, ("echo", "a")), Task(1, ("end",)), *(Task(k, ("echo", "b")) for k in range(2, 50))]
     with pytest.raises(StitError, match="The disk is full") as error:
-        seen += [outcome for outcome in Scheduler(workers, tasks, CancelToken()).run() if outcome is not None]
+        for outcome in Scheduler(workers, tasks, CancelToken()).run():
+            if outcome is not None:
+                seen.append(outcome.task.number)
+    assert seen == [0, 1]
     assert error.value.hint == "Free some space."
 
 
@@ -83,9 +86,11 @@ def test_a_stop_breaks_off_what_runs_and_begins_nothing(tmp_path: Path) -> None:
     threading.Thread(target=stop).start()
     scheduler = Scheduler(workers, tasks, cancel, watch=lambda task, stage, *_: steps.append((task.number, stage)))
     with pytest.raises(Cancelled):
-        found += [outcome.task.number for outcome in scheduler.run() if outcome is not None]
+        for outcome in scheduler.run():
+            if outcome is not None:
+                found.append(outcome.task.number)
+    assert found == [0]
     assert set(steps) <= {(1, "waiting")}
-    assert not waiting.with_name("b").exists()
 
 
 def test_devices_are_shared_out_evenly() -> None:
