@@ -57,7 +57,7 @@ $(APP_READY): requirements.txt | $(PY)
 	$(PY) -m pip install -r requirements.txt
 	@touch $@
 
-$(DEV_READY): requirements-dev.txt $(APP_READY)
+$(DEV_READY): requirements-dev.txt requirements-cluster.txt $(APP_READY)
 	$(PY) -m pip install -r requirements-dev.txt
 	@touch $@
 

@@ -3,8 +3,9 @@
     python -m benchmarks.batch nothing              10,000 tasks that do nothing: seconds a task, memory as they go
     python -m benchmarks.batch waiting              tasks of 2 s that only wait: what is added to each
     python -m benchmarks.batch clips CLIP [CLIP]    the same batch here and on Ray in turn, from nothing each time
+    python -m benchmarks.batch stages CLIP [CLIP]   what each stage of a draft takes of the processor and of the disk
 
-Each is done by processes of this machine and by a Ray of this machine, with as many workers. Ray has to be installed
+All but the last are done by processes of this machine and by a Ray of this machine, with as many workers. Ray has to be installed
 (requirements-cluster.txt).
 """
 
@@ -12,18 +13,24 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from stit_core.batch.rows import Row
 from stit_core.batch.running import Batch
 from stit_core.batch.treatments import Treatments
 from stit_core.batch.working import Setup
-from stit_core.packs.loading import DEFAULT_PACK, find_pack
-from stit_core.runtime import CancelToken, Progress
+from stit_core.config import preset
+from stit_core.packs.loading import DEFAULT_PACK, Models, find_pack
+from stit_core.pipeline import Pipeline
+from stit_core.runtime import CancelToken, Progress, Runtime, pick_dtype, torch_threads
+from stit_core.store.runs import Store
 from stit_core.workers import ray_cluster
 from stit_core.workers.processes import LocalProcesses
 from stit_core.workers.scheduling import Scheduler
@@ -127,9 +134,46 @@ def edit_clips(clips: Sequence[Path], jobs: int, rounds: int, name: str) -> None
     print(f"ray / here: {best['ray'] / best['here']:.4f}")
 
 
+def processor_seconds() -> float:
+    """Of this process and of the ffmpegs that it has waited for; what else the machine does is no part of it."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def cost_stages(path: Path, name: str) -> None:
+    """Processor seconds a frame of every stage with one thread, and bytes a frame of what is stored."""
+    pack = find_pack(name)
+    models = Models(pack, torch.device("cpu"))
+    config = preset("draft", pack.schedules).with_changes({"edit": {"directions": (("smile", 2.0),)}})
+    before = processor_seconds()
+    for part in pack.parts:
+        getattr(models, part, None)
+    print(f"{path.name}: networks {processor_seconds() - before:.2f} s", end="; a frame: ", flush=True)
+    with tempfile.TemporaryDirectory() as scratch, torch_threads(1):
+        runtime = Runtime(dtype=pick_dtype("draft", torch.device("cpu")))
+        pipeline = Pipeline(models, Store(Path(scratch) / "runs"), config, runtime)
+        output = Path(scratch) / "out.mp4"
+        before = processor_seconds()
+        clip = pipeline.open(path)
+        frames, told = len(clip.frames), {"clip": processor_seconds() - before}
+        for stage in ("landmarks", "align", "invert", "tune", "masks", "register", "stitch", "identify", "measure"):
+            before = processor_seconds()
+            getattr(pipeline, stage)(clip)
+            told[stage] = processor_seconds() - before
+        before = processor_seconds()
+        pipeline.write(clip, output)
+        told["write"] = processor_seconds() - before
+        stored = sum(file.stat().st_size for file in (Path(scratch) / "runs").rglob("*") if file.is_file())
+        print(", ".join(f"{stage} {seconds / frames:.3f}" for stage, seconds in told.items()), end="")
+        print(f", together {sum(told.values()) / frames:.3f} s of {frames} frames;", end=" ")
+        print(
+            f"stored {stored / frames / 1e6:.2f} MB a frame, video {output.stat().st_size / frames / 1e3:.1f} kB a frame"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("nothing", "waiting", "clips"))
+    parser.add_argument("what", choices=("nothing", "waiting", "clips", "stages"))
     parser.add_argument("clips", nargs="*", type=Path)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--tasks", type=int, default=None, help="10,000 that do nothing, 16 that wait")
@@ -141,6 +185,9 @@ def main() -> None:
         do_nothing(arguments.tasks or 10_000, arguments.jobs)
     elif arguments.what == "waiting":
         wait(arguments.tasks or 16, arguments.jobs, arguments.seconds, arguments.rounds)
+    elif arguments.what == "stages":
+        for clip in arguments.clips:
+            cost_stages(clip, arguments.pack)
     else:
         edit_clips(arguments.clips, arguments.jobs, arguments.rounds, arguments.pack)
 

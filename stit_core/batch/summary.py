@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from stit_core.batch.running import DONE, FAILED, SAME, WAITING, Batch, Settled
 from stit_core.store.disk import disk_errors
+from stit_core.store.spreadsheets import safe_cell
 
 HERE = Path(__file__).parent
 CSV_NAME, HTML_NAME = "batch.csv", "batch.html"
@@ -29,7 +30,6 @@ FIGURES = ("psnr", "lpips", "border_loss", "id_cosine", "tl_id", "tg_id")
 FACTS = ("frames", "faces", "worker_seconds")
 COLUMNS = ("row", "clip", "edit", "state", "output", "same_as", *FACTS, *FIGURES, "warnings", "reason", "hint")
 SHOWN = 300  # clips on the page, the failed ones first; the table has all
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for a formula at the start of a cell
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _values(settled: Settled) -> Iterator[Any]:
 
 def _cell(value: Any) -> Any:
     """A value that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return safe_cell(value) if isinstance(value, str) else value
 
 
 def _render(batch: Batch, counts: Counter[str], command: str) -> str:

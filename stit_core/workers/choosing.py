@@ -13,7 +13,9 @@ from stit_core.workers.processes import LocalProcesses
 from stit_core.workers.tasks import Role, Workers
 
 HERE = "here"
-JOB_BYTES = 2 << 30  # of main memory that one process takes with heads-256 and a clip of 1080p, measured: 1.6 GB
+JOB_BYTES = (
+    3 << 29
+)  # of main memory for one process; heads-256 took 1.0 GB with a second of 1080p, 1.3 GB with a minute
 
 
 def open_workers(on: str, role: Role, config: WorkersConfig, device: str = "auto") -> Workers:

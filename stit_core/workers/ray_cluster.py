@@ -236,6 +236,8 @@ class RayActors:
 
     def _receive(self, worker: int, line: Any) -> Event | None:
         actor = self._actors[worker]
+        if line not in (actor.job, actor.question):
+            return None  # how far it was with what has ended meanwhile
         try:
             answer = self._ray.get(line)
         except Exception as error:  # the actor, its machine or the line to it is gone

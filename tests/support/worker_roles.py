@@ -16,12 +16,19 @@ ROLE = "tests.support.worker_roles:obedient"
 
 
 def obedient(setup: Any, device: str) -> Doing:
-    """A role that does what a task says: ("echo", x), ("fail",), ("end",), ("bug",), ("wait", path), ("die", path)."""
+    """A role that does what a task says.
+
+    ("echo", x), ("steps", n), ("fail",), ("end",), ("bug",), ("wait", path), ("die", path).
+    """
     if setup == "broken":
         raise PackError("The pack lacks a file.", "Restore it.")
 
     def do(work: Any, progress: Progress, cancel: CancelToken) -> Any:
         runtime = Runtime(progress=progress, cancel=cancel)
+        if work[0] == "steps":
+            for step in range(work[1]):
+                runtime.step("stepping", step, work[1])
+                time.sleep(0.01)
         if work[0] == "fail":
             raise FaceError("No face was found.", "Use another clip.")
         if work[0] == "end":

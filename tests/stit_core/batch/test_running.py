@@ -171,8 +171,7 @@ def test_a_folder_that_fills_up_ends_the_batch_in_words_and_keeps_what_is_finish
     batch = batch_of(clips[:4], home / "out", home / "runs")
     found: list[Settled] = []
     with room_for(4096), pytest.raises(StitError, match="is full, or cannot be written") as error:
-        for settled in batch.run(local(batch, 1), CancelToken()):
-            found.append(settled)
+        found.extend(batch.run(local(batch, 1), CancelToken()))
     assert "finished clips are kept" in error.value.hint
     assert [settled.state for settled in found] == [FOUND, FAILED]
     assert videos(home / "out").items() <= videos(reference).items()
@@ -184,14 +183,18 @@ def test_a_folder_that_fills_up_ends_the_batch_in_words_and_keeps_what_is_finish
 def test_a_stop_keeps_what_is_finished_and_one_folder_has_one_batch(clips: list[Path], home: Path) -> None:
     cancel = CancelToken()
     batch = batch_of(clips[:4], home / "out", home / "runs")
-    found = []
-    with pytest.raises(Cancelled):
+    other = batch_of(clips[:1], home / "out", home / "runs")
+    found: list[Settled] = []
+
+    def stopping() -> Iterator[Settled]:
         for settled in batch.run(local(batch, 1), cancel):
-            found.append(settled)
-            other = batch_of(clips[:1], home / "out", home / "runs")
+            yield settled
             with pytest.raises(StoreError, match="Another batch is working"):
                 list(other.run(local(other), CancelToken()))
             cancel.set()
+
+    with pytest.raises(Cancelled):
+        found.extend(stopping())
     assert len(videos(home / "out")) == len(found) == 1
     states = [settled.state for settled in batch.settled()]
     assert states[0] == DONE

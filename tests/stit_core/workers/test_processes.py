@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,11 @@ def run(works: Iterable[tuple[str, ...]], jobs: int = 2, retries: int = 1, setup
     workers = LocalProcesses(Role(ROLE, setup), ("cpu",), jobs, 1)
     tasks = [Task(number, work) for number, work in enumerate(works)]
     return [outcome for outcome in Scheduler(workers, tasks, CancelToken(), retries).run() if outcome is not None]
+
+
+def numbers(scheduler: Scheduler) -> Iterator[int]:
+    """Of the tasks, as they are settled."""
+    yield from (outcome.task.number for outcome in scheduler.run() if outcome is not None)
 
 
 def is_gone(pid: int) -> bool:
@@ -62,9 +67,7 @@ def test_what_no_other_task_can_survive_ends_the_list() -> None:
     workers = LocalProcesses(Role(ROLE, None), ("cpu",), 1, 1)
     tasks = [Task(0, ("echo", "a")), Task(1, ("end",)), *(Task(k, ("echo", "b")) for k in range(2, 50))]
     with pytest.raises(StitError, match="The disk is full") as error:
-        for outcome in Scheduler(workers, tasks, CancelToken()).run():
-            if outcome is not None:
-                seen.append(outcome.task.number)
+        seen.extend(numbers(Scheduler(workers, tasks, CancelToken())))
     assert seen == [0, 1]
     assert error.value.hint == "Free some space."
 
@@ -86,9 +89,7 @@ def test_a_stop_breaks_off_what_runs_and_begins_nothing(tmp_path: Path) -> None:
     threading.Thread(target=stop).start()
     scheduler = Scheduler(workers, tasks, cancel, watch=lambda task, stage, *_: steps.append((task.number, stage)))
     with pytest.raises(Cancelled):
-        for outcome in scheduler.run():
-            if outcome is not None:
-                found.append(outcome.task.number)
+        found.extend(numbers(scheduler))
     assert found == [0]
     assert set(steps) <= {(1, "waiting")}
 

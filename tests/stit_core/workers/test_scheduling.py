@@ -38,7 +38,7 @@ class Script:
         self._busy.pop(worker)
         self._news.append(Done(worker, failure=Failure("stopped", stopped=True)))
 
-    def events(self, seconds: float) -> list[Event]:
+    def events(self, seconds: float) -> list[Event]:  # noqa: ARG002 (the signature of workers)
         if self._news:
             return [self._news.popleft()]
         if not self._busy:
