@@ -5,8 +5,8 @@
     python -m benchmarks.batch clips CLIP [CLIP]    the same batch here and on Ray in turn, from nothing each time
     python -m benchmarks.batch stages CLIP [CLIP]   what each stage of a draft takes of the processor and of the disk
 
-All but the last are done by processes of this machine and by a Ray of this machine, with as many workers. Ray has to be installed
-(requirements-cluster.txt).
+All but the last are done by processes of this machine and by a Ray of this machine, with as many workers. Ray has to
+be installed (requirements-cluster.txt).
 """
 
 from __future__ import annotations
@@ -166,9 +166,8 @@ def cost_stages(path: Path, name: str) -> None:
         stored = sum(file.stat().st_size for file in (Path(scratch) / "runs").rglob("*") if file.is_file())
         print(", ".join(f"{stage} {seconds / frames:.3f}" for stage, seconds in told.items()), end="")
         print(f", together {sum(told.values()) / frames:.3f} s of {frames} frames;", end=" ")
-        print(
-            f"stored {stored / frames / 1e6:.2f} MB a frame, video {output.stat().st_size / frames / 1e3:.1f} kB a frame"
-        )
+        video = output.stat().st_size / frames / 1e3
+        print(f"stored {stored / frames / 1e6:.2f} MB a frame, video {video:.1f} kB a frame")
 
 
 def main() -> None:
