@@ -23,20 +23,9 @@ def rows_csv(results: Results) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     columns = list(results.people.columns)
-    writer.writerow(
-        [
-            "person",
-            "files",
-            *map(safe_cell, columns),
-            "direction",
-            "factor",
-            "failure",
-            "effect_sd",
-            "landmark_effect_sd",
-        ]
-        + [*EDIT_VALUES, *(f"source_{name}" for name in SOURCE_VALUES)]
-        + [f"change_sd_{name}" for name in results.columns]
-    )
+    head = ["person", "files", *map(safe_cell, columns), "direction", "factor", "failure"]
+    head += ["effect_sd", "landmark_effect_sd", *EDIT_VALUES, *(f"source_{name}" for name in SOURCE_VALUES)]
+    writer.writerow(head + [f"change_sd_{name}" for name in results.columns])
     effects = [(results.effect(edit), results.landmark_effect(edit)) for edit in range(len(results.plan.pairs))]
     for place, person in enumerate(results.people.persons):
         files = " ".join(source.name for source in person.sources)

@@ -13,9 +13,7 @@ from stit_core.workers.processes import LocalProcesses
 from stit_core.workers.tasks import Role, Workers
 
 HERE = "here"
-JOB_BYTES = (
-    3 << 29
-)  # of main memory for one process; heads-256 took 1.0 GB with a second of 1080p, 1.3 GB with a minute
+JOB_BYTES = 3 << 29  # of main memory for a process; heads-256 took 1.0 GB with 1 s of 1080p, 1.3 GB with 60 s
 
 
 def open_workers(on: str, role: Role, config: WorkersConfig, device: str = "auto") -> Workers:
