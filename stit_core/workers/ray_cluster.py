@@ -68,6 +68,7 @@ def connect(on: str) -> Any:
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     try:
         if address in ("", "local"):
+            os.environ.setdefault("RAY_worker_niceness", "0")  # as processes of this machine; Ray's own choice is 15
             ray.init(address="local", include_dashboard=False, **quiet)
         else:
             if address.startswith(PREFIX):
