@@ -81,7 +81,7 @@ def test_a_worker_that_is_killed_half_way_changes_no_byte(
     for settled in batch.run(workers, CancelToken()):
         found.append(settled)
         if len(found) == len(clips) // 2:
-            victim = next(iter(busy_pids(workers)))
+            victim = pid_of_one(workers)
             os.kill(victim, signal.SIGKILL)
             killed.append(victim)
     assert killed
@@ -96,13 +96,12 @@ def first_of(reference: Path, count: int) -> dict[str, bytes]:
     return dict(list(videos(reference).items())[:count])
 
 
-def busy_pids(workers: Any) -> list[int]:
-    """Processes of workers that have a task, of either kind."""
+def pid_of_one(workers: Any) -> int:
+    """The process of a worker of either kind, of one that has a task where there is one."""
     if isinstance(workers, LocalProcesses):
-        return [each.process.pid for each in workers._alive.values() if each.process.pid]
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout.splitlines()
-    mine = [line.split()[0] for line in listed if "ray::StitWorker.do" in line]
-    return [int(pid) for pid in mine]
+        return next(each.process.pid for each in workers._alive.values() if each.process.pid)
+    actors = sorted(workers._actors.values(), key=lambda actor: actor.job is None)
+    return int(workers._ray.get(actors[0].handle.__ray_call__.remote(lambda _: os.getpid())))
 
 
 def test_a_batch_that_is_killed_goes_on_and_ends_with_the_same_bytes(
