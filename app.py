@@ -23,10 +23,12 @@ os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")  # that it keeps, an
 import gradio as gr
 
 from page.server.guard import Guard
+from page.server.login import check_password
 from page.server.origins import accepted_origins
 from page.server.sessions import KEY_SCRIPT, MOST
 from page.server.shapes import CheckedBlocks
 from page.studio.feed import Feeds
+from page.studio.health import read_health
 from page.studio.studio import Studio
 from page.studio.sweeper import Sweeper
 from page.ui.api import endpoints
@@ -93,7 +95,8 @@ def build(studio: Studio) -> gr.Blocks:
 def guard() -> tuple[type[Guard], tuple[()], dict[str, Any]]:
     """What stands in front of gradio, as Starlette takes a middleware apart."""
     origins = accepted_origins(os.environ, SETTINGS.origins)
-    return Guard, (), {"origins": origins, "served": SETTINGS.served, "upload_bytes": SETTINGS.upload_bytes}
+    facts = {"origins": origins, "served": SETTINGS.served, "upload_bytes": SETTINGS.upload_bytes}
+    return Guard, (), {**facts, "health": lambda: read_health(studio.jobs, SETTINGS).as_json()}
 
 
 studio = Studio(SETTINGS, samples=SAMPLES, feeds=Feeds())
@@ -112,6 +115,8 @@ def main() -> None:
         css_paths=STYLES,
         head=WIDE_SCREENS + KEY_SCRIPT,
         max_file_size=SETTINGS.upload_bytes,
+        auth=check_password(SETTINGS.password) if SETTINGS.password else None,  # type: ignore[arg-type] # it awaits
+        auth_message=labels.LOGIN if SETTINGS.password else None,
         app_kwargs={"middleware": [guard()]},
         state_session_capacity=MOST,
         allowed_paths=[],

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar, cast
 
 from stit_core.config import VideoConfig
 from stit_core.errors import ConfigError
+from stit_core.media.credentials import Signer, read_signer
 from stit_core.packs.loading import DEFAULT_PACK
 from stit_core.store.paths import default_root
+
+Marking = Literal["off", "on", "always"]
+T = TypeVar("T", bound=str)
 
 _NUMBERS = {  # setting -> variable of the environment
     "max_mb": "STIT_MAX_MB",
@@ -24,7 +28,11 @@ _NUMBERS = {  # setting -> variable of the environment
     "unwatched_minutes": "STIT_UNWATCHED_MINUTES",
     "queue_length": "STIT_QUEUE",
     "run_gb": "STIT_RUN_GB",
+    "stuck_minutes": "STIT_STUCK_MINUTES",
 }
+_SWITCH = {"on": True, "off": False}
+_MARKS: tuple[Marking, ...] = ("off", "on", "always")
+_SHORTEST_PASSWORD = 8  # characters
 _ORIGIN = re.compile(r"https?://[^/@?#\s:]+(:\d+)?")
 _WHOLE = ("max_frames", "queue_length")
 
@@ -47,6 +55,11 @@ class PageSettings:
     unwatched_minutes: minutes after which a job is stopped whose page nobody has open.
     queue_length: jobs that may wait.
     run_gb: gigabytes on the disk of one run, beyond which it begins no further job.
+    stuck_minutes: minutes without any progress after which a job counts as stuck.
+    public: whether strangers may use the page: who uploads something first says that it may be edited.
+    mark: of the visible mark: "off" and "on" are how a run begins, "always" leaves the visitor no choice.
+    password: that the page asks for, or "".
+    signer: of the content credentials of finished videos; None leaves them unsigned.
     """
 
     root: Path
@@ -62,6 +75,11 @@ class PageSettings:
     unwatched_minutes: float = 10.0
     queue_length: int = 20
     run_gb: float = 20.0
+    stuck_minutes: float = 15.0
+    public: bool = False
+    mark: Marking = "off"
+    password: str = field(default="", repr=False)
+    signer: Signer | None = None
 
     @property
     def served(self) -> Path:
@@ -90,24 +108,49 @@ class PageSettings:
 
 
 def read_settings(environ: Mapping[str, str]) -> PageSettings:
-    """The page's settings from STIT_RUNS, STIT_PACK, STIT_DEVICE, STIT_ORIGINS and the numbers that `_NUMBERS` names.
+    """The page's settings from the variables STIT_... of the environment; README.md lists them.
 
     Raises
     ------
     ConfigError: a number that is none, not above zero, or not whole where only whole ones make sense; an origin that
-    is none.
+    is none; a word that is not among the choices; a password that is too short; a certificate that signs nothing.
     """
     numbers: dict[str, Any] = {}
     for name, variable in _NUMBERS.items():
         default = getattr(PageSettings, name)
         numbers[name] = _read_number(environ, variable, default, whole=name in _WHOLE)
+    public = _SWITCH[_read_word(environ, "STIT_PUBLIC", tuple(_SWITCH), "on" if is_reachable(environ) else "off")]
     return PageSettings(
         root=default_root().absolute(),
         pack=environ.get("STIT_PACK", PageSettings.pack),
         device=environ.get("STIT_DEVICE", PageSettings.device),
         origins=_read_origins(environ.get("STIT_ORIGINS", "")),
+        public=public,
+        mark=_read_word(environ, "STIT_MARK", _MARKS, "on" if public else "off"),
+        password=_read_password(environ.get("STIT_PASSWORD", "")),
+        signer=read_signer(environ),
         **numbers,
     )
+
+
+def is_reachable(environ: Mapping[str, str]) -> bool:
+    """Whether others than whoever sits at this machine can reach the page, as far as the environment says so."""
+    listens = environ.get("GRADIO_SERVER_NAME", "").strip().lower().strip("[]")
+    behind = any(environ.get(name) for name in ("SPACE_ID", "GRADIO_ROOT_PATH", "STIT_ORIGINS"))
+    return behind or listens not in ("", "localhost", "127.0.0.1", "::1")
+
+
+def _read_word(environ: Mapping[str, str], name: str, choices: Sequence[T], default: T) -> T:
+    text = environ.get(name, "").strip().lower() or default
+    if text not in choices:
+        raise ConfigError(f"{name} is {environ[name]!r}.", f"Set it to {' or '.join(choices)}, or leave it out.")
+    return cast(T, text)
+
+
+def _read_password(text: str) -> str:
+    if text and len(text) < _SHORTEST_PASSWORD:
+        raise ConfigError("STIT_PASSWORD is too short.", f"Take {_SHORTEST_PASSWORD} characters or more.")
+    return text
 
 
 def _read_origins(text: str) -> tuple[str, ...]:

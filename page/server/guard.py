@@ -19,6 +19,7 @@ from urllib.parse import parse_qs
 from gradio.route_utils import MultiPartException  # the kind for which it deletes what it began
 
 from page.server.origins import SAFE_METHODS, Origins
+from page.server.probe import HEALTH
 from page.server.sessions import KEY, Sessions
 from page.server.shapes import MISFIT, NO_JSON, RELOAD, is_session, misfit, read_body, unknown_function
 from page.studio.disk import remove_strays
@@ -35,6 +36,7 @@ Headers = Mapping[str, str]
 
 API = "/gradio_api/"
 UPLOAD = "upload"
+HEALTH_SECONDS = 3.0  # after which a health that is not known counts as bad
 JSON_BYTES = 2_000_000  # the page's largest message holds the pictures of all cards
 FRAME_BYTES = 200_000  # of an upload that are no file: names and boundaries
 PATIENCE_SECONDS = 30.0  # for the next piece of a body
@@ -70,10 +72,14 @@ class Guard:
     origins: from where the page may be used.
     served: the folder that gradio writes uploads into.
     upload_bytes: of one upload.
+    health: gives what HEALTH answers, with the key "status", "ok" where all is well; asked in a thread.
     """
 
-    def __init__(self, app: App, origins: Origins, served: Path, upload_bytes: int) -> None:
+    def __init__(
+        self, app: App, origins: Origins, served: Path, upload_bytes: int, health: Callable[[], Mapping[str, Any]]
+    ) -> None:
         self.app, self.origins, self.served, self.upload_bytes = app, origins, served, upload_bytes
+        self.health = health
         self.sessions = Sessions()
         self._uploads = 0
 
@@ -97,7 +103,9 @@ class Guard:
         self._check_sender(scope["method"], headers)
         if route.startswith(CLOSED):
             raise Refused(404, "The page has no such address.")
-        if scope["method"] in SAFE_METHODS:
+        if scope["path"] == HEALTH and scope["method"] in SAFE_METHODS:  # also of a page that asks for a password
+            await answer.tell_health(self.health)
+        elif scope["method"] in SAFE_METHODS:
             with self._connection(route, scope, headers):
                 await self.app(scope, receive, answer)
         elif route == UPLOAD:
@@ -213,6 +221,20 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         self._begun = True
         await self._send(message)
+
+    async def tell_health(self, health: Callable[[], Mapping[str, Any]]) -> None:
+        """Answer how the server is; 503 where it is not well."""
+        try:
+            async with asyncio.timeout(HEALTH_SECONDS):
+                found = await asyncio.to_thread(health)
+        except TimeoutError:  # a lock that is held for ever, or a disk that has gone
+            found = {"status": "failing", "problems": ["The server does not say how it is."]}
+        body = json.dumps(found).encode()
+        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+        headers.append((b"content-length", str(len(body)).encode()))
+        status = 200 if found["status"] == "ok" else 503
+        await self({"type": "http.response.start", "status": status, "headers": headers})
+        await self({"type": "http.response.body", "body": b"" if self._scope["method"] == "HEAD" else body})
 
     async def refuse(self, status: int, message: str) -> None:
         """Answer in words, or end the answer that has begun."""

@@ -114,7 +114,7 @@ class Job:
         self._version = 0
         self._started: float | None = None
         self._elapsed = 0.0
-        self.watched = time.monotonic()
+        self.watched = self.moved = time.monotonic()
 
     # --- For the worker ---
 
@@ -124,13 +124,13 @@ class Job:
             return
         with self._lock:
             self._progress.report(stage, done, total)
-            self._version += 1
+            self._move()
 
     def set_status(self, **facts: Any) -> None:
         """Set fields of the status."""
         with self._lock:
             self._facts.update(facts)
-            self._version += 1
+            self._move()
             if facts.get("state") == "running":
                 self._started = time.monotonic()
             if facts.get("state") in ENDED:
@@ -141,7 +141,11 @@ class Job:
         """Add one to a number of the status."""
         with self._lock:
             self._facts[name] = self._facts.get(name, 0) + 1
-            self._version += 1
+            self._move()
+
+    def _move(self) -> None:
+        self._version += 1
+        self.moved = time.monotonic()
 
     # --- For the page ---
 

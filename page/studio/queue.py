@@ -26,11 +26,29 @@ from stit_core.store.disk import disk_errors
 LOG = logging.getLogger(__name__)
 
 REAP_SECONDS = 5.0
+BEAT_SECONDS = 5.0  # between two signs of life of a worker that has nothing to do
 REMEMBERED = 100  # ended jobs, whose runs are perhaps still looked at
 UNEXPECTED = "Something went wrong on the server."
 UNEXPECTED_HINT = "Nothing finished is lost: press the same button again."
 
 Listener = Callable[[JobEnded], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkerState:
+    """How the thread that carries out jobs is.
+
+    Attributes
+    ----------
+    alive: whether it runs at all.
+    working: whether it has a job; waiting: jobs that wait.
+    quiet: seconds since it gave a sign of life: of a job, since its last progress.
+    """
+
+    alive: bool
+    working: bool
+    waiting: int
+    quiet: float
 
 
 class JobQueue:
@@ -45,7 +63,8 @@ class JobQueue:
         self._waiting: list[Job] = []
         self._current: Job | None = None
         self._last: dict[str, Job] = {}
-        self._begun = False
+        self._worker: threading.Thread | None = None
+        self._beat = time.monotonic()
 
     def subscribe(self, *listeners: Listener) -> None:
         """Have these called at the end of each job, in this order; one that fails keeps the event from those after it.
@@ -82,12 +101,25 @@ class JobQueue:
             self._waiting.append(job)
             self._last[run_id] = job
             self._prune()
-            if not self._begun:
-                self._begun = True
-                threading.Thread(target=self._work, name="jobs", daemon=True).start()
-                threading.Thread(target=self._reap, name="reaper", daemon=True).start()
+            self._begin()
             self._condition.notify_all()
             return job
+
+    def _begin(self) -> threading.Thread:
+        """The worker, begun if it is not; one that has died stays dead, for whoever looks after the server to see."""
+        if self._worker is None:
+            self._beat = time.monotonic()
+            self._worker = threading.Thread(target=self._work, name="jobs", daemon=True)
+            self._worker.start()
+            threading.Thread(target=self._reap, name="reaper", daemon=True).start()
+        return self._worker
+
+    def worker_state(self) -> WorkerState:
+        """How the worker is; it is begun if no job has done so yet."""
+        with self._condition:
+            worker, job = self._begin(), self._current
+            sign = self._beat if job is None else max(self._beat, job.moved)
+            return WorkerState(worker.is_alive(), job is not None, len(self._waiting), time.monotonic() - sign)
 
     def _prune(self) -> None:
         """Remember the last ended jobs only; the record of its run says how an older one ended."""
@@ -162,8 +194,10 @@ class JobQueue:
         while True:
             with self._condition:
                 self._current = None
+                self._beat = time.monotonic()
                 while not self._waiting:
-                    self._condition.wait()
+                    self._condition.wait(BEAT_SECONDS)
+                    self._beat = time.monotonic()
                 job = self._current = self._waiting.pop(0)
             self._end(job, job.context.run(_carry_out, job))
             del job

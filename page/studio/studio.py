@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ from page.studio.tasks import Task, check_edit
 from stit_core.config import RunConfig
 from stit_core.directions.library import load_direction
 from stit_core.errors import StitError
+from stit_core.provenance import Consent
+
+
+class ConsentError(StitError):
+    """Nobody has said that what was uploaded may be edited."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ class Studio:
         StoreError: the disk is full, or cannot be written or read.
         """
         known = self.runs.load(asked)
-        return self.state(known.id) if known is not None else self.runs.begin()
+        return self.state(known.id) if known is not None else self.runs.begin(self.settings.mark != "off")
 
     def state(self, run_id: str) -> RunState:
         """All that a page needs to show a run.
@@ -121,6 +127,8 @@ class Studio:
         ------
         ConfigError: a choice that is not possible.
         """
+        if self.settings.mark == "always":
+            state = dataclasses.replace(state, mark=True)
         return state.config(self.settings.video(), self.networks.pack.schedules)
 
     def change(self, run_id: str, **choices: Any) -> RunState:
@@ -134,15 +142,41 @@ class Studio:
         self.runs.change(run_id, **choices)
         return self.state(run_id)
 
+    def agree(self, run_id: str, wording: str) -> RunState:
+        """Note that what the visitor uploads may be edited, in the words that were agreed to; "" takes that back.
+
+        Raises
+        ------
+        StitError: there is no such run.
+        """
+        given = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        consent = Consent(wording, given) if wording else None
+        self.runs.update(run_id, lambda state: dataclasses.replace(state, consent=consent))
+        return self.state(run_id)
+
+    def _check_consent(self, run_id: str, uploads: Sequence[Path]) -> None:
+        """Refuse, and delete, what a stranger uploads without a word of whether it may be edited.
+
+        Raises
+        ------
+        ConsentError: nobody said so.
+        """
+        brought = any(self.folders.is_upload(path) for path in uploads)
+        if brought and self.settings.public and self.runs.get(run_id).consent is None:
+            self.holdings.drop(run_id, uploads)
+            message = "You have not said yet that you may edit this, so it was not kept."
+            raise ConsentError(message, "Tick the line above the upload, then upload again.")
+
     def bring(self, run_id: str, uploads: Sequence[Path]) -> None:
         """Note what the visitor uploaded, whatever comes of it: it is deleted with the run.
 
         Raises
         ------
-        StitError: there is no such run, or a file was not uploaded here.
+        StitError: there is no such run, a file was not uploaded here, or nobody said that it may be edited.
         """
         self.runs.get(run_id)
         self.holdings.note(run_id, uploads)
+        self._check_consent(run_id, uploads)
 
     def delete_direction(self, run_id: str, name: str) -> RunState:
         """Delete a direction that the run trained, which then is no longer chosen either.
@@ -163,7 +197,7 @@ class Studio:
         Raises
         ------
         VideoError: no video, or one over a limit.
-        StitError: the file was not uploaded here, or a job of the run is not ended.
+        StitError: the file was not uploaded here, nobody said that it may be edited, or a job of the run is not ended.
         """
         return self._set_clip(run_id, Path(upload), None)
 
@@ -179,6 +213,7 @@ class Studio:
     def _set_clip(self, run_id: str, path: Path, sample: str | None) -> RunState:
         before, upload = self.runs.get(run_id).upload, None if sample else str(path)
         self.holdings.note(run_id, [path])
+        self._check_consent(run_id, [path])
         self.runs.update(run_id, lambda state: dataclasses.replace(state, upload=upload))
         if before not in (None, upload):  # the run has a copy of what it took, and what was refused is of no use
             self.holdings.drop(run_id, [Path(str(before))])
@@ -257,7 +292,7 @@ class Studio:
         def fitted(picture: np.ndarray) -> None:
             self.previews.put_fit(run_id, fit, picture)
 
-        task = Task(self.networks.models, self.folders, self.feeds, state, config, fitted)
+        task = Task(self.networks.models, self.folders, self.feeds, state, config, fitted, self.settings.signer)
         job = self.jobs.submit(run_id, kind, task.work(kind), plan)
         begun: dict[str, Any] = {"fitted": fit} if kind == "tune" else {}
         status = self.jobs.status(run_id) or job.status()

@@ -20,9 +20,11 @@ from page.studio.runs import Output, RunState
 from stit_core.artefacts import Clip
 from stit_core.config import RunConfig
 from stit_core.errors import Cancelled, ConfigError, StitError
+from stit_core.media.credentials import Signer
 from stit_core.packs.loading import Models
 from stit_core.partial_video import write_part
 from stit_core.pipeline import Pipeline
+from stit_core.provenance import Provenance
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_dtype
 from stit_core.whole_run import finish, prepare
@@ -37,6 +39,7 @@ class Task:
     state: the run as it was when the job was put into the queue; its clip is there.
     config: the settings of the stages.
     fitted: called with the tuning's picture of its frame, (S, S, 3), whenever there is a new one.
+    signer: of the finished video's content credentials; None for none.
     """
 
     models: Models
@@ -45,6 +48,11 @@ class Task:
     state: RunState
     config: RunConfig
     fitted: Callable[[np.ndarray], None]
+    signer: Signer | None = None
+
+    @property
+    def provenance(self) -> Provenance:
+        return self.state.provenance(self.signer)
 
     @property
     def clip(self) -> Path:
@@ -152,11 +160,11 @@ class _Editing:
     def carry_out(self) -> Report:
         """Make the video; raises what the stages raise."""
         try:
-            clip = self.clip = prepare(self.pipeline, self.task.clip, [self.target])
+            clip = self.clip = prepare(self.pipeline, self.task.clip, [self.target], self.task.provenance)
             make_ready(self.pipeline, clip)
             self.pipeline.masks(clip)
             self.begin_feed(clip)
-            report = finish(self.pipeline, clip, self.target)
+            report = finish(self.pipeline, clip, self.target, self.task.provenance)
         except BaseException:
             if self.writer is not None:
                 self.writer.close(drop=True)
@@ -193,7 +201,7 @@ class _Editing:
         self.job.set_status(state="saving")
         pipeline = self.pipeline.with_config(self.pipeline.config, self.silent(self.job.saving_token))
         try:
-            written = write_part(pipeline, self.clip, self.target)
+            written = write_part(pipeline, self.clip, self.target, self.task.provenance)
         except (Cancelled, StitError):
             return None
         if written is None:

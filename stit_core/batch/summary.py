@@ -110,7 +110,7 @@ def _render(batch: Batch, counts: Counter[str], command: str) -> str:
         states={"done": DONE, "same": SAME, "failed": FAILED, "waiting": WAITING},
         middles=[(name, statistics.median(values)) for name, values in figures.items() if values],
         folder=batch.setup.folder.name,
-        pack=batch.setup.pack,
+        pack=Path(batch.setup.pack).name,
         table=CSV_NAME,
         command=command,
         date=datetime.date.today().isoformat(),

@@ -23,6 +23,9 @@ SERVER_FAILED = "Something went wrong on the server. Nothing finished is lost: d
 
 CLIP = "Your clip"
 CLIP_HEADING = "Choose a clip"
+CONSENT = "I may edit the face of everybody whose video or pictures I upload: it is mine, or they have agreed."
+CONSENT_ABOUT = "Kept with your run, with the time and these words. The samples were drawn and need none."
+LOGIN = "Any name, and the password that you were given."
 CLIP_INTRO = "Upload a video of a face or record one, or begin with a sample."
 SAMPLES = "Samples"
 LOOKING_THROUGH = "Looking through the clip …"
