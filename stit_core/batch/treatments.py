@@ -14,7 +14,7 @@ from stit_core.config import RunConfig, preset
 from stit_core.directions import library
 from stit_core.errors import ConfigError
 from stit_core.packs.manifest import Pack
-from stit_core.report import edit_text
+from stit_core.provenance import edit_text
 from stit_core.store.keys import STAGE_VERSIONS
 
 KEY_DIGITS = 24

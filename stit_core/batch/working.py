@@ -21,11 +21,13 @@ from stit_core.artefacts import Clip
 from stit_core.batch.records import Records, video_name
 from stit_core.batch.rows import Row
 from stit_core.errors import Cancelled, PackError, StitError, StoreError, VideoError
+from stit_core.media.credentials import read_signer
 from stit_core.media.preflight import frame_at
 from stit_core.media.sources import source_changed
 from stit_core.memory import give_back_memory, keep_freed_memory
 from stit_core.packs.loading import find_pack, load_models
 from stit_core.pipeline import Pipeline
+from stit_core.provenance import Provenance
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Progress, Runtime, pick_device, pick_dtype
 from stit_core.store.disk import disk_errors
@@ -76,6 +78,7 @@ class ClipEditor:
         keep_freed_memory()
         self._setup, self._records = setup, Records(setup.folder)
         self._models = load_models(find_pack(setup.pack), pick_device(device))
+        self._provenance = Provenance(signer=read_signer(os.environ))
 
     def __call__(self, work: Work, progress: Progress, cancel: CancelToken) -> dict[str, Any]:
         """Make a job's video, its picture and its record; gives the record.
@@ -94,7 +97,7 @@ class ClipEditor:
         output = self._setup.folder / video_name(work.row.path, work.key)
         try:
             with disk_errors(f"The video of {work.row.name}", writing=False):
-                report = _patiently(lambda: edit_video(pipeline, work.row.path, output), cancel)
+                report = _patiently(lambda: edit_video(pipeline, work.row.path, output, self._provenance), cancel)
                 clip = pipeline.open(work.row.path)
                 if not pipeline.run_of(clip).is_of(work.digest):
                     raise source_changed(work.row.path)
