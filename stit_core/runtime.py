@@ -50,6 +50,19 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
+def spread_devices(name: str = "auto") -> tuple[str, ...]:
+    """The devices over which several processes spread: every GPU for "auto" and "cuda", else the one named.
+
+    Raises
+    ------
+    ConfigError: the device is unknown or not present.
+    """
+    device = pick_device(name)
+    if device.type == "cuda" and device.index is None:
+        return tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+    return (str(device),)
+
+
 def pick_dtype(preset: str, device: torch.device) -> torch.dtype:
     """The autocast precision for a preset: float32 for `paper`, else bfloat16 where the device computes in it natively.
 
