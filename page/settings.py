@@ -12,6 +12,7 @@ from typing import Any
 from stit_core.config import VideoConfig
 from stit_core.errors import ConfigError
 from stit_core.packs.loading import DEFAULT_PACK
+from stit_core.settings import setting, settings_of
 from stit_core.store.paths import default_root
 
 _NUMBERS = {  # setting -> variable of the environment
@@ -24,9 +25,11 @@ _NUMBERS = {  # setting -> variable of the environment
     "unwatched_minutes": "STIT_UNWATCHED_MINUTES",
     "queue_length": "STIT_QUEUE",
     "run_gb": "STIT_RUN_GB",
+    "slice_seconds": "STIT_SLICE_SECONDS",
 }
 _ORIGIN = re.compile(r"https?://[^/@?#\s:]+(:\d+)?")
 _WHOLE = ("max_frames", "queue_length")
+_FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class PageSettings:
     unwatched_minutes: minutes after which a job is stopped whose page nobody has open.
     queue_length: jobs that may wait.
     run_gb: gigabytes on the disk of one run, beyond which it begins no further job.
+    slice_seconds, cpu_fallback: see their metadata.
     """
 
     root: Path
@@ -62,6 +66,16 @@ class PageSettings:
     unwatched_minutes: float = 10.0
     queue_length: int = 20
     run_gb: float = 20.0
+    slice_seconds: float = setting(
+        30.0,
+        "of work for which a ZeroGPU Space asks for its card at once; less leaves less of a visitor's quota unused",
+        unit="s",
+        low=1.0,
+        high=120.0,
+    )
+    cpu_fallback: bool = setting(
+        True, "whether a job goes on on the processor where the card is not lent, if it may take as long there"
+    )
 
     @property
     def served(self) -> Path:
@@ -101,11 +115,15 @@ def read_settings(environ: Mapping[str, str]) -> PageSettings:
     for name, variable in _NUMBERS.items():
         default = getattr(PageSettings, name)
         numbers[name] = _read_number(environ, variable, default, whole=name in _WHOLE)
+        known = settings_of(PageSettings).get(name)
+        if known is not None and known.low is not None and known.high is not None:
+            _check_range(variable, numbers[name], known.low, known.high)
     return PageSettings(
         root=default_root().absolute(),
         pack=environ.get("STIT_PACK", PageSettings.pack),
         device=environ.get("STIT_DEVICE", PageSettings.device),
         origins=_read_origins(environ.get("STIT_ORIGINS", "")),
+        cpu_fallback=_read_flag(environ, "STIT_CPU_FALLBACK", True),
         **numbers,
     )
 
@@ -117,6 +135,20 @@ def _read_origins(text: str) -> tuple[str, ...]:
             hint = "Name scheme and host, and the port where there is one: https://studio.example.org"
             raise ConfigError(f"STIT_ORIGINS has {origin!r}, which is no origin.", hint)
     return origins
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ConfigError(f"{name} is {value:g}.", f"Set {name} to a number from {low:g} to {high:g}, or leave it out.")
+
+
+def _read_flag(environ: Mapping[str, str], name: str, default: bool) -> bool:
+    text = environ.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text not in _FLAGS:
+        raise ConfigError(f"{name} is {text!r}.", f"Set {name} to yes or no, or leave it out.")
+    return _FLAGS[text]
 
 
 def _read_number(environ: Mapping[str, str], name: str, default: float, whole: bool = False) -> float:
