@@ -21,6 +21,7 @@ os.environ["GRADIO_TEMP_DIR"] = str(SETTINGS.served)
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")  # that it keeps, and reads again at every event
 
 import gradio as gr
+import spaces  # noqa: F401  # before anything asks for CUDA: on a ZeroGPU Space it puts an imitation in its place
 
 from page.server.guard import Guard
 from page.server.origins import accepted_origins
@@ -96,6 +97,7 @@ def guard() -> tuple[type[Guard], tuple[()], dict[str, Any]]:
     return Guard, (), {"origins": origins, "served": SETTINGS.served, "upload_bytes": SETTINGS.upload_bytes}
 
 
+# Here and not in main(): what a ZeroGPU Space lends its card to is placed while the program is loaded, by this thread.
 studio = Studio(SETTINGS, samples=SAMPLES, feeds=Feeds())
 demo = build(studio)
 

@@ -96,10 +96,10 @@ def _work(
     folder: str, settings: SliceSettings, stages: tuple[str, ...], ends: float, say: Say, token: CancelToken
 ) -> None:
     def preview(stage: str, frame: int, picture: np.ndarray) -> None:
-        shown = picture
-        if is_forked():
-            shown = None if stage in STORED else _small(picture)
-        say(("preview", stage, frame, shown))
+        if not is_forked():
+            say(("preview", stage, frame, picture))
+        else:
+            say(("preview", stage, frame, None if stage in STORED else _small(picture)))
 
     def figures(stage: str, found: Mapping[str, float]) -> None:
         say(("figures", stage, tuple((name, float(value)) for name, value in found.items())))
@@ -153,6 +153,5 @@ def _small(picture: np.ndarray) -> np.ndarray:
 def error_of(kind: str, message: str, hint: str) -> StitError:
     """The error that ("failed", kind, message, hint) tells of."""
     known = getattr(errors, kind, StitError)
-    return (
-        known(message, hint) if isinstance(known, type) and issubclass(known, StitError) else StitError(message, hint)
-    )
+    fits = isinstance(known, type) and issubclass(known, StitError)
+    return known(message, hint) if fits else StitError(message, hint)

@@ -114,7 +114,7 @@ class Shell:
     def hand_on(self, run_id: str, event: gr.EventData) -> Update:
         """Signal what is new; the end of a job that had ended before the tab was opened is not.
 
-        This goes through gradio's queue, so that a ZeroGPU Space knows the visitor: the job may act in this event's name.
+        This goes through gradio's queue, so that a ZeroGPU Space knows whose event it is: the job may act in its name.
         """
         self.studio.lend_event(run_id)
         now = news(last_status(self.studio, run_id), self.studio.networks.ready)
