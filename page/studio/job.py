@@ -176,7 +176,7 @@ class Job:
         while not self.token.is_set():
             with self._lock:
                 event, self._event = self._event, None
-            if event is not None and time.monotonic() - event[0] <= newest:
+            if event is not None and (asked or time.monotonic() - event[0] <= newest):
                 return event[1]
             if not asked:
                 asked = True

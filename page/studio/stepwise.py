@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import cv2
 import torch
 
 from page.studio.torch_threads import compute_heavily
@@ -32,13 +31,12 @@ def is_forked() -> bool:
 def settle_after_fork() -> int:
     """Make a forked process fit to compute; gives the threads that torch may compute with.
 
-    A fork has none of its parent's threads, but the pools of OpenMP and OpenCV do not know: the first operation that
-    shares its work with a pool that the parent had used waits for ever. One thread needs no pool. Nowhere but in a fork
-    is anything changed: who computes in this process, on a processor above all, keeps its threads.
+    A fork has none of its parent's threads, but OpenMP's pool of the thread that forked does not know: the first
+    operation that shares its work with it waits for ever. One thread needs no pool. Nowhere but in a fork is anything
+    changed: who computes in this process, on a processor above all, keeps its threads.
     """
     if is_forked():
         torch.set_num_threads(1)
-        cv2.setNumThreads(0)  # 1 would end the threads of the parent's pool, which are not here
     return torch.get_num_threads()
 
 

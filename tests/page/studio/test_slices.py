@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import pickle
 import shutil
 from collections.abc import Iterator, Sequence
@@ -34,7 +35,7 @@ from stit_core.packs.loading import find_pack
 from stit_core.pipeline import Pipeline
 from stit_core.runtime import CancelToken, Runtime
 from stit_core.store.runs import Store
-from tests.support.forks import ForkedSlice, use_all_pools
+from tests.support.forks import SILENCE, ForkedSlice, use_all_pools
 
 pytest_plugins = ("tests.support.fixtures_pack",)
 PASSES = 5
@@ -67,14 +68,6 @@ class Case:
 
     def fork(self, budget: float = float("inf")) -> ForkedSlice:
         return ForkedSlice(str(self.root), self.settings, self.stages, budget)
-
-    def stop_here(self, stage: str, steps: int) -> None:
-        """Go so many steps into a stage in this process, so that a later slice has something to resume."""
-        words = self.here()
-        for count, _ in enumerate(word for word in words if word[:2] == ("progress", stage)):
-            if count == steps:
-                break
-        words.close()  # type: ignore[attr-defined]
 
     def digest(self) -> dict[str, str]:
         """What every stage has made, by the hash of all its bytes."""
@@ -171,6 +164,23 @@ def test_an_error_of_a_stage_comes_in_words(home: Path, face_clip: Path) -> None
 
 
 # --- in forks ---
+
+
+def test_a_fork_computes_in_the_very_thread_whose_pool_is_gone() -> None:
+    use_all_pools()
+    fork = multiprocessing.get_context("fork").Process(target=_settle_and_compute, daemon=True)
+    fork.start()
+    fork.join(SILENCE)
+    if hangs := fork.is_alive():
+        fork.kill()
+    assert not hangs
+    assert fork.exitcode == 0
+
+
+def _settle_and_compute() -> None:
+    assert stepwise.settle_after_fork() == 1
+    (torch.rand(512, 512) @ torch.rand(512, 512)).exp().sum()
+    torch.nn.Conv2d(8, 8, 3)(torch.rand(4, 8, 64, 64)).sum().backward()
 
 
 def test_a_fork_of_a_process_that_used_every_pool_does_not_hang(case: Case) -> None:
