@@ -108,7 +108,12 @@ def visit(browser: Browser, server: Server, run: str = "", **context: Any) -> It
     tab.page.goto(f"{server.address}?run={run}" if run else server.address)
     tab.page.wait_for_url("**/?run=*")
     try:
-        yield tab
+        try:
+            yield tab
+        except Exception:  # what somebody at the screen would have seen
+            shown = tab.page.locator("body").inner_text(timeout=5000)[:3000]
+            print(f"{tab.page.url}\n{shown}\n{tab.complaints}\n{server.log.read_text()[-3000:]}")
+            raise
         assert tab.complaints == [], tab.complaints
         assert "Traceback" not in tab.page.content()
         assert "Traceback" not in server.log.read_text()

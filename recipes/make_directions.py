@@ -28,7 +28,7 @@ from stit_core.directions.figures import relations, warnings_of
 from stit_core.directions.labelled_pictures import open_pictures
 from stit_core.directions.library import Direction, direction_file, list_directions, load_direction, save_direction
 from stit_core.directions.parts import PAIRS, pair_entries, picture_pairs, pictured_changes
-from stit_core.directions.relief import learn_relief
+from stit_core.directions.relief import is_expression, learn_relief
 from stit_core.directions.training import Texts, name_pairs, train_directions
 from stit_core.faces.changed_parts import changed_parts
 from stit_core.memory import keep_freed_memory
@@ -103,7 +103,9 @@ def measure_parts(pictures: Path, pack: Path | str, directions: Path, names: Seq
             record = {**old.card.training, "changes": changes}
             card = dataclasses.replace(old.card, parts=changed_parts(changes), training=record)
             preview = direction_file(models.pack, pair.name, directions).with_suffix(".jpg").read_bytes()
-            relief = learn_relief(picture_pairs(entries, models.pack.resolution, True), models, Runtime())
+            relief = None
+            if not is_expression(changes):
+                relief = learn_relief(picture_pairs(entries, models.pack.resolution, True), models, Runtime())
             save_direction(models.pack, old.vector, card, directions, preview, relief)
             figures = " ".join(f"{changes.get(part, float('nan')):8.2f}" for part in PARTS)
             folds = "" if relief is None else f"; relief up to {np.abs(relief).max():.2f}"

@@ -67,7 +67,7 @@ class Shell:
         self.run_id = build_signal("run")  # in the browser: what the server keeps of a tab is lost with its connection
         self.ended, self.fit, self.feed, self.timed = (build_signal(name) for name in ("ended", "fit", "feed", "timed"))
         self.directions = build_signal("directions")
-        self.sure = gr.Textbox(visible=False)
+        self.sure, self.shown = gr.Textbox(visible=False), gr.Textbox(visible=False)  # answers that scripts give
         self.job = build_widget("job", {}, "status", server_functions=[answer_job(studio)])
 
     def build_tabs(self) -> gr.Tabs:
@@ -139,6 +139,16 @@ class Shell:
             return {self.run_id: run_id}
         self.studio.delete(run_id)
         return {self.run_id: "", self.address: ""}
+
+    def on_open(self, tab: gr.Tab, mark: str, fill: Callable[..., Update], outputs: list[Any], arrival: Any) -> None:
+        """Fill a tab whenever it is opened; `mark` is an element of it.
+
+        Whoever is quicker than the arrival has no run yet, and sees the tab filled upon the arrival; to others an
+        answer that late would undo what they have chosen by then.
+        """
+        shown = f"(run) => [run, document.querySelector('#{mark}')?.offsetParent ? 'yes' : '']"
+        tab.select(fill, self.run_id, outputs, **PREVIEWS)
+        arrival.success(fill, [self.run_id, self.shown], outputs, js=shown, **PREVIEWS)
 
     def begin(self, run_id: str, kind: Any, **choices: Any) -> Update:
         """Start a job of the run with these choices; the outputs are those of `job_outputs`."""

@@ -52,10 +52,10 @@ class DirectionsTab:
         self.notice = build_html(elem_id="train-notice", elem_classes="notices")
         self.library = build_html(elem_id="library", script="library")
 
-    def wire(self, arrival: Any) -> None:  # noqa: ARG002 (as the steps have it)
+    def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
-        self.tab.select(self.show, run_id, self.library, **PREVIEWS)
+        shell.on_open(self.tab, "lesson", self.fill, [self.library], arrival)
         brought = [self.archive, self.below, self.above]
         for files in brought:
             files.upload(self.bring, [run_id, files], None, preprocess=False, **LIGHT)
@@ -71,6 +71,11 @@ class DirectionsTab:
         """All directions of the pack, and those of the visitor's own."""
         cards = [self._card(run_id, card) for card in self.studio.directions.cards(run_id=run_id)]
         return {self.library: html.library(cards)}
+
+    @shows_errors
+    def fill(self, run_id: str, shown: str = "yes") -> Update:
+        """The library, once there is a run and the tab is on the screen."""
+        return self.show(run_id) if run_id and shown == "yes" else {self.library: gr.skip()}
 
     @shows_errors
     def bring(self, run_id: str, sent: Any) -> None:

@@ -47,7 +47,6 @@ from stit_core.review.plan import choose_columns
 
 PACK, YOURS = "pack", "yours"  # whose people are looked at
 STEPS = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0)  # factors that are offered
-SEEN = "(run) => [run, document.querySelector('#review-start')?.offsetParent ? 'yes' : '']"  # whether the tab is shown
 FILES = [".zip", ".csv", *sorted(SUFFIXES | CLIPS)]
 
 
@@ -56,7 +55,6 @@ class ReviewTab:
 
     def __init__(self, shell: Shell, tab: gr.Tab, watch: WatchStep) -> None:
         self.shell, self.studio, self.tab, self.watch = shell, shell.studio, tab, watch
-        self.seen = gr.Textbox(visible=False)
         build_html(html.heading(labels.REVIEW_TAB, review_words.ABOUT))
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=1, min_width=320):
@@ -115,9 +113,7 @@ class ReviewTab:
         files = [self.page_file, self.csv_file, self.json_file]
         shown = [self.result, *files, self.report, self.sheet, self.notice]
         raw: dict[str, Any] = {"preprocess": False}  # what gradio checks is forgotten with the server
-        self.tab.select(self.show, run_id, [*form, *shown], **PREVIEWS)
-        # Whoever was quicker than the arrival; to others a late answer would undo what they have chosen by then.
-        arrival.success(self.restore, [run_id, self.seen], [*form, *shown], js=SEEN, **PREVIEWS)
+        shell.on_open(self.tab, "review-start", self.fill, [*form, *shown], arrival)
         self.whose.input(self.pick_people, [run_id, self.whose, *choices], form, **raw, **PREVIEWS)
         for event in (self.files.upload, self.files.delete, self.files.clear):
             event(self.bring, [run_id, self.files], form, trigger_mode="always_last", **raw, **PREVIEWS)
@@ -142,14 +138,12 @@ class ReviewTab:
     @shows_errors
     def show(self, run_id: str) -> Update:
         """The form as it was left, and the review that was started last."""
-        if not run_id:
-            return {self.notice: gr.skip()}
         return {**self._form(run_id, load_request(self.studio, run_id)), **self._shown(run_id)}
 
     @shows_errors
-    def restore(self, run_id: str, seen: str) -> Update:
-        """The same on arrival, if the tab is on the screen by then."""
-        return self.show(run_id) if seen == "yes" else {self.notice: gr.skip()}
+    def fill(self, run_id: str, shown: str = "yes") -> Update:
+        """The form as it was left, once there is a run and the tab is on the screen."""
+        return self.show(run_id) if run_id and shown == "yes" else {self.notice: gr.skip()}
 
     @shows_errors
     def pick_people(self, run_id: str, whose: Any, *choices: Any) -> Update:

@@ -44,6 +44,8 @@ IVORY = np.array([1.0, 0.91, 0.84], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
 TONGUE = np.array([0.72, 0.34, 0.32], np.float32)
 DARK = np.array([0.20, 0.09, 0.08], np.float32)
+SHADOW_HUE = np.array([0.8, 1.1, 1.2], np.float32)  # powers: what reaches a shadow in a mouth comes from red tissue
+LIP_SHADOW = 0.8  # of the light, right under the upper lip
 SKIN_LIGHT = 0.25  # power of the skin's hue that teeth take over: what lights a mouth comes from skin
 TEETH_LIGHT = 1.3  # of the source's lit skin, or of the whites of its eyes where they are lighter
 
@@ -192,8 +194,11 @@ def draw_mouth(opening: Opening, source: Drawn) -> tuple[np.ndarray, np.ndarray]
     colours += tooth[..., None] * (ivory - colours)
     # The lips' shadow lies on what stands right under the upper one, and towards the corners.
     half = max(float((bottom > top).sum()) / FINE / 2, 1.0)
-    light = (0.72 + 0.28 * _ramp(ROWS - top - 0.9, 1.2)) * (1 - 0.5 * np.clip(np.abs(COLUMNS) / half, 0, 1) ** 3)
-    seen = np.concatenate([colours * (light * facing)[..., None] * _light(source), place[..., None]], axis=-1)
+    light = (LIP_SHADOW + (1 - LIP_SHADOW) * _ramp(ROWS - top - 0.9, 1.2)) * (
+        1 - 0.5 * np.clip(np.abs(COLUMNS) / half, 0, 1) ** 3
+    )
+    light = (light * facing)[..., None] ** SHADOW_HUE
+    seen = np.concatenate([colours * light * _light(source), place[..., None]], axis=-1)
     seen = cv2.GaussianBlur(seen.astype(np.float32), (0, 0), FINE / opening.millimetre / 2)  # it has finer pixels
     size = source.labels.shape[1], source.labels.shape[0]
     seen = cv2.warpAffine(seen, opening.matrix, size, flags=cv2.INTER_LINEAR)

@@ -17,8 +17,8 @@ import numpy as np
 from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
 from stit_core.change.mouth import drop_jaw, find_opening, hold_corners
 from stit_core.change.novelty import mouth_share, read_novelty
-from stit_core.change.relief import relief_shade
-from stit_core.change.smile import find_smile, raise_cheeks
+from stit_core.change.relief import SHADOW, relief_shade
+from stit_core.change.smile import find_smile, fold_shade, raise_cheeks
 from stit_core.faces.correspondence import read_motion
 from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, SKIN, SKIN_LIKE, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
@@ -134,6 +134,7 @@ def read_change(
     skin = warp(skin, offset)
     if smile is not None:
         motion = raise_cheeks(motion, smile)
+        skin = skin + fold_shade(motion, smile)[..., None] * SHADOW
     if anatomy and relief is not None:
         skin = skin + relief_shade(relief, source, edited, offset, motion)
     return Change(motion, skin, warp(features, offset), fresh, novelty)

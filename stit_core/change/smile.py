@@ -17,11 +17,19 @@ from stit_core.change.drawn import Drawn, moved_point
 from stit_core.change.mouth import CORNERS
 
 EYES = (36, 39, 37, 38, 40, 41), (45, 42, 44, 43, 47, 46)  # landmarks: outer, inner, two of the upper lid, two below
-WIDENS = (0.05, 0.25)  # of a mouth's width, held against the eyes': from where on it smiles, and smiles broadly
+WIDENS = (0.04, 0.14)  # of a mouth's width, held against the eyes': from where on it smiles, and smiles broadly
 LID_RISE = 0.5  # of an eye's opening, by which a broad smile raises the lower lid
 CHEEK_RISE = 0.09  # of the eyes' distance, by which it raises the cheek
 CHEEK = 0.08, 0.45  # of the eyes' distance: where a cheek is fullest, outwards and down from the lower lid
 CHEEK_WIDTH, CHEEK_HEIGHT = 0.26, 0.2  # of the eyes' distance, deviations of its Gaussian
+# Of the fold from a nostril's wing past the corner of the mouth (nasolabial), in the eyes' distance.
+WINGS = 31, 35  # landmarks where it begins
+WING_OUT, CORNER_OUT, CORNER_DOWN, BULGE = 0.13, 0.17, 0.04, 0.05
+CREASE, CREASE_WIDTH = 0.16, 0.02
+HOLLOW, HOLLOW_WIDTH = 0.08, 0.05
+HEAP, HEAP_WIDTH = 0.06, 0.07
+TAPER = (0.0, 0.15, 0.5, 1.0), (0.35, 1.0, 0.8, 0.0)  # places along it, and its depth there
+FOLDS = 0.78, 0.98  # of a mouth's width after the edit, in the eyes' distance: from where on there is one, and in full
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,49 @@ def raise_cheeks(motion: np.ndarray, smile: Smile) -> np.ndarray:
         cheek = _bump(smile, centre, CHEEK_WIDTH * smile.unit, CHEEK_HEIGHT * smile.unit, motion.shape[0])
         rise = np.maximum(rise, np.maximum(LID_RISE * opening * lid, CHEEK_RISE * smile.unit * cheek))
     return motion + smile.strength * cv2.GaussianBlur(rise, (0, 0), 1.5)[..., None] * smile.down.astype(np.float32)
+
+
+def fold_shade(motion: np.ndarray, smile: Smile) -> np.ndarray:
+    """Logarithm of the ratio (S, S) by which the folds beside nose and mouth shade the result of a motion (S, S, 2).
+
+    They are as deep as the mouth is wide once it smiles: one that is pursed meanwhile has none.
+    """
+    shade = np.zeros(motion.shape[:2], np.float32)
+    left, right = (moved_point(smile.points[i], motion) for i in CORNERS)
+    wide = float(np.hypot(*(right - left))) / smile.unit
+    depth = smile.strength * float(np.clip((wide - FOLDS[0]) / (FOLDS[1] - FOLDS[0]), 0, 1))
+    if depth <= 0:
+        return shade
+    for side, wing, corner in zip((-1, 1), WINGS, (left, right), strict=True):
+        outwards = side * smile.right
+        first = moved_point(smile.points[wing], motion) + smile.unit * WING_OUT * outwards
+        last = corner + smile.unit * (CORNER_OUT * outwards + CORNER_DOWN * smile.down)
+        shade += _fold(first, last, outwards, smile.unit, len(shade))
+    return depth * shade
+
+
+def _fold(first: np.ndarray, last: np.ndarray, outwards: np.ndarray, unit: float, size: int) -> np.ndarray:
+    """Logarithm of the ratio (size, size) of a fold at full depth from one point to another, bent outwards."""
+    length = max(float(np.hypot(*(last - first))), 1.0)
+    along = (last - first) / length
+    across = outwards - (outwards @ along) * along
+    across /= max(float(np.hypot(*across)), 1e-6)
+    rows, columns = np.indices((size, size), dtype=np.float32)
+    x, y = columns - np.float32(first[0]), rows - np.float32(first[1])
+    t = (x * along[0] + y * along[1]) / length  # 0 ... 1 from its beginning to its end
+    inside = np.clip(t, 0, 1)
+    beyond = (t - inside) * length / unit
+    d = (x * across[0] + y * across[1]) / unit - BULGE * 4 * inside * (1 - inside)  # outwards from the crease
+    crease, hollow, heap = (
+        depth * np.exp(-0.5 * np.square((d - middle) / width))
+        for depth, middle, width in (
+            (-CREASE, 0.0, CREASE_WIDTH),
+            (-HOLLOW, -HOLLOW_WIDTH, HOLLOW_WIDTH),
+            (HEAP, HEAP_WIDTH, HEAP_WIDTH),
+        )
+    )
+    ends = np.interp(inside, *TAPER) * np.exp(-0.5 * np.square(beyond / HOLLOW_WIDTH))
+    return (ends * (crease + hollow + heap)).astype(np.float32)
 
 
 def _bump(smile: Smile, centre: np.ndarray, width: float, height: float, size: int) -> np.ndarray:

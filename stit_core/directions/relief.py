@@ -7,7 +7,7 @@ through Shape and Color" (1995).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import cv2
 import numpy as np
@@ -24,6 +24,14 @@ NOISE = 4.0  # times the squared error of the mean, which is taken from its squa
 NEAR = 2.0  # pixels of a map within which noise is estimated
 EDGE = 3.0  # pixels of a map over which it fades out where fewer than half of the pairs are seen
 LEAST = 0.003  # of the logarithm of brightness, a map's root mean square: less is that of features that move
+
+
+def is_expression(changes: Mapping[str, float]) -> bool:
+    """Whether a mouth changes more than any other part, see `parts.measure_changes`.
+
+    Folds of an expression come and go with it in every frame, which a map cannot: change.smile draws them.
+    """
+    return bool(changes) and max(changes, key=lambda part: changes[part]) == "mouth"
 
 
 def learn_relief(pairs: Iterable[CropPair | None], models: Models, runtime: Runtime) -> np.ndarray | None:

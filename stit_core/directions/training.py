@@ -36,7 +36,7 @@ from stit_core.directions.library import (
 from stit_core.directions.parts import drawn_changes, pair_entries, picture_pairs, pictured_changes
 from stit_core.directions.picture_latents import W_DIM, Encoded, Sample, encode_pictures, pair_latents
 from stit_core.directions.preview import preview_sheet
-from stit_core.directions.relief import learn_relief
+from stit_core.directions.relief import is_expression, learn_relief
 from stit_core.errors import DirectionError
 from stit_core.faces.changed_parts import changed_parts
 from stit_core.packs.loading import Models
@@ -276,6 +276,8 @@ class _Learner:
         if self.matched:
             entries = pair_entries([sample.entry for sample in self.samples], self.classes, self.config.seed)
             changes = pictured_changes(entries, self.models, self.config.aligned, runtime)
+            if is_expression(changes):
+                return changes, None
             pairs = picture_pairs(entries, self.models.pack.resolution, self.config.aligned)
             return changes, learn_relief(pairs, self.models, runtime)
         return drawn_changes(vector, self.models, self.config.seed, runtime), None

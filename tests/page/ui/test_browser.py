@@ -8,12 +8,12 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import imageio_ffmpeg
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from benchmarks.page_server import (
     CHROMIUM,
@@ -88,6 +88,15 @@ def edited_page(browser: Browser, server: Server, prepared: PreparedRuns) -> Ite
     with visit(browser, server, run=prepared.copy("edited")) as tab:
         tab.page.locator("#measures .measures").wait_for()
         yield tab.page
+
+
+def wait_until(page: Page, true: Callable[[], bool]) -> None:
+    """Let the browser work until something is so."""
+    for _ in range(600):
+        if true():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it does not become so")
 
 
 def download(page: Page, selector: str, path: Path) -> Path:
@@ -188,6 +197,8 @@ def test_a_reload_keeps_the_video_and_a_restart_the_run(browser: Browser, tiny: 
 
         first.stop()
         with serve(tmp_path, tiny, first.port):
+            page.wait_for_timeout(3000)  # a page that noticed the end loads itself anew within two seconds
+            page.locator("#measures .measures").wait_for()
             page.locator("#another").click()
             page.locator("#dial-age").fill("1")
             page.locator("#make").click()
@@ -288,6 +299,27 @@ def test_of_two_faces_the_other_can_be_picked(page: Page, tmp_path: Path) -> Non
     faces.nth(1).click()
     expect(first).not_to_have_attribute("src", str(before))
     expect(faces.nth(1)).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.mark.parametrize(
+    ("tab", "content"), [("Directions", "#library .direction"), ("Review", "#review-edits .factors-row")]
+)
+def test_a_tab_that_is_opened_before_the_run_is_there_is_filled(
+    browser: Browser, server: Server, tab: str, content: str
+) -> None:
+    page, held, let = browser.new_page(), list[Route](), []
+    page.route("**/queue/join*", lambda route: route.continue_() if let else held.append(route))
+    page.goto(server.address)
+    wait_until(page, lambda: bool(held))  # the arrival
+    before = len(held)
+    page.get_by_role("tab", name=tab).click()
+    wait_until(page, lambda: len(held) > before)
+    let.append(True)
+    for route in held:
+        route.continue_()
+    page.locator(content).first.wait_for()
+    expect(page.get_by_text("has not finished loading")).to_have_count(0)
+    page.close()
 
 
 def test_a_direction_is_trained_used_and_deleted(aligned_page: Page, server: Server, tmp_path: Path) -> None:

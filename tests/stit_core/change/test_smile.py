@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stit_core.change.drawn import Drawn, moved_point
-from stit_core.change.smile import Smile, find_smile, raise_cheeks
+from stit_core.change.smile import Smile, find_smile, fold_shade, raise_cheeks
 from stit_core.warps import warp_between
 from tests.support.transfer_cases import SIZE, drawn, head_labels
 
@@ -85,3 +85,24 @@ def test_a_turned_head_s_cheeks_rise_along_the_face() -> None:
     cheek = CHEEKS[0] @ turn[:, :2].T + turn[:, 2]
     way = moved_point(cheek, motion) - cheek
     np.testing.assert_allclose(way / np.hypot(*way), -turned.down, atol=0.05)
+
+
+def test_a_broad_smile_folds_the_skin_between_nose_and_mouth_on_both_sides_alike() -> None:
+    motion, smile = corners_go(5.0, -4.0), smile_of(5.0, -4.0)
+    assert smile is not None
+    shade = fold_shade(motion, smile)
+    rows, columns = np.nonzero(shade < 0.6 * shade.min())
+    assert shade.min() < -0.03
+    assert shade.max() < 0.5 * -shade.min(), "a cheek gets less lighter than its fold gets darker"
+    assert rows.min() > 76, "it begins at the nose"
+    assert rows.max() < 96, "it ends by the mouth"
+    assert not np.any((columns > 56) & (columns < 72)), "nothing on nose and lips"
+    assert shade[:, :64].sum() == pytest.approx(shade[:, 65:].sum(), rel=0.15)
+
+
+def test_a_mouth_that_is_pursed_meanwhile_has_no_folds() -> None:
+    smile = smile_of(5.0, -4.0)
+    assert smile is not None
+    pursed = corners_go(-4.0, 0.0)
+    assert np.abs(fold_shade(pursed, smile)).max() == 0
+    assert np.abs(fold_shade(corners_go(5.0, -4.0), dataclasses.replace(smile, strength=0.0))).max() == 0

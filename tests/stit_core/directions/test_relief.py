@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stit_core.directions.relief import FEWEST, SIDE, learn_relief
+from stit_core.directions.relief import FEWEST, SIDE, is_expression, learn_relief
 from stit_core.faces.labels import SKIN
 from stit_core.faces.relief import AXIS
 from stit_core.runtime import Runtime
@@ -78,3 +78,9 @@ def test_few_pairs_show_nothing() -> None:
 def test_a_parser_that_knows_no_places_gives_none() -> None:
     plain = SimpleNamespace(parse=CylinderReader().parse)
     assert learn_relief(pairs(12, fold=True), models(plain), Runtime()) is None
+
+
+def test_an_expression_is_what_changes_the_mouth_most() -> None:
+    assert is_expression({"skin": 7.8, "mouth": 14.4})
+    assert not is_expression({"skin": 9.1, "neck": 16.8, "mouth": 4.1})
+    assert not is_expression({})
