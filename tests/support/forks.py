@@ -1,4 +1,4 @@
-"""A slice in a forked, daemonic process, as a ZeroGPU Space runs one: every argument and every word goes through a pipe."""
+"""A slice in a forked, daemonic process, as on a ZeroGPU Space: every argument and every word goes through a pipe."""
 
 from __future__ import annotations
 

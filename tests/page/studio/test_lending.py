@@ -136,12 +136,7 @@ def test_the_page_reports_its_function_and_its_tabs_bring_tokens(scenes: dict[st
 @pytest.mark.parametrize(
     ("title", "text", "words", "stale"),
     [
-        (
-            "ZeroGPU quota exceeded",
-            "You have exceeded your free ZeroGPU quota. Try again in 1:02:03. ",
-            "1:02:03",
-            False,
-        ),
+        ("ZeroGPU quota exceeded", "You have exceeded your quota. Try again in 1:02:03. ", "1:02:03", False),
         ("ZeroGPU pending credits exceeded", "You have too many ZeroGPU credits allocated", "used up", False),
         ("ZeroGPU illegal duration", "The requested GPU duration (200s) is larger than", "quicker preset", False),
         ("ZeroGPU client error", "Expired ZeroGPU proxy token", "expired", True),
