@@ -153,6 +153,12 @@ class Job:
             self._facts["warnings"] = (*self._facts.get("warnings", ()), text)
             self._version += 1
 
+    @property
+    def progressed(self) -> float:
+        """Seconds of the plan that lie behind, without stages that were found ready."""
+        with self._lock:
+            return self._progress.done_seconds
+
     def expected(self, stages: Collection[str]) -> float:
         """Seconds of the plan that are still expected of stages."""
         with self._lock:

@@ -132,7 +132,7 @@ class HeavyWork:
                 if error.stale and stale == 1:
                     LOG.info("a slice is asked for again, in the name of another event")
                     continue
-                if not self._can_go_on_here(stages):
+                if not lent or not self._can_go_on_here(stages):
                     raise
                 LOG.warning("a job goes on without the card: %s", error.message)
                 self.job.warn(ON_PROCESSOR.format(why=error.message))
@@ -143,22 +143,26 @@ class HeavyWork:
             return False
         config, kind = self.pipeline.config, self.job.kind
         plan = self.networks.without_card.plan(kind, config, len(self.clip.frames))
-        missing = [stage for stage in stages if stage not in self.pipeline.results.seconds]
-        return sum(plan.get(stage, 0.0) for stage in missing) <= self.job_seconds
+        return sum(plan.get(stage, 0.0) for stage in self._missing(stages)) <= self.job_seconds
+
+    def _missing(self, stages: Sequence[str]) -> list[str]:
+        """The stages that are not in the store."""
+        return [stage for stage in stages if not self.pipeline.has(self.clip, stage)]
 
     # --- one slice ---
 
     def _slice(self, stages: tuple[str, ...], lent: bool) -> bool:
         """Get on with the stages; True when all are ready."""
-        expected = self.job.expected(stages)
-        work, settings, budget = work_slice, self._settings(stages, lent), float("inf")
+        missing, before = self._missing(stages), self.job.progressed
+        lent = lent and bool(missing)  # to find what is there costs nobody's share
+        work, settings, budget = work_slice, self._settings(missing, lent), float("inf")
         run: Callable[..., Any] = _call
         if lent:
             event = self.job.take_event(FRESH_SECONDS, PATIENCE)
             self._stop_if_asked()
             if event is None:
                 raise CardError("Nobody was there in whose name the graphics card could be used.")
-            work, run, budget = lent_slice, event.copy().run, self._budget(expected)
+            work, run, budget = lent_slice, event.copy().run, self._budget(missing)
         messages = work(str(self.pipeline.store.root), settings, stages, budget)
         try:
             done = self._hear(_words(messages, run, lent))
@@ -166,7 +170,7 @@ class HeavyWork:
             messages.close()  # type: ignore[attr-defined]  # generators have it
         if lent:
             seconds = time.monotonic() - self._begun
-            self.networks.estimator.learn(expected - self.job.expected(stages), seconds)
+            self.networks.estimator.learn(self.job.progressed - before, seconds)
         return done
 
     def _hear(self, messages: Iterator[Message]) -> bool:
@@ -226,8 +230,8 @@ class HeavyWork:
             unit_seconds=self._unit(stages) if lent else 0.0,
         )
 
-    def _budget(self, expected: float) -> float:
-        wanted = MARGIN * self.networks.estimator.pace * expected
+    def _budget(self, stages: Sequence[str]) -> float:
+        wanted = MARGIN * self.networks.estimator.pace * self.job.expected(stages)
         return min(self.settings.slice_seconds, max(SHORTEST, wanted))
 
     def _unit(self, stages: Sequence[str]) -> float:

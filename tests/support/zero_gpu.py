@@ -237,6 +237,7 @@ class Scenes:
 
         found["killed"] = self.press(studio, run_id, at=kill)
         found["killed, again"] = self.press(studio, run_id)
+        found["killed, all there"] = self.press(studio, run_id)
         run_id = self.begin(studio)
         found["stopped"] = self.press(
             studio, run_id, at=lambda status: studio.stop(run_id) if len(status.history) >= 2 else None

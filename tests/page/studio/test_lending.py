@@ -106,6 +106,8 @@ def test_a_fork_that_dies_costs_a_press_of_the_button(scenes: dict[str, Any]) ->
     assert found["killed"]["tuned"] == []
     assert found["killed, again"]["state"] == "done"
     assert found["killed, again"]["tuned"] == scenes["alike"]["without"]["tuned"]
+    assert found["killed, all there"]["state"] == "done"
+    assert found["killed, all there"]["tokens"] == [], "what is there is not asked for"
 
 
 def test_stop_closes_the_slice_and_the_next_one_goes_on(scenes: dict[str, Any]) -> None:
