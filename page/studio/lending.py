@@ -42,7 +42,7 @@ LOG = logging.getLogger(__name__)
 FRESH_SECONDS = 20.0  # that an event may be old in whose name a slice is asked for
 PATIENCE = 75.0  # seconds for which an event is waited for: browsers let a hidden tab look once a minute
 MARGIN = 1.25  # of a budget over what is expected
-SHORTEST = 1.0  # seconds of a budget
+SHORTEST = 5.0  # seconds of a budget that is not set lower: every slice has its way to the card before it
 _WAIT = re.compile(r"[Tt]ry again in ([^.]{1,40})\.")
 
 
@@ -112,6 +112,7 @@ class HeavyWork:
         self.networks, self.settings, self.job_seconds = lending.networks, lending.settings, lending.job_seconds
         self.job, self.pipeline, self.clip, self.made = job, pipeline, clip, made
         self._worked: dict[str, float] = {}  # seconds in slices that ended before their stage did
+        self._passes = 0  # of the tuning that were reported; each slice tells those before it again
 
     def carry_out(self, stages: Sequence[str], lent: bool = True) -> None:
         """Make what is missing of the stages, on the lent card if `lent` and there is one.
@@ -175,7 +176,7 @@ class HeavyWork:
 
     def _hear(self, messages: Iterator[Message]) -> bool:
         """Report what a slice says until its end; True when all is ready."""
-        self._begun = 0.0
+        self._begun, self._told = 0.0, 0
         for message in messages:
             kind, facts = message[0], message[1:]
             self._begun = self._begun or time.monotonic()  # the way to the card is no work
@@ -197,6 +198,11 @@ class HeavyWork:
             if facts[0] not in results.seconds:  # a later slice finds again what an earlier one made
                 runtime.step(*facts)
         elif kind == "figures":
+            if facts[0] == "tune":
+                self._told += 1
+                if self._told <= self._passes:
+                    return
+                self._passes = self._told
             runtime.tell(facts[0], **dict(facts[1]))
         elif kind == "preview":
             stage, frame, picture = facts

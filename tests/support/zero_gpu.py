@@ -199,11 +199,9 @@ class Scenes:
     def alike(self) -> dict[str, Any]:
         """The same edit without a card, on it, and on it in as many slices as there can be."""
         found = {}
-        for name, settings in {
-            "without": {"device": "cpu"},
-            "slices": {"slice_seconds": 1e-6},
-        }.items():
-            studio = self.studio(name, **settings)
+        for name in ("without", "slices"):
+            studio = self.studio(name, slice_seconds=1e-6)
+            studio.networks.lent = name == "slices"
             found[name] = self.press(studio, self.begin(studio), "edit")
         return found
 

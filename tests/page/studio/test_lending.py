@@ -70,7 +70,7 @@ def test_an_edit_on_the_card_is_that_of_the_processor_to_the_byte(scenes: dict[s
     assert there["video"] == here["video"] != []
     assert there["tuned"] == here["tuned"] != []
     assert there["frames_made"] == here["frames_made"]
-    assert there["passes"] >= PASSES
+    assert there["passes"] == here["passes"] == PASSES, "no pass is told twice"
     assert there["taken"] > 0, "what slices took is counted"
 
 
@@ -97,7 +97,7 @@ def test_a_refusal_is_told_in_words_and_nothing_is_lost(scenes: dict[str, Any]) 
 def test_an_old_token_is_tried_again_with_a_fresh_one(scenes: dict[str, Any]) -> None:
     once, twice = scenes["refusals"]["expired once"], scenes["refusals"]["expired"]
     assert once["state"] == "done"
-    assert once["tokens"] == twice["tokens"] == ["button", "answer 1"]
+    assert once["tokens"][:2] == twice["tokens"] == ["button", "answer 1"]
 
 
 def test_a_fork_that_dies_costs_a_press_of_the_button(scenes: dict[str, Any]) -> None:
@@ -114,14 +114,14 @@ def test_stop_closes_the_slice_and_the_next_one_goes_on(scenes: dict[str, Any]) 
     found = scenes["endings"]
     assert found["stopped"]["state"] == "stopped"
     assert 2 <= found["stopped"]["passes"] < PASSES
-    assert found["stopped"]["released"] == ["false"], "the card is given back, by a fork that ended as it should"
+    assert set(found["stopped"]["released"]) == {"false"}, "the card is given back, by a fork that ended as it should"
     assert found["stopped, again"]["tuned"] == scenes["alike"]["without"]["tuned"]
 
 
 def test_a_job_that_waited_asks_for_an_event_and_one_whose_visitor_left_ends(scenes: dict[str, Any]) -> None:
     waited, gone = scenes["waiting"]["waited"], scenes["waiting"]["gone"]
     assert waited["state"] == "done"
-    assert waited["tokens"] == ["answer 1"], "the button's own is too old"
+    assert waited["tokens"][0] == "answer 1", "the button's own is too old"
     assert gone["state"] == "failed"
     assert gone["tokens"] == []
     assert "Nobody was there" in gone["message"]
@@ -132,7 +132,7 @@ def test_the_page_reports_its_function_and_its_tabs_bring_tokens(scenes: dict[st
     assert found["reported"] == 1
     assert found["joined"] == 200
     assert found["state"] == "done"
-    assert found["tokens"] == ["tab"]
+    assert found["tokens"][0] == "tab"
 
 
 @pytest.mark.parametrize(
