@@ -39,6 +39,7 @@ DEPTH = 18.0  # millimetres by which the incisors stand before the corners of th
 GAPS = np.array([0.0, 8.5, 15.2, 22.8, 29.8, 36.8])  # millimetres along the arch from the middle to each next gap
 EDGES = np.array([0.0, 0.9, 0.3, 1.2, 2.2])  # millimetres by which the edge of each next tooth stands higher
 HELD = (6.0, 12.0)  # millimetres inwards from a corner of the mouth, and around it, that move with it
+WIDE_GAP, LIP_DROP = (7.5, 10.5), (1.0, 2.5)  # millimetres: up to where an edit does not open the jaw, and does
 JAW = 30.0  # millimetres from the midline within which the jaw's skin goes down with it
 IVORY = np.array([1.0, 0.91, 0.84], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
@@ -154,16 +155,26 @@ def find_opening(wanted: np.ndarray, source: Drawn, motion: np.ndarray, drawn: n
     return Opening(matrix, corners, top, bottom, edge, middle)
 
 
-def drop_jaw(motion: np.ndarray, opening: Opening) -> np.ndarray:
-    """A motion (S, S, 2) under which the chin goes down with the lower lip: the jaw is one bone.
+def jaw_drop(motion: np.ndarray, opening: Opening) -> float:
+    """Pixels of the crop by which a motion (S, S, 2) takes the lower lip down.
 
-    How far it opens is what is dark between teeth and lower lip; a smile that shows teeth opens nothing.
+    No more than what is dark between teeth and lower lip: a smile that shows teeth opens nothing.
     """
-    down, size = opening.down, motion.shape[0]
     lip = opening.matrix @ np.array([opening.centre, (opening.bottom[opening.centre] + 2.0 - TOP) * FINE, 1.0])
-    x, y = np.clip(np.rint(lip).astype(int), 0, size - 1)
-    opens = float(np.clip(-motion[y, x] @ down, 0, opening.gap * opening.millimetre))  # pixels
-    x, y = opening.place(size)
+    x, y = np.clip(np.rint(lip).astype(int), 0, motion.shape[0] - 1)
+    return float(np.clip(-motion[y, x] @ opening.down, 0, opening.gap * opening.millimetre))
+
+
+def jaw_opens(motion: np.ndarray, opening: Opening) -> float:
+    """How far, 0 ... 1, a motion (S, S, 2) drops the jaw: to a wide gap between teeth and lip, by way of the lip."""
+    drop = jaw_drop(motion, opening) / opening.millimetre
+    return float(np.interp(opening.gap, WIDE_GAP, (0, 1)) * np.interp(drop, LIP_DROP, (0, 1)))
+
+
+def drop_jaw(motion: np.ndarray, opening: Opening) -> np.ndarray:
+    """A motion (S, S, 2) under which the chin goes down with the lower lip: the jaw is one bone."""
+    down, opens = opening.down, jaw_drop(motion, opening)
+    x, y = opening.place(motion.shape[0])
     lip = np.interp(x, COLUMNS[0], opening.bottom)
     share = np.clip((y - lip) / 6.0 + 1, 0, 1) * np.exp(-0.5 * ((x - opening.middle) / JAW) ** 4)
     more = np.maximum(opens * share - np.maximum(-(motion @ down), 0), 0).astype(np.float32)

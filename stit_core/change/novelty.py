@@ -83,18 +83,19 @@ def mouth_share(
     wanted: np.ndarray,
     before: np.ndarray,
     motion: np.ndarray,
-    whole: bool,
+    opens: float | None,
 ) -> float:
     """How far, 0 ... 1, the mouth of an edit is another one than the source's, and has to be drawn.
 
-    Parameters are those of `read_novelty`. With `whole` a mouth that is open already is kept or drawn as a whole, since
-    half of two open mouths would show two rows of teeth; and only edits that mean the mouth draw it.
+    Parameters are those of `read_novelty`, and how far, 0 ... 1, the edit drops the jaw; None where the mouth's inside
+    is the generator's. Otherwise a mouth that is open already is kept or drawn as a whole, since half of two open
+    mouths would show two rows of teeth; and only edits that mean the mouth draw it.
     """
     there = warp_labels(source.labels, motion)
     meant = _means_mouth(pivot, edited)
     share = _another_mouth(wanted, before, there, source.labels, meant)
-    if whole and _inside(there) > OPENS[0] * _area(wanted):
-        return float(round(meant * share))
+    if opens is not None and _inside(there) > OPENS[0] * _area(wanted):
+        return float(round(max(meant * share, opens)))  # a lower lip that goes down would take teeth along
     return share
 
 

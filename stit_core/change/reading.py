@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
-from stit_core.change.mouth import drop_jaw, find_opening, hold_corners
+from stit_core.change.mouth import drop_jaw, find_opening, hold_corners, jaw_opens
 from stit_core.change.novelty import mouth_share, read_novelty
 from stit_core.change.relief import SHADOW, relief_shade
-from stit_core.change.smile import find_smile, fold_shade, raise_cheeks
+from stit_core.change.smile import find_smile, fold_shade, hold_grin, raise_cheeks
 from stit_core.faces.correspondence import read_motion
 from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, SKIN, SKIN_LIKE, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
@@ -120,12 +120,17 @@ def read_change(
     # Hair and cloth go along with the face, smoothly: no two strands are drawn alike.
     face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
     motion = warp(fill(flow, face) if face.any() else flow, offset)
-    opening, share = None, 0.0
+    opening, share, opens = None, 0.0, 0.0
     wanted, before = warp_labels(edited.labels, offset), warp_labels(labels, offset)
     if MOUTH in classes:
         if anatomy:
             opening = find_opening(wanted, source, motion, warp(after, offset))
-        share = mouth_share(source, pivot, edited, wanted, before, motion, opening is not None)
+        if opening is not None:
+            opens = jaw_opens(motion, opening)
+        share = mouth_share(source, pivot, edited, wanted, before, motion, opens if opening is not None else None)
+        if anatomy:
+            motion, stays = hold_grin(motion, source, opens)
+            share *= 1 - round(stays)
     smile = find_smile(source, motion) if anatomy and {SKIN, MOUTH} <= set(classes) else None
     if opening is not None:
         motion = drop_jaw(motion, opening)

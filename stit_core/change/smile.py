@@ -8,6 +8,7 @@ Source: ours; what moves after Ekman, Friesen and Hager, "Facial Action Coding S
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 
 from stit_core.change.drawn import Drawn, moved_point
 from stit_core.change.mouth import CORNERS
+from stit_core.faces.labels import MOUTH, is_one_of
 
 EYES = (36, 39, 37, 38, 40, 41), (45, 42, 44, 43, 47, 46)  # landmarks: outer, inner, two of the upper lid, two below
 WIDENS = (0.04, 0.14)  # of a mouth's width, held against the eyes': from where on it smiles, and smiles broadly
@@ -29,6 +31,10 @@ CREASE, CREASE_WIDTH = 0.16, 0.02
 HOLLOW, HOLLOW_WIDTH = 0.08, 0.05
 HEAP, HEAP_WIDTH = 0.06, 0.07
 TAPER = (0.0, 0.15, 0.5, 1.0), (0.35, 1.0, 0.8, 0.0)  # places along it, and its depth there
+GRINS = 0.95, 1.08  # of a mouth's width, in the eyes' distance: from where on it grins, and can grin no more
+SHOWS = 0.03, 0.08  # of what a mouth shows of its inside, in squares of that: shut, and teeth bared
+GRIN_WIDTH, GRIN_HEIGHT = 0.6, 0.35  # of the eyes' distance, deviations of the Gaussian around such a mouth
+NOSE = 33  # landmark
 FOLDS = 0.78, 0.98  # of a mouth's width after the edit, in the eyes' distance: from where on there is one, and in full
 
 
@@ -53,25 +59,52 @@ class Smile:
 
 def find_smile(source: Drawn, motion: np.ndarray) -> Smile | None:
     """The smile that a motion (S, S, 2) gives to the source; None where it gives none."""
-    points = source.points
-    eyes = [points[list(eye)].mean(axis=0) for eye in EYES]
-    unit = float(np.hypot(*(eyes[1] - eyes[0])))
-    if unit < 1:
+    face = _unsmiling(source)
+    if face is None:
         return None
-    right = (eyes[1] - eyes[0]) / unit
-    down = np.array([-right[1], right[0]])
+    points, down, unit = face.points, face.down, face.unit
+    eyes = [points[list(eye)].mean(axis=0) for eye in EYES]
 
     def widened(a: np.ndarray, b: np.ndarray) -> float:
         moved = moved_point(b, motion) - moved_point(a, motion)
         return float(np.hypot(*moved) / max(float(np.hypot(*(b - a))), 1.0))
 
     lift = np.mean([moved_point(points[i], motion) - points[i] for i in CORNERS], axis=0) @ down
-    lift -= (moved_point(points[33], motion) - points[33]) @ down
+    lift -= (moved_point(points[NOSE], motion) - points[NOSE]) @ down
     wider = widened(*points[list(CORNERS)]) / widened(*eyes) - 1
     strength = float(np.clip((wider - WIDENS[0]) / (WIDENS[1] - WIDENS[0]), 0, 1))
     if strength <= 0 or lift > 0.02 * unit:  # corners that are drawn down do not smile
         return None
-    return Smile(strength, points, right, down, unit)
+    return dataclasses.replace(face, strength=strength)
+
+
+def hold_grin(motion: np.ndarray, source: Drawn, opens: float) -> tuple[np.ndarray, float]:
+    """A motion (S, S, 2) that leaves a mouth alone which grins already, and how far, 0 ... 1, it does so.
+
+    A broad grin is the end of what the muscles can do: lips that are drawn further bare gums that nobody has seen.
+    `opens` is how far, 0 ... 1, the edit drops the jaw, which a grin does not hinder.
+    """
+    face = _unsmiling(source)
+    if face is None:
+        return motion, 0.0
+    corners = face.points[list(CORNERS)]
+    wide = float(np.hypot(*(corners[1] - corners[0]))) / face.unit
+    inside = float(is_one_of(source.labels, (MOUTH,)).sum()) / face.unit**2
+    stays = (1 - opens) * float(np.interp(wide, GRINS, (0, 1)) * np.interp(inside, SHOWS, (0, 1)))
+    if stays <= 0:
+        return motion, 0.0
+    near = _bump(face, corners.mean(axis=0), GRIN_WIDTH * face.unit, GRIN_HEIGHT * face.unit, motion.shape[0])
+    return motion * (1 - np.float32(stays) * np.clip(2 * near, 0, 1)[..., None]), stays
+
+
+def _unsmiling(source: Drawn) -> Smile | None:
+    """The face of a smile of no strength; None where the eyes lie in one place."""
+    eyes = [source.points[list(eye)].mean(axis=0) for eye in EYES]
+    unit = float(np.hypot(*(eyes[1] - eyes[0])))
+    if unit < 1:
+        return None
+    right = (eyes[1] - eyes[0]) / unit
+    return Smile(0.0, source.points, right, np.array([-right[1], right[0]]), unit)
 
 
 def raise_cheeks(motion: np.ndarray, smile: Smile) -> np.ndarray:

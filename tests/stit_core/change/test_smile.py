@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from stit_core.change.drawn import Drawn, moved_point
-from stit_core.change.smile import Smile, find_smile, fold_shade, raise_cheeks
+from stit_core.change.smile import Smile, find_smile, fold_shade, hold_grin, raise_cheeks
+from stit_core.faces.labels import MOUTH
 from stit_core.warps import warp_between
 from tests.support.transfer_cases import SIZE, drawn, head_labels
 
@@ -106,3 +107,28 @@ def test_a_mouth_that_is_pursed_meanwhile_has_no_folds() -> None:
     pursed = corners_go(-4.0, 0.0)
     assert np.abs(fold_shade(pursed, smile)).max() == 0
     assert np.abs(fold_shade(corners_go(5.0, -4.0), dataclasses.replace(smile, strength=0.0))).max() == 0
+
+
+def grinning() -> Drawn:
+    points = face().points.copy()
+    points[[48, 54]] = (46, 90), (82, 90)  # wider than the eyes stand apart
+    labels = face().labels.copy()
+    labels[86:94, 48:81] = MOUTH
+    return dataclasses.replace(face(), points=points, labels=labels)
+
+
+def test_a_mouth_that_grins_already_is_drawn_no_further() -> None:
+    motion, stays = hold_grin(corners_go(6.0, -4.0), grinning(), 0.0)
+    assert stays == 1
+    for corner in grinning().points[[48, 54]]:
+        np.testing.assert_allclose(moved_point(corner, motion), corner, atol=0.1)
+    assert find_smile(grinning(), motion) is None
+
+
+def test_a_jaw_that_drops_takes_a_grin_along_and_a_calm_mouth_is_not_held() -> None:
+    wanted = corners_go(6.0, -4.0)
+    wide_but_shut = dataclasses.replace(face(), points=grinning().points)
+    for source, opens in ((grinning(), 1.0), (face(), 0.0), (wide_but_shut, 0.0)):
+        motion, stays = hold_grin(wanted, source, opens)
+        assert stays == 0
+        np.testing.assert_array_equal(motion, wanted)
