@@ -17,7 +17,7 @@ from tests.support.zero_gpu import PASSES
 
 pytest_plugins = ["tests.support.fixtures_pack"]
 ROOT = Path(__file__).resolve().parents[3]
-MOST_SECONDS = 900  # of a subprocess that hangs
+MOST_SECONDS = 1800  # of a subprocess that hangs
 
 
 @pytest.fixture(scope="module")
