@@ -2,18 +2,22 @@
 # make test   set up what is missing, then lint, types and tests
 # make lint   lint and types only, of Python and, where npm is installed, of the page's scripts and styles
 # make format lay out Python and the page's scripts
+# make space  upload the page as a Hugging Face Space: NAME=me/stit, DOCKER=1 for one built from the Dockerfile;
+#             with --dry-run it lists files and sizes, and needs nothing but Python
 # make clean  remove the environment, node_modules and caches (stored runs: python -m stit_core runs clean)
 
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+NAME ?=
+DOCKER ?=
 
 PY := $(VENV)/bin/python
 APP_READY := $(VENV)/.requirements-installed
 DEV_READY := $(VENV)/.requirements-dev-installed
 WEB_READY := node_modules/.packages-installed
 
-.PHONY: run test lint lint-web format format-web setup setup-dev setup-web clean
+.PHONY: run test lint lint-web format format-web setup setup-dev setup-web space clean
 
 run: setup
 	$(PY) app.py
@@ -57,13 +61,18 @@ $(APP_READY): requirements.txt | $(PY)
 	$(PY) -m pip install -r requirements.txt
 	@touch $@
 
-$(DEV_READY): requirements-dev.txt $(APP_READY)
-	$(PY) -m pip install -r requirements-dev.txt
+$(DEV_READY): requirements-dev.txt requirements-c2pa.txt $(APP_READY)
+	$(PY) -m pip install -r requirements-dev.txt -r requirements-c2pa.txt
 	@touch $@
 
 $(WEB_READY): package.json package-lock.json
 	npm ci --no-audit --no-fund
 	@touch $@
+
+# Make itself takes --dry-run; the plus sign has it start the command then too, which lists what it would upload.
+space:
+	+@$(or $(wildcard $(PY)),$(PYTHON)) -m deploy.space $(NAME) $(if $(DOCKER),--docker) \
+		$(if $(findstring n,$(firstword -$(MAKEFLAGS))),--dry-run)
 
 clean:
 	rm -rf -- $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache

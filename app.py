@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from page.settings import read_settings
 from stit_core.errors import StitError
 from stit_core.memory import keep_freed_memory
+from stit_core.review.report import SCRIPT as REPORT_SCRIPT
 
 try:
     SETTINGS = read_settings(os.environ)
@@ -19,20 +19,29 @@ except StitError as error:
 # Gradio serves this folder and no other; it reads the variable while it is imported.
 os.environ["GRADIO_TEMP_DIR"] = str(SETTINGS.served)
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")  # that it keeps, and reads again at every event
+os.environ["GRADIO_SSR_MODE"] = "false"  # a Space sets it, and there the argument of launch is not looked at
+os.environ["FORWARDED_ALLOW_IPS"] = ""  # of uvicorn: the guard reads what proxies say, of those in STIT_PROXY
 
 import gradio as gr
 import spaces  # noqa: F401  # before anything asks for CUDA: on a ZeroGPU Space it puts an imitation in its place
 
 from page.server.guard import Guard
+from page.server.headers import SafeHeaders, inline_scripts
+from page.server.login import check_password
+from page.server.logs import log_discreetly
 from page.server.origins import accepted_origins
+from page.server.proxies import trusted_proxies
 from page.server.sessions import KEY_SCRIPT, MOST
 from page.server.shapes import CheckedBlocks
+from page.studio.disk import check_disk
 from page.studio.feed import Feeds
+from page.studio.health import read_health
 from page.studio.studio import Studio
 from page.studio.sweeper import Sweeper
+from page.ui.address import RUN_SCRIPT
 from page.ui.api import endpoints
 from page.ui.components import build_brand
-from page.ui.shell import ALIGN, CLIP, EDIT, LOOKS, REVIEW_TAB, STUDIO_TAB, TUNE, WATCH, Shell
+from page.ui.shell import ALIGN, CLIP, EDIT, LOOKS, PREVIEWS, REVIEW_TAB, STUDIO_TAB, TUNE, WATCH, Shell
 from page.ui.step_align import AlignStep
 from page.ui.step_clip import ClipStep
 from page.ui.step_edit import EditStep
@@ -50,7 +59,9 @@ STYLES = [HERE / "page" / "ui" / "styles" / name for name in ("page.css", "widge
 QUEUE_LENGTH = 100  # of gradio's events, which are short; jobs wait in the studio's queue
 IDLE_SECONDS = 0.02  # between two looks of gradio's queue for events; at its own 0.001 an idle page is never idle
 PROGRESS_SECONDS = 0.5  # and for progress of gradio's own kind, which the page does not use
-API_CALLS = 8  # at once of a kind; they wait for the studio's own queue
+API_CALLS = 8  # at once of a kind
+SPARE_CALLS = 4  # of edits, beyond those whose jobs may wait, which are answered that they may not
+THREADS = 40  # for what visitors ask for, beside the calls that wait for their jobs
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -84,7 +95,12 @@ def build(studio: Studio) -> gr.Blocks:
         for function in endpoints(studio):
             name = function.__name__
             limits = LOOKS if name == "preflight" else {"concurrency_limit": API_CALLS, "concurrency_id": name}
+            if name == "edit":  # the studio's queue says who has to wait, and who may not
+                limits["concurrency_limit"] = studio.settings.queue_length + SPARE_CALLS
             gr.api(function, api_name=name, **{key: limits[key] for key in ("concurrency_limit", "concurrency_id")})
+    for fn in page.fns.values():
+        if fn.concurrency_id == PREVIEWS["concurrency_id"]:
+            fn.concurrency_limit = studio.settings.previews
     page.queue(max_size=QUEUE_LENGTH)
     queue = page._queue  # no argument of gradio's says how often it looks
     queue.sleep_when_free, queue.progress_update_sleep_when_free = IDLE_SECONDS, PROGRESS_SECONDS
@@ -93,8 +109,14 @@ def build(studio: Studio) -> gr.Blocks:
 
 def guard() -> tuple[type[Guard], tuple[()], dict[str, Any]]:
     """What stands in front of gradio, as Starlette takes a middleware apart."""
-    origins = accepted_origins(os.environ, SETTINGS.origins)
-    return Guard, (), {"origins": origins, "served": SETTINGS.served, "upload_bytes": SETTINGS.upload_bytes}
+    given = {
+        "settings": SETTINGS,
+        "origins": accepted_origins(os.environ, SETTINGS.origins),
+        "proxies": trusted_proxies(os.environ, SETTINGS.proxies),
+        "headers": SafeHeaders(SETTINGS.frame_ancestors, [*inline_scripts(KEY_SCRIPT + RUN_SCRIPT), REPORT_SCRIPT]),
+        "health": lambda: read_health(studio.jobs, SETTINGS).as_json(),
+    }
+    return Guard, (), given
 
 
 # Here and not in main(): what a ZeroGPU Space lends its card to is placed while the program is loaded, by this thread.
@@ -104,21 +126,28 @@ demo = build(studio)
 
 def main() -> None:
     """Serve the page; gradio reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    log_discreetly(SETTINGS)
     keep_freed_memory()
+    try:
+        check_disk(SETTINGS.root)
+    except StitError as error:
+        sys.exit(str(error))
     studio.warm_up()
     Sweeper(studio.sweep).start()
     demo.launch(
         theme=build_theme(),
         css_paths=STYLES,
-        head=WIDE_SCREENS + KEY_SCRIPT,
+        head=WIDE_SCREENS + KEY_SCRIPT + RUN_SCRIPT,
         max_file_size=SETTINGS.upload_bytes,
+        auth=check_password(SETTINGS.password) if SETTINGS.password else None,  # type: ignore[arg-type] # it awaits
+        auth_message=labels.LOGIN if SETTINGS.password else None,
         app_kwargs={"middleware": [guard()]},
         state_session_capacity=MOST,
         allowed_paths=[],
         run_history=False,
+        max_threads=THREADS + SETTINGS.queue_length + SPARE_CALLS,
         enable_monitoring=False,
+        pwa=False,
         ssr_mode=False,
         footer_links=["api"],
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Frame, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -53,18 +53,20 @@ class Visit:
 
 
 @contextmanager
-def serve(folder: Path, settings: Mapping[str, str], port: int = 0) -> Iterator[Server]:
-    """Serve the page with these settings, its files in `folder`, on a free port or on one that is named."""
-    if not port:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+def serve(folder: Path, settings: Mapping[str, str], port: int = 0, root: Path = ROOT) -> Iterator[Server]:
+    """Serve the page with these settings, its files in `folder`, on a free port or on one that is named.
+
+    Parameters
+    ----------
+    root: the folder of app.py.
+    """
+    port = port or free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("STIT_", "GRADIO_"))}
     environment |= {"STIT_RUNS": str(folder / "runs"), "GRADIO_SERVER_PORT": str(port), **settings}
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, "app.py"], cwd=root, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
         try:
             address = f"http://127.0.0.1:{port}/"
@@ -73,6 +75,13 @@ def serve(folder: Path, settings: Mapping[str, str], port: int = 0) -> Iterator[
         finally:
             process.terminate()
             process.wait(timeout=60)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -89,10 +98,10 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
 
 
 @contextmanager
-def open_browser() -> Iterator[Browser]:
-    """The system's Chromium."""
+def open_browser(*arguments: str) -> Iterator[Browser]:
+    """The system's Chromium, started with further arguments."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *arguments])
         yield chromium
         chromium.close()
 
@@ -126,7 +135,7 @@ def run_of(page: Page) -> str:
     return page.url.split("run=")[1]
 
 
-def choose_sample(page: Page, end: float, name: str = "Young woman turning") -> None:
+def choose_sample(page: Page | Frame, end: float, name: str = "Young woman turning") -> None:
     """Pick a sample and trim it to its first seconds."""
     page.locator("#samples button", has_text=name).click()
     page.locator("#trim .trim-first").wait_for()

@@ -13,6 +13,7 @@ from typing import Any
 
 from stit_core.config import (
     PRESETS,
+    CompositeConfig,
     DirectionTrainingConfig,
     LandmarkConfig,
     RunConfig,
@@ -52,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_packs(commands)
     _add_directions(commands)
     _add_runs(commands)
+    _add_credentials(commands)
     return parser
 
 
@@ -79,6 +81,9 @@ def _add_edit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "and a grid video of the source and all of them, OUTPUT_NAME_grid.mp4",
     )
     _add_setting(edit, "--region", TransferConfig, "transfer.region")
+    known = settings_of(CompositeConfig)["mark"]
+    text = f"{known.help} (default: --no-mark)"
+    edit.add_argument("--mark", action=argparse.BooleanOptionalAction, dest="compositing.mark", help=text)
     edit.add_argument("-o", "--output", type=Path, help="default: CLIP_edited.mp4 in the current folder")
     _add_common(edit)
     _add_clip_options(edit)
@@ -215,6 +220,17 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     clean.add_argument("--older-than", type=float, default=None, metavar="DAYS", help="not used for so many days")
     clean.add_argument("--all", action="store_true", help="every run")
     clean.add_argument("--json", action="store_true")
+
+
+def _add_credentials(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    credentials = commands.add_parser("credentials", help="content credentials (C2PA) of videos")
+    actions = credentials.add_subparsers(dest="action", required=True, metavar="ACTION")
+    make = actions.add_parser("make", help="make a certificate for trials, which no verifier knows, and its key")
+    make.add_argument("folder", type=Path)
+    read = actions.add_parser("read", help="what the credentials of a video say, and whether it was changed since")
+    read.add_argument("video", type=Path)
+    for action in (make, read):
+        action.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -268,7 +268,7 @@ class CompositeConfig(Settings):
         low=0,
         high=256,
     )
-    mark: bool = setting(False, 'a visible "AI-edited" in the corner of every frame')
+    mark: bool = setting(False, 'a visible "AI-edited" in a corner of every frame')
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from stit_core.media import video
 from stit_core.media.sources import check_source
 from stit_core.pipeline import Pipeline
 from stit_core.previews import stitched_so_far
-from stit_core.report import container_comment, edit_text
+from stit_core.provenance import UNKNOWN, Provenance, edit_text, label_video
 
 
-def write_part(pipeline: Pipeline, clip: Clip, output: Path) -> video.Written | None:
+def write_part(pipeline: Pipeline, clip: Clip, output: Path, provenance: Provenance = UNKNOWN) -> video.Written | None:
     """Write the clip up to the last frame that is stitched so far; None where there is none. Raises VideoError."""
     stitched = stitched_so_far(pipeline, clip)
     if stitched is None:
@@ -26,6 +26,7 @@ def write_part(pipeline: Pipeline, clip: Clip, output: Path) -> video.Written | 
     kept = dataclasses.replace(clip.frames, indices=clip.frames.indices[:count])
     part = dataclasses.replace(clip, frames=kept, timestamps=clip.timestamps[:count])
     config = dataclasses.replace(pipeline.config.video, end=float(clip.start + seconds), speed="veryfast")
-    comment = container_comment(pipeline.pack, f"{edit_text(pipeline.config)}, stopped half-way")
+    record, edit = pipeline.describe(clip, provenance.consent), f"{edit_text(pipeline.config)}, stopped half-way"
+    label = label_video(record, edit, provenance.signer, partial=True, written_frames=count)
     pictures = pipeline.composited(part, crops, stitched)
-    return video.write_video(pictures, part, output, config, pipeline.runtime, comment)
+    return video.write_video(pictures, part, output, config, pipeline.runtime, label)

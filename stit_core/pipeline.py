@@ -38,12 +38,13 @@ from stit_core.faces.detectors import second_detector_at_hand
 from stit_core.fitting import expression
 from stit_core.fitting.optimising import own_copy
 from stit_core.fitting.pivots import DrawnPivots
+from stit_core.marks import Mark, place_mark
 from stit_core.media import probing, video
 from stit_core.media.sources import check_source, source_changed, source_digest
 from stit_core.models.generator import Generator
 from stit_core.packs.loading import Models
 from stit_core.packs.manifest import Pack
-from stit_core.report import container_comment, edit_text
+from stit_core.provenance import Consent, describe_edit
 from stit_core.runtime import Runtime
 from stit_core.stages import (
     alignment,
@@ -293,14 +294,13 @@ class Pipeline:
         """Figures of the result: reconstruction, border, identity of source against edited crops as they are pasted."""
         return self._result("measure", clip)
 
-    def write(self, clip: Clip, output: Path) -> video.Written:
-        """Paste the stitched crops and write the video. Raises VideoError."""
+    def write(self, clip: Clip, output: Path, label: video.Label | None = None) -> video.Written:
+        """Paste the stitched crops and write the video, labelled. Raises VideoError."""
         crops, stitched = self.align(clip), self.stitch(clip)
         check_source(clip.source, self.run_of(clip))
         started = time.perf_counter()
-        comment = container_comment(self.pack, edit_text(self.config))
         pictures = self.composited(clip, crops, stitched)
-        written = video.write_video(pictures, clip, output, self.config.video, self.runtime, comment)
+        written = video.write_video(pictures, clip, output, self.config.video, self.runtime, label)
         self.results.seconds["write"] = time.perf_counter() - started
         return written
 
@@ -312,6 +312,10 @@ class Pipeline:
     def directions(self) -> dict[str, Direction]:
         """The directions that the settings name. Raises DirectionError."""
         return {name: library.load_direction(self.pack, name, self.roots) for name, _ in self.config.edit.directions}
+
+    def describe(self, clip: Clip, consent: Consent | None) -> dict[str, Any]:
+        """What is known of the edit before its result: see `provenance.describe_edit`. Raises DirectionError."""
+        return describe_edit(clip, self.pack, self.directions(), self.config, self.runtime, consent)
 
     def changing_classes(self) -> tuple[int, ...]:
         """The parser's classes that the edit may change. Raises DirectionError."""
@@ -368,7 +372,17 @@ class Pipeline:
     def composited(self, clip: Clip, crops: Alignment, stitched: Stitched) -> Iterator[np.ndarray]:
         """Every frame of the clip, or of a part of it, with its stitched face."""
         paste = functools.partial(self.paste_face, clip)
-        return compositing.composite(clip, crops, stitched, paste, self.config.compositing, self.runtime)
+        return compositing.composite(clip, crops, stitched, paste, self.mark(clip), self.runtime)
+
+    def mark(self, clip: Clip) -> Mark | None:
+        """The visible mark of the clip, or of a part of it; None where none is wanted."""
+        if not self.config.compositing.mark:
+            return None
+
+        def place() -> Mark:
+            return place_mark(clip.width, clip.height, self.align(clip).quads)
+
+        return self.results.keep(f"mark-{self.key('align', clip)}", Mark, place)
 
     def _clip_key(self, source: str) -> str:
         # The other settings of a video refuse a clip or say how one is written; they choose no frames.

@@ -12,12 +12,13 @@ import numpy as np
 
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.errors import ConfigError
+from stit_core.marks import add_mark, place_mark
 from stit_core.media import grids as range_grid
 from stit_core.media import video
 from stit_core.media.grids import Grid
 from stit_core.pipeline import Pipeline
-from stit_core.previews import preview_frame
-from stit_core.report import Report, container_comment
+from stit_core.provenance import UNKNOWN, Provenance, label_video
+from stit_core.report import Report
 from stit_core.runtime import Runtime
 from stit_core.stages import compositing
 from stit_core.whole_run import clip_warnings, edit_warnings, finish, prepare
@@ -56,7 +57,14 @@ def range_warnings(pipeline: Pipeline, name: str, factors: Sequence[float]) -> t
     return tuple(dict.fromkeys(warnings))
 
 
-def run_range(pipeline: Pipeline, path: Path, output: Path, name: str, factors: Sequence[float]) -> RangeReport:
+def run_range(
+    pipeline: Pipeline,
+    path: Path,
+    output: Path,
+    name: str,
+    factors: Sequence[float],
+    provenance: Provenance = UNKNOWN,
+) -> RangeReport:
     """Write one video for each factor of the direction `name`, and a grid of the source and all of them.
 
     The files are called like `output` with the direction and the factor added, or "grid". The settings of `pipeline`
@@ -72,8 +80,8 @@ def run_range(pipeline: Pipeline, path: Path, output: Path, name: str, factors: 
     grid_path = output.with_name(f"{output.stem}_{name}_grid{output.suffix}")
     warnings = range_warnings(pipeline, name, factors)
     parts = [_at(pipeline, name, factor) for factor in factors]
-    clip = prepare(parts[0], path, [*targets, grid_path])
-    reports = tuple(finish(part, clip, target) for part, target in zip(parts, targets, strict=True))
+    clip = prepare(parts[0], path, [*targets, grid_path], provenance)
+    reports = tuple(finish(part, clip, target, provenance) for part, target in zip(parts, targets, strict=True))
     warnings = (*warnings, *clip_warnings(pipeline, clip))
     try:
         grid = range_grid.plan_grid(1 + len(factors), clip.width, clip.height)
@@ -83,6 +91,8 @@ def run_range(pipeline: Pipeline, path: Path, output: Path, name: str, factors: 
     pictures = _grid_pictures(pipeline, clip, [part.stitch(clip).crops for part in parts], grid, ground)
     edit = f"{name}={labels[0]} to {labels[-1]}"
     others = [f"{other}={factor:g}" for other, factor in pipeline.config.edit.directions if other != name]
+    record = pipeline.describe(clip, provenance.consent)
+    label = label_video(record, ", ".join([edit, *others]), provenance.signer, grid={name: list(factors)})
     width, height = grid.size
     video.write_video(
         pictures,
@@ -90,7 +100,7 @@ def run_range(pipeline: Pipeline, path: Path, output: Path, name: str, factors: 
         grid_path,
         pipeline.config.video,
         _as_grid(pipeline.runtime),
-        container_comment(pipeline.pack, ", ".join([edit, *others])),
+        label,
     )
     return RangeReport(reports, grid_path, warnings)
 
@@ -123,14 +133,19 @@ def _grid_pictures(
     pipeline: Pipeline, clip: Clip, stitched: Sequence[FrameFolder], grid: Grid, ground: np.ndarray
 ) -> Iterator[np.ndarray]:
     """Every frame of the grid; one picture of one factor is in memory at a time."""
-    faces = frozenset(pipeline.align(clip).frame_indices)
+    crops = pipeline.align(clip)
+    zoom = grid.width / clip.width, grid.height / clip.height
+    # Of a cell's own, so that it is as legible there as in a video of that size.
+    mark = place_mark(grid.width, grid.height, crops.quads * zoom) if pipeline.config.compositing.mark else None
 
     def cells(frame: int) -> Iterator[np.ndarray]:
         source = clip.frames.read(frame)
         yield source
-        for done, crops in enumerate(stitched, start=1):
+        for done, faces in enumerate(stitched, start=1):
             pipeline.runtime.step(compositing.STAGE, done, len(stitched))  # a row of many factors can be stopped
-            yield preview_frame(pipeline, clip, frame, crops.read(frame)) if frame in faces else source
+            found = frame in crops.frame_indices
+            picture = pipeline.paste_face(clip, frame, source, faces.read(frame)) if found else source
+            yield picture if mark is None else add_mark(range_grid.shrink(picture, grid), mark)
 
     for frame in clip.frames.indices:
         yield range_grid.fill(ground, grid, cells(frame))

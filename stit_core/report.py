@@ -1,27 +1,15 @@
-"""What a finished run says of itself: its report, the edit manifest beside its video, and the video's own comment."""
+"""What a finished run says of itself: its report, and the edit manifest beside its video."""
 
 from __future__ import annotations
 
-import dataclasses
-import importlib.metadata
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from stit_core.artefacts import Clip, Measured
-from stit_core.config import RunConfig
-from stit_core.directions.library import Direction
-from stit_core.packs.manifest import Pack
-from stit_core.runtime import Runtime
+from stit_core.artefacts import Measured
 from stit_core.store.disk import disk_errors, write_json
-
-MANIFEST_FORMAT = 1
-VERSIONED_PACKAGES = ("torch", "numpy", "dlib-bin", "imageio-ffmpeg")
 
 
 @dataclass(frozen=True)
@@ -72,58 +60,17 @@ def manifest_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}.edit.json")
 
 
-def write_manifest(
-    report: Report,
-    clip: Clip,
-    pack: Pack,
-    directions: Mapping[str, Direction],
-    config: RunConfig,
-    runtime: Runtime,
-) -> None:
-    """Write down how the video was made, so that it can be shown and made again. Raises StoreError."""
-    edits = [
-        {"direction": name, "factor": factor, "sha256": directions[name].hash, "source": directions[name].card.source}
-        for name, factor in config.edit.directions
-    ]
-    record = {
-        "format": MANIFEST_FORMAT,
-        "made_with": "STIT Studio",
-        "edited": True,
-        "clip": {
-            "name": clip.source.name,
-            "hash": clip.hash,
-            "frames": len(clip.frames),
-            "frame_rate": str(clip.frame_rate),
-            "start": float(clip.start),
-            "size": [clip.width, clip.height],
-        },
-        "pack": {"name": pack.name, "hash": pack.hash, "licence": pack.licence},
-        "edits": edits,
-        "settings": dataclasses.asdict(config),
-        "seed": runtime.seed,
-        "device": str(runtime.device),
-        "versions": _versions(),
-        "result": report.as_json() | {"output": report.output.name, "manifest": report.manifest.name},
-    }
+def write_manifest(report: Report, record: Mapping[str, Any]) -> None:
+    """Write down how the video was made, so that it can be shown and made again.
+
+    Parameters
+    ----------
+    record: as `describe_edit` gives it.
+
+    Raises
+    ------
+    StoreError: it cannot be written.
+    """
+    result = report.as_json() | {"output": report.output.name, "manifest": report.manifest.name}
     with disk_errors(f"The edit manifest {report.manifest.name}"):
-        write_json(report.manifest, json.loads(json.dumps(record, default=str)))
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "torch": torch.__version__}
-    for name in VERSIONED_PACKAGES[1:]:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def edit_text(config: RunConfig) -> str:
-    """What was changed, in a line: "smile=2, age=-1"."""
-    return ", ".join(f"{name}={factor:g}" for name, factor in config.edit.directions) or "no direction"
-
-
-def container_comment(pack: Pack, edit: str) -> dict[str, str]:
-    """What a video's container says of itself, `edit` being what was changed."""
-    return {"comment": f"edited with STIT Studio, pack {pack.name}, {edit}"}
+        write_json(report.manifest, json.loads(json.dumps({**record, "result": result}, default=str)))

@@ -10,6 +10,7 @@ from stit_core.checks import check_edit, check_output, check_space
 from stit_core.directions.library import vectors_of
 from stit_core.media import probing, video
 from stit_core.pipeline import Pipeline
+from stit_core.provenance import UNKNOWN, Provenance, edit_text, label_video
 from stit_core.report import Report, manifest_path, write_manifest
 from stit_core.stages.editing import tell_overlaps
 from stit_core.turning import tell_turn
@@ -21,7 +22,7 @@ REPORTED = (
 )  # fmt: skip
 
 
-def edit_video(pipeline: Pipeline, path: Path, output: Path) -> Report:
+def edit_video(pipeline: Pipeline, path: Path, output: Path, provenance: Provenance = UNKNOWN) -> Report:
     """Do the whole job: write the edited video and, beside it, its edit manifest.
 
     Raises
@@ -29,16 +30,17 @@ def edit_video(pipeline: Pipeline, path: Path, output: Path) -> Report:
     StitError: of the stage that cannot be finished.
     Cancelled: the run was stopped.
     """
-    return finish(pipeline, prepare(pipeline, Path(path), [Path(output)]), Path(output))
+    clip = prepare(pipeline, Path(path), [Path(output)], provenance)
+    return finish(pipeline, clip, Path(output), provenance)
 
 
-def prepare(pipeline: Pipeline, path: Path, outputs: Sequence[Path]) -> Clip:
+def prepare(pipeline: Pipeline, path: Path, outputs: Sequence[Path], provenance: Provenance = UNKNOWN) -> Clip:
     """See that nothing stands in the way of the whole job, then open the clip. Raises StitError."""
     config = pipeline.config
     pipeline.directions()  # refuses one that is not there
     check_edit(config.edit, pipeline.pack)
     for output in outputs:
-        video.check_output(output)
+        video.check_output(output, provenance.signer is not None)
         check_output(path, output)
     pipeline.models.verify()
     facts = probing.probe(path, config.video)
@@ -47,12 +49,14 @@ def prepare(pipeline: Pipeline, path: Path, outputs: Sequence[Path]) -> Clip:
     return pipeline.open(path)
 
 
-def finish(pipeline: Pipeline, clip: Clip, output: Path) -> Report:
+def finish(pipeline: Pipeline, clip: Clip, output: Path, provenance: Provenance = UNKNOWN) -> Report:
     """Carry out all that is missing for an opened clip: its edited video and the manifest. Raises as `edit_video`."""
     results = pipeline.results
     results.note_found("clip")
     measures = pipeline.measure(clip)
-    written = pipeline.write(clip, output)
+    record = pipeline.describe(clip, provenance.consent)
+    label = label_video(record, edit_text(pipeline.config), provenance.signer, measures.figures)
+    written = pipeline.write(clip, output, label)
     stages = [stage for stage in REPORTED if stage != "register" or pipeline.transfers]
     report = Report(
         output=written.path,
@@ -66,7 +70,7 @@ def finish(pipeline: Pipeline, clip: Clip, output: Path) -> Report:
         measures=measures,
         warnings=(*edit_warnings(pipeline), *clip_warnings(pipeline, clip)),
     )
-    write_manifest(report, clip, pipeline.pack, pipeline.directions(), pipeline.config, pipeline.runtime)
+    write_manifest(report, record)
     return report
 
 

@@ -15,7 +15,9 @@ from typing import Any
 
 import gradio as gr
 
+from page.server.crowds import visitor_of
 from page.studio.queue import UNEXPECTED
+from page.studio.visitors import CURRENT, Visitor
 from page.ui.words import without_folders
 
 LOG = logging.getLogger(__name__)
@@ -75,6 +77,7 @@ class CheckedBlocks(gr.Blocks):
     ) -> Any:
         event = None if event_data is None else gr.EventData(event_data.target, EventValues(event_data._data))
         given = (block_fn, processed_input, iterator, requests, event_id, event, *more)
+        CURRENT.set(_visitor(requests))  # for this task, and the threads that it begins
         try:
             return await super().call_function(*given, **named)
         except gr.Error:
@@ -82,6 +85,13 @@ class CheckedBlocks(gr.Blocks):
         except Exception:  # the last boundary before the caller: logged here, in plain words there
             LOG.exception("%s failed", getattr(block_fn, "name", "a function"))
             raise gr.Error(f"{UNEXPECTED} {AGAIN}", print_exception=False) from None
+
+
+def _visitor(requests: Any) -> Visitor | None:
+    """Who sent a request of gradio's."""
+    request = requests[0] if isinstance(requests, list) and requests else requests
+    inner = getattr(request, "request", None)
+    return None if inner is None else visitor_of(inner.scope)
 
 
 @functools.cache
@@ -148,9 +158,13 @@ def misfit(route: str, body: Any, blocks: gr.Blocks) -> str:
     return ""
 
 
-def unknown_function(name: str, blocks: gr.Blocks) -> bool:
-    """Whether the API has no function of that name."""
-    return name not in {str(fn.api_name) for fn in blocks.fns.values() if fn.api_visibility == "public"}
+def called_function(route: str, body: Mapping[str, Any], blocks: gr.Blocks) -> int | None:
+    """The number of the function that a request wants called, by its name where it is the API's; None for none."""
+    if not route.startswith("call/"):
+        return int(body["fn_index"])
+    name = route.rpartition("/")[2]
+    known = (index for index, fn in blocks.fns.items() if fn.api_visibility == "public" and str(fn.api_name) == name)
+    return next(known, None)
 
 
 def is_session(text: object) -> bool:

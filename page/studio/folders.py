@@ -13,7 +13,7 @@ from pathlib import Path
 from page.settings import PageSettings
 from page.studio.disk import make_private
 from stit_core.errors import StitError
-from stit_core.store.disk import disk_errors
+from stit_core.store.disk import disk_errors, mark_used, move_folder
 from stit_core.store.runs import Store
 
 LONGEST_NAME = 80  # characters of a clip's name that are kept
@@ -128,7 +128,7 @@ class RunFolders:
             target = fresh / safe_name(name or upload.name)
             link_or_copy(upload, target)
             shutil.rmtree(folder, ignore_errors=True)
-            fresh.rename(folder)
+            move_folder(fresh, folder)
         return folder / target.name
 
     def delete(self, run_id: str) -> None:
@@ -150,7 +150,7 @@ class RunFolders:
         target = folder / clip.name
         with disk_errors("The sample clip"):
             make_private(self.settings.root, self.settings.served, folder)
-            os.utime(folder)
+            mark_used(folder)
             if not target.is_file() or target.stat().st_size != clip.stat().st_size:
                 part = folder / f"{new_id()}.part"
                 shutil.copyfile(clip, part)
@@ -167,7 +167,7 @@ class RunFolders:
         if is_id(run_id):
             for folder in (self.settings.private / run_id, self.settings.served / public_name(run_id)):
                 with contextlib.suppress(FileNotFoundError), disk_errors("The folder of this visit", writing=False):
-                    os.utime(folder)
+                    mark_used(folder)
 
     def _folder(self, root: Path, run_id: str, name: str = "") -> Path:
         if not _ID.fullmatch(run_id):
@@ -175,5 +175,5 @@ class RunFolders:
         folder = root / (name or run_id)
         with disk_errors("The folder of this visit"):
             make_private(self.settings.root, root, folder)
-            os.utime(folder)
+            mark_used(folder)
         return folder

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from page.settings import PageSettings
 from page.studio.folders import RunFolders
 from page.studio.job import JobEnded
 from page.studio.runs import Runs, RunState
@@ -154,14 +155,7 @@ class Holdings:
             self.folders.delete(run_id)
 
     def _noted(self, run_id: str) -> list[str]:
-        try:
-            found = json.loads((self.folders.settings.private / run_id / UPLOADS).read_bytes())
-            return [str(name) for name in found]
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError, TypeError) as error:
-            LOG.warning("the list of a run's uploads could not be read: %s", error)
-            return []
+        return noted_uploads(self.folders.settings, run_id)
 
     def _delete_uploads(self, names: Iterable[str]) -> None:
         """Delete files below the served folder, and their folders where nobody else's file is left in them."""
@@ -173,6 +167,18 @@ class Holdings:
                     path.unlink(missing_ok=True)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
+
+
+def noted_uploads(settings: PageSettings, run_id: str) -> list[str]:
+    """What a run brought, as paths below the served folder."""
+    try:
+        found = json.loads((settings.private / run_id / UPLOADS).read_bytes())
+        return [str(name) for name in found]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError) as error:
+        LOG.warning("the list of a run's uploads could not be read: %s", error)
+        return []
 
 
 def remove(path: Path) -> None:

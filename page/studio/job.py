@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from page.studio.visitors import CURRENT
 from stit_core.runtime import CancelToken
 
 Kind = Literal["align", "tune", "edit", "train", "review"]
@@ -109,7 +110,7 @@ class Job:
         self.discarded = False
         self.follower: Job | None = None  # of the same run; begins when this one is done
         self.result: Any = None
-        self.context = contextvars.copy_context()
+        self.context, self.visitor = contextvars.copy_context(), CURRENT.get()
         self._lock = threading.Lock()
         self._ended, self._arrived = threading.Event(), threading.Event()
         self._progress = Progress(dict(plan))
@@ -117,7 +118,7 @@ class Job:
         self._version = 0
         self._started: float | None = None
         self._elapsed = 0.0
-        self.watched = time.monotonic()
+        self.watched = self.moved = time.monotonic()
         self._event: tuple[float, contextvars.Context] | None = (self.watched, self.context)
 
     # --- For the worker ---
@@ -128,13 +129,13 @@ class Job:
             return
         with self._lock:
             self._progress.report(stage, done, total)
-            self._version += 1
+            self._move()
 
     def set_status(self, **facts: Any) -> None:
         """Set fields of the status."""
         with self._lock:
             self._facts.update(facts)
-            self._version += 1
+            self._move()
             if facts.get("state") == "running":
                 self._started = time.monotonic()
             if facts.get("state") in ENDED:
@@ -145,7 +146,11 @@ class Job:
         """Add one to a number of the status."""
         with self._lock:
             self._facts[name] = self._facts.get(name, 0) + 1
-            self._version += 1
+            self._move()
+
+    def _move(self) -> None:
+        self._version += 1
+        self.moved = time.monotonic()
 
     def warn(self, text: str) -> None:
         """Add something to know."""

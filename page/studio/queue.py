@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from page.studio.allowances import Crowded, JobAllowance
 from page.studio.job import Job, JobEnded, Kind, Status
 from page.studio.torch_threads import do_in_own_thread
 from stit_core.errors import Cancelled, StitError
@@ -26,6 +27,7 @@ from stit_core.store.disk import disk_errors
 LOG = logging.getLogger(__name__)
 
 REAP_SECONDS = 5.0
+BEAT_SECONDS = 5.0  # between two signs of life of a worker that has nothing to do
 REMEMBERED = 100  # ended jobs, whose runs are perhaps still looked at
 UNEXPECTED = "Something went wrong on the server."
 UNEXPECTED_HINT = "Nothing finished is lost: press the same button again."
@@ -33,19 +35,37 @@ UNEXPECTED_HINT = "Nothing finished is lost: press the same button again."
 Listener = Callable[[JobEnded], None]
 
 
+@dataclasses.dataclass(frozen=True)
+class WorkerState:
+    """How the thread that carries out jobs is.
+
+    Attributes
+    ----------
+    alive: whether it runs at all.
+    working: whether it has a job; waiting: jobs that wait.
+    quiet: seconds since it gave a sign of life: of a job, since its last progress.
+    """
+
+    alive: bool
+    working: bool
+    waiting: int
+    quiet: float
+
+
 class JobQueue:
     """The queue of jobs and the thread that works on it. Iterates over the ids of the runs whose job is not ended."""
 
-    def __init__(self, longest: int = 20, patience: float = 600.0) -> None:
-        """`longest`: jobs that may wait; `patience`: seconds unwatched."""
-        self._longest, self._patience = longest, patience
+    def __init__(self, longest: int = 20, patience: float = 600.0, allowance: JobAllowance | None = None) -> None:
+        """`longest`: jobs that may wait; `patience`: seconds unwatched; `allowance`: of each visitor, None for any."""
+        self._longest, self._patience, self._allowance = longest, patience, allowance
         self._listeners: tuple[Listener, ...] = ()
         self._threads = torch.get_num_threads()
         self._condition = threading.Condition()
         self._waiting: list[Job] = []
         self._current: Job | None = None
         self._last: dict[str, Job] = {}
-        self._begun = False
+        self._worker: threading.Thread | None = None
+        self._beat = time.monotonic()
 
     def subscribe(self, *listeners: Listener) -> None:
         """Have these called at the end of each job, in this order; one that fails keeps the event from those after it.
@@ -67,27 +87,49 @@ class JobQueue:
 
         Raises
         ------
-        StitError: another job of this run is not ended, or the queue is full.
+        StitError: another job of this run is not ended, the queue is full, or the visitor has as many jobs as one may.
         """
         with self._condition:
-            known = self._last.get(run_id)
+            job, known = Job(run_id, kind, work, plan), self._last.get(run_id)
             if known is not None and not known.ended:
                 if kind == "edit" and known.kind in ("align", "tune") and known.follower is None:
-                    known.follower = Job(run_id, kind, work, plan)
-                    return known.follower
+                    self._admit(job)
+                    known.follower = job
+                    return job
                 raise StitError("The page is still at work for you.", "Wait until it has finished, or press Stop.")
             if len(self._waiting) >= self._longest:
-                raise StitError("Too many people are waiting just now.", "Try again in a few minutes.")
-            job = Job(run_id, kind, work, plan)
+                raise Crowded("Too many people are waiting just now.", "Try again in a few minutes.")
+            self._admit(job)
             self._waiting.append(job)
             self._last[run_id] = job
             self._prune()
-            if not self._begun:
-                self._begun = True
-                threading.Thread(target=self._work, name="jobs", daemon=True).start()
-                threading.Thread(target=self._reap, name="reaper", daemon=True).start()
+            self._begin()
             self._condition.notify_all()
             return job
+
+    def _begin(self) -> threading.Thread:
+        """The worker, begun if it is not; one that has died stays dead, for whoever looks after the server to see."""
+        if self._worker is None:
+            self._beat = time.monotonic()
+            self._worker = threading.Thread(target=self._work, name="jobs", daemon=True)
+            self._worker.start()
+            threading.Thread(target=self._reap, name="reaper", daemon=True).start()
+        return self._worker
+
+    def worker_state(self) -> WorkerState:
+        """How the worker is; it is begun if no job has done so yet."""
+        with self._condition:
+            worker, job = self._begin(), self._current
+            sign = self._beat if job is None else max(self._beat, job.moved)
+            return WorkerState(worker.is_alive(), job is not None, len(self._waiting), time.monotonic() - sign)
+
+    def _admit(self, job: Job) -> None:
+        """Raise Crowded for a job of a visitor who has as many as one may."""
+        if self._allowance is None:
+            return
+        jobs = [known for known in self._last.values() if not known.ended]
+        jobs += [known.follower for known in jobs if known.follower is not None]
+        self._allowance.admit(job.visitor, [known.visitor for known in jobs])
 
     def _prune(self) -> None:
         """Remember the last ended jobs only; the record of its run says how an older one ended."""
@@ -169,8 +211,10 @@ class JobQueue:
         while True:
             with self._condition:
                 self._current = None
+                self._beat = time.monotonic()
                 while not self._waiting:
-                    self._condition.wait()
+                    self._condition.wait(BEAT_SECONDS)
+                    self._beat = time.monotonic()
                 job = self._current = self._waiting.pop(0)
             end: dict[str, Any] = {"state": "failed", "message": UNEXPECTED, "hint": UNEXPECTED_HINT}
             do_in_own_thread("job", functools.partial(_carry_out, job, end), self._threads)

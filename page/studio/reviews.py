@@ -137,7 +137,7 @@ def start_review(studio: Studio, run_id: str, request: ReviewRequest) -> Status:
     review = make_review(studio, run_id, request, people)
     plan = {STAGE: max(0.0, expected_seconds(_unfinished(review)) - REPORT), "report": REPORT}
     studio.planner.check(sum(plan.values()), FEWER)
-    studio.holdings.make_room(studio.runs.get(run_id))
+    studio.make_room(run_id)
     record = _new_record(review)
     folder = review_folder(studio, run_id) / record.id
     try:

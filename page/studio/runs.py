@@ -16,6 +16,8 @@ from page.studio.folders import RunFolders, new_id
 from page.studio.job import JobEnded, Status
 from stit_core.config import METHODS, AlignmentConfig, RunConfig, TransferConfig, preset
 from stit_core.errors import ConfigError, StitError
+from stit_core.media.credentials import Signer
+from stit_core.provenance import Consent, Provenance
 from stit_core.store.disk import disk_errors, write_json
 
 LOG = logging.getLogger(__name__)
@@ -86,6 +88,7 @@ class RunState:
     shown, against: ids of the output that is looked at and of the one beside it; "" for the newest and for the source.
     aligned, tuned: whether the results of these choices are there; filled in by whoever asks.
     last: of the running job, or the last one.
+    consent: that what was uploaded may be edited; None where nobody said so.
     fitted: names the settings under which the generator was last begun to be tuned; see previews.fit_key.
     """
 
@@ -115,6 +118,7 @@ class RunState:
     aligned: bool = False
     tuned: bool = False
     last: Status | None = None
+    consent: Consent | None = None
     fitted: str = ""
 
     def config(self, limits: Mapping[str, Any], schedules: Mapping[str, Any] | None = None) -> RunConfig:
@@ -136,6 +140,10 @@ class RunState:
         # What was chosen, and the limits, stand against whatever the settings of single stages say.
         return self.schedule(schedules).with_changes(self.advanced).with_changes(chosen)
 
+    def provenance(self, signer: Signer | None) -> Provenance:
+        """What goes with the run's videos; a sample was drawn, so that nobody has to agree to its being edited."""
+        return Provenance(None if self.sample else self.consent, signer)
+
     def schedule(self, schedules: Mapping[str, Any] | None = None, name: str = "") -> RunConfig:
         """The settings of the preset, or of another by its name, with the chosen method.
 
@@ -154,14 +162,14 @@ class Runs:
         self.folders = folders
         self._lock = threading.RLock()
 
-    def begin(self) -> RunState:
-        """A new run.
+    def begin(self, mark: bool = False) -> RunState:
+        """A new run, with the visible mark or without.
 
         Raises
         ------
         StoreError: the disk is full, or cannot be written or read.
         """
-        return self._write(RunState(new_id(), created=time.time()))
+        return self._write(RunState(new_id(), created=time.time(), mark=mark))
 
     def load(self, run_id: object) -> RunState | None:
         """The run of an id, or None where there is none; makes nothing."""
@@ -293,6 +301,8 @@ def _from_record(record: dict[str, Any]) -> RunState:
         for output in values.get("outputs", ())
         if Path(output["video"]).is_file()
     )
+    if values.get("consent") is not None:
+        values["consent"] = Consent(**values["consent"])
     if values.get("last") is not None:
         values["last"] = _last(values["last"])
     return RunState(**values)

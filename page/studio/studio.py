@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import datetime
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from page.settings import PageSettings
+from page.studio.allowances import JobAllowance
 from page.studio.clips import Clips, clip_of
 from page.studio.direction_library import DirectionLibrary
 from page.studio.direction_roots import roots_of
@@ -24,13 +27,20 @@ from page.studio.networks import Networks
 from page.studio.planning import Planner
 from page.studio.previews import fit_key
 from page.studio.queue import JobQueue
+from page.studio.quota import Quota
 from page.studio.run_previews import RunPreviews
 from page.studio.runs import Output, Runs, RunState, with_choices
 from page.studio.sweeper import sweep
 from page.studio.tasks import Task, check_edit
+from page.studio.watching import Watched
 from stit_core.config import RunConfig
 from stit_core.directions.library import load_direction
-from stit_core.errors import StitError
+from stit_core.errors import StitError, StoreError
+from stit_core.provenance import Consent
+
+
+class ConsentError(StitError):
+    """Nobody has said that what was uploaded may be edited."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,8 @@ class Studio:
     previews: what is shown beside the jobs.
     planner: how long jobs take, and whether they may.
     lending: who does their heavy stages.
+    watched: the runs that are on somebody's screen.
+    quota: what all runs may hold together.
     jobs: the queue.
     """
 
@@ -78,7 +90,10 @@ class Studio:
         seconds = self.limits.job_seconds
         self.planner = Planner(self.clips, self.networks, seconds, self.config, self._is_tuned)
         self.lending = Lending(self.networks, settings)
-        self.jobs = JobQueue(settings.queue_length, 60 * settings.unwatched_minutes)
+        self.watched = Watched()
+        self.quota = Quota(settings, self.holdings.size, self.delete)
+        allowance = JobAllowance(settings.visitor_jobs, settings.visitor_jobs_hour, settings.address_visitors)
+        self.jobs = JobQueue(settings.queue_length, 60 * settings.unwatched_minutes, allowance)
         self.jobs.subscribe(self.runs.note_end, self.holdings.clear_after, feeds.clear_after)
 
     @property
@@ -101,7 +116,7 @@ class Studio:
         StoreError: the disk is full, or cannot be written or read.
         """
         known = self.runs.load(asked)
-        return self.state(known.id) if known is not None else self.runs.begin()
+        return self.state(known.id) if known is not None else self.runs.begin(self.settings.mark != "off")
 
     def state(self, run_id: str) -> RunState:
         """All that a page needs to show a run.
@@ -111,11 +126,35 @@ class Studio:
         StitError: there is no such run.
         """
         state = self.runs.get(run_id)
-        self.folders.touch(run_id)
+        self.look_at(run_id)
         status = self.jobs.status(run_id)
         outputs = tuple(self._with_feed(output) for output in state.outputs)
         aligned, tuned = self.previews.what_is_done(state)
         return dataclasses.replace(state, outputs=outputs, aligned=aligned, tuned=tuned, last=status or state.last)
+
+    def look_at(self, run_id: str) -> None:
+        """Note that somebody looks at a run: it is in use, and stays.
+
+        Raises
+        ------
+        StoreError: the disk cannot be read.
+        """
+        self.watched.note(run_id)
+        self.folders.touch(run_id)
+
+    def make_room(self, run_id: str) -> None:
+        """Bring the run, then all runs together, below what they may hold, before another thing is made.
+
+        Raises
+        ------
+        StoreError: what is needed is more than there is room for.
+        StitError: there is no such run.
+        """
+        self.holdings.make_room(self.runs.get(run_id))
+        self.quota.make_room({*self._in_use(), run_id})
+
+    def _in_use(self) -> set[str]:
+        return {*self.jobs, *self.watched}
 
     def config(self, state: RunState) -> RunConfig:
         """The settings of the stages that a run's choices make.
@@ -124,6 +163,8 @@ class Studio:
         ------
         ConfigError: a choice that is not possible.
         """
+        if self.settings.mark == "always":
+            state = dataclasses.replace(state, mark=True)
         return state.config(self.settings.video(), self.networks.pack.schedules)
 
     def change(self, run_id: str, **choices: Any) -> RunState:
@@ -137,15 +178,41 @@ class Studio:
         self.runs.change(run_id, **choices)
         return self.state(run_id)
 
+    def agree(self, run_id: str, wording: str) -> RunState:
+        """Note that what the visitor uploads may be edited, in the words that were agreed to; "" takes that back.
+
+        Raises
+        ------
+        StitError: there is no such run.
+        """
+        given = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        consent = Consent(wording, given) if wording else None
+        self.runs.update(run_id, lambda state: dataclasses.replace(state, consent=consent))
+        return self.state(run_id)
+
+    def _check_consent(self, run_id: str, uploads: Sequence[Path]) -> None:
+        """Refuse, and delete, what a stranger uploads without a word of whether it may be edited.
+
+        Raises
+        ------
+        ConsentError: nobody said so.
+        """
+        brought = any(self.folders.is_upload(path) for path in uploads)
+        if brought and self.settings.public and self.runs.get(run_id).consent is None:
+            self.holdings.drop(run_id, uploads)
+            message = "You have not said yet that you may edit this, so it was not kept."
+            raise ConsentError(message, "Tick the line above the upload, then upload again.")
+
     def bring(self, run_id: str, uploads: Sequence[Path]) -> None:
         """Note what the visitor uploaded, whatever comes of it: it is deleted with the run.
 
         Raises
         ------
-        StitError: there is no such run, or a file was not uploaded here.
+        StitError: there is no such run, a file was not uploaded here, or nobody said that it may be edited.
         """
         self.runs.get(run_id)
         self.holdings.note(run_id, uploads)
+        self._check_consent(run_id, uploads)
 
     def delete_direction(self, run_id: str, name: str) -> RunState:
         """Delete a direction that the run trained, which then is no longer chosen either.
@@ -166,7 +233,7 @@ class Studio:
         Raises
         ------
         VideoError: no video, or one over a limit.
-        StitError: the file was not uploaded here, or a job of the run is not ended.
+        StitError: the file was not uploaded here, nobody said that it may be edited, or a job of the run is not ended.
         """
         return self._set_clip(run_id, Path(upload), None)
 
@@ -181,7 +248,9 @@ class Studio:
 
     def _set_clip(self, run_id: str, path: Path, sample: str | None) -> RunState:
         before, upload = self.runs.get(run_id).upload, None if sample else str(path)
+        self.quota.make_room({*self._in_use(), run_id})
         self.holdings.note(run_id, [path])
+        self._check_consent(run_id, [path])
         self.runs.update(run_id, lambda state: dataclasses.replace(state, upload=upload))
         if before not in (None, upload):  # the run has a copy of what it took, and what was refused is of no use
             self.holdings.drop(run_id, [Path(str(before))])
@@ -204,6 +273,7 @@ class Studio:
         state = self.runs.load(run_id)
         if state is not None:
             self.clips.forget(state)
+        self.watched.forget(run_id)
         self.jobs.forget(run_id)
         self.previews.forget(run_id)
         self.holdings.delete(run_id)
@@ -211,9 +281,11 @@ class Studio:
 
     def sweep(self) -> list[Path]:
         """Delete what nobody has used for a while; gives the folders."""
-        gone = sweep(self.settings, self.jobs)
+        gone = sweep(self.settings, self._in_use())
         for folder in gone:
             self.previews.forget(folder.name)
+        with contextlib.suppress(StoreError):  # all that is left is in use; whoever brings more hears of it
+            self.quota.make_room(self._in_use())
         self.feeds.forget_deleted()
         return gone
 
@@ -254,13 +326,13 @@ class Studio:
             for name, _ in config.edit.directions:
                 load_direction(self.networks.pack, name, roots_of(self.folders, run_id))
         plan = self.planner.plan(state, kind, path, config)
-        self.holdings.make_room(state)
+        self.make_room(run_id)
         fit = fit_key(config, path)
 
         def fitted(picture: np.ndarray) -> None:
             self.previews.put_fit(run_id, fit, picture)
 
-        task = Task(self.lending, self.folders, self.feeds, state, config, fitted)
+        task = Task(self.lending, self.folders, self.feeds, state, config, fitted, self.settings.signer)
         job = self.jobs.submit(run_id, kind, task.work(kind), plan)
         begun: dict[str, Any] = {"fitted": fit} if kind == "tune" else {}
         status = self.jobs.status(run_id) or job.status()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from page.settings import PageSettings
-from page.studio.disk import remove_strays
+from page.studio.disk import last_used, remove_strays
 from page.studio.folders import public_name
 
 LOG = logging.getLogger(__name__)
@@ -36,11 +36,13 @@ def sweep(settings: PageSettings, busy: Collection[str] = ()) -> list[Path]:
     for root in (settings.private, settings.served):
         for folder in root.iterdir() if root.is_dir() else ():
             try:
-                if folder.is_dir() and folder.name not in kept and folder.stat().st_mtime < oldest:
+                if folder.is_dir() and folder.name not in kept and last_used(folder) < oldest:
                     shutil.rmtree(folder)
                     gone.append(folder)
+                elif root == settings.private:
+                    kept.add(public_name(folder.name))  # what a run shows goes with it, and not before
             except OSError as error:
-                LOG.warning("%s could not be deleted: %s", folder, error)
+                LOG.warning("a folder that nobody uses could not be deleted: %s", error.strerror)
     return gone
 
 
@@ -53,6 +55,6 @@ class Sweeper(threading.Thread):
 
     def run(self) -> None:
         while True:
-            for folder in self.sweep():
-                LOG.info("deleted %s, which nobody used any more", folder.name)
+            if gone := self.sweep():
+                LOG.info("deleted %d folders and files that nobody used any more", len(gone))
             time.sleep(SWEEP_SECONDS)

@@ -22,8 +22,10 @@ from page.studio.slices import HEAVY
 from stit_core.artefacts import Clip
 from stit_core.config import RunConfig
 from stit_core.errors import Cancelled, ConfigError, StitError
+from stit_core.media.credentials import Signer
 from stit_core.partial_video import write_part
 from stit_core.pipeline import Pipeline
+from stit_core.provenance import Provenance
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_dtype
 from stit_core.whole_run import finish, prepare
@@ -39,6 +41,7 @@ class Task:
     state: the run as it was when the job was put into the queue; its clip is there.
     config: the settings of the stages.
     fitted: called with the tuning's picture of its frame, (S, S, 3), whenever there is a new one.
+    signer: of the finished video's content credentials; None for none.
     """
 
     lending: Lending
@@ -47,6 +50,11 @@ class Task:
     state: RunState
     config: RunConfig
     fitted: Callable[[np.ndarray], None]
+    signer: Signer | None = None
+
+    @property
+    def provenance(self) -> Provenance:
+        return self.state.provenance(self.signer)
 
     @property
     def clip(self) -> Path:
@@ -160,12 +168,11 @@ class _Editing:
     def carry_out(self) -> Report:
         """Make the video; raises what the stages raise."""
         try:
-            clip = self.clip = prepare(self.pipeline, self.task.clip, [self.target])
+            clip = self.clip = prepare(self.pipeline, self.task.clip, [self.target], self.task.provenance)
             self.pipeline.align(clip)
-            HeavyWork(self.task.lending, self.job, self.pipeline, clip, self.note_made).carry_out(
-                heavy_stages(self.pipeline)
-            )
-            report = finish(self.pipeline, clip, self.target)
+            work = HeavyWork(self.task.lending, self.job, self.pipeline, clip, self.note_made)
+            work.carry_out(heavy_stages(self.pipeline))
+            report = finish(self.pipeline, clip, self.target, self.task.provenance)
         except BaseException:
             if self.writer is not None:
                 self.writer.close(drop=True)
@@ -208,7 +215,7 @@ class _Editing:
         self.job.set_status(state="saving")
         pipeline = self.pipeline.with_config(self.pipeline.config, self.silent(self.job.saving_token))
         try:
-            written = write_part(pipeline, self.clip, self.target)
+            written = write_part(pipeline, self.clip, self.target, self.task.provenance)
         except (Cancelled, StitError):
             return None
         if written is None:

@@ -72,7 +72,7 @@ def start_training(studio: Studio, run_id: str, request: TrainingRequest) -> Sta
     studio.bring(run_id, given)
     plan = _plan(ARCHIVE_PICTURES if request.archive else len(given))
     studio.planner.check(sum(plan.values()), FEWER)
-    studio.holdings.make_room(studio.runs.get(run_id))
+    studio.make_room(run_id)
     folder = studio.folders.private(run_id) / TRAININGS / new_id()
 
     def work(job: Job) -> None:

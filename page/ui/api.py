@@ -18,26 +18,29 @@ import gradio as gr
 
 from page.studio.job import Status
 from page.studio.runs import Output
-from page.studio.studio import Studio
-from page.ui.words import without_folders
+from page.studio.studio import ConsentError, Studio
+from page.ui.words import labels, without_folders
 from stit_core import config
 from stit_core.cli.commands import parse_edits
 from stit_core.errors import StitError
 
 POLL_SECONDS = 0.5  # until gradio is asked again whether the caller is still there
+CONSENT_HINT = "This page is public: set consent=True if you may edit the face of everybody in this upload."
 FILE_META = {"_type": "gradio.FileData"}
 
 
 def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
     """The API's functions, for one studio; each says in its documentation string what the page of the API shows."""
 
-    def preflight(clip: Any) -> dict[str, Any]:
+    def preflight(clip: Any, consent: bool = False) -> dict[str, Any]:
         """What a clip holds, in seconds: size, rate, sound, faces along the time, scene cuts, best part, estimates.
 
-        "run" is what /delete_run takes, to delete the uploaded clip.
+        "run" is what /delete_run takes, to delete the uploaded clip. A public page asks for consent=True with every
+        upload: you may edit the face of everybody whose video you upload, because it is yours or they have agreed.
         """
         with _errors_in_words(), _run_of_its_own(studio) as run_id:
             path = _path(studio, clip)
+            _agree(studio, run_id, consent)
             studio.bring(run_id, [path])
             found = studio.clips.look_into(path)
             facts = dataclasses.asdict(studio.clips.facts_of(found))
@@ -51,21 +54,27 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
         start: float | None = None,
         end: float | None = None,
         method: str = "",
+        mark: bool | None = None,
+        consent: bool = False,
     ) -> Iterator[tuple[dict[str, Any] | None, dict[str, Any] | None, str]]:
         """Edit the face in a clip along directions ("smile=2, age=-1"); gives video, edit manifest and run.
 
         The method is "transfer", "stitch", or "" for what the preset and the pack say. Until it is finished, video and
-        manifest are null. /delete_run deletes the run; whoever hangs up before the end leaves nothing.
+        manifest are null. /delete_run deletes the run; whoever hangs up before the end leaves nothing. The mark is
+        "AI-edited", visible in every frame; null is what this page does by itself. For consent see /preflight.
         """
         with _errors_in_words(), _run_of_its_own(studio) as run_id:
             config.preset(preset, studio.networks.pack.schedules, method or None)  # both as they are, or not at all
             edits, _ = parse_edits([part for part in directions.split(",") if part.strip()], ranged=False)
             path = _path(studio, clip)
+            _agree(studio, run_id, consent)
             if path in studio.clips.samples.values():
                 studio.set_sample(run_id, next(name for name, copy in studio.clips.samples.items() if copy == path))
             else:
                 studio.set_clip(run_id, path)
             studio.change(run_id, edits=edits, preset=preset, method=method or None, start=start, end=end)
+            if mark is not None:
+                studio.change(run_id, mark=bool(mark))
             studio.start(run_id, "edit")
             job = studio.jobs.get(run_id)
             assert job is not None
@@ -100,8 +109,16 @@ def _errors_in_words() -> Iterator[None]:
     """Errors that a caller can mend reach the caller in words."""
     try:
         yield
+    except ConsentError as error:
+        raise gr.Error(f"{error.message} {CONSENT_HINT}", print_exception=False) from None
     except StitError as error:
         raise gr.Error(without_folders(str(error)), print_exception=False) from None  # read by programs, not shown
+
+
+def _agree(studio: Studio, run_id: str, consent: Any) -> None:
+    """Note the consent that a caller gives, in the words of the page."""
+    if consent is True:
+        studio.agree(run_id, labels.CONSENT)
 
 
 def _path(studio: Studio, clip: Any) -> Path:

@@ -50,6 +50,8 @@ def shows_errors(handler: Callable[P, Any]) -> Callable[P, Any]:
             return handler(*values, **named)
         except Cancelled:
             return gr.skip()
+        except gr.Error:  # of a handler that this one calls
+            raise
         except StitError as error:
             raise gr.Error(words.error_text(error), duration=None, print_exception=False) from None
         except Exception:  # the last boundary before the browser: logged here, in plain words there
@@ -68,6 +70,7 @@ class Shell:
         self.ended, self.fit, self.feed, self.timed = (build_signal(name) for name in ("ended", "fit", "feed", "timed"))
         self.directions = build_signal("directions")
         self.sure, self.shown = gr.Textbox(visible=False), gr.Textbox(visible=False)  # answers that scripts give
+        self.consents: dict[str, gr.Checkbox] = {}  # by the place of the uploads that they stand above
         self.job = build_widget("job", {}, "status", server_functions=[answer_job(studio)])
 
     def build_tabs(self) -> gr.Tabs:
@@ -79,6 +82,16 @@ class Shell:
         """The way between the steps, for the steps to be put into."""
         self.steps = gr.Walkthrough(selected=CLIP, elem_id="steps")
         return self.steps
+
+    def build_consent(self, place: str) -> None:
+        """The line that a stranger ticks before the first upload, above each place for uploads; all of them are one."""
+        self.consents[place] = gr.Checkbox(
+            False,
+            label=labels.CONSENT,
+            info=labels.CONSENT_ABOUT,
+            visible=self.studio.settings.public,
+            elem_classes="consent",
+        )
 
     def build_visit(self) -> None:
         """The run's address and the button that deletes the visitor's data."""
@@ -95,19 +108,41 @@ class Shell:
         sure = json.dumps(labels.DELETE_DATA_SURE)
         asked = f"(run, sure) => [run, window.confirm({sure}) ? 'yes' : '']"
         self.delete_button.click(self.delete, [self.run_id, self.sure], [self.run_id, self.address], js=asked, **LIGHT)
-        return page.load(self.arrive, None, [self.run_id, self.address, self.steps, self.job], **LIGHT)
+        boxes = list(self.consents.values())
+        for box in boxes:
+            box.input(self.agree, [self.run_id, box], boxes, **LIGHT)
+        arrived = [self.run_id, self.address, self.steps, self.job, *boxes]
+        return page.load(self.arrive, None, arrived, **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
     @shows_errors
     def arrive(self, request: gr.Request) -> Update:
-        """Begin a run, or bring back the one that the address names."""
-        state = self.studio.arrive(request.query_params.get("run"))
+        """Begin a run, or bring back the one that the address names; say so where that one is gone."""
+        asked = request.query_params.get("run")
+        state = self.studio.arrive(asked)
+        if asked and state.id != asked:
+            gr.Warning(words.run_gone(self.studio.limits), duration=None)
         return {
             self.run_id: state.id,
             self.address: state.id,
             self.steps: gr.Walkthrough(selected=first_step(state)),
             self.job: {"run": state.id},
+            **self._ticked(state),
+        }
+
+    @shows_errors
+    def agree(self, run_id: str, ticked: bool) -> Update:
+        """The visitor says that what is uploaded may be edited, or takes it back."""
+        state = self.studio.agree(run_id, labels.CONSENT if ticked else "")
+        return self._ticked(state)
+
+    def _ticked(self, state: RunState) -> Update:
+        given = state.consent is not None
+        return {
+            self.consents["clip"]: given,
+            self.consents["directions"]: given,
+            self.consents["review"]: given,
         }
 
     @shows_errors
@@ -198,8 +233,9 @@ def answer_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
         run_id = asked.get("run") if isinstance(asked, dict) else None
         status, ready = last_status(studio, run_id), studio.networks.ready
         state = studio.runs.load(run_id)  # after the status: who learns of the end shall find what came of it
-        if state is None:  # it was deleted meanwhile
-            return {"known": False}
+        if state is None:  # it was deleted meanwhile, or lay on a disk that did not last
+            return {"known": False, "line": words.run_gone_here()}
+        studio.look_at(state.id)
         working = status is not None and not status.finished
         return {
             "known": True,

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from page.studio.runs import RunState
+from page.studio.studio import ConsentError
 from page.ui import html, words
 from page.ui.components import build_html, build_widget, data_url, read_number, read_trim
 from page.ui.shell import LIGHT, LOOKS, Shell, Update, shows_errors
@@ -25,6 +26,7 @@ class ClipStep:
         self.shell, self.studio = shell, shell.studio
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320):
+                shell.build_consent("clip")
                 self.clip = gr.Video(label=labels.CLIP, sources=["upload", "webcam"], buttons=[], elem_id="clip")
                 self.trim = build_widget("trim", NO_CLIP, "trim")
                 self.facts = build_html(elem_id="facts")
@@ -76,7 +78,11 @@ class ClipStep:
         """Take an upload or a recording into the run."""
         if not upload:
             return {self.notice: ""}
-        return self._taken(self.studio.set_clip(run_id, upload))
+        try:
+            return self._taken(self.studio.set_clip(run_id, upload))
+        except ConsentError as error:  # said beside the line; the clip is shown no longer
+            notice = html.notice([str(error)], "failed")
+            return {self.clip: None, self.notice: notice, self.onward: gr.Button(interactive=False)}
 
     @shows_errors
     def take_sample(self, run_id: str, event: gr.EventData) -> Update:
@@ -98,7 +104,7 @@ class ClipStep:
         """Look through the clip for faces, and show what was found."""
         state = self.studio.state(run_id)
         if state.clip is None:
-            return {self.notice: ""}
+            return {self.notice: gr.skip()}
         try:
             found = self.studio.clips.preflight(run_id)
         except StitError as error:

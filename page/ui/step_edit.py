@@ -37,7 +37,8 @@ class EditStep:
             with gr.Column(scale=2, min_width=300):
                 self.dials = build_widget("dials", {}, "dials")
         with gr.Accordion(labels.ADVANCED, open=False, elem_id="advanced"):
-            self.mark = gr.Checkbox(False, label=labels.MARK, elem_id="mark")
+            free = self.studio.settings.mark != "always"
+            self.mark = gr.Checkbox(not free, label=labels.MARK, interactive=free, elem_id="mark")
             self.settings = build_widget("settings", {}, "settings")
 
     def wire(self, arrival: Any) -> None:
@@ -74,7 +75,7 @@ class EditStep:
         state = self.studio.state(run_id)
         return {
             self.dials: {"factors": dict(state.edits), "offer": self._offer(run_id)},
-            self.mark: state.mark,
+            self.mark: self.studio.config(state).compositing.mark,
             **self._by_method(state),
         }
 

@@ -30,6 +30,7 @@ class DirectionsTab:
         with form, gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320):
                 gr.Markdown(TRAINING)
+                shell.build_consent("directions")
                 with gr.Row():
                     self.below = _folder(labels.PICTURES_BELOW, "below")
                     self.above = _folder(labels.PICTURES_ABOVE, "above")

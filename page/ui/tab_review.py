@@ -78,6 +78,7 @@ class ReviewTab:
         self.whose = gr.Radio(choices, value=PACK, show_label=False, container=False, elem_id="whose")
         with gr.Column(visible=False, elem_id="review-upload") as self.upload:
             gr.Markdown(review_words.UPLOAD)
+            self.shell.build_consent("review")
             self.files = gr.File(
                 label=review_words.YOUR_PEOPLE, file_count="multiple", file_types=FILES, height=140, elem_id="people"
             )

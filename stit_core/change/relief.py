@@ -8,7 +8,7 @@ from stit_core.change.drawn import Drawn
 from stit_core.faces.relief import lay_over, read_relief
 from stit_core.warps import warp
 
-HIGHLIGHT = 0.3  # of what a map makes lighter, that it may where there is no fold to be filled
+HIGHLIGHT = 0.8  # of what a map makes lighter, that it may where there is no fold to be filled
 SHADOW = np.array([0.88, 1.04, 1.08], np.float32)  # of red, green and blue, for a mean of 1: folds in skin are warm
 
 

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import logging
+import os
 import signal
 import sys
 import tempfile
@@ -23,10 +24,12 @@ from tqdm import tqdm
 from stit_core.config import PRESETS, EditConfig, RunConfig, preset
 from stit_core.errors import Cancelled, ConfigError, StitError
 from stit_core.estimates import estimate, time_steps
+from stit_core.media.credentials import read_signer
 from stit_core.memory import keep_freed_memory
 from stit_core.packs.loading import DEFAULT_PACK, fetch_pack, find_pack, licences, list_packs, load_models
 from stit_core.packs.manifest import Pack, locate, verify_pack
 from stit_core.pipeline import Pipeline
+from stit_core.provenance import Provenance
 from stit_core.ranges import range_warnings, run_range
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_device, pick_dtype
@@ -238,20 +241,21 @@ def _edit(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
         factors = factor_range(start, stop, int(steps))
     for factor in factors:
         EditConfig(directions=((varied or "", factor),))  # refuses a factor out of range before any work
+    provenance = Provenance(signer=read_signer(os.environ))
     pipeline = _pipeline(options, cancel, bars)
     pipeline = pipeline.with_config(pipeline.config.with_changes({"edit": {"directions": tuple(pairs)}}))
     output = options.output or Path(f"{options.clip.stem}_edited.mp4")
     if varied is None:
         warnings = edit_warnings(pipeline)
         _warn(warnings)
-        report = edit_video(pipeline, options.clip, output)
+        report = edit_video(pipeline, options.clip, output, provenance)
         bars.close()
         _warn([text for text in report.warnings if text not in warnings])
         _tell(options, report.as_json(), [_report_text(report)])
         return
     warnings = range_warnings(pipeline, varied, factors)
     _warn(warnings)
-    made = run_range(pipeline, options.clip, output, varied, factors)
+    made = run_range(pipeline, options.clip, output, varied, factors, provenance)
     bars.close()
     _warn([text for text in made.warnings if text not in warnings])
     grid = [] if made.grid is None else [f"{made.grid}: the source and all factors side by side"]
@@ -395,6 +399,12 @@ def _review(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> Non
     run_review(options, cancel, bars)
 
 
+def _credentials(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:  # noqa: ARG001
+    from stit_core.cli.credentials import run_credentials
+
+    run_credentials(options)
+
+
 _ACTIONS = {
     "edit": _edit,
     "check": _check,
@@ -402,4 +412,5 @@ _ACTIONS = {
     "packs": _packs,
     "directions": _directions,
     "runs": _runs,
+    "credentials": _credentials,
 }

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -195,7 +195,7 @@ def mux_arguments(
     seconds: Fraction | None,
     sound_codec: str,
     timescale: int,
-    metadata: dict[str, str],
+    metadata: Mapping[str, str],
     muxer: str,
     target: Path,
 ) -> list[str]:
@@ -211,7 +211,10 @@ def mux_arguments(
         maps += [] if sound_codec == "copy" else ["-b:a", "192k"]
     clean = ["-map_metadata", "-1", "-map_chapters", "-1"]  # the source's may hold where and by whom it was filmed
     said = [part for key, value in metadata.items() for part in ("-metadata", f"{key}={value}")]
-    container = ["-video_track_timescale", str(timescale), "-movflags", "+faststart"] if muxer != "matroska" else []
+    container = []
+    if muxer != "matroska":
+        names = "+use_metadata_tags" if muxer == "mov" else ""  # QuickTime's own list of tags knows hardly any
+        container = ["-video_track_timescale", str(timescale), "-movflags", f"+faststart{names}"]
     return ["-loglevel", "error", *inputs, *maps, *clean, *said, *container, "-f", muxer, f"file:{target}"]
 
 

@@ -157,6 +157,10 @@ def fill(ground: np.ndarray, grid: Grid, pictures: Iterable[np.ndarray]) -> np.n
     frame = ground.copy()
     for cell, picture in zip(range(grid.cells), pictures, strict=True):
         x, y = grid.corner(cell)
-        small = Image.fromarray(picture).resize((grid.width, grid.height), Image.Resampling.BICUBIC)
-        frame[y + grid.strip : y + grid.strip + grid.height, x : x + grid.width] = np.asarray(small)
+        frame[y + grid.strip : y + grid.strip + grid.height, x : x + grid.width] = shrink(picture, grid)
     return frame
+
+
+def shrink(picture: np.ndarray, grid: Grid) -> np.ndarray:
+    """A picture (h, w, 3) uint8 in the size of a cell; one that has it stays as it is."""
+    return np.asarray(Image.fromarray(picture).resize((grid.width, grid.height), Image.Resampling.BICUBIC))

@@ -13,8 +13,8 @@ import subprocess
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, Literal
@@ -25,6 +25,7 @@ from stit_core.artefacts import Clip, FrameFolder
 from stit_core.config import VideoConfig
 from stit_core.errors import VideoError
 from stit_core.media import ffmpeg
+from stit_core.media.credentials import Seal, check_kind
 from stit_core.media.probing import (
     DECODER_SLACK,
     Probe,
@@ -35,6 +36,7 @@ from stit_core.media.probing import (
     trimmed_frames,
 )
 from stit_core.runtime import Runtime
+from stit_core.store.disk import move_folder
 
 __all__ = ["Probe", "Written", "check_length", "check_output", "fit_rate", "open_clip", "probe", "write_video"]
 
@@ -60,6 +62,20 @@ class Written:
     path: Path
     frames: int
     audio: Literal["copied", "encoded"] | None
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a video says of itself beside its pictures.
+
+    Attributes
+    ----------
+    metadata: title, comment and other names that the container knows.
+    seal: signs the finished file; None leaves it unsigned.
+    """
+
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    seal: Seal | None = None
 
 
 def open_clip(path: Path, config: VideoConfig, runtime: Runtime, folder: Path) -> Clip:
@@ -128,15 +144,22 @@ def fit_rate(ticks: tuple[int, ...], time_base: Fraction, nominal: Fraction) -> 
     return average, tuple((tick - ticks[0]) * time_base for tick in ticks)
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, signed: bool = False) -> None:
     """Refuse, before any work is done, a video file that could not be written.
+
+    Parameters
+    ----------
+    signed: whether it is to carry content credentials.
 
     Raises
     ------
-    VideoError: unknown suffix, no such folder, a folder of that name, or no right to write.
+    VideoError: unknown suffix, a container without credentials, no such folder, a folder of that name, or no right to
+        write.
     """
     if path.suffix.lower() not in MUXERS:
         raise VideoError(f"{path.name} has no known video suffix.", f"End the name in {', '.join(MUXERS)}.")
+    if signed:
+        check_kind(path)
     trial = _beside(path)
     try:
         if path.is_dir():
@@ -156,7 +179,7 @@ def write_video(
     path: Path,
     config: VideoConfig,
     runtime: Runtime,
-    metadata: dict[str, str] | None = None,
+    label: Label | None = None,
 ) -> Written:
     """Write the pictures of a clip as H.264 yuv420p with the clip's timing, colours and sound.
 
@@ -172,26 +195,29 @@ def write_video(
     path: .mp4, .mov or .mkv; replaced at once when the file is complete.
     config: the same trim as the clip's; crf, speed, timeout (seconds, for one picture and for the joining).
     runtime: one step ("video", done, total) a frame.
-    metadata: title, comment and other names that the container knows.
+    label: its metadata and what signs it; None for neither.
 
     Raises
     ------
     VideoError: the file cannot be written; nothing of it is left. Whatever `pictures` raises passes through likewise.
     """
-    check_output(path)
+    label = label or Label()
+    check_output(path, label.seal is not None)
     info = probe(clip.source, config)
     timescale, ticks = _ticks(clip)
-    silent, joined = _beside(path), _beside(path)
+    silent, joined, sealed = (_beside(path) for _ in range(3))
     try:
         arguments = ffmpeg.encode_arguments(
             timescale, info.sample_aspect, info.colours, config.crf, config.speed, silent.resolve()
         )
         _encode(pictures, clip, timescale, ticks, arguments, path, config, runtime)
-        audio = _join(silent.resolve(), joined.resolve(), clip, path, timescale, config, runtime, metadata or {})
-        _publish(joined, path)
+        audio = _join(silent.resolve(), joined.resolve(), clip, path, timescale, config, runtime, label.metadata)
+        if label.seal is not None:
+            label.seal(joined, sealed, path.suffix)
+        _publish(joined if label.seal is None else sealed, path)
     finally:
-        silent.unlink(missing_ok=True)
-        joined.unlink(missing_ok=True)
+        for part in (silent, joined, sealed):
+            part.unlink(missing_ok=True)
     return Written(path, len(ticks), audio)
 
 
@@ -267,7 +293,7 @@ def _replace_folder(part: Path, folder: Path) -> None:
         if any(entry.suffix not in (".png", ".part") for entry in folder.iterdir()):
             raise VideoError(f"{folder} holds other things than frames.", "Choose an empty folder for the frames.")
         shutil.rmtree(folder)
-    part.rename(folder)
+    move_folder(part, folder)
 
 
 def _beside(path: Path) -> Path:
@@ -392,7 +418,7 @@ def _join(
     timescale: int,
     config: VideoConfig,
     runtime: Runtime,
-    metadata: dict[str, str],
+    metadata: Mapping[str, str],
 ) -> Literal["copied", "encoded"] | None:
     """Put pictures and sound into one file: the sound copied, or encoded where a copy is not possible."""
     muxer = MUXERS[path.suffix.lower()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import shutil
@@ -35,6 +34,7 @@ from stit_core.review.stills import open_still
 from stit_core.runtime import Runtime
 from stit_core.store.disk import disk_errors
 from stit_core.store.keys import file_digest
+from stit_core.store.locks import alone
 from stit_core.store.runs import Store
 
 STAGE = "review"
@@ -144,7 +144,7 @@ class Review:
         total = len(self.people.persons)
         with disk_errors("The folder of the review"):
             self.folder.mkdir(parents=True, exist_ok=True)
-        with _alone(self.folder / ".review.lock"):
+        with alone(self.folder / ".review.lock", "Another process is working on a review of these people."):
             self.runtime.step(STAGE, 0, total)
             for place, person in enumerate(self.people.persons):
                 failures = [self._look_at(source) for source in person.sources]
@@ -223,18 +223,6 @@ class Review:
                 part.write_bytes(source.read())
                 part.replace(path)
         return path
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """See that no other process works on the same review. Raises StoreError."""
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            message = "Another process is working on a review of these people."
-            raise StoreError(message, "Wait until it has finished, or stop it, and start again.") from error
-        yield
 
 
 def still_settings(config: RunConfig, tuning: bool) -> RunConfig:

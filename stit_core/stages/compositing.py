@@ -6,18 +6,16 @@ from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from stit_core.artefacts import Alignment, Clip, Stitched, check_clip, check_same_frames
 from stit_core.change.detail import transfer_detail, zoom_of
 from stit_core.config import CompositeConfig, RunConfig
 from stit_core.geometry import lay_patch, to_crop_pixels, warp_quad_to_square, warp_square_to_frame
+from stit_core.marks import Mark, add_mark
 from stit_core.runtime import Runtime
 
 STAGE = "composite"
-MARK = "AI-edited"
-_MARK_HEIGHT = 0.035  # of the frame's shorter side
-_SMALLEST_MARK = 10  # pixels
 
 
 def composite(
@@ -25,7 +23,7 @@ def composite(
     alignment: Alignment,
     stitched: Stitched,
     paste_face: Callable[[int, np.ndarray, np.ndarray], np.ndarray],
-    config: CompositeConfig,
+    mark: Mark | None,
     runtime: Runtime,
 ) -> Iterator[np.ndarray]:
     """Every frame of the clip in order, with the edited face where there is one.
@@ -34,7 +32,7 @@ def composite(
     ----------
     clip, alignment, stitched: of one clip and the same frames.
     paste_face: (frame's number, frame, face as `stitched` has it) -> frame with that face, a new array.
-    config: whether the frames are marked.
+    mark: laid over every frame; None for none.
     runtime: progress and stop, one step a frame.
 
     Yields
@@ -49,19 +47,7 @@ def composite(
     check_same_frames(alignment, stitched)
     check_clip(alignment, clip)
     pictures = _composite(clip, stitched, paste_face, runtime)
-    return map(add_mark, pictures) if config.mark else pictures
-
-
-def add_mark(frame: np.ndarray) -> np.ndarray:
-    """A copy of a frame (H, W, 3) uint8 that says "AI-edited" in its lower right corner."""
-    picture = Image.fromarray(frame)
-    height = max(_SMALLEST_MARK, round(min(frame.shape[:2]) * _MARK_HEIGHT))
-    font = ImageFont.load_default(height)
-    pen = ImageDraw.Draw(picture, "RGBA")
-    place = frame.shape[1] - height / 2, frame.shape[0] - height / 2
-    edge = max(1, height // 10)
-    pen.text(place, MARK, (255, 255, 255, 220), font, anchor="rs", stroke_width=edge, stroke_fill=(0, 0, 0, 150))
-    return np.asarray(picture)
+    return pictures if mark is None else (add_mark(picture, mark) for picture in pictures)
 
 
 def feather_radius(config: CompositeConfig, outer_dilation: float, size: int) -> int:

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ _NOT_WRITABLE = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
     errno.ELOOP, errno.EIO,
 )  # fmt: skip
+# Said of what a file system does not have, as that of mounted object storage.
+_UNKNOWN = (errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.EXDEV)
 
 
 @contextlib.contextmanager
@@ -87,9 +90,41 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def keep_json(path: Path, record: dict[str, Any]) -> None:
     """As `write_json`, but a file that says so already is only marked as used now, which is much faster."""
     if read_json(path) == record:
-        os.utime(path)
+        mark_used(path)
     else:
         write_json(path, record)
+
+
+def mark_used(path: Path) -> None:
+    """Set the time of a file or folder to now, where the disk keeps times. Raises OSError as the file system does."""
+    try:
+        os.utime(path)
+    except OSError as error:
+        if error.errno not in _UNKNOWN:
+            raise
+
+
+def move_folder(source: Path, target: Path, last: str = "") -> None:
+    """Give a folder another name, under which nothing is yet. Raises OSError as the file system does.
+
+    Where the disk cannot do that, the files are copied one by one, and what was there is deleted when all are.
+
+    Parameters
+    ----------
+    last: name of a file in it without which the folder is not taken for whole.
+    """
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno not in _UNKNOWN or not source.is_dir():
+            raise
+        files = [path.relative_to(source) for path in source.rglob("*") if path.is_file()]
+        target.mkdir()
+        for name in sorted(files, key=lambda name: str(name) == last):  # False comes first
+            (target / name.parent).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, target / name)  # without rights and times, which such a disk may not have
+        sync_tree(target)
+        shutil.rmtree(source)
 
 
 def sync_tree(folder: Path) -> None:
@@ -102,9 +137,12 @@ def sync_tree(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder reach the disk."""
+    """Have the names in a folder reach the disk, where that is a thing of its own."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNKNOWN:
+            raise
     finally:
         os.close(descriptor)

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from stit_core.errors import StoreError
 from stit_core.store.artefact_files import RESULT_FILE, load_artefact
-from stit_core.store.disk import disk_errors, keep_json, sync_folder, sync_tree
+from stit_core.store.disk import disk_errors, keep_json, move_folder, sync_folder, sync_tree
 from stit_core.store.keys import STAGE_VERSIONS
 from stit_core.store.locks import in_use, locked
 from stit_core.store.paths import default_root
@@ -87,17 +87,22 @@ class Run:
             sync_tree(part)
             if final.exists():
                 shutil.rmtree(final)
-            part.rename(final)
+            move_folder(part, final, last=RESULT_FILE)
             sync_folder(self.folder)
 
     def load(self, stage: str, key: str, kind: type[T]) -> T | None:
-        """The finished result, or None where there is none; a damaged one is thrown away with a warning."""
+        """The finished result, or None where there is none; a damaged one is thrown away with a warning.
+
+        One that is incomplete while it is being made is not there yet: not every disk moves a folder at once.
+        """
         folder = self.find(stage, key)
         if folder is None:
             return None
         try:
             return load_artefact(kind, folder)
         except StoreError as error:
+            if self.part(stage, key).exists():
+                return None
             LOG.warning("%s It is made again.", error.message)
             self.discard(stage, key)
             return None

@@ -33,6 +33,21 @@ def test_a_previewed_frame_is_the_frame_of_the_video(face_clip: Path) -> None:
 
 
 @pytest.mark.usefixtures("done")
+def test_the_mark_is_in_previews_and_video_alike_and_in_nothing_that_is_stored_or_measured(face_clip: Path) -> None:
+    watch, clip = open_done(face_clip)
+    plain = watch.pipeline
+    marked = plain.with_config(plain.config.with_changes({"compositing": {"mark": True}}))
+    for stage in ("stitch", "measure"):
+        assert marked.key(stage, clip) == plain.key(stage, clip), "measured and stored unmarked"
+    stitched = marked.stitch(clip)
+    frames = list(marked.composited(clip, marked.align(clip), stitched))
+    for frame, before in zip(clip.frames.indices, plain.composited(clip, plain.align(clip), stitched), strict=True):
+        face = stitched.crops.read(frame)
+        assert np.array_equal(preview_frame(marked, clip, frame, face), frames[frame])
+        assert 0 < (frames[frame] != before).any(axis=2).mean() < 0.05
+
+
+@pytest.mark.usefixtures("done")
 def test_a_transferred_crop_is_that_of_the_video_and_stores_nothing(face_clip: Path) -> None:
     pipeline = watched(preset("balanced", find_pack("tiny").schedules, "transfer").with_changes(SMILE)).pipeline
     clip = pipeline.open(face_clip)

@@ -7,6 +7,7 @@
 /** @typedef {{kind: string, text: string, detail: string, share: number | null}} Line */
 
 const PAUSE = 1000; // milliseconds between two questions
+const IDLE_PAUSE = 30000; // while there is nothing to hear: so the server knows that the run is on a screen
 const LONGEST_PAUSE = 16000; // while the server does not answer
 const LOOKS = 30; // after a click, whether the video is on the screen
 const LOOK_PAUSE = 300; // milliseconds
@@ -70,7 +71,7 @@ async function ask(mine) {
     return;
   }
   lost = 0;
-  if (!reply.known) return draw(null, false);
+  if (!reply.known) return draw(reply.line, false);
   made = reply.made;
   draw(reply.line, reply.working);
   offerVideo();
@@ -80,7 +81,7 @@ async function ask(mine) {
     known = news;
     trigger("news", { before });
   }
-  if (reply.again) timer = setTimeout(() => ask(mine), PAUSE);
+  timer = setTimeout(() => ask(mine), reply.again ? PAUSE : IDLE_PAUSE);
 }
 
 function receive() {

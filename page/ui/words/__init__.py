@@ -21,6 +21,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from page.studio.estimates import duration
+from page.ui.words import labels
 from stit_core.directions.library import Card
 from stit_core.errors import StitError
 
@@ -122,6 +123,20 @@ def job(status: Status | None, ready: bool = True) -> dict[str, Any] | None:
         return _line("stopped", status.message or STOPPED, status.hint)
     message = without_folders(status.message) or "Something went wrong on the server."
     return _line("failed", message, without_folders(status.hint))
+
+
+def run_gone(known: Limits) -> str:
+    """That an address names a run that is not here, why that may be, and what to do."""
+    hours = duration(3600 * known.keep_hours)
+    return (
+        f"{labels.RUN_GONE}: it was deleted, nobody used it for {hours}, or this server was started anew on a disk "
+        "that does not last. A new run has begun, under an address of its own: choose a clip to begin again."
+    )
+
+
+def run_gone_here() -> dict[str, Any]:
+    """The line above the steps in a tab that was open when its run went."""
+    return _line("stopped", labels.RUN_GONE, labels.RUN_GONE_HERE)
 
 
 def _place(ahead: int) -> str:

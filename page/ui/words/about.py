@@ -44,10 +44,12 @@ program stands in docs/review.md: it is the pack's model card.
 
 ## How an edit is marked
 
-Every video carries a comment in its container that says that it was edited, with what and how. The edit
-manifest, a JSON file beside it, holds the hashes of clip and model pack, the directions, factors and settings,
-and what was measured: keep it with the video. Under *Advanced* in the step **Edit**, "AI-edited" can be written
-visibly into the picture. Say that a video was edited wherever you show it.
+Every video says in its container that it was edited, with what and how: a comment, and the edit manifest with the
+hashes of clip and model pack, the directions, factors and settings, and what was measured. The same manifest lies
+beside it as a JSON file. "AI-edited" is written visibly into a corner that the face leaves free, on a public page
+unless you turn it off, where its host lets you: under *Advanced* in the step **Edit**. Where the host has named a
+certificate, the video is signed (C2PA), so that others can see whether it was changed since. Say that a video was
+edited wherever you show it.
 
 ## Your data
 

@@ -16,6 +16,8 @@ REVIEW_TAB = "Review"
 ABOUT_TAB = "About"
 DELETE_DATA = "Delete my data now"
 DELETE_DATA_SURE = "Delete your clip, everything that was made from it and your own directions from this server?"
+RUN_GONE = "This run is not there any more"
+RUN_GONE_HERE = "Load the page again to begin a new one."
 NOTHING_AT_WORK = "Nothing is at work."
 SERVER_FAILED = "Something went wrong on the server. Nothing finished is lost: do the same once more."
 
@@ -23,6 +25,9 @@ SERVER_FAILED = "Something went wrong on the server. Nothing finished is lost: d
 
 CLIP = "Your clip"
 CLIP_HEADING = "Choose a clip"
+CONSENT = "I may edit the face of everybody whose video or pictures I upload: it is mine, or they have agreed."
+CONSENT_ABOUT = "Kept with your run, with the time and these words. The samples were drawn and need none."
+LOGIN = "Any name, and the password that you were given."
 CLIP_INTRO = "Upload a video of a face or record one, or begin with a sample."
 SAMPLES = "Samples"
 LOOKING_THROUGH = "Looking through the clip …"

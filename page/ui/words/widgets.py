@@ -19,7 +19,8 @@ WIDGETS: dict[str, Texts] = {  # by the names of the files in page/ui/widgets
         "copy": "Copy this run's address",
         "about": "This address brings your run back, here or on another device. Whoever has it sees the run.",
         "copied": "Copied",
-        "not_copied": "It stands in the address bar",
+        "not_copied": "Copy it from the field",
+        "field": "This run's address",
     },
     "brand": {
         "title": "STIT Studio",

@@ -65,7 +65,7 @@ def test_a_limit_that_is_no_number_is_refused_by_name(text: str) -> None:
 
 
 def test_how_a_lent_card_is_used_is_a_setting() -> None:
-    settings = read_settings({"STIT_SLICE_SECONDS": "45", "STIT_CPU_FALLBACK": "No"})
+    settings = read_settings({"STIT_SLICE_SECONDS": "45", "STIT_CPU_FALLBACK": "off"})
     assert (settings.slice_seconds, settings.cpu_fallback) == (45.0, False)
     assert read_settings({}).cpu_fallback
     known = settings_of(PageSettings)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from page.studio.holdings import FEEDS, KEPT, LATENTS, REVIEW, STAGES_OF_CLIPS, TRAININGS, UPLOADS
+from page.studio.holdings import FEEDS, GIGABYTE, KEPT, LATENTS, REVIEW, STAGES_OF_CLIPS, TRAININGS, UPLOADS
 from page.studio.job import JobEnded, Status
 from page.studio.review_requests import bring_people
 from page.studio.reviews import last_review, start_review
@@ -82,13 +82,14 @@ def delete(studio: Studio, run_id: str) -> None:
     studio.delete(run_id)
 
 
-def let_time_pass_and_sweep(studio: Studio, run_id: str) -> None:  # noqa: ARG001 (as `delete` has it)
+def let_time_pass_and_sweep(studio: Studio, run_id: str) -> None:
     """As after the hours that a run is kept; the samples' copies are in use."""
     long_ago = time.time() - (studio.settings.keep_hours + 1) * HOURS
     for root in (studio.settings.served, studio.settings.private):
         for folder in root.iterdir():
             if folder.name != "samples":
                 os.utime(folder, (long_ago, long_ago))
+    studio.watched.forget(run_id)
     studio.sweep()
 
 
@@ -274,3 +275,24 @@ def test_a_damaged_list_of_uploads_harms_nothing(studio: Studio, face_clip: Path
     for folder in studio.settings.served.iterdir():
         if folder.name != "samples":
             shutil.rmtree(folder)  # what the list did not name any more
+
+
+def test_where_all_runs_are_over_their_room_the_oldest_goes_and_one_on_a_screen_stays(
+    disk: Path, studio: Studio, face_clip: Path
+) -> None:
+    left, looked_at = begin(studio, face_clip).id, begin(studio, face_clip).id
+    for run_id in (left, looked_at):
+        for folder in (studio.folders.private(run_id), studio.folders.outputs(run_id)):
+            os.utime(folder, (0, 0))
+    held = {path.stat().st_ino: path.stat().st_size for path in (disk / "runs").rglob("*") if path.is_file()}
+    crowded = make_studio(disk / "runs", total_gb=(sum(held.values()) - 1) / GIGABYTE)
+    crowded.watched.note(looked_at)
+    state = begin(crowded, face_clip)
+    assert not studio.folders.known(left)
+    assert studio.folders.known(looked_at)
+    full = make_studio(disk / "runs", total_gb=1 / GIGABYTE)
+    full.watched.note(looked_at)
+    with pytest.raises(StoreError, match="is used up"):
+        full.start(state.id, "align")
+    for run_id in (looked_at, state.id):
+        studio.delete(run_id)

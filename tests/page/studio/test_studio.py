@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ import pytest
 from page.studio.direction_roots import own_root
 from page.studio.folders import new_id
 from page.studio.runs import Output
-from page.studio.studio import Studio
+from page.studio.studio import ConsentError, Studio
 from stit_core.__main__ import main
 from stit_core.config import VideoConfig
 from stit_core.directions.library import Card, save_direction
@@ -816,3 +817,48 @@ def test_directions_that_overlap_are_told(studio: Studio, aligned: str) -> None:
     assert "smile" in told[0]
     assert "grin" in told[0]
     studio.directions.delete(aligned, "grin")
+
+
+# --- A public page ------------------------------------------------------------------------------------------------
+
+
+def test_a_stranger_says_that_a_face_may_be_edited_before_anything_is_kept(surroundings: Path, face_clip: Path) -> None:
+    public = make_studio(surroundings / "public", {"drawn face": face_clip}, public=True, mark="on")
+    run = public.arrive()
+    assert run.mark, "and what a stranger makes is marked"
+    refused = upload(public, face_clip)
+    for bring in (lambda: public.set_clip(run.id, refused), lambda: public.bring(run.id, [upload(public, face_clip)])):
+        with pytest.raises(ConsentError, match="Tick the line"):
+            bring()
+    assert not refused.exists(), "what was refused is deleted at once"
+    assert public.set_sample(run.id, "drawn face").sample, "a sample was drawn"
+    wording = "I may edit this person's face"
+    state = public.agree(run.id, wording)
+    assert state.consent is not None
+    assert state.consent.wording == wording
+    assert datetime.datetime.fromisoformat(state.consent.given).tzinfo is not None
+    assert state.provenance(None).consent is None, "which is not said of a sample"
+    state = public.set_clip(run.id, upload(public, face_clip))
+    assert public.runs.get(run.id).provenance(None).consent == state.consent, "it is kept with the run"
+    public.agree(run.id, "")
+    with pytest.raises(ConsentError):
+        public.set_clip(run.id, upload(public, face_clip))
+
+
+def test_the_consent_stands_in_the_manifest(surroundings: Path, face_clip: Path) -> None:
+    public = make_studio(surroundings / "public", public=True, mark="always")
+    run = public.arrive().id
+    given = public.agree(run, "I may").consent
+    public.set_clip(run, upload(public, face_clip))
+    public.change(run, preset="draft", edits=SMILE, mark=False)
+    assert public.config(public.state(run)).compositing.mark, "no visitor turns off what is always on"
+    assert finish(public, run, "edit").state == "done"
+    record = json.loads(Path(str(public.state(run).outputs[0].manifest)).read_text())
+    assert given is not None
+    assert record["consent"] == {"wording": "I may", "given": given.given}
+    assert record["settings"]["compositing"]["mark"] is True
+
+
+def test_at_a_desk_nobody_is_asked(studio: Studio, face_clip: Path) -> None:
+    run = begin(studio, face_clip)
+    assert (run.consent, run.mark) == (None, False)

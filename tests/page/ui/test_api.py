@@ -51,7 +51,7 @@ def test_the_api_is_documented(client: Client) -> None:
     told = client.view_api(return_format="dict")["named_endpoints"]
     assert set(told) == {"/preflight", "/edit", "/directions", "/delete_run"}
     names = [parameter["parameter_name"] for parameter in told["/edit"]["parameters"]]
-    assert names == ["clip", "directions", "preset", "start", "end", "method"]
+    assert names == ["clip", "directions", "preset", "start", "end", "method", "mark", "consent"]
     assert "smile=2, age=-1" in told["/edit"]["description"]
 
 

@@ -15,11 +15,12 @@ import pytest
 from stit_core.config import VideoConfig
 from stit_core.errors import Cancelled, VideoError
 from stit_core.media import ffmpeg, video
-from stit_core.media.video import check_output, fit_rate, open_clip, probe, write_video
+from stit_core.media.video import Label, check_output, fit_rate, open_clip, probe, write_video
 from stit_core.runtime import CancelToken, Runtime
 from tests.support.full_disk import room_for
 
 CONFIG = VideoConfig(crf=10, speed="ultrafast")
+TITLE = Label({"title": "AI-edited"})
 
 
 def sound_hash(path: Path) -> str:
@@ -43,7 +44,9 @@ def test_reading_gives_every_frame_at_the_exact_rate(synthetic_clip: Path, tmp_p
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_what_is_written_is_the_same_clip(synthetic_clip: Path, tmp_path: Path, suffix: str) -> None:
     clip = open_clip(synthetic_clip, CONFIG, Runtime(), tmp_path / "frames")
-    written = write_video(clip.frames, clip, tmp_path / f"out{suffix}", CONFIG, Runtime(), {"title": "AI-edited"})
+    written = write_video(
+        clip.frames, clip, tmp_path / f"out{suffix}", CONFIG, Runtime(), Label({"title": "AI-edited"})
+    )
     again = open_clip(written.path, CONFIG, Runtime(), tmp_path / "again")
     assert (written.frames, written.audio) == (30, "copied")
     assert (again.width, again.height, again.frame_rate, again.timestamps) == (

@@ -10,8 +10,9 @@ import pytest
 from stit_core.artefacts import Alignment, Clip, FrameFolder, Stitched
 from stit_core.config import CompositeConfig
 from stit_core.errors import ArtefactMismatchError, Cancelled
+from stit_core.marks import Mark
 from stit_core.runtime import CancelToken, Runtime
-from stit_core.stages.compositing import add_mark, composite, feather_mask, feather_radius, paste
+from stit_core.stages.compositing import composite, feather_mask, feather_radius, paste
 from tests.support.geometry_cases import CLIP_HASH, KEPT_EVERY, REFERENCE, clip_of, levels_apart, reference_frame
 
 FRAME, QUAD, CROP = reference_frame(7), REFERENCE["quads_default"][7], 255 - REFERENCE["crop_7"]
@@ -118,7 +119,7 @@ def test_every_frame_comes_out_in_order(tmp_path: Path) -> None:
     clip, alignment, stitched, paste_face = case(tmp_path)
     steps: list[tuple[str, int, int]] = []
     runtime = Runtime(progress=lambda *step: steps.append(step))
-    results = list(composite(clip, alignment, stitched, paste_face, CompositeConfig(), runtime))
+    results = list(composite(clip, alignment, stitched, paste_face, None, runtime))
     assert len(results) == 5
     for frame in (0, 3):
         np.testing.assert_array_equal(results[frame], reference_frame(frame))
@@ -143,12 +144,12 @@ def test_artefacts_that_do_not_belong_together_are_refused_before_the_first_fram
     ]
     for other_clip, other_stitched in wrong:
         with pytest.raises(ArtefactMismatchError):
-            composite(other_clip, alignment, other_stitched, paste_face, CompositeConfig(), Runtime())
+            composite(other_clip, alignment, other_stitched, paste_face, None, Runtime())
 
 
 def test_a_stop_ends_the_stream(tmp_path: Path) -> None:
     token = CancelToken()
-    stream = composite(*case(tmp_path), CompositeConfig(), Runtime(cancel=token))
+    stream = composite(*case(tmp_path), None, Runtime(cancel=token))
     next(stream)
     token.set()
     with pytest.raises(Cancelled):
@@ -180,19 +181,11 @@ def test_a_crop_pasted_small_is_averaged_not_sampled() -> None:
 
 def test_every_frame_is_marked_where_that_is_wanted_and_only_in_its_corner(tmp_path: Path) -> None:
     parts = case(tmp_path)
-    plain = list(composite(*parts, CompositeConfig(), Runtime()))
-    marked = list(composite(*parts, CompositeConfig(mark=True), Runtime()))
+    plain = list(composite(*parts, None, Runtime()))
+    marked = list(composite(*parts, Mark(), Runtime()))
     height, width = plain[0].shape[:2]
     for before, after in zip(plain, marked, strict=True):
         changed = np.argwhere((before != after).any(axis=2))
         assert len(changed) > 50
         assert changed[:, 0].min() > 0.8 * height
         assert changed[:, 1].min() > 0.4 * width
-
-
-@pytest.mark.parametrize("level", [0, 128, 255])
-def test_the_mark_is_seen_on_any_ground(level: int) -> None:
-    ground = np.full((120, 160, 3), level, np.uint8)
-    marked = add_mark(ground)
-    assert np.ptp(marked.astype(int)) > 100
-    assert (ground == level).all(), "the frame that was given is not changed"

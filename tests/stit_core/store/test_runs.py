@@ -15,25 +15,16 @@ import numpy as np
 import pytest
 import torch
 
-from stit_core.artefacts import Alignment, FrameFolder, Tuned
+from stit_core.artefacts import Alignment, Tuned
 from stit_core.errors import Cancelled, StoreError
 from stit_core.store.artefact_files import load_artefact, save_artefact
 from stit_core.store.runs import Run, Store
-
-HASH = "ab" * 32
+from tests.support.stored_results import HASH, make_alignment
 
 
 def make_tuned() -> Tuned:
     state = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.tensor([1.5])}
     return Tuned(HASH, (0, 2, 3), torch.randn(3, 4, 8), state, np.arange(8.0).reshape(2, 4), 30.25, 0.125)
-
-
-def make_alignment(folder: Path) -> Alignment:
-    pictures = FrameFolder(folder / "pictures", (1, 2))
-    pictures.path.mkdir(exist_ok=True)
-    for frame in pictures.indices:
-        pictures.write(frame, np.full((4, 4, 3), frame, np.uint8))
-    return Alignment(HASH, (1, 2), np.random.default_rng(0).random((2, 4, 2)), pictures, 4)
 
 
 @pytest.fixture

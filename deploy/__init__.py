@@ -1,0 +1,1 @@
+"""What brings the page to a host; not needed to run it."""

@@ -1,0 +1,47 @@
+"""The one password of a page that asks for one.
+
+Gradio asks for a name too; any will do. It does not slow down whoever guesses: a wrong password is answered after a
+second, a few at a time, so that a day is worth some hundred thousand guesses at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable
+
+from gradio.routes import HTTPException  # the kind that it answers in words
+
+AT_ONCE = 4  # passwords that are looked at
+MOST_WAITING = 40
+WRONG_SECONDS = 1.0
+TOO_MANY = "Too many people are logging in just now. Try again in a minute."
+
+Check = Callable[[str, str], Awaitable[bool]]
+
+
+def check_password(password: str, wrong_seconds: float = WRONG_SECONDS) -> Check:
+    """What gradio asks at a login: (name, password) -> whether it is the one.
+
+    Parameters
+    ----------
+    password: the one.
+    wrong_seconds: that the answer to a wrong one takes.
+    """
+    slots, waiting = asyncio.Semaphore(AT_ONCE), 0
+
+    async def check(name: str, given: str) -> bool:  # noqa: ARG001 (gradio asks for one)
+        nonlocal waiting
+        if waiting >= MOST_WAITING:
+            raise HTTPException(429, TOO_MANY)
+        waiting += 1
+        try:
+            async with slots:
+                right = hmac.compare_digest(given.encode(), password.encode())
+                if not right:
+                    await asyncio.sleep(wrong_seconds)
+                return right
+        finally:
+            waiting -= 1
+
+    return check
