@@ -61,7 +61,7 @@ $(APP_READY): requirements.txt | $(PY)
 	$(PY) -m pip install -r requirements.txt
 	@touch $@
 
-$(DEV_READY): requirements-dev.txt requirements-c2pa.txt $(APP_READY)
+$(DEV_READY): requirements-dev.txt requirements-cluster.txt requirements-c2pa.txt $(APP_READY)
 	$(PY) -m pip install -r requirements-dev.txt -r requirements-c2pa.txt
 	@touch $@
 

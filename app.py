@@ -23,6 +23,7 @@ os.environ["GRADIO_SSR_MODE"] = "false"  # a Space sets it, and there the argume
 os.environ["FORWARDED_ALLOW_IPS"] = ""  # of uvicorn: the guard reads what proxies say, of those in STIT_PROXY
 
 import gradio as gr
+import spaces  # noqa: F401  # before anything asks for CUDA: on a ZeroGPU Space it puts an imitation in its place
 
 from page.server.guard import Guard
 from page.server.headers import SafeHeaders, inline_scripts
@@ -118,6 +119,7 @@ def guard() -> tuple[type[Guard], tuple[()], dict[str, Any]]:
     return Guard, (), given
 
 
+# Here and not in main(): what a ZeroGPU Space lends its card to is placed while the program is loaded, by this thread.
 studio = Studio(SETTINGS, samples=SAMPLES, feeds=Feeds())
 demo = build(studio)
 

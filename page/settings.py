@@ -71,6 +71,19 @@ class PageSettings:
     stuck_minutes: float = page_setting(
         "STIT_STUCK_MINUTES", 15.0, "without any progress after which a job counts as stuck", "minutes"
     )
+    slice_seconds: float = page_setting(
+        "STIT_SLICE_SECONDS",
+        30.0,
+        "of work for which a ZeroGPU Space asks for its card at once; less leaves less of a visitor's quota unused",
+        "seconds",
+        low=1.0,
+        high=120.0,
+    )
+    cpu_fallback: bool = setting(
+        True,
+        "whether a job goes on on the processor where a ZeroGPU Space does not lend its card, if it may take as long",
+        advanced=False,
+    )
     max_mb: float = page_setting("STIT_MAX_MB", 100.0, "of an uploaded clip", "megabytes")
     max_seconds: float = page_setting("STIT_MAX_SECONDS", 20.0, "of a clip that are edited", "seconds")
     max_frames: int = page_setting("STIT_MAX_FRAMES", 1200, "of a clip that are edited", "frames")
@@ -156,6 +169,7 @@ def read_settings(environ: Mapping[str, str]) -> PageSettings:
         mark=_read_word(environ, "STIT_MARK", _MARKS, "on" if public else "off"),
         password=_read_password(environ.get("STIT_PASSWORD", "")),
         signer=read_signer(environ),
+        cpu_fallback=_SWITCH[_read_word(environ, "STIT_CPU_FALLBACK", tuple(_SWITCH), "on")],
         **numbers,
     )
 

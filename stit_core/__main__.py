@@ -19,6 +19,7 @@ from stit_core.config import (
     RunConfig,
     TransferConfig,
     VideoConfig,
+    WorkersConfig,
 )
 from stit_core.settings import kind_of, settings_of
 
@@ -32,6 +33,17 @@ EDIT_EXAMPLES = """examples:
   python -m stit_core edit clip.mp4 -d smile=2 --set tuning.passes=60 --set stitching.threshold=0.002
 
 A factor multiplies the direction as it is. Ctrl-C stops; the same command goes on from there."""
+BATCH_EXAMPLES = """examples:
+  python -m stit_core batch takes -d smile=2 --preset draft -o smiling
+  python -m stit_core batch "takes/*.mp4" more.mov -d age=-2 -o younger --dry-run
+  python -m stit_core batch list.csv -o edited --jobs 2
+  python -m stit_core batch takes -d smile=2 -o smiling --on ray://HOST:10001
+
+A table's first row names its columns: clip (its path, from the table's folder), and any of edit ("smile=2, age=-1"),
+preset, method, region, face, start, end, seed, the name of a direction (its factor), or a setting such as
+tuning.passes. An empty cell leaves what the command says; a row with an edit of its own has none of the command's.
+
+Ctrl-C stops and keeps what is finished; the same command goes on from there, and tries what failed again."""
 REVIEW_EXAMPLES = """examples:
   python -m stit_core review -d age=-2,2 -d smile=2 --people 60 -o review.html
   python -m stit_core review my_people -d age=2 --labels-from self-reported
@@ -58,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description="Edit the face in a video and stitch it back.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_edit(commands)
+    _add_batch(commands)
     check = commands.add_parser("check", help="look at a clip: size, rate, faces, estimated time")
     check.add_argument("clip", type=Path)
     _add_common(check)
@@ -112,6 +125,45 @@ def _add_edit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     edit.set_defaults(ordered=())
 
 
+def _add_batch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    batch = commands.add_parser(
+        "batch",
+        help="edit many clips",
+        epilog=BATCH_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    told = "folders, with all their subfolders, clips, patterns in quotes, or tables"
+    batch.add_argument("sources", nargs="+", metavar="FOLDER|GLOB|CSV", help=told)
+    batch.add_argument(
+        "-d",
+        "--direction",
+        action="append",
+        metavar="NAME=FACTOR",
+        help="what to change and how much; may be given several times, they add up",
+    )
+    batch.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the results")
+    batch.add_argument("--dry-run", action="store_true", help="only say what time and disk it will take")
+    batch.add_argument(
+        "--discard-stages",
+        action="store_true",
+        help="delete a clip's stages once its video is there: less disk, but another edit of it begins anew",
+    )
+    _add_setting(batch, "--region", TransferConfig, "transfer.region")
+    _add_workers(batch, "here")
+    _add_common(batch)
+    _add_clip_options(batch)
+
+
+def _add_workers(parser: argparse.ArgumentParser, usual: str | None) -> None:
+    where = "this machine (here), a Ray cluster (ray://HOST:PORT), or one that is begun for this (ray)"
+    parser.add_argument("--on", default=usual, metavar="PLACE", help=f"where work runs: {where}; default: here")
+    for name in ("jobs", "threads", "gpus", "retries"):
+        kind, known = kind_of(WorkersConfig, name)[0], settings_of(WorkersConfig)[name]
+        default = getattr(WorkersConfig(), name)
+        text = known.help if default is None else f"{known.help} (default {default})"
+        parser.add_argument(f"--{name}", type=kind, default=default, metavar="N", help=text)
+
+
 def _add_review(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     review = commands.add_parser(
         "review",
@@ -142,6 +194,7 @@ def _add_review(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     review.add_argument("--seed", type=int, default=0, help="of all random draws (default 0)")
     review.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
     review.add_argument("-o", "--output", type=Path, default=Path("review.html"), help="default: review.html")
+    _add_workers(review, None)
     _add_common(review)
 
 

@@ -40,10 +40,7 @@ def check_output(source: Path, output: Path) -> None:
 
 def check_space(facts: Probe, config: VideoConfig, size: int, root: Path, output: Path) -> None:
     """See that the disk has room for the pictures of the trimmed part. Raises StoreError."""
-    part = trimmed_frames(facts, config)
-    frames = config.max_frames if part is None else min(math.ceil(part), config.max_frames)
-    pixels = facts.width * facts.height + CROPS_PER_FRAME * size * size
-    needed = int(frames * pixels * PNG_BYTES_PER_PIXEL) + SPARE_BYTES
+    needed = stage_bytes(facts, config, size) + SPARE_BYTES
     for folder in (root, output.parent):
         existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
         free = shutil.disk_usage(existing).free
@@ -51,3 +48,11 @@ def check_space(facts: Probe, config: VideoConfig, size: int, root: Path, output
             message = f"The disk of {existing} has {free >> 20:,} MB free; this run may need {needed >> 20:,} MB."
             raise StoreError(message, "Free some space, delete old runs with `runs clean`, or choose a shorter part.")
         needed = SPARE_BYTES
+
+
+def stage_bytes(facts: Probe, config: VideoConfig, size: int) -> int:
+    """Bytes that the stages of the trimmed part take in the store, generously; `size` is the pack's resolution."""
+    part = trimmed_frames(facts, config)
+    frames = config.max_frames if part is None else min(math.ceil(part), config.max_frames)
+    pixels = facts.width * facts.height + CROPS_PER_FRAME * size * size
+    return int(frames * pixels * PNG_BYTES_PER_PIXEL)

@@ -286,6 +286,25 @@ class CompositeConfig(Settings):
 
 
 @dataclass(frozen=True)
+class WorkersConfig(Settings):
+    """How many work at the same time, here or on a cluster, and what each takes."""
+
+    jobs: int | None = setting(
+        None, "how many work at the same time (default: one a GPU, else as the cores and the memory allow)",
+        low=1, high=100_000, advanced=False,
+    )  # fmt: skip
+    threads: int | None = setting(
+        None, "of the processor for each (default: its part of the cores; on a cluster 1, beside a GPU up to 4)",
+        low=1, high=1024, advanced=False,
+    )  # fmt: skip
+    gpus: float | None = setting(
+        None, "of a cluster for each, 0.5 for two on one (default: 1 where the cluster has any)",
+        low=0, high=16, advanced=False,
+    )  # fmt: skip
+    retries: int = setting(2, "how often a job is begun again whose worker died", low=0, high=100, advanced=False)
+
+
+@dataclass(frozen=True)
 class DirectionTrainingConfig(Settings):
     """Labelled pictures to an edit direction."""
 

@@ -55,3 +55,7 @@ class DirectionError(StitError):
 
 class Cancelled(Exception):
     """The user stopped the run: not an error, nothing made so far is lost."""
+
+
+class BudgetSpent(Cancelled):
+    """The time that was given is over: all that was made lies on the disk, and the run goes on from there."""

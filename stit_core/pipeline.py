@@ -34,7 +34,7 @@ from stit_core.artefacts import (
 from stit_core.config import LandmarkConfig, RunConfig
 from stit_core.directions import library
 from stit_core.directions.library import Direction
-from stit_core.errors import FaceError
+from stit_core.errors import FaceError, StoreError
 from stit_core.faces.detectors import second_detector_at_hand
 from stit_core.fitting import expression
 from stit_core.fitting.optimising import own_copy
@@ -245,6 +245,22 @@ class Pipeline:
         clip = self.results.make(run, "clip", self._clip_key(source), Clip, decode)
         seconds = float(clip.timestamps[-1])
         probing.check_frames(path, len(clip.frames), seconds, self.config.video)  # it may have been stored under others
+        self._runs[clip.hash] = run
+        return dataclasses.replace(clip, source=path)
+
+    def reopen(self, path: Path) -> Clip:
+        """The clip of a file whose frames are stored, without a look into the file by ffmpeg.
+
+        Raises
+        ------
+        StoreError: they are not stored under these settings.
+        """
+        path = Path(path)
+        source = source_digest(path)
+        run = self.store.run(source, path.name)
+        clip = run.load("clip", self._clip_key(source), Clip)
+        if clip is None:
+            raise StoreError(f"The frames of {path.name} are not there any more.", "Start again.")
         self._runs[clip.hash] = run
         return dataclasses.replace(clip, source=path)
 

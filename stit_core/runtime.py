@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from stit_core.errors import Cancelled, ConfigError
+from stit_core.errors import BudgetSpent, Cancelled, ConfigError
 
+LENT = "cuda"  # the device that a ZeroGPU Space lends
 Progress = Callable[[str, int, int], None]
 Preview = Callable[[str, int, np.ndarray], None]
 Figures = Callable[[str, Mapping[str, float]], None]
@@ -31,13 +33,26 @@ class CancelToken:
         return self._event.is_set()
 
 
+def lends_card() -> bool:
+    """Whether this is a ZeroGPU Space.
+
+    There the graphics card is lent to a forked process for one call at a time. This process itself has none, although
+    torch says so in every thread: CUDA is imitated here, and networks are placed on it by the main thread alone.
+    """
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")  # as the package spaces reads it
+
+
 def pick_device(name: str = "auto") -> torch.device:
     """The device that `name` asks for: "auto", "cpu", "cuda", "cuda:1", "mps".
+
+    Where a card is lent, this is the device of all that is done without it: the processor.
 
     Raises
     ------
     ConfigError: the device is unknown or not present.
     """
+    if lends_card() and name in ("auto", LENT):
+        return torch.device("cpu")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -50,13 +65,29 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
+def spread_devices(name: str = "auto") -> tuple[str, ...]:
+    """The devices over which several processes spread: every GPU for "auto" and "cuda", else the one named.
+
+    Raises
+    ------
+    ConfigError: the device is unknown or not present.
+    """
+    device = pick_device(name)
+    if device.type == "cuda" and device.index is None:
+        return tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+    return (str(device),)
+
+
 def pick_dtype(preset: str, device: torch.device) -> torch.dtype:
     """The autocast precision for a preset: float32 for `paper`, else bfloat16 where the device computes in it natively.
 
-    A processor without such instructions emulates bfloat16 several times slower than it computes in float32.
+    A processor without such instructions emulates bfloat16 several times slower than it computes in float32. Where a
+    card is lent, every device takes the precision of that card: what the card made is looked for under it.
     """
     if preset == "paper":
         return torch.float32
+    if lends_card():
+        return torch.bfloat16
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     able = torch.cpu.get_capabilities() if device.type == "cpu" else {}
@@ -65,6 +96,10 @@ def pick_dtype(preset: str, device: torch.device) -> torch.dtype:
 
 def _no_progress(stage: str, done: int, total: int) -> None:
     pass
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -81,6 +116,7 @@ class Runtime:
     figures: called with (stage, figures by name) when a pass of the tuning or a frame of the stitching is finished, and
         for the passes that an earlier, stopped run had finished.
     cancel: set to stop the run at the next step.
+    spent: whether the time that was given is over; asked only where what is done so far is kept on the disk.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -90,12 +126,18 @@ class Runtime:
     preview: Preview | None = None
     figures: Figures | None = None
     cancel: CancelToken = field(default_factory=CancelToken)
+    spent: Callable[[], bool] = _never
 
     def step(self, stage: str, done: int, total: int) -> None:
         """Report that `done` of `total` steps of `stage` are finished; raises Cancelled if the run was stopped."""
         self.progress(stage, done, total)
         if self.cancel.is_set():
             raise Cancelled(stage)
+
+    def kept(self, stage: str) -> None:
+        """Say that all that is done of `stage` so far is on the disk; raises BudgetSpent if the time is over."""
+        if self.spent():
+            raise BudgetSpent(stage)
 
     def show(self, stage: str, frame: int, picture: np.ndarray) -> None:
         """Hand a finished picture, (H, W, 3) uint8, to whoever watches."""

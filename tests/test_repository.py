@@ -19,11 +19,13 @@ PIN = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[0-9][0-9a-z.]*)  #
 # Where the name to import differs from the name to install.
 INSTALLED_AS = {"cv2": "opencv-python", "PIL": "pillow", "sklearn": "scikit-learn", "dlib": "dlib-bin"}
 INSTALLED_AS |= {"skimage": "scikit-image", "vl_convert": "vl-convert-python", "gradio_client": "gradio"}
+INSTALLED_AS |= {"grpc": "grpcio"}
+CLUSTER = "ray_cluster.py"
 DRIVERS = {"screenshots.py", "stranger.py", "page_server.py", "visitors.py"}  # which drive the page, for developers
 
 
 def read_pins(name: str) -> dict[str, str]:
-    lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith("#")]
+    lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith(("#", "-r "))]
     matches = {line: PIN.fullmatch(line) for line in lines}
     wrong = [line for line, match in matches.items() if match is None]
     assert not wrong, f"{name}: not 'name==version  # what it is for': {wrong}"
@@ -31,26 +33,39 @@ def read_pins(name: str) -> dict[str, str]:
 
 
 def imported_packages(path: Path) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names.add(node.module.split(".")[0])
-    return names
+    return {name for node in ast.walk(ast.parse(path.read_text())) for name in _imported(node)}
+
+
+def _imported(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Import):
+        return {alias.name.split(".")[0] for alias in node.names}
+    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        return {node.module.split(".")[0]}
+    return set()
 
 
 def source_files(*folders: str) -> list[Path]:
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-c2pa.txt"])
+@pytest.mark.parametrize("name", [f"requirements{name}.txt" for name in ("", "-dev", "-cluster", "-c2pa")])
 def test_every_requirement_is_pinned_and_explained(name: str) -> None:
     assert read_pins(name)
 
 
-def test_the_two_lists_of_requirements_share_nothing() -> None:
-    assert not read_pins("requirements.txt").keys() & read_pins("requirements-dev.txt").keys()
+def test_the_lists_of_requirements_share_nothing() -> None:
+    lists = [read_pins(f"requirements{name}.txt") for name in ("", "-dev", "-cluster")]
+    assert len({name for pins in lists for name in pins}) == sum(map(len, lists))
+
+
+def test_only_the_cluster_needs_what_a_cluster_needs() -> None:
+    needed = set(read_pins("requirements-cluster.txt")) - {"grpcio"} | {"grpc"}
+    files = [ROOT / "app.py", *source_files("page", "stit_core", "recipes", "benchmarks")]
+    importers = {path.name for path in files if imported_packages(path) & needed}
+    assert importers == {CLUSTER}
+    tree = ast.parse((ROOT / "stit_core" / "workers" / CLUSTER).read_text())
+    first = {name for node in tree.body for name in _imported(node)}
+    assert not first & needed, "it is imported when it is asked for, not before"
 
 
 def test_everything_that_is_imported_is_required() -> None:
@@ -59,6 +74,7 @@ def test_everything_that_is_imported_is_required() -> None:
     for path in [ROOT / "app.py", *source_files("page", "stit_core", "recipes", "benchmarks", "deploy")]:
         develops = path.name in DRIVERS
         required = runs | set(read_pins("requirements-dev.txt")) if develops else runs
+        required = required | set(read_pins("requirements-cluster.txt")) if path.name == CLUSTER else required
         if path.name == "credentials.py":  # which says so where the package is missing
             required = required | set(read_pins("requirements-c2pa.txt"))
         foreign = imported_packages(path) - set(sys.stdlib_module_names) - own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 import torch
 
@@ -44,20 +45,41 @@ _LAST: dict[Kind, str] = {
 }  # others have plans of their own
 # Of heads-256 on two cores of a Xeon, for a machine of which nothing is known yet.
 _UNTIMED = StepTimes(draw=0.035, noise=0.05, fit_one=0.17, fit=0.15, tune=0.2)
+# A guess for a card that a ZeroGPU Space lends, which can only be timed at a visitor's cost: the first slices correct
+# it, see `learn`. There a step lasts as long as its kernels take to be started, whatever the card.
+_LENT = StepTimes(draw=0.008, noise=0.015, fit_one=0.03, fit=0.008, tune=0.012)
+_LEARNED = 0.5  # weight of the newest slice in the pace
+_PACES = (0.1, 10.0)  # between which a pace is believed
+
+
+def card_times() -> Mapping[torch.dtype, StepTimes]:
+    """The steps of a lent card, before anything of it is known."""
+    return {torch.bfloat16: _LENT, torch.float32: _LENT.scaled(1.5)}
 
 
 class Estimator:
-    """Estimates for this machine and pack. For several threads."""
+    """Estimates for this machine and pack. For several threads.
 
-    def __init__(self, models: Models) -> None:
+    Parameters
+    ----------
+    times: of what is not to be timed, by precision; None for this machine.
+
+    Attributes
+    ----------
+    pace: seconds that a slice took for each second that was expected, of the last ones.
+    """
+
+    def __init__(self, models: Models, times: Mapping[torch.dtype, StepTimes] | None = None) -> None:
         self._models = models
-        self._times: dict[torch.dtype, StepTimes] = {}
+        self._times = dict(times or {})
+        self._given = times is not None
         self._lock = threading.Lock()
+        self.pace = 1.0
 
     @property
     def calm(self) -> bool:
         """Whether nothing disturbed the timing; False before it."""
-        return bool(self._times) and all(times.calm for times in self._times.values())
+        return self._given or (bool(self._times) and all(times.calm for times in self._times.values()))
 
     def measure(self) -> None:
         """Time the steps of the quickest preset, and one of each other precision, unless that was done calmly before.
@@ -74,6 +96,13 @@ class Estimator:
             for dtype in others:
                 made[dtype] = times.scaled(time_fit(self._models, Runtime(device, dtype)) / times.fit_one)
             self._times = made
+
+    def learn(self, expected: float, taken: float) -> None:
+        """Correct the pace by a slice that took `taken` seconds for what was expected to take `expected`."""
+        if expected > 0 and taken > 0:
+            low, high = _PACES
+            with self._lock:
+                self.pace = min(high, max(low, (1 - _LEARNED) * self.pace + _LEARNED * taken / expected))
 
     def seconds(self, config: RunConfig, frames: int) -> float | None:
         """Seconds that a first run over `frames` frames takes; None where this precision was not timed yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ State = Literal["waiting", "running", "saving", "done", "stopped", "failed", "in
 ENDED = ("done", "stopped", "failed", "interrupted")
 INNER_STAGES = ("composite",)  # goes along with the stage "video", frame by frame
 TRUSTED_SECONDS = 3.0  # of work, after which its own pace is believed rather than the plan
+LOOK_SECONDS = 0.2  # between two looks whether a job that waits for its visitor was stopped
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Status:
     version: grows with every change; pictures: grows when there is another picture to look at.
     frames_made, frames: stitched so far, and of the clip.
     feed_id: of the player's feed; output: what came of it.
+    asks: how often it has asked for an event of its visitor, see `Job.take_event`.
     """
 
     kind: Kind
@@ -56,6 +58,7 @@ class Status:
     frames: int = 0
     feed_id: str | None = None
     output: Any = None
+    asks: int = 0
 
     @property
     def finished(self) -> bool:
@@ -109,13 +112,14 @@ class Job:
         self.result: Any = None
         self.context, self.visitor = contextvars.copy_context(), CURRENT.get()
         self._lock = threading.Lock()
-        self._ended = threading.Event()
+        self._ended, self._arrived = threading.Event(), threading.Event()
         self._progress = Progress(dict(plan))
         self._facts: dict[str, Any] = {"state": "waiting"}
         self._version = 0
         self._started: float | None = None
         self._elapsed = 0.0
         self.watched = self.moved = time.monotonic()
+        self._event: tuple[float, contextvars.Context] | None = (self.watched, self.context)
 
     # --- For the worker ---
 
@@ -148,7 +152,65 @@ class Job:
         self._version += 1
         self.moved = time.monotonic()
 
+    def warn(self, text: str) -> None:
+        """Add something to know."""
+        with self._lock:
+            self._facts["warnings"] = (*self._facts.get("warnings", ()), text)
+            self._version += 1
+
+    @property
+    def progressed(self) -> float:
+        """Seconds of the plan that lie behind, without stages that were found ready."""
+        with self._lock:
+            return self._progress.done_seconds
+
+    def expected(self, stages: Collection[str]) -> float:
+        """Seconds of the plan that are still expected of stages."""
+        with self._lock:
+            known = self._progress
+            return sum(known.plan.get(name, 0.0) * (1.0 - known.shares.get(name, 0.0)) for name in stages)
+
+    def take_event(self, newest: float, patience: float) -> contextvars.Context | None:
+        """The context of an event of the visitor's that serves once: what it carries ages, and is used up.
+
+        Parameters
+        ----------
+        newest: seconds that it may be old.
+        patience: seconds for which another is waited for, where there is none: its page is asked for it.
+
+        Returns
+        -------
+        None where none came, or the job was stopped.
+        """
+        asked = False
+        until = time.monotonic() + patience
+        while not self.token.is_set():
+            with self._lock:
+                event, self._event = self._event, None
+            if event is not None and (asked or time.monotonic() - event[0] <= newest):
+                return event[1]
+            if not asked:
+                asked = True
+                self.count("asks")
+            if time.monotonic() >= until:
+                return None
+            self._arrived.wait(LOOK_SECONDS)
+            self._arrived.clear()
+        return None
+
     # --- For the page ---
+
+    def lend_event(self) -> None:
+        """Let the job act in the name of the event that calls this: what it takes from ZeroGPU is its visitor's."""
+        if not self.ended:
+            with self._lock:
+                self._event = time.monotonic(), contextvars.copy_context()
+            self._arrived.set()
+
+    def let_go(self) -> None:
+        """Keep nothing of the requests that began it and came since."""
+        with self._lock:
+            self.context, self._event = contextvars.Context(), None
 
     @property
     def ended(self) -> bool:

@@ -6,8 +6,8 @@ nobody has watched it for a while.
 
 from __future__ import annotations
 
-import contextvars
 import dataclasses
+import functools
 import gc
 import logging
 import threading
@@ -19,7 +19,7 @@ import torch
 
 from page.studio.allowances import Crowded, JobAllowance
 from page.studio.job import Job, JobEnded, Kind, Status
-from page.studio.torch_threads import compute_heavily
+from page.studio.torch_threads import do_in_own_thread
 from stit_core.errors import Cancelled, StitError
 from stit_core.memory import give_back_memory
 from stit_core.store.disk import disk_errors
@@ -150,6 +150,14 @@ class JobQueue:
         job.watched = time.monotonic()
         return job.status(self._ahead(job))
 
+    def lend_event(self, run_id: str) -> None:
+        """Let a run's job act in the name of the visitor's event that calls this, see `Job.take_event`."""
+        job = self.get(run_id)
+        if job is not None:
+            job.lend_event()
+            if job.follower is not None:
+                job.follower.lend_event()
+
     def stop(self, run_id: str) -> bool:
         """Ask a run's job to stop, or drop it if it still waits; False where none waits or runs."""
         job = self.get(run_id)
@@ -200,7 +208,6 @@ class JobQueue:
         self._end(job, {"state": "stopped"})
 
     def _work(self) -> None:
-        compute_heavily(self._threads)
         while True:
             with self._condition:
                 self._current = None
@@ -209,7 +216,9 @@ class JobQueue:
                     self._condition.wait(BEAT_SECONDS)
                     self._beat = time.monotonic()
                 job = self._current = self._waiting.pop(0)
-            self._end(job, job.context.run(_carry_out, job))
+            end: dict[str, Any] = {"state": "failed", "message": UNEXPECTED, "hint": UNEXPECTED_HINT}
+            do_in_own_thread("job", functools.partial(_carry_out, job, end), self._threads)
+            self._end(job, end)
             del job
             gc.collect()  # generators and optimisers hold cycles
             give_back_memory()
@@ -256,8 +265,14 @@ class JobQueue:
         return [job.run_id for job in left]
 
 
-def _carry_out(job: Job) -> dict[str, Any]:
-    """Do a job's work; how it ended, as fields of the status."""
+def _carry_out(job: Job, end: dict[str, Any]) -> None:
+    """Do a job's work; `end` becomes how it ended, as fields of the status."""
+    found = job.context.run(_do, job)
+    end.clear()
+    end.update(found)
+
+
+def _do(job: Job) -> dict[str, Any]:
     job.set_status(state="running")
     try:
         with disk_errors("A file of this run"):
@@ -276,7 +291,8 @@ def _carry_out(job: Job) -> dict[str, Any]:
 
 def _let_go(job: Job) -> None:
     """Keep nothing of what the work held, nor of the request that began it."""
-    job.work, job.context = _nothing, contextvars.Context()
+    job.work = _nothing
+    job.let_go()
 
 
 def _nothing(job: Job) -> None:

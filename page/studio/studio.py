@@ -22,6 +22,7 @@ from page.studio.feed import Feeds
 from page.studio.folders import RunFolders
 from page.studio.holdings import Holdings
 from page.studio.job import Kind, Status
+from page.studio.lending import Lending
 from page.studio.networks import Networks
 from page.studio.people import edits_of, shown_first
 from page.studio.planning import Planner
@@ -72,6 +73,7 @@ class Studio:
     directions: the library, with the runs' own.
     previews: what is shown beside the jobs.
     planner: how long jobs take, and whether they may.
+    lending: who does their heavy stages.
     watched: the runs that are on somebody's screen.
     quota: what all runs may hold together.
     jobs: the queue.
@@ -88,6 +90,7 @@ class Studio:
         self.previews = RunPreviews(self.folders, self.runs, self.networks, self.config)
         seconds = self.limits.job_seconds
         self.planner = Planner(self.clips, self.networks, seconds, self.config, self._is_tuned)
+        self.lending = Lending(self.networks, settings)
         self.watched = Watched()
         self.quota = Quota(settings, self.holdings.size, self.delete)
         allowance = JobAllowance(settings.visitor_jobs, settings.visitor_jobs_hour, settings.address_visitors)
@@ -335,7 +338,7 @@ class Studio:
         def fitted(picture: np.ndarray) -> None:
             self.previews.put_fit(run_id, fit, picture)
 
-        task = Task(self.networks.models, self.folders, self.feeds, state, config, fitted, self.settings.signer)
+        task = Task(self.lending, self.folders, self.feeds, state, config, fitted, self.settings.signer)
         job = self.jobs.submit(run_id, kind, task.work(kind), plan)
         begun: dict[str, Any] = {"fitted": fit} if kind == "tune" else {}
         status = self.jobs.status(run_id) or job.status()
@@ -345,6 +348,10 @@ class Studio:
     def stop(self, run_id: str) -> bool:
         """Ask the run's job to stop; False where none waits or runs."""
         return self.jobs.stop(run_id)
+
+    def lend_event(self, run_id: str) -> None:
+        """Let the run's job act in the name of the event that calls this, for what a ZeroGPU Space lends."""
+        self.jobs.lend_event(run_id)
 
     def status(self, run_id: str) -> Status | None:
         """How the run's job is, or was; None where none was started since the server was."""

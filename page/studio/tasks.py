@@ -18,14 +18,15 @@ from page.studio.feed_writer import FeedWriter
 from page.studio.folders import RunFolders, new_id
 from page.studio.holdings import FEEDS
 from page.studio.job import Job, Kind
+from page.studio.lending import HeavyWork, Lending
 from page.studio.people import edits_of
 from page.studio.runs import Output, RunState
+from page.studio.slices import HEAVY
 from stit_core.artefacts import Clip
 from stit_core.cast import Cast, PersonEdit, finish_people
 from stit_core.config import RunConfig
 from stit_core.errors import Cancelled, ConfigError, StitError
 from stit_core.media.credentials import Signer
-from stit_core.packs.loading import Models
 from stit_core.partial_video import write_part
 from stit_core.pipeline import Pipeline
 from stit_core.provenance import Provenance
@@ -40,13 +41,14 @@ class Task:
 
     Attributes
     ----------
+    lending: who does the heavy stages.
     state: the run as it was when the job was put into the queue; its clip is there.
     config: the settings of the stages.
     fitted: called with the tuning's picture of its frame, (S, S, 3), whenever there is a new one.
     signer: of the finished video's content credentials; None for none.
     """
 
-    models: Models
+    lending: Lending
     folders: RunFolders
     feeds: Feeds
     state: RunState
@@ -71,14 +73,19 @@ class Task:
     def align(self, job: Job) -> None:
         """Up to the pivots."""
         pipeline = self.pipeline(job)
-        self.models.verify()
-        pipeline.invert(pipeline.open(self.clip))
+        pipeline.models.verify()
+        clip = pipeline.open(self.clip)
+        pipeline.align(clip)
+        # Not on a lent card: it takes seconds, and a call for the card of its own would cost the visitor more.
+        HeavyWork(self.lending, job, pipeline, clip).carry_out(("invert",), lent=False)
 
     def tune(self, job: Job) -> None:
         """Up to the tuned generator; for the transfer, up to all that an edit needs, so that it is seen at once."""
         pipeline = self.pipeline(job)
-        self.models.verify()
-        make_ready(pipeline, pipeline.open(self.clip))
+        pipeline.models.verify()
+        clip = pipeline.open(self.clip)
+        pipeline.align(clip)
+        HeavyWork(self.lending, job, pipeline, clip).carry_out(stages_of_tuning(pipeline))
 
     def edit(self, job: Job) -> Output:
         """Up to the finished video, or where that is stopped, a video of what there is by then."""
@@ -96,7 +103,8 @@ class Task:
                 job.set_status(output=partial)
                 job.result = partial
             raise Cancelled("edit") from None
-        job.set_status(warnings=report.warnings)
+        warnings = (*job.status().warnings, *report.warnings)
+        job.set_status(warnings=warnings)
         output = Output(
             id=name,
             video=str(report.output),
@@ -111,7 +119,7 @@ class Task:
             of=report.frames,
             seconds_taken=sum(report.seconds.values()),
             measures=report.measures.figures,
-            warnings=report.warnings,
+            warnings=warnings,
             created=time.time(),
             **editing.feed_facts,
         )
@@ -137,11 +145,11 @@ class Task:
             elif stage == "stitch" and (showing := writer()) is not None:
                 showing.offer(frame, picture, borders.get(frame))
 
-        device = self.models.device
-        dtype = pick_dtype(self.config.preset, device)
-        runtime = Runtime(device, dtype, 0, job.progress, preview, figures, job.token)
+        models = self.lending.networks.models
+        dtype = pick_dtype(self.config.preset, models.device)
+        runtime = Runtime(models.device, dtype, 0, job.progress, preview, figures, job.token)
         roots = roots_of(self.folders, self.state.id)
-        return Pipeline(self.models, self.folders.store(self.state.id), self.config, runtime, roots)
+        return Pipeline(models, self.folders.store(self.state.id), self.config, runtime, roots)
 
 
 class _Editing:
@@ -167,9 +175,9 @@ class _Editing:
         """Make the video; raises what the stages raise."""
         try:
             clip = self.clip = prepare(self.pipeline, self.task.clip, [self.target], self.task.provenance)
-            make_ready(self.pipeline, clip)
-            self.pipeline.masks(clip)
-            self.begin_feed(clip)
+            self.pipeline.align(clip)
+            work = HeavyWork(self.task.lending, self.job, self.pipeline, clip, self.note_made)
+            work.carry_out(heavy_stages(self.pipeline))
             report = self.finish(clip)
         except BaseException:
             if self.writer is not None:
@@ -185,6 +193,12 @@ class _Editing:
         feed.finish(Finished(report.output, clip.source, float(clip.start), report.audio is not None))
         return report
 
+    def note_made(self, stage: str) -> None:
+        """Begin the player's feed as soon as frames can come."""
+        if stage == "masks" and self.writer is None:
+            assert self.clip is not None
+            self.begin_feed(self.clip)
+
     def finish(self, clip: Clip) -> Report:
         """The video and its report; of several people that of the one who is shown, with everybody's warnings."""
         edits = edits_of(self.task.state)
@@ -197,6 +211,10 @@ class _Editing:
         self.others = [
             PersonEdit(number, own.config.edit.directions) for number, own in cast.pipelines.items() if number != shown
         ]
+        for number, own in cast.pipelines.items():
+            if number != shown:
+                own.align(clip)
+                HeavyWork(self.task.lending, self.job, own, clip).carry_out(heavy_stages(own))
         made = finish_people(cast, self.target, self.task.provenance)
         seconds = Counter(made.seconds)
         for each in (self.pipeline.results, *(own.results for own in cast.pipelines.values())):
@@ -248,12 +266,16 @@ class _Editing:
         )
 
 
-def make_ready(pipeline: Pipeline, clip: Clip) -> None:
-    """Tune to the clip; for the transfer, also register the tuned pivots and find the masks."""
-    pipeline.tune(clip)
-    if pipeline.transfers:
-        pipeline.register(clip)
-        pipeline.masks(clip)
+def stages_of_tuning(pipeline: Pipeline) -> tuple[str, ...]:
+    """Up to the tuned generator; for the transfer, also up to the registered pivots and the masks."""
+    last = "masks" if pipeline.transfers else "tune"
+    stages = heavy_stages(pipeline)
+    return stages[: stages.index(last) + 1]
+
+
+def heavy_stages(pipeline: Pipeline) -> tuple[str, ...]:
+    """All heavy stages of an edit."""
+    return tuple(stage for stage in HEAVY if stage != "register" or pipeline.transfers)
 
 
 def check_edit(config: RunConfig) -> None:

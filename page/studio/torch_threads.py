@@ -8,7 +8,8 @@ gomp_throttled_spin_count_var in GCC's libgomp; torch.set_num_threads, whose num
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -25,6 +26,21 @@ def compute_heavily(threads: int) -> None:
     preview.
     """
     torch.set_num_threads(threads)
+
+
+def do_in_own_thread(name: str, work: Callable[[], None], threads: int) -> None:
+    """Compute in a thread that ends with the work: as long as a thread lives, its team slows those of others.
+
+    What the work raises is lost.
+    """
+
+    def carry_out() -> None:
+        compute_heavily(threads)
+        work()
+
+    thread = threading.Thread(target=carry_out, name=name, daemon=True)
+    thread.start()
+    thread.join()
 
 
 @contextmanager

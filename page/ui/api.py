@@ -85,6 +85,7 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
             while not job.wait(POLL_SECONDS):
                 yield None, None, run_id  # here it ends if the caller has hung up
                 studio.status(run_id)  # the caller waits, so it is watched
+                studio.lend_event(run_id)
             output = _output(job.status())
             manifest = json.loads(Path(str(output.manifest)).read_text())
         yield _file(Path(output.video)), manifest, run_id  # from here on the run is the caller's

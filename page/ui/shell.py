@@ -147,7 +147,11 @@ class Shell:
 
     @shows_errors
     def hand_on(self, run_id: str, event: gr.EventData) -> Update:
-        """Signal what is new; the end of a job that had ended before the tab was opened is not."""
+        """Signal what is new; the end of a job that had ended before the tab was opened is not.
+
+        This goes through gradio's queue, so that a ZeroGPU Space knows whose event it is: the job may act in its name.
+        """
+        self.studio.lend_event(run_id)
         now = news(last_status(self.studio, run_id), self.studio.networks.ready)
         old = now["ended"] == getattr(event, "before", None)
         return {

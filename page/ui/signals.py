@@ -23,11 +23,13 @@ def news(status: Status | None, ready: bool) -> dict[str, Any]:
     Returns
     -------
     ended: how the last job ended, for `read_end`; fit: which picture of the tuning is the newest; feed: id of the
-    player's feed while frames come; timed: whether the machine has been timed. "" for nothing yet.
+    player's feed while frames come; timed: whether the machine has been timed; asks: grows when the job asks for an
+    event of its visitor, which the report of the news is. "" for nothing yet.
     """
-    texts = {"ended": "", "fit": "", "feed": "", "timed": "yes" if ready else ""}
+    texts = {"ended": "", "fit": "", "feed": "", "timed": "yes" if ready else "", "asks": ""}
     if status is None:
         return texts
+    texts["asks"] = str(status.asks or "")
     if status.kind == "tune":
         texts["fit"] = f"{status.pictures} {len(status.history)}"
     if status.finished:

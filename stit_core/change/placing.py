@@ -88,8 +88,8 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     # Inside an edge to what is kept the weight has to reach 0, against the background it may reach over it by a pixel.
     inwards = _up_to(blocked, EDGE_WIDTH)
     unshaded = [MOUTH, *(label for label in (*EYES, *LIPS) if label not in classes)]  # teeth have a colour of their own
-    unshaded_place = is_one_of(labels, unshaded) * (1 - EYE_SHADE * is_one_of(labels, EYES))
-    unshaded_place = cv2.GaussianBlur(unshaded_place, (0, 0), EDGE_WIDTH)
+    own = is_one_of(labels, unshaded) * (1 - np.float32(EYE_SHADE) * is_one_of(labels, EYES))
+    unshaded_place = cv2.GaussianBlur(own, (0, 0), EDGE_WIDTH)
     shade = cv2.GaussianBlur(allowed, (0, 0), EDGE_WIDTH) * inwards * (1 - unshaded_place)
     ears = _ears(source) if {SKIN, *EARS} <= set(classes) else np.zeros_like(allowed)
     tinted = np.maximum(allowed, ears)

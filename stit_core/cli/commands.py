@@ -63,7 +63,7 @@ def execute(options: argparse.Namespace) -> int:
             finally:
                 bars.close()
     except (Cancelled, KeyboardInterrupt):
-        goes_on = options.command in ("edit", "check", "review", "directions")
+        goes_on = options.command in ("edit", "batch", "check", "review", "directions")
         again = "; the same command goes on from there." if goes_on else "."
         print(f"Stopped. What was finished is kept{again}", file=sys.stderr)
         return STOPPED
@@ -423,6 +423,18 @@ def _tell(options: argparse.Namespace, record: Mapping[str, Any], lines: list[st
     print(json.dumps(record) if options.json else "\n".join(lines))
 
 
+def _batch(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
+    from stit_core.cli.batch import run_batch
+
+    def edits(texts: list[str]) -> list[tuple[str, float]]:
+        return parse_edits(texts, ranged=False)[0]
+
+    def settings(changed: argparse.Namespace, pack: Pack) -> tuple[RunConfig, int]:
+        return _settings(changed, pack), _seed(changed)
+
+    run_batch(options, cancel, bars, edits, settings)
+
+
 def _directions(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:
     from stit_core.cli.directions import run_directions  # its statistics take a second to load
 
@@ -443,6 +455,7 @@ def _credentials(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -
 
 _ACTIONS = {
     "edit": _edit,
+    "batch": _batch,
     "check": _check,
     "review": _review,
     "packs": _packs,

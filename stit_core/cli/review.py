@@ -7,8 +7,10 @@ import hashlib
 import json
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from stit_core.config import WorkersConfig
 from stit_core.directions.labelled_pictures import shown
 from stit_core.errors import Cancelled, ConfigError
 from stit_core.memory import keep_freed_memory
@@ -18,9 +20,11 @@ from stit_core.review.findings import GROUP_KINDS
 from stit_core.review.people import LABELS_FROM, People, open_people
 from stit_core.review.plan import Plan, choose_columns, choose_crossings, parse_edits
 from stit_core.review.report import Written, check_output, write_report
-from stit_core.review.running import Review
+from stit_core.review.running import Examined, Review
+from stit_core.review.spreading import role_of, run_spread
 from stit_core.runtime import CancelToken, Progress, Runtime, pick_device, pick_dtype
 from stit_core.store.runs import Store
+from stit_core.workers.choosing import HERE, check_place, open_workers
 
 FAILURES_SHOWN = 10
 
@@ -31,6 +35,7 @@ def run_review(options: argparse.Namespace, cancel: CancelToken, progress: Progr
     Raises StitError for input that cannot be used, Cancelled when it was stopped.
     """
     keep_freed_memory()
+    check_place(options.on or HERE)
     people = open_people(options.people_from, _labels_from(options))
     people = people.chosen(options.people)
     plan = _plan(options, people)
@@ -45,7 +50,7 @@ def run_review(options: argparse.Namespace, cancel: CancelToken, progress: Progr
     _announce(review)
     stopped: Cancelled | None = None
     try:
-        for _ in review.run():
+        for _ in _looking(review, options):
             pass
     except Cancelled as error:
         stopped = error
@@ -58,6 +63,15 @@ def run_review(options: argparse.Namespace, cancel: CancelToken, progress: Progr
     _tell(options, written)
     if stopped is not None:
         raise stopped
+
+
+def _looking(review: Review, options: argparse.Namespace) -> Iterator[Examined]:
+    """In this process, or by workers where the command asks for a place or for several."""
+    if options.on is None and options.jobs is None:
+        return review.run()
+    config = WorkersConfig(options.jobs, options.threads, options.gpus, options.retries)
+    role = role_of(review, options.people_from, review.people.labels_from, options.people)
+    return run_spread(review, open_workers(options.on or HERE, role, config, options.device), config.retries)
 
 
 def _labels_from(options: argparse.Namespace) -> str:

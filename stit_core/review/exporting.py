@@ -15,8 +15,7 @@ from stit_core.review.findings import Sentence
 from stit_core.review.reading import FIGURES
 from stit_core.review.results import EDIT_VALUES, SOURCE_VALUES, Results
 from stit_core.review.statistics import Interval
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for a formula at the start of a cell
+from stit_core.store.spreadsheets import safe_cell
 
 
 def rows_csv(results: Results) -> str:
@@ -24,11 +23,9 @@ def rows_csv(results: Results) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     columns = list(results.people.columns)
-    writer.writerow(
-        ["person", "files", *map(_safe, columns), "direction", "factor", "failure", "effect_sd", "landmark_effect_sd"]
-        + [*EDIT_VALUES, *(f"source_{name}" for name in SOURCE_VALUES)]
-        + [f"change_sd_{name}" for name in results.columns]
-    )
+    head = ["person", "files", *map(safe_cell, columns), "direction", "factor", "failure"]
+    head += ["effect_sd", "landmark_effect_sd", *EDIT_VALUES, *(f"source_{name}" for name in SOURCE_VALUES)]
+    writer.writerow(head + [f"change_sd_{name}" for name in results.columns])
     effects = [(results.effect(edit), results.landmark_effect(edit)) for edit in range(len(results.plan.pairs))]
     for place, person in enumerate(results.people.persons):
         files = " ".join(source.name for source in person.sources)
@@ -39,14 +36,9 @@ def rows_csv(results: Results) -> str:
             values = [_number(results.values[value][place, edit]) for value in EDIT_VALUES]
             effect = [_number(each[place]) for each in effects[edit]]
             changes = [_number(value) for value in results.changes[place, edit]]
-            row = [*map(_safe, who), name, f"{factor:g}", _safe(failure), *effect, *values, *source, *changes]
+            row = [*map(safe_cell, who), name, f"{factor:g}", safe_cell(failure), *effect, *values, *source, *changes]
             writer.writerow(row)
     return file.getvalue()
-
-
-def _safe(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _number(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -38,11 +39,12 @@ from stit_core.store.locks import alone
 from stit_core.store.runs import Store
 
 STAGE = "review"
+LOCK, IN_USE = ".review.lock", "Another process is working on a review of these people."
 RECORD_VERSION = 1  # raise it when readings of the same picture change
 STILL_PASSES = 8  # of tuning, one step each: about as many as a clip gets
 KEY_DIGITS = 24
 # What is wrong with the program or the disk, not with a picture: these end the review, all others are results.
-_FATAL = (StoreError, PackError, CheckpointError, DirectionError, ConfigError)
+FATAL = (StoreError, PackError, CheckpointError, DirectionError, ConfigError)
 
 
 @dataclass(frozen=True)
@@ -144,12 +146,25 @@ class Review:
         total = len(self.people.persons)
         with disk_errors("The folder of the review"):
             self.folder.mkdir(parents=True, exist_ok=True)
-        with alone(self.folder / ".review.lock", "Another process is working on a review of these people."):
+        with alone(self.folder / LOCK, IN_USE):
             self.runtime.step(STAGE, 0, total)
             for place, person in enumerate(self.people.persons):
-                failures = [self._look_at(source) for source in person.sources]
+                failure = self.look_at(place)
                 self.runtime.step(STAGE, place + 1, total)
-                yield Examined(place, person, "; ".join(failures) if all(failures) else "")
+                yield Examined(place, person, failure)
+
+    def look_at(self, place: int) -> str:
+        """Do what is missing of one person; returns why there is nothing, empty where there is. Raises as `run`."""
+        failures = [self._look_at(source) for source in self.people.persons[place].sources]
+        return "; ".join(failures) if all(failures) else ""
+
+    def digests(self, place: int) -> set[str]:
+        """sha256 of each file of a person; of those that can be read."""
+        found = set()
+        for source in self.people.persons[place].sources:
+            with contextlib.suppress(UnusablePicture):
+                found.add(self._digest(source))
+        return found
 
     def _look_at(self, source: Source) -> str:
         """Do what is missing of one file; returns why it has no readings, empty where it has."""
@@ -172,7 +187,7 @@ class Review:
                     self._edit(record, work, name, factor, key)
         except UnusablePicture as reason:
             failure = str(reason)
-        except _FATAL:
+        except FATAL:
             raise
         except StitError as error:
             failure = error.message
@@ -185,7 +200,7 @@ class Review:
         """Make one edit and keep it, or why it failed: the others may still succeed."""
         try:
             record.keep_edit(key, *work.edit(name, factor))
-        except _FATAL:
+        except FATAL:
             raise
         except StitError as error:
             record.keep_edit(key, {FAILURE: error.message}, [])

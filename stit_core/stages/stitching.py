@@ -193,6 +193,7 @@ class _Stitcher:
             start = self.fitted(number - 1) if number > 0 else self.tuned
             weights = self.fit_window(number, start)
             save_checkpoint(file, {f"weight.{i}": weight for i, weight in enumerate(weights)}, self.facts(number))
+            self.runtime.kept(STAGE)
         self.fits = {kept: fit for kept, fit in self.fits.items() if abs(kept - number) == 1} | {number: weights}
         return weights
 
@@ -327,6 +328,7 @@ class _Stitcher:
         self.runtime.tell(STAGE, frame=frame, border=border, content=content, steps=steps)
         self.runtime.show(STAGE, frame, picture)
         self.report()
+        self.runtime.kept(STAGE)
 
 
 def window_ranges(frames: int, window: int) -> list[range]:

@@ -74,6 +74,7 @@ def transfer(work: Transfer, masks: Masks, folder: Path) -> Stitched:
             runtime.tell(STAGE, frame=frame, border=border, content=0.0, steps=0)
             runtime.show(STAGE, frame, patch)
             runtime.step(STAGE, len(record), len(alignment.frame_indices))
+            runtime.kept(STAGE)
     return record.result()
 
 

@@ -101,6 +101,7 @@ def tune(
     while fit.history_length < config.passes and not fit.good_enough():
         fit.run_pass()
         fit.save(folder / CHECKPOINT)
+        runtime.kept(STAGE)
     decibels, lpips = fit.evaluate()
     history = np.asarray(fit.history, dtype=np.float64).reshape(-1, 4)
     w_plus = fit.pivots.table.clone()

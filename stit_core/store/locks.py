@@ -53,29 +53,33 @@ class _Held:
 _HELD = _Held()
 
 
+class InUseError(StoreError):
+    """Another process holds what is wanted, for now."""
+
+
 @contextlib.contextmanager
 def locked(path: Path, stage: str) -> Iterator[None]:
-    """Hold the lock of a result, or raise StoreError where another process, or thread, holds it."""
+    """Hold the lock of a result, or raise InUseError where another process, or thread, holds it."""
     with alone(path, f"Another process is working on the stage '{stage}' of this clip."):
         yield
 
 
 @contextlib.contextmanager
 def alone(path: Path, otherwise: str) -> Iterator[None]:
-    """Hold the lock in this file, or raise StoreError with the message `otherwise` where somebody else holds it.
+    """Hold the lock in this file, or raise InUseError with the message `otherwise` where somebody else holds it.
 
     Raises
     ------
-    StoreError: the lock is held.
+    InUseError: the lock is held.
     OSError: the file cannot be made, as the file system says it.
     """
     name = path.absolute()
     if not _HELD.take(name):
-        raise StoreError(otherwise, _HINT)
+        raise InUseError(otherwise, _HINT)
     try:
         with _opened(path) as file:
             if not _lock(file, path):
-                raise StoreError(otherwise, _HINT)
+                raise InUseError(otherwise, _HINT)
             yield  # the file stays: deleting it would let two processes hold locks on different files of this name
     finally:
         _HELD.leave(name)

@@ -81,6 +81,13 @@ class Results:
         self._remember(name, made)
         return made
 
+    def note(self, stage: str, seconds: float, found: bool) -> None:
+        """Count a stage that others made or found in this one's name, once; it is reported no more."""
+        if stage not in self.seconds:
+            self.seconds[stage] = seconds
+            if found:
+                self.found.add(stage)
+
     def note_found(self, stage: str) -> None:
         """Count and report a stage whose result was found, once."""
         if stage not in self.seconds:

@@ -11,6 +11,7 @@ from page.settings import PageSettings, read_settings
 from page.studio.folders import ID_BYTES, RunFolders, is_id, new_id, safe_name
 from stit_core.config import VideoConfig
 from stit_core.errors import ConfigError, StitError
+from stit_core.settings import settings_of
 from tests.support.page_cases import bring
 
 HOURS = 3600
@@ -61,6 +62,19 @@ def test_settings_without_an_environment_are_the_defaults() -> None:
 def test_a_limit_that_is_no_number_is_refused_by_name(text: str) -> None:
     with pytest.raises(ConfigError, match="STIT_MAX_SECONDS"):
         read_settings({"STIT_MAX_SECONDS": text})
+
+
+def test_how_a_lent_card_is_used_is_a_setting() -> None:
+    settings = read_settings({"STIT_SLICE_SECONDS": "45", "STIT_CPU_FALLBACK": "off"})
+    assert (settings.slice_seconds, settings.cpu_fallback) == (45.0, False)
+    assert read_settings({}).cpu_fallback
+    known = settings_of(PageSettings)
+    assert known["slice_seconds"].unit
+    assert all(known[name].help for name in ("slice_seconds", "cpu_fallback"))
+    with pytest.raises(ConfigError, match="STIT_SLICE_SECONDS"):
+        read_settings({"STIT_SLICE_SECONDS": "3600"})
+    with pytest.raises(ConfigError, match="STIT_CPU_FALLBACK"):
+        read_settings({"STIT_CPU_FALLBACK": "perhaps"})
 
 
 def test_a_part_of_a_frame_is_no_limit() -> None:

@@ -17,6 +17,7 @@ from page.studio.torch_threads import LIGHT, compute_heavily, compute_lightly
 from stit_core.errors import Cancelled, StitError, VideoError
 from tests.support.page_cases import PATIENCE, wait_for
 
+VISITOR: contextvars.ContextVar[str] = contextvars.ContextVar("visitor")
 PLAN = {"tune": 2.0, "stitch": 6.0}
 
 
@@ -344,3 +345,50 @@ def test_previews_leave_the_cores_to_the_heavy_work() -> None:
         assert torch.get_num_threads() == LIGHT + 1
     finally:
         torch.set_num_threads(before)
+
+
+# --- Events of the visitor ---
+
+
+def in_an_event(name: str, act: Callable[[], object]) -> None:
+    """Act in a context of its own, as an event of gradio's does."""
+
+    def event() -> None:
+        VISITOR.set(name)
+        act()
+
+    contextvars.copy_context().run(event)
+
+
+def test_an_event_serves_once_and_another_is_asked_for() -> None:
+    jobs, seen = JobQueue(), []
+
+    def work(job: Job) -> None:
+        for _ in range(2):
+            event = job.take_event(PATIENCE, PATIENCE)
+            assert event is not None
+            seen.append(event[VISITOR])
+
+    in_an_event("button", lambda: jobs.submit("mine", "tune", work, PLAN))
+    job = jobs.get("mine")
+    assert job is not None
+    wait_for(lambda: job.status().asks == 1)
+    in_an_event("answer", lambda: jobs.lend_event("mine"))
+    assert job.wait(PATIENCE)
+    assert seen == ["button", "answer"]
+    jobs.lend_event("mine")
+    assert job._event is None, "nothing is kept of a request that comes after the end"
+
+
+def test_an_event_that_is_too_old_is_none_and_a_stop_ends_the_waiting() -> None:
+    jobs, seen = JobQueue(), []
+
+    def work(job: Job) -> None:
+        seen.append(job.take_event(-1.0, 0.0))
+        seen.append(job.take_event(-1.0, PATIENCE))
+
+    job = jobs.submit("mine", "tune", work, PLAN)
+    wait_for(lambda: job.status().asks == 2)
+    job.stop()
+    assert job.wait(PATIENCE)
+    assert seen == [None, None]

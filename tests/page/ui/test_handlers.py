@@ -139,6 +139,14 @@ def status(kind: Any, state: Any, **facts: Any) -> Any:
     return Status(kind, state, **facts)
 
 
+def test_a_job_that_asks_for_an_event_is_news() -> None:
+    from page.ui.signals import news
+
+    running = status("tune", "running", version=3)
+    assert news(running, True)["asks"] == ""
+    assert news(dataclasses.replace(running, asks=2), True)["asks"] == "2"
+
+
 def test_a_finished_edit_has_no_frames_to_follow() -> None:
     from page.ui.signals import news
 

@@ -16,7 +16,7 @@ from stit_core.change.placing import (
 )
 from stit_core.change.reading import Change
 from stit_core.config import TransferConfig
-from stit_core.faces.labels import EYES, SKIN, is_one_of
+from stit_core.faces.labels import EYES, is_one_of
 from stit_core.geometry import quad_bounds
 from tests.support.transfer_cases import (
     EAR,

@@ -1,0 +1,80 @@
+"""What is done with a clip: all settings and the edit, and the name under which the job is known. Source: ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stit_core.checks import check_edit
+from stit_core.config import RunConfig, preset
+from stit_core.directions import library
+from stit_core.errors import ConfigError
+from stit_core.packs.manifest import Pack
+from stit_core.provenance import edit_text
+from stit_core.store.keys import STAGE_VERSIONS
+
+KEY_DIGITS = 24
+FORMAT = 1  # raise it when the same settings make another video without a stage's version saying so
+Edits = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Treatment:
+    """What is done with a clip; rows that ask for the same share one.
+
+    Attributes
+    ----------
+    config: all settings, the edit among them.
+    seed: of all random draws.
+    text: the edit in a line: "smile=2, age=-1".
+    digest: of everything beside the clip on which the video depends.
+    """
+
+    config: RunConfig
+    seed: int
+    text: str
+    digest: str
+
+    def key(self, clip_digest: str) -> str:
+        """The name of the job that treats the clip of this sha256: the same job has the same everywhere."""
+        return hashlib.sha256(f"{clip_digest} {self.digest}".encode()).hexdigest()[:KEY_DIGITS]
+
+
+@dataclass
+class Treatments:
+    """Makes treatments of what the command, and a row of a table, ask for; each combination once.
+
+    Parameters
+    ----------
+    pack: whose directions and schedules count.
+    roots: folders of directions, those of the library where None.
+    """
+
+    pack: Pack
+    roots: Sequence[Path] | None = None
+    _known: dict[object, Treatment] = field(default_factory=dict)
+
+    def of(self, config: RunConfig, edits: Edits, seed: int) -> Treatment:
+        """The treatment with these edits. Raises ConfigError, DirectionError."""
+        if not edits:
+            raise ConfigError("No edit is given.", "Write -d NAME=FACTOR, or fill the column 'edit'.")
+        whole = config.with_changes({"edit": {"directions": edits}})
+        name = (whole, seed)
+        if name not in self._known:
+            check_edit(whole.edit, self.pack)
+            self._known[name] = Treatment(whole, seed, edit_text(whole), self._digest(whole, seed))
+        return self._known[name]
+
+    def preset(self, name: str, method: str | None) -> RunConfig:
+        """A schedule of the pack's. Raises ConfigError."""
+        return preset(name, self.pack.schedules, method)
+
+    def _digest(self, config: RunConfig, seed: int) -> str:
+        directions = {name: library.load_direction(self.pack, name, self.roots) for name, _ in config.edit.directions}
+        vectors, reliefs = library.hashes(directions), library.relief_hashes(directions)
+        facts = [FORMAT, STAGE_VERSIONS, self.pack.hash, dataclasses.asdict(config), seed, vectors, reliefs]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
