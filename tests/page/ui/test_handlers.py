@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -16,16 +16,7 @@ from gradio.blocks import Block
 
 from tests.support.page_cases import make_output
 
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    """The page's module, with its files in a folder of the test's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STIT_RUNS", str(tmp_path_factory.mktemp("page")))
-        patch.setenv("GRADIO_TEMP_DIR", "set by the module")  # so that the patch undoes what the import does
-        import app as module
-
-        yield module
+pytest_plugins = ["tests.support.fixtures_app"]
 
 
 # --- Every branch -------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,19 +22,10 @@ from page.ui.words import review as review_words
 from stit_core.review.people import LABELS_FROM, People, Person, Source
 from tests.support.page_cases import make_output
 
+pytest_plugins = ["tests.support.fixtures_app"]
+
 CHOICES = ("perceived", 5, ["skin_tone_band"], {"chosen": [["smile", [1, -2.0]]]}, False, "why?")
 RECORD = ReviewRecord("x", "the pack's own people", 60, ("age=2",), seen=60, failed=1)
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    """The page's module, with its files in a folder of the test's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STIT_RUNS", str(tmp_path_factory.mktemp("page")))
-        patch.setenv("GRADIO_TEMP_DIR", "set by the module")  # so that the patch undoes what the import does
-        import app as module
-
-        yield module
 
 
 @pytest.fixture

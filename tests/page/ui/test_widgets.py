@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
@@ -31,16 +30,7 @@ from stit_core.errors import Cancelled, StitError, VideoError
 from stit_core.regions import REGIONS
 from tests.support.page_cases import MEASURES, make_output
 
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    """The page's module, with its files in a folder of the test's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STIT_RUNS", str(tmp_path_factory.mktemp("page")))
-        patch.setenv("GRADIO_TEMP_DIR", "set by the module")  # so that the patch undoes what the import does
-        import app as module
-
-        yield module
+pytest_plugins = ["tests.support.fixtures_app"]
 
 
 # --- What comes from the browser ----------------------------------------------------------------------------------
