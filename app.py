@@ -61,7 +61,7 @@ IDLE_SECONDS = 0.02  # between two looks of gradio's queue for events; at its ow
 PROGRESS_SECONDS = 0.5  # and for progress of gradio's own kind, which the page does not use
 API_CALLS = 8  # at once of a kind
 SPARE_CALLS = 4  # of edits, beyond those whose jobs may wait, which are answered that they may not
-THREADS = 40  # for what visitors ask for, beside the calls that wait for their jobs
+THREADS = 40 + SETTINGS.queue_length + SPARE_CALLS  # the latter for calls that wait for their jobs
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -145,7 +145,7 @@ def main() -> None:
         state_session_capacity=MOST,
         allowed_paths=[],
         run_history=False,
-        max_threads=THREADS + SETTINGS.queue_length + SPARE_CALLS,
+        max_threads=THREADS,
         enable_monitoring=False,
         pwa=False,
         ssr_mode=False,

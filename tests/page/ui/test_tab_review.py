@@ -123,7 +123,7 @@ def test_the_edit_that_was_just_made_is_reviewed(tab: Any, tmp_path: Path) -> No
 def test_a_run_that_is_gone_has_nothing_to_show(tab: Any) -> None:
     assert tab.sheet.sheet_rows({"run": new_id()}) == {"known": False}
     assert tab.report.report_page({"run": new_id()}) == {"known": False}
-    assert list(tab.show("")) == [tab.notice]
+    assert list(tab.fill("")) == [tab.notice]
     assert list(tab.after("", "train done 3")) == [tab.notice]
 
 

@@ -335,7 +335,7 @@ def test_what_takes_a_while_leaves_threads_for_what_does_not(app: ModuleType) ->
         if fn.concurrency_limit is not None:
             limits[fn.concurrency_id] = min(fn.concurrency_limit, limits.get(fn.concurrency_id, fn.concurrency_limit))
     assert {"previews", "looks"} < limits.keys()
-    assert sum(limits.values()) < app.demo.max_threads - 5, "Stop would wait for a thread"
+    assert sum(limits.values()) < app.THREADS - 5, "Stop would wait for a thread"
     by_name = {fn.api_name: fn.concurrency_id for fn in app.demo.fns.values()}
     assert {by_name[name] for name in ("preview", "attempt", "show_fit", "show_cards")} == {"previews"}
     assert {by_name[name] for name in ("look", "take", "peek", "preflight")} == {"looks"}
