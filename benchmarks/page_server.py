@@ -44,12 +44,18 @@ class Server:
         self.process.wait(timeout=60)
 
 
+OF_LEAVING = ("AbortError: signal is aborted", "Unexpected error Connection errored out")  # as gradio's script says it
+
+
 @dataclass
 class Visit:
     """A tab, and what the browser complained about in it."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
+
+
+_TABS: dict[Page, Visit] = {}  # that are open
 
 
 @contextmanager
@@ -111,6 +117,7 @@ def visit(browser: Browser, server: Server, run: str = "", **context: Any) -> It
     """A tab of a visitor of their own, on the run of that id if one is named; fails if the browser complained."""
     opened = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | context)
     tab = Visit(opened.new_page())
+    _TABS[tab.page] = tab
     tab.page.set_default_timeout(PATIENCE)
     tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
     tab.page.on("console", lambda m: tab.complaints.append(m.text) if m.type == "error" else None)
@@ -127,6 +134,7 @@ def visit(browser: Browser, server: Server, run: str = "", **context: Any) -> It
         assert "Traceback" not in tab.page.content()
         assert "Traceback" not in server.log.read_text()
     finally:
+        del _TABS[tab.page]
         opened.close()
 
 
@@ -164,6 +172,9 @@ def choose_edit(page: Page, suggestion: str) -> None:
 
 
 def come_back(page: Page, server: Server) -> None:
-    """Load the run's address anew, once nothing is on its way: gradio complains of what a page cuts that leaves."""
+    """Load the run's address anew; what gradio says of the streams that a page cuts which leaves is no complaint."""
     page.wait_for_timeout(1500)
+    complaints = _TABS[page].complaints
+    before = len(complaints)
     page.goto(f"{server.address}?run={run_of(page)}")
+    complaints[before:] = [text for text in complaints[before:] if not text.startswith(OF_LEAVING)]

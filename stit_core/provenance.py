@@ -95,8 +95,9 @@ def describe_edit(
 def embed(record: Mapping[str, Any], figures: Mapping[str, float] | None = None, **more: Any) -> str:
     """The edit manifest as JSON in one line, for a video's own metadata.
 
-    The name of the source file stays out, as whatever else the source says of itself does: a video is passed on. What
-    is longer than `EMBEDDED_BYTES` is cut down to what was changed, with what and from which clip.
+    The name of the source file stays out, as whatever else the source says of itself does: a video is passed on. So do
+    the limits of whoever made it. What is longer than `EMBEDDED_BYTES` is cut down to what was changed, with what and
+    from which clip.
 
     Parameters
     ----------
@@ -106,7 +107,9 @@ def embed(record: Mapping[str, Any], figures: Mapping[str, float] | None = None,
     """
     clip = {name: value for name, value in record["clip"].items() if name != "name"}
     measures = {} if figures is None else {"measures": {name: round(value, 6) for name, value in figures.items()}}
-    whole = json.dumps({**record, "clip": clip, **measures, **more}, default=str, separators=(",", ":"))
+    whole = json.dumps(
+        {**_without_limits(record), "clip": clip, **measures, **more}, default=str, separators=(",", ":")
+    )
     if len(whole.encode()) <= EMBEDDED_BYTES:
         return whole
     told = ("face", "direction", "factor", "sha256")
@@ -114,6 +117,13 @@ def embed(record: Mapping[str, Any], figures: Mapping[str, float] | None = None,
     kept = {name: record[name] for name in ("format", "made_with", "edited", "consent")}
     short = {**kept, "shortened": True, "clip": {"hash": clip["hash"]}, "pack": record["pack"]["name"], "edits": edits}
     return json.dumps({**short, **more}, default=str, separators=(",", ":"))
+
+
+def _without_limits(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What was set, but for what a server takes at most, which is no part of the edit."""
+    settings = record.get("settings", {})
+    video = {name: value for name, value in settings.get("video", {}).items() if not name.startswith("max_")}
+    return {**record, "settings": {**settings, "video": video}} if video else dict(record)
 
 
 def edit_text(config: RunConfig) -> str:

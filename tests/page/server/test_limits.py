@@ -16,7 +16,7 @@ from benchmarks.page_server import Server, serve
 
 pytest_plugins = ["tests.support.fixtures_browser"]
 API = "/gradio_api"
-SLOW_CLIP = ["young woman turning", "smile=1", "draft", None, 3.0, ""]
+SLOW_CLIP = ["young woman turning", "smile=1", "draft", None, 3.0, "", None, False]
 FORM = {"Content-Type": "multipart/form-data; boundary=frame"}
 LIMITS = {
     "STIT_QUEUE": "3",

@@ -536,6 +536,7 @@ def test_by_keyboard_alone(page: Page) -> None:
     page.locator("#dial-age").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_label("Age: factor as a number")).to_have_value("1.6")
+    page.locator("#wipe .wipe-after").first.wait_for()
     page.locator("#wipe .wipe-cut").focus()
     page.keyboard.press("Home")
     expect(page.locator("#wipe .wipe-cut")).to_have_value("0")
