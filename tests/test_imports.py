@@ -30,7 +30,7 @@ ORDER = (
     ("pipeline",),
     ("previews",),
     ("whole_run", "partial_video"),
-    ("cast",),
+    ("several_people",),
     ("workers",),
     ("review", "batch"),
     ("ranges",),

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from page.studio.runs import EVERYONE, RunState
-from stit_core.cast import EVERYBODY, PersonEdit
+from stit_core.several_people import EVERYBODY, PersonEdit
 
 Edits = tuple[tuple[str, float], ...]
 

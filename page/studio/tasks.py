@@ -23,7 +23,6 @@ from page.studio.people import edits_of
 from page.studio.runs import Output, RunState
 from page.studio.slices import HEAVY
 from stit_core.artefacts import Clip
-from stit_core.cast import Cast, PersonEdit, finish_people
 from stit_core.config import RunConfig
 from stit_core.errors import Cancelled, ConfigError, StitError
 from stit_core.media.credentials import Signer
@@ -32,6 +31,7 @@ from stit_core.pipeline import Pipeline
 from stit_core.provenance import Provenance
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_dtype
+from stit_core.several_people import GroupEdit, PersonEdit, finish_people
 from stit_core.whole_run import finish, prepare
 
 
@@ -206,18 +206,18 @@ class _Editing:
             return finish(self.pipeline, clip, self.target, self.task.provenance)
         self.pipeline.measure(clip)  # whose frames the player shows
         runtime = dataclasses.replace(self.pipeline.runtime, preview=None, figures=None)
-        cast = Cast(self.pipeline.with_config(self.pipeline.config, runtime), clip, edits)
+        group = GroupEdit(self.pipeline.with_config(self.pipeline.config, runtime), clip, edits)
         shown = self.pipeline.landmarks(clip).index
         self.others = [
-            PersonEdit(number, own.config.edit.directions) for number, own in cast.pipelines.items() if number != shown
+            PersonEdit(number, own.config.edit.directions) for number, own in group.pipelines.items() if number != shown
         ]
-        for number, own in cast.pipelines.items():
+        for number, own in group.pipelines.items():
             if number != shown:
                 own.align(clip)
                 HeavyWork(self.task.lending, self.job, own, clip).carry_out(heavy_stages(own))
-        made = finish_people(cast, self.target, self.task.provenance)
+        made = finish_people(group, self.target, self.task.provenance)
         seconds = Counter(made.seconds)
-        for each in (self.pipeline.results, *(own.results for own in cast.pipelines.values())):
+        for each in (self.pipeline.results, *(own.results for own in group.pipelines.values())):
             seconds.update({stage: spent for stage, spent in each.seconds.items() if stage not in made.seconds})
         row = made.people[shown] if shown in made.people else next(iter(made.people.values()))
         return dataclasses.replace(row, seconds=dict(seconds), warnings=made.all_warnings)

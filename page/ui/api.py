@@ -21,9 +21,9 @@ from page.studio.runs import EVERYONE, Output
 from page.studio.studio import ConsentError, Studio
 from page.ui.words import labels, without_folders
 from stit_core import config
-from stit_core.cast import EVERYBODY
 from stit_core.cli.commands import parse_edits
 from stit_core.errors import ConfigError, StitError
+from stit_core.several_people import EVERYBODY
 
 POLL_SECONDS = 0.5  # until gradio is asked again whether the caller is still there
 CONSENT_HINT = "This page is public: set consent=True if you may edit the face of everybody in this upload."

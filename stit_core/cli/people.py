@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stit_core.cast import EVERYBODY, CastReport
 from stit_core.errors import ConfigError
+from stit_core.several_people import EVERYBODY, GroupReport
 
 
 def parse_people(ordered: Sequence[tuple[str, str]]) -> list[tuple[int | str, list[str]]]:
@@ -37,7 +37,7 @@ def parse_people(ordered: Sequence[tuple[str, str]]) -> list[tuple[int | str, li
     return [(face, [*common, *edits]) for face, edits in people]
 
 
-def cast_text(report: CastReport) -> str:
+def group_text(report: GroupReport) -> str:
     """What a finished video of several people says, a row a person."""
     lines = [f"{report.output}: {report.frames} frames, {len(report.people)} people, sound {report.audio or 'none'}"]
     for number, each in report.people.items():

@@ -11,8 +11,8 @@ import pytest
 from page.studio.people import copy_to, count_of, edits_of, shown_first, turn_to
 from page.studio.runs import EVERYONE, RunState
 from page.studio.studio import Studio
-from stit_core.cast import EVERYBODY, PersonEdit
 from stit_core.errors import ConfigError
+from stit_core.several_people import EVERYBODY, PersonEdit
 from tests.support.drawn_face import write_clip
 from tests.support.page_cases import begin, finish, make_studio
 

@@ -45,7 +45,7 @@ class PersonEdit:
 
 
 @dataclass(frozen=True)
-class CastReport:
+class GroupReport:
     """One finished video of several people.
 
     Attributes
@@ -90,7 +90,7 @@ class CastReport:
         return tuple(dict.fromkeys(texts))
 
 
-class Cast:
+class GroupEdit:
     """The people of an opened clip who are edited, and those who are not.
 
     Parameters
@@ -248,7 +248,7 @@ def of_person(pipeline: Pipeline, face: int, directions: Sequence[tuple[str, flo
 
 def edit_people(
     pipeline: Pipeline, path: Path, output: Path, edits: Sequence[PersonEdit], provenance: Provenance = UNKNOWN
-) -> CastReport:
+) -> GroupReport:
     """Do the whole job for several people: write the edited video and, beside it, its edit manifest.
 
     Raises
@@ -260,19 +260,19 @@ def edit_people(
         prepared = pipeline.with_config(pipeline.config.with_changes({"edit": {"directions": each.directions}}))
         prepared.directions()
     clip = prepare(pipeline, Path(path), [Path(output)], provenance)
-    return finish_people(Cast(pipeline, clip, edits), Path(output), provenance)
+    return finish_people(GroupEdit(pipeline, clip, edits), Path(output), provenance)
 
 
-def finish_people(cast: Cast, output: Path, provenance: Provenance = UNKNOWN) -> CastReport:
+def finish_people(group: GroupEdit, output: Path, provenance: Provenance = UNKNOWN) -> GroupReport:
     """Carry out all that is missing for an opened clip. Raises as `edit_people`."""
-    pipeline, clip, shared = cast.pipeline, cast.clip, ("clip", "landmarks", "write")
+    pipeline, clip, shared = group.pipeline, group.clip, ("clip", "landmarks", "write")
     pipeline.results.note_found("clip")
-    measured = {number: own.measure(clip) for number, own in cast.pipelines.items()}
+    measured = {number: own.measure(clip) for number, own in group.pipelines.items()}
     check_source(clip.source, pipeline.run_of(clip))
     started = time.perf_counter()
-    record, figures = cast.describe(provenance), {number: found.figures for number, found in measured.items()}
-    label = label_video(record, cast_text(cast), provenance.signer, people_measures=figures)
-    written = video.write_video(cast.composited(), clip, output, pipeline.config.video, pipeline.runtime, label)
+    record, figures = group.describe(provenance), {number: found.figures for number, found in measured.items()}
+    label = label_video(record, group_text(group), provenance.signer, people_measures=figures)
+    written = video.write_video(group.composited(), clip, output, pipeline.config.video, pipeline.runtime, label)
     pipeline.results.seconds["write"] = time.perf_counter() - started
     stages = [stage for stage in REPORTED if stage not in shared and (stage != "register" or pipeline.transfers)]
     reports = {
@@ -286,22 +286,22 @@ def finish_people(cast: Cast, output: Path, provenance: Provenance = UNKNOWN) ->
             seconds={stage: round(own.results.seconds.get(stage, 0.0), 3) for stage in stages},
             cached=tuple(stage for stage in stages if stage in own.results.found),
             measures=measured[number],
-            warnings=cast.warnings(number),
+            warnings=group.warnings(number),
         )
-        for number, own in cast.pipelines.items()
+        for number, own in group.pipelines.items()
     }
     seconds = {stage: round(pipeline.results.seconds.get(stage, 0.0), 3) for stage in shared}
     warnings = clip_warnings(pipeline, clip)
-    report = CastReport(
+    report = GroupReport(
         written.path, manifest_path(written.path), written.frames, written.audio, reports, seconds, warnings
     )
     write_manifest(report, record)
     return report
 
 
-def cast_text(cast: Cast) -> str:
+def group_text(group: GroupEdit) -> str:
     """What was changed of whom, in a line: "0: smile=2; 1: age=-2"."""
-    return "; ".join(f"{number}: {edit_text(own.config)}" for number, own in cast.pipelines.items())
+    return "; ".join(f"{number}: {edit_text(own.config)}" for number, own in group.pipelines.items())
 
 
 def _resolved(people: People, edits: Sequence[PersonEdit]) -> Iterator[tuple[int, tuple[tuple[str, float], ...]]]:
