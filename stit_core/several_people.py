@@ -6,7 +6,6 @@ person more costs that person only. What they share is the clip and the one sear
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,25 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from stit_core.artefacts import Clip, Landmarks, People
+from stit_core.artefacts import Clip, People
 from stit_core.config import EditConfig
 from stit_core.errors import ConfigError
-from stit_core.geometry import quad_bounds
 from stit_core.marks import Mark, add_mark, place_mark
 from stit_core.media import video
 from stit_core.media.sources import check_source
 from stit_core.pipeline import Pipeline
 from stit_core.provenance import UNKNOWN, Provenance, edit_text, label_video
 from stit_core.report import Report, manifest_path, write_manifest
+from stit_core.scene import Scene
 from stit_core.stages import choosing, compositing
-from stit_core.stages.alignment import fit_quads
-from stit_core.stages.layering import Layer, lay_together, shows_first
 from stit_core.whole_run import REPORTED, clip_warnings, edit_warnings, prepare
 
 EVERYBODY = "all"
 BRIEF = 12  # frames; who is seen in fewer is warned of
-_NEARBY = 15  # frames before and after two faces overlap, in which the one that is gone is behind
-_LOOKS = 5  # frames of an overlap that are looked at
 
 
 @dataclass(frozen=True)
@@ -108,8 +103,8 @@ class GroupEdit:
         self.clip, self.people = clip, pipeline.people(clip)
         self.pipeline = pipeline
         self.pipelines = {face: of_person(pipeline, face, pairs) for face, pairs in _resolved(self.people, edits)}
-        self._stills = self._unedited()
-        self._order: dict[tuple[int, int], dict[int, bool]] = {}
+        followed, aligned = pipeline.config.landmarks, pipeline.config.alignment
+        self.scene = Scene(clip, self.people, followed, aligned, list(self.pipelines))
 
     def picture(self, frame: int, picture: np.ndarray, faces: dict[int, np.ndarray] | None = None) -> np.ndarray:
         """A frame (H, W, 3) uint8 of the source with everybody's face, as the finished video will have it.
@@ -122,15 +117,8 @@ class GroupEdit:
                 continue
             face = pipeline.stitch(self.clip).crops.read(frame) if faces is None else faces.get(number)
             if face is not None:
-                edited = pipeline.paste_face(self.clip, frame, picture, face)
-                points, quad = _at(pipeline.landmarks(self.clip), pipeline.align(self.clip).quads, frame)
-                layers[number] = Layer(points, quad, edited, pipeline.masks(self.clip).full(frame))
-        if not layers:
-            return picture
-        for number, (landmarks, quads) in self._stills.items():
-            if frame in landmarks.frame_indices:
-                layers[number] = Layer(*_at(landmarks, quads, frame))
-        return lay_together(picture, [layers[number] for number in self._front_first(frame, layers)])
+                layers[number] = pipeline.layer(self.clip, frame, picture, face)
+        return self.scene.together(frame, picture, layers) if layers else picture
 
     def composited(self) -> Iterator[np.ndarray]:
         """Every frame of the clip with all faces."""
@@ -168,75 +156,6 @@ class GroupEdit:
                 "edit, all others keep the source."
             )
         return tuple(texts)
-
-    # --- who is in front ---
-
-    def _front_first(self, frame: int, layers: dict[int, Layer]) -> list[int]:
-        """Numbers of the people of a frame, the nearest first."""
-        wins = dict.fromkeys(layers, 0)
-        numbers = sorted(layers)
-        for i, a in enumerate(numbers):
-            for b in numbers[i + 1 :]:
-                wins[a if self._is_first(a, b, frame) else b] += 1
-        return sorted(numbers, key=lambda number: (-wins[number], number))
-
-    def _is_first(self, a: int, b: int, frame: int) -> bool:
-        """Whether a is before b, the same for all of a stretch of frames in which the two overlap."""
-        if (a, b) not in self._order:
-            self._order[a, b] = dict(self._ordered(a, b))
-        return self._order[a, b].get(frame, a < b)
-
-    def _ordered(self, a: int, b: int) -> Iterator[tuple[int, bool]]:
-        """Frames in which the crops of two people overlap, each with whether a is in front.
-
-        Who is seen while the other is gone is in front; else who is seen where their faces overlap, by the colours;
-        else who is larger.
-        """
-        first, second = (self._place(number) for number in (a, b))
-        size = self.clip.width, self.clip.height
-        shared = [frame for frame in first if frame in second and _overlap(first[frame], second[frame], size)]
-        stretches: list[list[int]] = []
-        for frame in shared:
-            if stretches and frame - stretches[-1][-1] <= _NEARBY:
-                stretches[-1].append(frame)
-            else:
-                stretches.append([frame])
-        seen = [set(self.people.frame[self.people.rows(number)].tolist()) for number in (a, b)]
-        for stretch in stretches:
-            near = range(stretch[0] - _NEARBY, stretch[-1] + _NEARBY + 1)
-            hidden = range(stretch[0], stretch[-1] + 1)  # between the two ends, who is gone is behind
-            alone = sum((f in seen[0]) - (f in seen[1]) for f in hidden)
-            colours = sum(self._colours(a, b, frame) for frame in _spread(stretch, _LOOKS)) if alone == 0 else 0.0
-            larger = sum(float(np.ptp(first[f][:, 0]) - np.ptp(second[f][:, 0])) for f in stretch)
-            verdict = next((value for value in (alone, colours, larger) if value), 1.0)
-            for frame in near:
-                yield frame, verdict > 0
-
-    def _colours(self, a: int, b: int, frame: int) -> float:
-        points = [
-            self.people.points[self.people.rows(n)][self.people.frame[self.people.rows(n)] == frame] for n in (a, b)
-        ]
-        if not all(len(each) for each in points):
-            return 0.0
-        return shows_first(self.clip.frames.read(frame), points[0][0], points[1][0])
-
-    def _place(self, number: int) -> dict[int, np.ndarray]:
-        """The quads of a person, by frame."""
-        if number in self.pipelines:
-            crops = self.pipelines[number].align(self.clip)
-            return dict(zip(crops.frame_indices, crops.quads, strict=True))
-        landmarks, quads = self._stills[number]
-        return dict(zip(landmarks.frame_indices, quads, strict=True))
-
-    def _unedited(self) -> dict[int, tuple[Landmarks, np.ndarray]]:
-        """Landmarks and quads of those who are not edited, whom no edit of another may change."""
-        config = dataclasses.replace(self.pipeline.config.landmarks, min_face=16)
-        found = {}
-        for person in self.people.persons:
-            if person.index not in self.pipelines and max(person.box[2] - person.box[0], 0) >= config.min_face:
-                landmarks = choosing.follow(self.people, person.index, config, self.clip.source.name)
-                found[person.index] = landmarks, fit_quads(landmarks, self.pipeline.config.alignment)
-        return found
 
 
 def of_person(pipeline: Pipeline, face: int, directions: Sequence[tuple[str, float]]) -> Pipeline:
@@ -320,20 +239,3 @@ def _resolved(people: People, edits: Sequence[PersonEdit]) -> Iterator[tuple[int
                 raise ConfigError(f"Person {number} is named twice.", "Give each person one edit.")
             named[number] = each.directions
     yield from sorted(named.items())
-
-
-def _at(landmarks: Landmarks, quads: np.ndarray, frame: int) -> tuple[np.ndarray, np.ndarray]:
-    position = landmarks.frame_indices.index(frame)
-    return landmarks.points[position], quads[position]
-
-
-def _overlap(a: np.ndarray, b: np.ndarray, size: tuple[int, int]) -> bool:
-    """Whether the parts of a frame that two quads touch have a pixel in common."""
-    (l0, t0, r0, b0), (l1, t1, r1, b1) = (quad_bounds(quad, *size) for quad in (a, b))
-    return max(l0, l1) < min(r0, r1) and max(t0, t1) < min(b0, b1)
-
-
-def _spread(frames: list[int], count: int) -> list[int]:
-    """At most `count` of the frames, evenly."""
-    places = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int))
-    return [frames[place] for place in places.tolist()]

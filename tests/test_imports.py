@@ -26,7 +26,7 @@ ORDER = (
     ("directions",),
     ("provenance",),
     ("report", "estimates"),
-    ("checks",),
+    ("checks", "scene"),
     ("pipeline",),
     ("previews",),
     ("whole_run", "partial_video"),

@@ -18,7 +18,7 @@ from stit_core.provenance import edit_text
 from stit_core.store.keys import STAGE_VERSIONS
 
 KEY_DIGITS = 24
-FORMAT = 1  # raise it when the same settings make another video without a stage's version saying so
+FORMAT = 2  # raise it when the same settings make another video without a stage's version saying so
 Edits = tuple[tuple[str, float], ...]
 
 
