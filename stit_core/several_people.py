@@ -6,23 +6,28 @@ person more costs that person only. What they share is the clip and the one sear
 
 from __future__ import annotations
 
+import copy
+import functools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stit_core.artefacts import Clip, People
+from stit_core.artefacts import Clip, FrameFolder, People, Stitched
 from stit_core.config import EditConfig
 from stit_core.errors import ConfigError
 from stit_core.marks import Mark, add_mark, place_mark
 from stit_core.media import video
 from stit_core.media.sources import check_source
+from stit_core.partial_video import STOPPED, clip_up_to
 from stit_core.pipeline import Pipeline
+from stit_core.previews import stitched_so_far
 from stit_core.provenance import UNKNOWN, Provenance, edit_text, label_video
 from stit_core.report import Report, manifest_path, write_manifest
+from stit_core.runtime import Runtime
 from stit_core.scene import Scene
 from stit_core.stages import choosing, compositing
 from stit_core.whole_run import REPORTED, clip_warnings, edit_warnings, prepare
@@ -106,29 +111,36 @@ class GroupEdit:
         followed, aligned = pipeline.config.landmarks, pipeline.config.alignment
         self.scene = Scene(clip, self.people, followed, aligned, list(self.pipelines))
 
-    def picture(self, frame: int, picture: np.ndarray, faces: dict[int, np.ndarray] | None = None) -> np.ndarray:
-        """A frame (H, W, 3) uint8 of the source with everybody's face, as the finished video will have it.
+    def reporting(self, runtime: Callable[[int | None], Runtime]) -> GroupEdit:
+        """The same people, each with the runtime that is given for the number; for None, what is done for all."""
+        other = copy.copy(self)
+        other.pipeline = self.pipeline.with_config(self.pipeline.config, runtime(None))
+        other.pipelines = {n: own.with_config(own.config, runtime(n)) for n, own in self.pipelines.items()}
+        return other
 
-        `faces` are what `stitch` made for this frame, by number; without them they are read.
-        """
-        layers = {}
-        for number, pipeline in self.pipelines.items():
-            if frame not in pipeline.align(self.clip).frame_indices:
-                continue
-            face = pipeline.stitch(self.clip).crops.read(frame) if faces is None else faces.get(number)
-            if face is not None:
-                layers[number] = pipeline.layer(self.clip, frame, picture, face)
+    def picture(self, frame: int, picture: np.ndarray, faces: Mapping[int, np.ndarray]) -> np.ndarray:
+        """A frame (H, W, 3) uint8 of the source with these faces, which `stitch` made for it, by number."""
+        layers = {
+            number: self.pipelines[number].layer(self.clip, frame, picture, face) for number, face in faces.items()
+        }
         return self.scene.together(frame, picture, layers) if layers else picture
 
-    def composited(self) -> Iterator[np.ndarray]:
-        """Every frame of the clip with all faces."""
-        mark, runtime = self._mark(), self.pipeline.runtime
-        for done, frame in enumerate(self.clip.frames.indices, start=1):
-            made = self.picture(frame, self.clip.frames.read(frame))
-            runtime.step(compositing.STAGE, done, len(self.clip.frames))
-            yield made if mark is None else add_mark(made, mark)
+    def preview(self, frame: int, faces: Mapping[int, np.ndarray]) -> np.ndarray:
+        """The frame (H, W, 3) uint8 with the faces that are made so far, by number, as the video will have them."""
+        picture = self.picture(frame, self.clip.frames.read(frame), faces)
+        return picture if self.mark is None else add_mark(picture, self.mark)
 
-    def _mark(self) -> Mark | None:
+    def composited(self, frames: FrameFolder, made: Mapping[int, Stitched]) -> Iterator[np.ndarray]:
+        """Frames of the clip with the faces that are made of each person; who lacks one in a frame is left as is."""
+        held = {number: set(stitched.frame_indices) for number, stitched in made.items()}
+        for done, frame in enumerate(frames.indices, start=1):
+            faces = {n: stitched.crops.read(frame) for n, stitched in made.items() if frame in held[n]}
+            shown = self.preview(frame, faces)
+            self.pipeline.runtime.step(compositing.STAGE, done, len(frames))
+            yield shown
+
+    @functools.cached_property
+    def mark(self) -> Mark | None:
         """The visible mark, in a corner that all faces leave free; None where none is wanted."""
         if not self.pipeline.config.compositing.mark:
             return None
@@ -187,11 +199,14 @@ def finish_people(group: GroupEdit, output: Path, provenance: Provenance = UNKNO
     pipeline, clip, shared = group.pipeline, group.clip, ("clip", "landmarks", "write")
     pipeline.results.note_found("clip")
     measured = {number: own.measure(clip) for number, own in group.pipelines.items()}
+    made = {number: own.stitch(clip) for number, own in group.pipelines.items()}
     check_source(clip.source, pipeline.run_of(clip))
     started = time.perf_counter()
     record, figures = group.describe(provenance), {number: found.figures for number, found in measured.items()}
     label = label_video(record, group_text(group), provenance.signer, people_measures=figures)
-    written = video.write_video(group.composited(), clip, output, pipeline.config.video, pipeline.runtime, label)
+    written = video.write_video(
+        group.composited(clip.frames, made), clip, output, pipeline.config.video, pipeline.runtime, label
+    )
     pipeline.results.seconds["write"] = time.perf_counter() - started
     stages = [stage for stage in REPORTED if stage not in shared and (stage != "register" or pipeline.transfers)]
     reports = {
@@ -216,6 +231,47 @@ def finish_people(group: GroupEdit, output: Path, provenance: Provenance = UNKNO
     )
     write_manifest(report, record)
     return report
+
+
+def write_group_part(
+    group: GroupEdit, output: Path, provenance: Provenance = UNKNOWN
+) -> tuple[video.Written, tuple[str, ...]] | None:
+    """Write the clip with what is made of everybody so far, up to the last frame in which anybody's face is.
+
+    Returns
+    -------
+    What was written, and whose edit ends before; None where nothing is made yet.
+
+    Raises
+    ------
+    VideoError: it cannot be written.
+    """
+    pipeline, clip = group.pipeline, group.clip
+    found = {number: stitched_so_far(own, clip) for number, own in group.pipelines.items()}
+    made = {number: stitched for number, stitched in found.items() if stitched is not None}
+    if not made:
+        return None
+    check_source(clip.source, pipeline.run_of(clip))
+    last = max(stitched.frame_indices[-1] for stitched in made.values())
+    part, config = clip_up_to(clip, last, pipeline.config.video)
+    label = label_video(
+        group.describe(provenance), f"{group_text(group)}, {STOPPED}", provenance.signer,
+        partial=True, written_frames=len(part.frames),
+    )  # fmt: skip
+    pictures = group.composited(part.frames, made)
+    written = video.write_video(pictures, part, output, config, pipeline.runtime, label)
+    return written, tuple(_shortfalls(group, made, last))
+
+
+def _shortfalls(group: GroupEdit, made: Mapping[int, Stitched], last: int) -> Iterator[str]:
+    """Whose edit does not reach as far as the part does, in plain words."""
+    for number, own in group.pipelines.items():
+        wanted = [frame for frame in own.landmarks(group.clip).frame_indices if frame <= last]
+        reached = made[number].frame_indices[-1] if number in made else None
+        if wanted and reached is None:
+            yield f"Person {number} was not begun yet and stands in this part as in the source."
+        elif wanted and reached is not None and reached < wanted[-1]:
+            yield f"Person {number} carries the edit up to frame {reached} of this part, which ends with frame {last}."
 
 
 def group_text(group: GroupEdit) -> str:

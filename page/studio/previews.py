@@ -22,10 +22,11 @@ from page.studio.edit_previews import KeyFrame, PastedFrames, TransferredFrames,
 from page.studio.torch_threads import compute_lightly
 from stit_core.artefacts import Alignment, Clip, Landmarks, People
 from stit_core.config import AlignmentConfig, CompositeConfig, EditConfig, RunConfig, TransferConfig
-from stit_core.errors import Cancelled, StitError
+from stit_core.errors import Cancelled, FaceError, StitError
 from stit_core.faces.reading import draw_faces
 from stit_core.geometry import warp_quad_to_square
 from stit_core.pipeline import Pipeline
+from stit_core.several_people import of_person
 from stit_core.stages import alignment
 
 CUT_REACH = 1.6  # of the quad's side, kept around a face for other quads of the same frame
@@ -114,6 +115,7 @@ class ClipPreviews:
         self._clip: Clip | None = None
         self._shown: TransferredFrames | PastedFrames | None = None
         self._guess: tuple[int, np.ndarray] | None = None  # a frame and its untuned pivot, drawn
+        self._others: dict[int, Pipeline] = {}
         self._cuts: dict[int, tuple[np.ndarray, np.ndarray, float]] = {}
 
     @property
@@ -139,6 +141,25 @@ class ClipPreviews:
         """Whether the tuned generator is there and, for the transfer, how its pivots lie beside their sources."""
         last = "register" if self.pipeline.transfers else "tune"
         return self.pipeline.knows(self.source) and all(self.pipeline.has(self.clip, s) for s in {"tune", last})
+
+    def is_tuned_to(self, number: int | None) -> bool:
+        """The same of another person; False for somebody who is not known yet."""
+        if number is None or not self.pipeline.knows(self.source) or not self.pipeline.has(self.clip, "landmarks"):
+            return False
+        with self._lock:
+            if number not in self._others:
+                self._others[number] = of_person(self.pipeline, number, ())
+            own, last = self._others[number], "register" if self.pipeline.transfers else "tune"
+            try:
+                return all(own.has(self.clip, stage) for stage in {"tune", last})
+            except FaceError:  # nobody has the number
+                return False
+
+    def numbers(self) -> list[int] | None:
+        """Who is in the clip; None before that is known."""
+        if not self.pipeline.knows(self.source) or not self.pipeline.has(self.clip, "landmarks"):
+            return None
+        return [person.index for person in self.pipeline.people(self.clip).persons]
 
     def align(self) -> Alignment:
         """The crops.

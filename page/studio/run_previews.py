@@ -14,6 +14,7 @@ from page.studio.direction_roots import roots_of
 from page.studio.folders import RunFolders
 from page.studio.lru import Lru
 from page.studio.networks import Networks
+from page.studio.people import numbers_of
 from page.studio.previews import (
     ClipPreviews,
     EditPreview,
@@ -79,6 +80,17 @@ class RunPreviews:
             return opened.is_aligned(), opened.is_tuned()
         except StitError:
             return False, False
+
+    def tuned_people(self, state: RunState) -> list[bool]:
+        """Of everybody whom the run edits, the one who is shown first, whether the generator is tuned."""
+        if not state.clip:
+            return [False]
+        try:
+            opened = self._open(state)
+            numbers = numbers_of(state, opened.numbers())
+            return [opened.is_tuned_to(number) if at else opened.is_tuned() for at, number in enumerate(numbers)]
+        except StitError:
+            return [False] * len(numbers_of(state, None))
 
     def forget(self, run_id: str) -> None:
         """Keep nothing in memory of what was shown of a run."""

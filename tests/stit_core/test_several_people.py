@@ -57,7 +57,8 @@ def test_a_second_person_costs_that_person_only_and_changes_nothing_of_the_first
     for frame in clip.frames.indices:
         picture = clip.frames.read(frame)
         first = alone.paste_face(clip, frame, picture, alone.stitch(clip).crops.read(frame))
-        together = group.picture(frame, picture)
+        faces = {number: own.stitch(clip).crops.read(frame) for number, own in group.pipelines.items()}
+        together = group.picture(frame, picture, faces)
         np.testing.assert_array_equal(together[:, :240], first[:, :240], "to the bit what one person's video has")
         assert not np.array_equal(together[:, 330:430], picture[:, 330:430])
         assert np.array_equal(first[:, 330:430], picture[:, 330:430])

@@ -95,7 +95,7 @@ def test_a_clip_that_lies_on_its_side_is_edited_as_it_lies(home: Path, ffmpeg_ma
     (told,) = report.warnings
     assert "quarter turn to the left" in told
     clip = watch.pipeline.open(lying)
-    assert watch.pipeline.landmarks(clip).turn == 1
+    assert watch.pipeline.people(clip).turn == 1
     crop = watch.pipeline.align(clip).crops.read(0)
     assert crop[40:].mean() != pytest.approx(crop[:24].mean(), abs=1)
     straight = watched().pipeline

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from page.studio.people import copy_to, count_of, edits_of, shown_first, turn_to
+from page.studio.people import copy_to, edits_of, numbers_of, shown_first, turn_to
 from page.studio.runs import EVERYONE, RunState
 from page.studio.studio import Studio
 from stit_core.errors import ConfigError
@@ -31,7 +31,7 @@ def test_each_keeps_what_was_chosen_when_another_is_turned_to() -> None:
     assert edits_of(back) == [PersonEdit(0, SMILE), PersonEdit(1, OLDER)]
     alike = dataclasses.replace(back, **copy_to(back, 0, [0, 1, 2]))
     assert edits_of(alike) == [PersonEdit(0, SMILE), PersonEdit(1, SMILE), PersonEdit(2, SMILE)]
-    assert (count_of(state), count_of(back), count_of(alike)) == (1, 2, 3)
+    assert (numbers_of(state, None), numbers_of(back, None), numbers_of(alike, None)) == ([0], [0, 1], [0, 1, 2])
 
 
 def test_who_has_no_edit_is_left_out() -> None:
