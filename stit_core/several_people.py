@@ -33,6 +33,7 @@ from stit_core.stages import choosing, compositing
 from stit_core.whole_run import REPORTED, clip_warnings, edit_warnings, prepare
 
 EVERYBODY = "all"
+LOWER_IS_BETTER = ("lpips", "border_loss")  # of the figures of a result
 BRIEF = 12  # frames; who is seen in fewer is warned of
 
 
@@ -82,6 +83,12 @@ class GroupReport:
             "output": str(self.output),
             "manifest": str(self.manifest),
         }
+
+    @property
+    def worst_figures(self) -> dict[str, float]:
+        """Of each figure of the result, the worst of anybody's."""
+        found = [report.measures.figures for report in self.people.values()]
+        return {name: (max if name in LOWER_IS_BETTER else min)(each[name] for each in found) for name in found[0]}
 
     @property
     def all_warnings(self) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from stit_core.pipeline import Pipeline
 from stit_core.runtime import Runtime, pick_dtype
 
 OPENED = 4  # runs that are kept open for previews
+MOMENT = 1e-3  # seconds by which a frame may begin before what was typed, which is rounded
 
 
 class RunPreviews:
@@ -132,7 +133,7 @@ class RunPreviews:
         StitError: before the alignment.
         """
         times = self.opened(run_id).clip.timestamps
-        return next((frame for frame, time in enumerate(times) if time >= seconds), len(times))
+        return next((frame for frame, time in enumerate(times) if time >= seconds - MOMENT), len(times))
 
     def check_corrections(self, run_id: str, corrections: tuple[tuple[str, int, int], ...]) -> None:
         """Raise FaceError or ConfigError where the people of the clip cannot be corrected so."""

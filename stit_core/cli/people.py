@@ -28,13 +28,31 @@ def parse_people(ordered: Sequence[tuple[str, str]]) -> list[tuple[int | str, li
         people.append((text if text == EVERYBODY else int(text), []))
     faces = [face for face, _ in people]
     if EVERYBODY in faces and len(faces) > 1:
-        raise ConfigError("'--face all' stands beside another --face.", "Name each person, or all of them.")
+        raise ConfigError("All people are named beside one of them.", "Name each person, or all of them.")
     for face, edits in people:
         if faces.count(face) > 1:
             raise ConfigError(f"Face {face} is named twice.", "Write all its directions behind one --face.")
         if not edits and not common:
             raise ConfigError(f"Face {face} has no edit.", f"Write --face {face} -d smile=2, or leave it out.")
     return [(face, [*common, *edits]) for face, edits in people]
+
+
+def parse_people_text(text: str) -> list[tuple[int | str, list[str]]]:
+    """The same of "0: smile=2; 1: age=-2, smile=1", or of "all: smile=2".
+
+    Raises
+    ------
+    ConfigError: as `parse_people`, or a part that names nobody.
+    """
+    ordered: list[tuple[str, str]] = []
+    for part in filter(str.strip, text.split(";")):
+        face, colon, edits = part.partition(":")
+        face = face.strip()
+        if not colon or not (face == EVERYBODY or face.isdecimal()):
+            raise ConfigError(f"'{face[:40]}' names no person.", 'Write "0: smile=2; 1: age=-2", or "all: smile=2".')
+        ordered.append(("face", face))
+        ordered += [("direction", edit) for edit in edits.split(",") if edit.strip()]
+    return parse_people(ordered)
 
 
 def group_text(report: GroupReport) -> str:
