@@ -30,11 +30,10 @@ from stit_core.report import Report, manifest_path, write_manifest
 from stit_core.runtime import Runtime
 from stit_core.scene import Scene
 from stit_core.stages import choosing, compositing
-from stit_core.whole_run import REPORTED, clip_warnings, edit_warnings, prepare
+from stit_core.whole_run import REPORTED, brief_warnings, clip_warnings, edit_warnings, prepare
 
 EVERYBODY = "all"
 LOWER_IS_BETTER = ("lpips", "border_loss")  # of the figures of a result
-BRIEF = 12  # frames; who is seen in fewer is warned of
 
 
 @dataclass(frozen=True)
@@ -165,16 +164,8 @@ class GroupEdit:
 
     def warnings(self, number: int) -> tuple[str, ...]:
         """What to know of one person's edit, in plain words."""
-        pipeline, person = self.pipelines[number], self.people.person(number)
-        carried, total = len(pipeline.landmarks(self.clip).frame_indices), len(self.clip.frames)
-        texts = [f"Person {number}: {text}" for text in edit_warnings(pipeline)]
-        if person.frames < min(BRIEF, total):
-            where = f"frame {person.spans[0][0]} to {person.spans[-1][1]}"
-            texts.append(
-                f"Person {number} is seen in only {person.frames} of {total} frames ({where}): {carried} carry the "
-                "edit, all others keep the source."
-            )
-        return tuple(texts)
+        own = self.pipelines[number]
+        return (*(f"Person {number}: {text}" for text in edit_warnings(own)), *brief_warnings(own, self.clip))
 
 
 def of_person(pipeline: Pipeline, face: int, directions: Sequence[tuple[str, float]]) -> Pipeline:

@@ -20,7 +20,7 @@ from PIL import Image
 from page.studio.crops import bounds, mouth_openness, shrunk, spread, thumbnail
 from page.studio.edit_previews import KeyFrame, PastedFrames, TransferredFrames, pivot_of
 from page.studio.torch_threads import compute_lightly
-from stit_core.artefacts import Alignment, Clip, Landmarks, People
+from stit_core.artefacts import Alignment, Clip, Landmarks, People, Person
 from stit_core.config import AlignmentConfig, CompositeConfig, EditConfig, RunConfig, TransferConfig
 from stit_core.errors import Cancelled, FaceError, StitError
 from stit_core.faces.reading import draw_faces
@@ -47,9 +47,10 @@ class FoundFace:
 
 @dataclass(frozen=True)
 class Track:
-    """When a person is seen: number, stretches from and to in seconds, and length of the clip in seconds."""
+    """When a person is seen: number, a small picture, stretches from and to, and length of the clip, in seconds."""
 
     number: int
+    picture: np.ndarray
     spans: tuple[tuple[float, float], ...]
     seconds: float
 
@@ -116,6 +117,7 @@ class ClipPreviews:
         self._shown: TransferredFrames | PastedFrames | None = None
         self._guess: tuple[int, np.ndarray] | None = None  # a frame and its untuned pivot, drawn
         self._others: dict[int, Pipeline] = {}
+        self._thumbnails: dict[tuple[int, tuple[float, float, float, float]], np.ndarray] = {}
         self._cuts: dict[int, tuple[np.ndarray, np.ndarray, float]] = {}
 
     @property
@@ -202,7 +204,7 @@ class ClipPreviews:
             shown = {person.index: person for person in people.persons} | {chosen: people.person(chosen)}
             for person in sorted(shown.values(), key=lambda person: -people.extent(person.index)):
                 left, top, right, bottom = person.box
-                picture = thumbnail(self.clip.frames.read(person.frame), np.array(person.box))
+                picture = self._thumbnail(person)
                 point, share = ((left + right) / 2, (top + bottom) / 2), person.frames / total
                 made.append(FoundFace(picture, person.index, point, person.frame, share, person.index == chosen))
             return made
@@ -215,8 +217,14 @@ class ClipPreviews:
             found = []
             for person in sorted(self.pipeline.people(self.clip).persons, key=lambda person: person.index):
                 spans = [(times[a], times[b + 1] if b + 1 < len(times) else end) for a, b in person.spans]
-                found.append(Track(person.index, tuple(spans), end))
+                found.append(Track(person.index, self._thumbnail(person), tuple(spans), end))
             return found
+
+    def _thumbnail(self, person: Person) -> np.ndarray:
+        place = person.frame, person.box
+        if place not in self._thumbnails:
+            self._thumbnails[place] = thumbnail(self.clip.frames.read(person.frame), np.array(person.box))
+        return self._thumbnails[place]
 
     def corrected(self, corrections: tuple[tuple[str, int, int], ...]) -> People:
         """The people of the clip after other corrections; nothing is stored. Raises FaceError, ConfigError."""
