@@ -103,6 +103,7 @@ def choose_person(page: Page, dropdown: str, name: str) -> None:
     """Pick somebody from a list."""
     page.locator(f"{dropdown} input").click()
     page.get_by_role("option", name=name).click()
+    expect(page.locator(f"{dropdown} input")).to_have_value(name)
 
 
 def download(page: Page, selector: str, path: Path) -> Path:
@@ -326,6 +327,7 @@ def test_two_people_have_edits_of_their_own_in_one_video(page: Page, tmp_path: P
     expect(rows).to_have_count(3)
     expect(rows.nth(1)).to_contain_text("0.0 to 0.4 s")
     expect(rows.nth(2)).to_contain_text("0.4 to 0.8 s")
+    expect(undo).to_be_enabled()
     choose_person(page, "#track-one", "Person 0")
     choose_person(page, "#track-other", "Person 2")
     page.locator("#tracks-join").click()
