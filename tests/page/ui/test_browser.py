@@ -100,10 +100,17 @@ def wait_until(page: Page, true: Callable[[], bool]) -> None:
 
 
 def choose_person(page: Page, dropdown: str, name: str) -> None:
-    """Pick somebody from a list."""
-    page.locator(f"{dropdown} input").click()
-    page.get_by_role("option", name=name).click()
-    expect(page.locator(f"{dropdown} input")).to_have_value(name)
+    """Pick somebody from a list; again where the list was just being filled anew."""
+    shown = page.locator(f"{dropdown} input")
+
+    def chosen() -> bool:
+        if shown.input_value() != name:
+            shown.click()
+            page.get_by_role("option", name=name).first.click()
+            shown.press("Tab")
+        return shown.input_value() == name
+
+    wait_until(page, chosen)
 
 
 def download(page: Page, selector: str, path: Path) -> Path:
