@@ -39,9 +39,10 @@ BATCH_EXAMPLES = """examples:
   python -m stit_core batch list.csv -o edited --jobs 2
   python -m stit_core batch takes -d smile=2 -o smiling --on ray://HOST:10001
 
-A table's first row names its columns: clip (its path, from the table's folder), and any of edit ("smile=2, age=-1"),
-preset, method, region, face, start, end, seed, the name of a direction (its factor), or a setting such as
-tuning.passes. An empty cell leaves what the command says; a row with an edit of its own has none of the command's.
+A table's first row names its columns: clip (its path, from the table's folder), and any of edit ("smile=2, age=-1", or
+of several people "0: smile=2; 1: age=-2"), preset, method, region, face, start, end, seed, the name of a direction (its
+factor), or a setting such as tuning.passes. An empty cell leaves what the command says; a row with an edit of its own
+has none of the command's.
 
 Ctrl-C stops and keeps what is finished; the same command goes on from there, and tries what failed again."""
 REVIEW_EXAMPLES = """examples:
@@ -137,10 +138,18 @@ def _add_batch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     batch.add_argument(
         "-d",
         "--direction",
-        action="append",
+        action=_InOrder,
         metavar="NAME=FACTOR",
-        help="what to change and how much; may be given several times, they add up",
+        help="what to change and how much; may be given several times, they add up. Behind a --face it is for that "
+        "person of every clip",
     )
+    batch.add_argument(
+        "--face",
+        action=_InOrder,
+        metavar="N|all",
+        help="whom to edit in each clip, as with edit (default: the largest of the clip)",
+    )
+    batch.set_defaults(ordered=())
     batch.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the results")
     batch.add_argument("--dry-run", action="store_true", help="only say what time and disk it will take")
     batch.add_argument(

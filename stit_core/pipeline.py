@@ -47,6 +47,7 @@ from stit_core.packs.loading import Models
 from stit_core.packs.manifest import Pack
 from stit_core.provenance import Consent, describe_edit
 from stit_core.runtime import Runtime
+from stit_core.scene import Scene
 from stit_core.stages import (
     alignment,
     choosing,
@@ -61,6 +62,7 @@ from stit_core.stages import (
     transfer,
     tuning,
 )
+from stit_core.stages.layering import Layer
 from stit_core.store.keys import key
 from stit_core.store.results import Results
 from stit_core.store.runs import Run, Store
@@ -400,10 +402,36 @@ class Pipeline:
 
         return self.results.keep(f"pivots-{self.key('tune', clip)}", DrawnPivots, begin).picture(frame)
 
+    def scene(self, clip: Clip) -> Scene:
+        """Where everyone of the clip stands. Raises FaceError."""
+
+        def look() -> Scene:
+            followed, aligned = self.config.landmarks, self.config.alignment
+            return Scene(clip, self.people(clip), followed, aligned, [self.landmarks(clip).index])
+
+        settings = self.config.landmarks, self.config.alignment
+        return self.results.keep(f"scene-{self.key('landmarks', clip)}-{settings}", Scene, look)
+
     def paste_face(self, clip: Clip, frame: int, picture: np.ndarray, face: np.ndarray) -> np.ndarray:
-        """A frame (H, W, 3) uint8 with the face that `stitch` made for it, as the finished video will have it."""
+        """A frame (H, W, 3) uint8 with the face that `stitch` made for it, as the finished video will have it.
+
+        Nobody else's face is changed, where another's crop overlaps.
+        """
+        number, scene = self.landmarks(clip).index, self.scene(clip)
+        if not scene.neighbours(number, frame):
+            return self.paste_alone(clip, frame, picture, face)
+        return scene.together(frame, picture, {number: self.layer(clip, frame, picture, face)})
+
+    def paste_alone(self, clip: Clip, frame: int, picture: np.ndarray, face: np.ndarray) -> np.ndarray:
+        """The same, as if nobody else were there."""
         quad, pivot = self.align(clip).quad(frame), functools.partial(self.pivot, clip, frame)
         return compositing.paste_face(picture, face, quad, self.config, lambda: self.masks(clip).full(frame), pivot)
+
+    def layer(self, clip: Clip, frame: int, picture: np.ndarray, face: np.ndarray) -> Layer:
+        """The face that `stitch` made for a frame, to be laid together with others' faces."""
+        edited, points = self.paste_alone(clip, frame, picture, face), self.landmarks(clip)
+        at = points.points[points.frame_indices.index(frame)]
+        return Layer(at, self.align(clip).quad(frame), edited, self.masks(clip).full(frame))
 
     def finished_crop(self, clip: Clip, frame: int, face: np.ndarray) -> np.ndarray:
         """A face that `stitch` made for a frame, as an aligned crop (size, size, 3) of what will be seen."""

@@ -21,6 +21,8 @@ REPORTED = (
     "write",
 )  # fmt: skip
 
+BRIEF = 12  # frames; who is chosen and seen in fewer is warned of
+
 
 def edit_video(pipeline: Pipeline, path: Path, output: Path, provenance: Provenance = UNKNOWN) -> Report:
     """Do the whole job: write the edited video and, beside it, its edit manifest.
@@ -68,7 +70,7 @@ def finish(pipeline: Pipeline, clip: Clip, output: Path, provenance: Provenance 
         seconds={stage: round(results.seconds.get(stage, 0.0), 3) for stage in stages},
         cached=tuple(stage for stage in stages if stage in results.found),
         measures=measures,
-        warnings=(*edit_warnings(pipeline), *clip_warnings(pipeline, clip)),
+        warnings=(*edit_warnings(pipeline), *brief_warnings(pipeline, clip), *clip_warnings(pipeline, clip)),
     )
     write_manifest(report, record)
     return report
@@ -77,6 +79,19 @@ def finish(pipeline: Pipeline, clip: Clip, output: Path, provenance: Provenance 
 def edit_warnings(pipeline: Pipeline) -> tuple[str, ...]:
     """What to know of the chosen directions, in plain words, before any work. Raises DirectionError."""
     return tell_overlaps(pipeline.config.edit.directions, vectors_of(pipeline.directions()))
+
+
+def brief_warnings(pipeline: Pipeline, clip: Clip) -> tuple[str, ...]:
+    """That somebody who was chosen is seen for a moment only, in plain words. Raises FaceError."""
+    if pipeline.config.landmarks.face is None and pipeline.config.landmarks.point is None:
+        return ()
+    found, total = pipeline.landmarks(clip), len(clip.frames)
+    person = pipeline.people(clip).person(found.index)
+    if person.frames >= min(BRIEF, total):
+        return ()
+    where = f"frame {person.spans[0][0]} to {person.spans[-1][1]}"
+    text = f"Person {found.index} is seen in only {person.frames} of {total} frames ({where})"
+    return (f"{text}: {len(found.frame_indices)} carry the edit, all others keep the source.",)
 
 
 def clip_warnings(pipeline: Pipeline, clip: Clip) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ Kind = Literal["align", "tune", "edit", "train", "review"]
 State = Literal["waiting", "running", "saving", "done", "stopped", "failed", "interrupted"]
 ENDED = ("done", "stopped", "failed", "interrupted")
 INNER_STAGES = ("composite",)  # goes along with the stage "video", frame by frame
+TURN = "@"  # between a stage's name and whose turn it is, where it is done once a person
 TRUSTED_SECONDS = 3.0  # of work, after which its own pace is believed rather than the plan
 LOOK_SECONDS = 0.2  # between two looks whether a job that waits for its visitor was stopped
 
@@ -65,6 +66,11 @@ class Status:
         return self.state in ENDED
 
 
+def stage_of_turn(stage: str, turn: int) -> str:
+    """The name of a stage in the plan of a job that does it once a person, 0 being the first."""
+    return f"{stage}{TURN}{turn}" if turn else stage
+
+
 @dataclass
 class Progress:
     """How far a job is, by the seconds that each of its stages is expected to take."""
@@ -86,7 +92,7 @@ class Progress:
                     self.plan[name] = 0.0
                 self.shares[name] = 1.0
         self.shares[stage] = min(1.0, done / total) if total > 0 else 0.0
-        self.stage, self.done, self.total = stage, done, total
+        self.stage, self.done, self.total = stage.partition(TURN)[0], done, total
 
     @property
     def done_seconds(self) -> float:

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from page.settings import PageSettings
-from page.studio.job import Job
+from page.studio.job import Job, stage_of_turn
 from page.studio.networks import Networks
 from page.studio.slices import SliceSettings, error_of, lent_slice, work_slice
 from page.studio.stepwise import Message
@@ -104,13 +104,20 @@ class HeavyWork:
     pipeline: the job's own; all that a slice says is reported to its runtime, which also stops it.
     clip: opened by it, and aligned.
     made: called with each stage that is ready.
+    turn: which of several people's it is, in the order of the job.
     """
 
     def __init__(
-        self, lending: Lending, job: Job, pipeline: Pipeline, clip: Clip, made: Callable[[str], None] = lambda _: None
+        self,
+        lending: Lending,
+        job: Job,
+        pipeline: Pipeline,
+        clip: Clip,
+        made: Callable[[str], None] = lambda _: None,
+        turn: int = 0,
     ) -> None:
         self.networks, self.settings, self.job_seconds = lending.networks, lending.settings, lending.job_seconds
-        self.job, self.pipeline, self.clip, self.made = job, pipeline, clip, made
+        self.job, self.pipeline, self.clip, self.made, self.turn = job, pipeline, clip, made, turn
         self._worked: dict[str, float] = {}  # seconds in slices that ended before their stage did
         self._passes = 0  # of the tuning that were reported; each slice tells those before it again
 
@@ -237,8 +244,11 @@ class HeavyWork:
         )
 
     def _budget(self, stages: Sequence[str]) -> float:
-        wanted = MARGIN * self.networks.estimator.pace * self.job.expected(stages)
+        wanted = MARGIN * self.networks.estimator.pace * self._expected(stages)
         return min(self.settings.slice_seconds, max(SHORTEST, wanted))
+
+    def _expected(self, stages: Sequence[str]) -> float:
+        return self.job.expected([stage_of_turn(stage, self.turn) for stage in stages])
 
     def _unit(self, stages: Sequence[str]) -> float:
         """Seconds of the longest piece of work after which alone a slice can end."""
@@ -247,7 +257,7 @@ class HeavyWork:
             "tune": config.tuning.passes + 1,  # the last being the evaluation
             "stitch": frames if self.pipeline.transfers else max(1, frames // config.stitching.window),
         }
-        whole = [self.job.expected([stage]) / pieces.get(stage, 1) for stage in stages]
+        whole = [self._expected([stage]) / pieces.get(stage, 1) for stage in stages]
         return MARGIN * self.networks.estimator.pace * max(whole, default=0.0)
 
 

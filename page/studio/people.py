@@ -6,11 +6,12 @@ A run's `face` is the person whose edit is shown, and `edits` are his or hers; `
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from page.studio.job import stage_of_turn
 from page.studio.runs import EVERYONE, RunState
-from stit_core.cast import EVERYBODY, PersonEdit
+from stit_core.several_people import EVERYBODY, PersonEdit
 
 Edits = tuple[tuple[str, float], ...]
 
@@ -69,10 +70,34 @@ def shown_first(state: RunState) -> RunState:
     return dataclasses.replace(state, face=number, point=None, point_frame=None, edits=edits, others=left)
 
 
-def count_of(state: RunState) -> int:
-    """How many people are edited, at least; everyone counts as two, before it is known who is there."""
+def numbers_of(state: RunState, everyone: Iterable[int] | None) -> list[int | None]:
+    """Who is edited, the one who is shown first; None for somebody who is not known yet.
+
+    Parameters
+    ----------
+    everyone: in the clip; None before that is known, and everyone counts as two.
+    """
     edits = edits_of(state)
-    return 1 if edits is None else max(len(edits), 2 if edits[0].face == EVERYBODY else 1)
+    if edits is None:
+        return [state.face]
+    if edits[0].face != EVERYBODY:
+        return [int(each.face) for each in edits]
+    if everyone is None:
+        return [state.face, None]
+    return sorted(everyone, key=lambda number: number != state.face)
+
+
+def plan_of_people(plan: Mapping[str, float], count: int) -> dict[str, float]:
+    """The plan of an edit of several people, made of that of one, in the order in which the job goes."""
+    names = list(plan)
+    once = [name for name in ("frames", "landmarks", "video") if name in plan]
+    last = [name for name in ("identify", "measure") if name in plan]
+    own = [name for name in names if name not in (*once, "align", *last)]
+    order = [(name, 0) for name in once if name != "video"]
+    for group in (["align"], own, last):
+        order += [(name, turn) for turn in range(count) for name in group if name in plan]
+    order += [("video", 0)] if "video" in plan else []
+    return {stage_of_turn(name, turn): plan[name] for name, turn in order}
 
 
 def _moved(edits: Edits) -> Edits:

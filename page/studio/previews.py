@@ -20,12 +20,13 @@ from PIL import Image
 from page.studio.crops import bounds, mouth_openness, shrunk, spread, thumbnail
 from page.studio.edit_previews import KeyFrame, PastedFrames, TransferredFrames, pivot_of
 from page.studio.torch_threads import compute_lightly
-from stit_core.artefacts import Alignment, Clip, Landmarks, People
+from stit_core.artefacts import Alignment, Clip, Landmarks, People, Person
 from stit_core.config import AlignmentConfig, CompositeConfig, EditConfig, RunConfig, TransferConfig
-from stit_core.errors import Cancelled, StitError
+from stit_core.errors import Cancelled, FaceError, StitError
 from stit_core.faces.reading import draw_faces
 from stit_core.geometry import warp_quad_to_square
 from stit_core.pipeline import Pipeline
+from stit_core.several_people import of_person
 from stit_core.stages import alignment
 
 CUT_REACH = 1.6  # of the quad's side, kept around a face for other quads of the same frame
@@ -46,9 +47,10 @@ class FoundFace:
 
 @dataclass(frozen=True)
 class Track:
-    """When a person is seen: number, stretches from and to in seconds, and length of the clip in seconds."""
+    """When a person is seen: number, a small picture, stretches from and to, and length of the clip, in seconds."""
 
     number: int
+    picture: np.ndarray
     spans: tuple[tuple[float, float], ...]
     seconds: float
 
@@ -114,6 +116,8 @@ class ClipPreviews:
         self._clip: Clip | None = None
         self._shown: TransferredFrames | PastedFrames | None = None
         self._guess: tuple[int, np.ndarray] | None = None  # a frame and its untuned pivot, drawn
+        self._others: dict[int, Pipeline] = {}
+        self._thumbnails: dict[tuple[int, tuple[float, float, float, float]], np.ndarray] = {}
         self._cuts: dict[int, tuple[np.ndarray, np.ndarray, float]] = {}
 
     @property
@@ -139,6 +143,25 @@ class ClipPreviews:
         """Whether the tuned generator is there and, for the transfer, how its pivots lie beside their sources."""
         last = "register" if self.pipeline.transfers else "tune"
         return self.pipeline.knows(self.source) and all(self.pipeline.has(self.clip, s) for s in {"tune", last})
+
+    def is_tuned_to(self, number: int | None) -> bool:
+        """The same of another person; False for somebody who is not known yet."""
+        if number is None or not self.pipeline.knows(self.source) or not self.pipeline.has(self.clip, "landmarks"):
+            return False
+        with self._lock:
+            if number not in self._others:
+                self._others[number] = of_person(self.pipeline, number, ())
+            own, last = self._others[number], "register" if self.pipeline.transfers else "tune"
+            try:
+                return all(own.has(self.clip, stage) for stage in {"tune", last})
+            except FaceError:  # nobody has the number
+                return False
+
+    def numbers(self) -> list[int] | None:
+        """Who is in the clip; None before that is known."""
+        if not self.pipeline.knows(self.source) or not self.pipeline.has(self.clip, "landmarks"):
+            return None
+        return [person.index for person in self.pipeline.people(self.clip).persons]
 
     def align(self) -> Alignment:
         """The crops.
@@ -181,7 +204,7 @@ class ClipPreviews:
             shown = {person.index: person for person in people.persons} | {chosen: people.person(chosen)}
             for person in sorted(shown.values(), key=lambda person: -people.extent(person.index)):
                 left, top, right, bottom = person.box
-                picture = thumbnail(self.clip.frames.read(person.frame), np.array(person.box))
+                picture = self._thumbnail(person)
                 point, share = ((left + right) / 2, (top + bottom) / 2), person.frames / total
                 made.append(FoundFace(picture, person.index, point, person.frame, share, person.index == chosen))
             return made
@@ -194,8 +217,14 @@ class ClipPreviews:
             found = []
             for person in sorted(self.pipeline.people(self.clip).persons, key=lambda person: person.index):
                 spans = [(times[a], times[b + 1] if b + 1 < len(times) else end) for a, b in person.spans]
-                found.append(Track(person.index, tuple(spans), end))
+                found.append(Track(person.index, self._thumbnail(person), tuple(spans), end))
             return found
+
+    def _thumbnail(self, person: Person) -> np.ndarray:
+        place = person.frame, person.box
+        if place not in self._thumbnails:
+            self._thumbnails[place] = thumbnail(self.clip.frames.read(person.frame), np.array(person.box))
+        return self._thumbnails[place]
 
     def corrected(self, corrections: tuple[tuple[str, int, int], ...]) -> People:
         """The people of the clip after other corrections; nothing is stored. Raises FaceError, ConfigError."""

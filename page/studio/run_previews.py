@@ -14,6 +14,7 @@ from page.studio.direction_roots import roots_of
 from page.studio.folders import RunFolders
 from page.studio.lru import Lru
 from page.studio.networks import Networks
+from page.studio.people import numbers_of
 from page.studio.previews import (
     ClipPreviews,
     EditPreview,
@@ -31,6 +32,7 @@ from stit_core.pipeline import Pipeline
 from stit_core.runtime import Runtime, pick_dtype
 
 OPENED = 4  # runs that are kept open for previews
+MOMENT = 1e-3  # seconds by which a frame may begin before what was typed, which is rounded
 
 
 class RunPreviews:
@@ -80,6 +82,17 @@ class RunPreviews:
         except StitError:
             return False, False
 
+    def tuned_people(self, state: RunState) -> list[bool]:
+        """Of everybody whom the run edits, the one who is shown first, whether the generator is tuned."""
+        if not state.clip:
+            return [False]
+        try:
+            opened = self._open(state)
+            numbers = numbers_of(state, opened.numbers())
+            return [opened.is_tuned_to(number) if at else opened.is_tuned() for at, number in enumerate(numbers)]
+        except StitError:
+            return [False] * len(numbers_of(state, None))
+
     def forget(self, run_id: str) -> None:
         """Keep nothing in memory of what was shown of a run."""
         self._opened.drop(run_id)
@@ -120,7 +133,7 @@ class RunPreviews:
         StitError: before the alignment.
         """
         times = self.opened(run_id).clip.timestamps
-        return next((frame for frame, time in enumerate(times) if time >= seconds), len(times))
+        return next((frame for frame, time in enumerate(times) if time >= seconds - MOMENT), len(times))
 
     def check_corrections(self, run_id: str, corrections: tuple[tuple[str, int, int], ...]) -> None:
         """Raise FaceError or ConfigError where the people of the clip cannot be corrected so."""

@@ -89,7 +89,7 @@ class Studio:
         self.directions = DirectionLibrary(self.folders, self.networks)
         self.previews = RunPreviews(self.folders, self.runs, self.networks, self.config)
         seconds = self.limits.job_seconds
-        self.planner = Planner(self.clips, self.networks, seconds, self.config, self._is_tuned)
+        self.planner = Planner(self.clips, self.networks, seconds, self.config, self.previews.tuned_people)
         self.lending = Lending(self.networks, settings)
         self.watched = Watched()
         self.quota = Quota(settings, self.holdings.size, self.delete)
@@ -299,9 +299,6 @@ class Studio:
             return dataclasses.replace(output, feed_id=self.feeds.open(Path(output.feed)).id)
         except (StitError, OSError, ValueError, KeyError):  # its frames were deleted; the video is there
             return dataclasses.replace(output, feed=None, feed_id=None)
-
-    def _is_tuned(self, state: RunState) -> bool:
-        return self.previews.what_is_done(state)[1]
 
     def _check_idle(self, run_id: str) -> None:
         if run_id in self.jobs:

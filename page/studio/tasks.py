@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,22 +18,26 @@ from page.studio.feed import ClipFacts, Feeds, Finished
 from page.studio.feed_writer import FeedWriter
 from page.studio.folders import RunFolders, new_id
 from page.studio.holdings import FEEDS
-from page.studio.job import Job, Kind
+from page.studio.job import Job, Kind, stage_of_turn
 from page.studio.lending import HeavyWork, Lending
 from page.studio.people import edits_of
 from page.studio.runs import Output, RunState
 from page.studio.slices import HEAVY
 from stit_core.artefacts import Clip
-from stit_core.cast import Cast, PersonEdit, finish_people
 from stit_core.config import RunConfig
 from stit_core.errors import Cancelled, ConfigError, StitError
 from stit_core.media.credentials import Signer
+from stit_core.media.video import Written
 from stit_core.partial_video import write_part
 from stit_core.pipeline import Pipeline
+from stit_core.previews import preview_frame
 from stit_core.provenance import Provenance
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_dtype
+from stit_core.several_people import GroupEdit, finish_people, write_group_part
 from stit_core.whole_run import finish, prepare
+
+Offer = Callable[[int, np.ndarray, float | None], None]  # (frame, stitched crop, its loss at the border)
 
 
 @dataclass(frozen=True)
@@ -109,8 +114,6 @@ class Task:
             id=name,
             video=str(report.output),
             manifest=str(report.manifest),
-            edits=self.config.edit.directions,
-            others=tuple((int(e.face), e.directions) for e in editing.others),
             preset=self.config.preset,
             method=self.config.method,
             region=self.config.transfer.region,
@@ -121,35 +124,48 @@ class Task:
             measures=report.measures.figures,
             warnings=warnings,
             created=time.time(),
+            **editing.edits,
             **editing.feed_facts,
         )
         job.set_status(output=output)
         return output
 
-    def pipeline(self, job: Job, writer: Callable[[], FeedWriter | None] = lambda: None) -> Pipeline:
-        """The stages for a job, reporting to it, and stitched frames to the writer."""
+    def pipeline(self, job: Job, offer: Offer | None = None) -> Pipeline:
+        """The stages for a job, reporting to it, and stitched frames to `offer`."""
+        models = self.lending.networks.models
+        dtype = pick_dtype(self.config.preset, models.device)
+        runtime = self.reporting(job, Runtime(models.device, dtype, 0, cancel=job.token), offer)
+        roots = roots_of(self.folders, self.state.id)
+        return Pipeline(models, self.folders.store(self.state.id), self.config, runtime, roots)
+
+    def reporting(self, job: Job, runtime: Runtime, offer: Offer | None = None, turn: int = 0) -> Runtime:
+        """A runtime that reports to a job, and stitched frames to `offer`.
+
+        Parameters
+        ----------
+        turn: which of several people it is for, in the order of the job; the first is the one who is shown.
+        """
         history: list[tuple[float, ...]] = []
         borders: dict[int, float] = {}
 
+        def progress(stage: str, done: int, total: int) -> None:
+            job.progress(stage_of_turn(stage, turn), done, total)
+
         def figures(stage: str, found: Mapping[str, float]) -> None:
-            if stage == "tune":
+            if stage == "tune" and turn == 0:
                 history.append(tuple(found.values()))
                 job.set_status(history=tuple(history))
             elif stage == "stitch":
                 borders[int(found["frame"])] = found["border"]
 
         def preview(stage: str, frame: int, picture: np.ndarray) -> None:
-            if stage == "tune":
+            if stage == "tune" and turn == 0:
                 self.fitted(picture)
                 job.count("pictures")
-            elif stage == "stitch" and (showing := writer()) is not None:
-                showing.offer(frame, picture, borders.get(frame))
+            elif stage == "stitch" and offer is not None:
+                offer(frame, picture, borders.get(frame))
 
-        models = self.lending.networks.models
-        dtype = pick_dtype(self.config.preset, models.device)
-        runtime = Runtime(models.device, dtype, 0, job.progress, preview, figures, job.token)
-        roots = roots_of(self.folders, self.state.id)
-        return Pipeline(models, self.folders.store(self.state.id), self.config, runtime, roots)
+        return dataclasses.replace(runtime, progress=progress, preview=preview, figures=figures)
 
 
 class _Editing:
@@ -159,10 +175,11 @@ class _Editing:
         self.task, self.job, self.target = task, job, target
         self.folder = task.folders.private(task.state.id) / FEEDS / name
         self.name = name
-        self.pipeline = task.pipeline(job, lambda: self.writer)
+        self.pipeline = task.pipeline(job, self.offer)  # of the one who is shown
+        self.pipelines: dict[int, Pipeline] = {}  # of everybody who is edited, the one who is shown first
+        self.group: GroupEdit | None = None  # of several people
         self.writer: FeedWriter | None = None
         self.clip: Clip | None = None
-        self.others: list[PersonEdit] = []  # of the people beside the one whose frames the player shows
 
     @property
     def feed_facts(self) -> dict[str, Any]:
@@ -171,13 +188,22 @@ class _Editing:
             return {"feed": None, "feed_id": None}
         return {"feed": str(self.folder), "feed_id": self.writer.feed.id}
 
+    @property
+    def edits(self) -> dict[str, Any]:
+        """What was changed of whom, as an output knows it."""
+        shown, *others = (own.config.edit.directions for own in self.pipelines.values())
+        return {"edits": shown, "others": tuple(zip(list(self.pipelines)[1:], others, strict=True))}
+
     def carry_out(self) -> Report:
         """Make the video; raises what the stages raise."""
         try:
             clip = self.clip = prepare(self.pipeline, self.task.clip, [self.target], self.task.provenance)
-            self.pipeline.align(clip)
-            work = HeavyWork(self.task.lending, self.job, self.pipeline, clip, self.note_made)
-            work.carry_out(heavy_stages(self.pipeline))
+            self.find_people(clip)
+            for own in self.pipelines.values():
+                own.align(clip)
+            for turn, own in enumerate(self.pipelines.values()):
+                work = HeavyWork(self.task.lending, self.job, own, clip, self.note_made, turn)
+                work.carry_out(heavy_stages(own))
             report = self.finish(clip)
         except BaseException:
             if self.writer is not None:
@@ -186,12 +212,32 @@ class _Editing:
             raise
         assert self.writer is not None
         self.writer.close()
-        feed, found = self.writer.feed, self.writer.pipeline  # which reports nothing of what it finds again
-        measured, borders = found.measure(clip), found.stitch(clip).border_loss
-        for frame, border, identity in zip(measured.frame_indices, borders, measured.identity, strict=True):
-            feed.measure(frame, float(border), float(identity))
+        feed = self.writer.feed
+        for frame, (border, identity) in worst_figures(self.writer.pipelines.values(), clip).items():
+            feed.measure(frame, border, identity)
         feed.finish(Finished(report.output, clip.source, float(clip.start), report.audio is not None))
         return report
+
+    def find_people(self, clip: Clip) -> None:
+        """Settle who is edited."""
+        shown, edits = self.pipeline.landmarks(clip).index, edits_of(self.task.state)
+        if edits is None:
+            self.pipelines = {shown: self.pipeline}
+            return
+        group = GroupEdit(self.pipeline, clip, edits)
+        order = sorted(group.pipelines, key=lambda number: (number != shown, number))
+        shared = dataclasses.replace(self.pipeline.runtime, preview=None, figures=None)
+        own = {
+            number: self.task.reporting(self.job, shared, functools.partial(self.offer, number=number), turn)
+            for turn, number in enumerate(order)
+        }
+        self.group = group.reporting(lambda number: shared if number is None else own[number])
+        self.pipelines = {number: self.group.pipelines[number] for number in order}
+
+    def offer(self, frame: int, picture: np.ndarray, border: float | None, number: int | None = None) -> None:
+        """Have the player show a stitched crop, of the one who is shown where no number is given."""
+        if self.writer is not None:
+            self.writer.offer(next(iter(self.pipelines)) if number is None else number, frame, picture, border)
 
     def note_made(self, stage: str) -> None:
         """Begin the player's feed as soon as frames can come."""
@@ -201,32 +247,32 @@ class _Editing:
 
     def finish(self, clip: Clip) -> Report:
         """The video and its report; of several people that of the one who is shown, with everybody's warnings."""
-        edits = edits_of(self.task.state)
-        if edits is None:
+        if self.group is None:
             return finish(self.pipeline, clip, self.target, self.task.provenance)
-        self.pipeline.measure(clip)  # whose frames the player shows
-        runtime = dataclasses.replace(self.pipeline.runtime, preview=None, figures=None)
-        cast = Cast(self.pipeline.with_config(self.pipeline.config, runtime), clip, edits)
-        shown = self.pipeline.landmarks(clip).index
-        self.others = [
-            PersonEdit(number, own.config.edit.directions) for number, own in cast.pipelines.items() if number != shown
-        ]
-        for number, own in cast.pipelines.items():
-            if number != shown:
-                own.align(clip)
-                HeavyWork(self.task.lending, self.job, own, clip).carry_out(heavy_stages(own))
-        made = finish_people(cast, self.target, self.task.provenance)
-        seconds = Counter(made.seconds)
-        for each in (self.pipeline.results, *(own.results for own in cast.pipelines.values())):
-            seconds.update({stage: spent for stage, spent in each.seconds.items() if stage not in made.seconds})
-        row = made.people[shown] if shown in made.people else next(iter(made.people.values()))
-        return dataclasses.replace(row, seconds=dict(seconds), warnings=made.all_warnings)
+        made = finish_people(self.group, self.target, self.task.provenance)
+        seconds = Counter(self.pipeline.results.seconds) + Counter(made.seconds)
+        for own in self.pipelines.values():
+            seconds.update({stage: spent for stage, spent in own.results.seconds.items() if stage not in made.seconds})
+        return dataclasses.replace(
+            made.people[next(iter(self.pipelines))], seconds=dict(seconds), warnings=made.all_warnings
+        )
 
     def begin_feed(self, clip: Clip) -> None:
         """Open the player's feed and give it what there is already."""
         facts = ClipFacts(float(clip.frame_rate), len(clip.frames), clip.width, clip.height)
         feed = self.task.feeds.create(self.folder, facts)
-        self.writer = FeedWriter(self.pipeline.with_config(self.pipeline.config, self.silent()), clip, feed, self.job)
+        silent = self.silent()
+        if self.group is None:
+            ((number, own),) = self.pipelines.items()
+            quiet = own.with_config(own.config, silent)
+            pipelines = {number: quiet}
+
+            def draw(frame: int, faces: dict[int, np.ndarray]) -> np.ndarray:
+                return preview_frame(quiet, clip, frame, faces[number])
+        else:
+            group = self.group.reporting(lambda _: silent)
+            pipelines, draw = {number: group.pipelines[number] for number in self.pipelines}, group.preview
+        self.writer = FeedWriter(pipelines, draw, clip, feed, self.job)
         self.job.set_status(feed_id=feed.id, frames=len(clip.frames))
         self.writer.start()
         self.writer.offer_all()
@@ -242,28 +288,49 @@ class _Editing:
         if self.writer is None or self.clip is None:
             return None
         self.job.set_status(state="saving")
-        pipeline = self.pipeline.with_config(self.pipeline.config, self.silent(self.job.saving_token))
         try:
-            written = write_part(pipeline, self.clip, self.target, self.task.provenance)
+            written, warnings = self.write_part(self.clip)
         except (Cancelled, StitError):
             return None
         if written is None:
             return None
+        config = self.pipeline.config
         return Output(
             id=self.name,
             video=str(written.path),
             manifest=None,
-            edits=pipeline.config.edit.directions,
-            preset=pipeline.config.preset,
-            method=pipeline.config.method,
-            region=pipeline.config.transfer.region,
+            preset=config.preset,
+            method=config.method,
+            region=config.transfer.region,
             partial=True,
             frames=written.frames,
             of=len(self.clip.frames),
             seconds_taken=time.monotonic() - started,
+            warnings=warnings,
             created=time.time(),
+            **self.edits,
             **self.feed_facts,
         )
+
+    def write_part(self, clip: Clip) -> tuple[Written | None, tuple[str, ...]]:
+        """The video of what is stitched so far, and what to know of it. Raises as `video.write_video`."""
+        silent = self.silent(self.job.saving_token)
+        if self.group is None:
+            own = self.pipeline.with_config(self.pipeline.config, silent)
+            return write_part(own, clip, self.target, self.task.provenance), ()
+        made = write_group_part(self.group.reporting(lambda _: silent), self.target, self.task.provenance)
+        return made or (None, ())
+
+
+def worst_figures(pipelines: Iterable[Pipeline], clip: Clip) -> dict[int, tuple[float, float]]:
+    """Loss at the border and identity's cosine of each frame, of several people the worst of each."""
+    worst: dict[int, tuple[float, float]] = {}
+    for own in pipelines:  # which report nothing of what they find again
+        measured, borders = own.measure(clip), own.stitch(clip).border_loss
+        for frame, border, identity in zip(measured.frame_indices, borders, measured.identity, strict=True):
+            seam, likeness = worst.get(frame, (float(border), float(identity)))
+            worst[frame] = max(seam, float(border)), min(likeness, float(identity))
+    return worst
 
 
 def stages_of_tuning(pipeline: Pipeline) -> tuple[str, ...]:

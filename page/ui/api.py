@@ -21,9 +21,10 @@ from page.studio.runs import EVERYONE, Output
 from page.studio.studio import ConsentError, Studio
 from page.ui.words import labels, without_folders
 from stit_core import config
-from stit_core.cast import EVERYBODY
 from stit_core.cli.commands import parse_edits
-from stit_core.errors import ConfigError, StitError
+from stit_core.cli.people import parse_people_text
+from stit_core.errors import StitError
+from stit_core.several_people import EVERYBODY
 
 POLL_SECONDS = 0.5  # until gradio is asked again whether the caller is still there
 CONSENT_HINT = "This page is public: set consent=True if you may edit the face of everybody in this upload."
@@ -117,19 +118,10 @@ def _people(text: str) -> dict[str, Any]:
     """
     if ":" not in text:
         return {"edits": _edits(text)}
-    found: dict[int, list[tuple[str, float]]] = {}
-    for part in filter(str.strip, text.split(";")):
-        face, colon, edits = part.partition(":")
-        face = face.strip()
-        if not colon or not (face == EVERYBODY or face.isdecimal()):
-            raise ConfigError(f"'{face[:40]}' names no person.", 'Write "0: smile=2; 1: age=-2", or "all: smile=2".')
-        number = EVERYONE if face == EVERYBODY else int(face)
-        if number in found or (found and EVERYONE in (number, *found)):
-            raise ConfigError(f"'{face}' is named beside others or twice.", "Name each person once, or all of them.")
-        found[number] = _edits(edits)
-    if EVERYONE in found:
-        return {"edits": found[EVERYONE], "others": list(found.items())}
-    (first, own), *others = found.items()
+    found = [(face, parse_edits(edits, ranged=False)[0]) for face, edits in parse_people_text(text)]
+    (first, own), *others = found
+    if first == EVERYBODY:
+        return {"edits": own, "others": [(EVERYONE, own)]}
     return {"face": first, "edits": own, "others": others}
 
 

@@ -77,13 +77,14 @@ def clip_facts(found: Preflight) -> str:
     return render("facts", facts=words.clip_facts(found))
 
 
-def tracks(found: Sequence[Track]) -> str:
-    """Who is in the clip and when, a row a person."""
+def tracks(found: Sequence[Track], images: Sequence[str]) -> str:
+    """Who is in the clip and when, a row a person, with the addresses of their pictures."""
     rows = []
-    for track in found:
+    for track, image in zip(found, images, strict=True):
         length = max(track.seconds, 1e-6)
         spans = [(round(100 * a / length, 2), round(100 * (b - a) / length, 2)) for a, b in track.spans]
-        rows.append({"name": words.person(track.number), "text": words.seen_when(track.spans), "spans": spans})
+        name, text = words.person(track.number), words.seen_when(track.spans)
+        rows.append({"name": name, "image": image, "text": text, "spans": spans})
     return render("tracks", rows=rows)
 
 

@@ -30,10 +30,10 @@ class AlignStep:
         build_html(html.heading(labels.ALIGN_HEADING, labels.ALIGN_INTRO))
         self.notice = build_html(elem_id="align-notice", elem_classes="notices")
         self.crops = build_html(elem_id="crops")
-        self.tracks = Tracks(shell)
         with gr.Column(elem_id="several"):  # page.css hides it as long as there is nothing to pick
             build_html(html.heading(labels.PEOPLE_HEADING, labels.PEOPLE_INTRO))
             self.faces = build_widget("picker", {}, "faces", legend=labels.FACES)
+        self.tracks = Tracks(shell)
         with gr.Accordion(labels.SMOOTHING, open=False, elem_id="smoothing"), gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=280):
                 self.sliders = [
@@ -118,7 +118,13 @@ class AlignStep:
     def _shown(self, run_id: str) -> Update:
         state, faces = self.studio.state(run_id), self.studio.previews.faces(run_id)
         items = [
-            {"id": at, "image": data_url(face.picture), "alt": "", "text": words.face_share(face.share)}
+            {
+                "id": at,
+                "image": data_url(face.picture),
+                "alt": "",
+                "title": words.person(face.face),
+                "text": words.face_share(face.share),
+            }
             for at, face in enumerate(faces)
         ]
         chosen = next((at for at, face in enumerate(faces) if face.chosen), None)

@@ -66,12 +66,14 @@ class EditStep:
         shell.directions.change(self.offer_again, run_id, self.dials, **PREVIEWS).success(
             self.preview, run_id, preview, trigger_mode="always_last", **PREVIEWS
         )
+        moved = self.dials.moved(self.move, [run_id, self.dials], None, **newest)
+        moved.success(self.show_people, run_id, who, trigger_mode="always_last", **PREVIEWS)
         # A choice is kept at once, and shown when it is its turn. The preset and the method may have been changed at
         # another step.
         for kept in (
             self.step.select(self.show_method, run_id, by_method, **LIGHT),
             self.regions.pick(self.choose_region, run_id, self.regions, **newest),
-            self.dials.moved(self.move, [run_id, self.dials], None, **newest),
+            moved,
             self.mark.input(self.set_mark, [run_id, self.mark], None, **LIGHT),
             self.settings.set(self.set_advanced, [run_id, self.settings], self.notice, **newest),
         ):

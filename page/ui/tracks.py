@@ -8,7 +8,7 @@ import gradio as gr
 
 from page.studio.people import after_correction
 from page.ui import html, words
-from page.ui.components import build_html
+from page.ui.components import build_html, data_url
 from page.ui.shell import LIGHT, PREVIEWS, Shell, Update, shows_errors
 from page.ui.words import labels
 from stit_core.errors import StitError
@@ -21,20 +21,20 @@ class Tracks:
         self.shell, self.studio = shell, shell.studio
         self.rows = build_html(elem_id="tracks")
         with gr.Accordion(labels.WHO_IS_WHO, open=False, visible=False, elem_id="who-is-who") as self.box:
-            with gr.Row():
+            with gr.Row(elem_classes="correction"):
                 self.one = gr.Dropdown([], label=labels.TRACK_ONE, elem_id="track-one")
                 self.other = gr.Dropdown([], label=labels.TRACK_OTHER, elem_id="track-other")
                 self.join = gr.Button(labels.TRACKS_JOIN, elem_id="tracks-join")
-            with gr.Row():
+            with gr.Row(elem_classes="correction"):
                 self.whole = gr.Dropdown([], label=labels.TRACK_SPLIT, elem_id="track-split")
                 self.moment = gr.Number(None, label=labels.TRACK_FROM, minimum=0, step=0.1, elem_id="track-from")
                 self.split = gr.Button(labels.TRACKS_SPLIT, elem_id="tracks-split")
-            self.undo = gr.Button(labels.TRACKS_UNDO, elem_id="tracks-undo")
+            self.undo = gr.Button(labels.TRACKS_UNDO, size="sm", elem_id="tracks-undo")
 
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
-        shown = [self.rows, self.box, self.one, self.other, self.whole, self.undo]
+        shown = [self.rows, self.box, self.one, self.other, self.whole, self.moment, self.undo]
         arrival.success(self.show, run_id, shown, **PREVIEWS)
         shell.ended.change(self.show, run_id, shown, **PREVIEWS)
         self.join.click(self.join_two, [run_id, self.one, self.other], shell.job_outputs, **LIGHT)
@@ -52,11 +52,12 @@ class Tracks:
         choices = [(words.person(track.number), track.number) for track in tracks]
         several = len(tracks) > 1 or corrected
         return {
-            self.rows: html.tracks(tracks) if several else "",
+            self.rows: html.tracks(tracks, [data_url(track.picture) for track in tracks]) if several else "",
             self.box: gr.Accordion(visible=several),
             self.one: gr.Dropdown(choices, value=None),
             self.other: gr.Dropdown(choices, value=None),
             self.whole: gr.Dropdown(choices, value=None),
+            self.moment: None,
             self.undo: gr.Button(interactive=corrected),
         }
 

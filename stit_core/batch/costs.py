@@ -12,6 +12,7 @@ from stit_core.config import RunConfig
 from stit_core.errors import StitError
 from stit_core.estimates import StepTimes, estimate
 from stit_core.media import probing
+from stit_core.several_people import EVERYBODY, PersonEdit
 
 VIDEO_BITS = 0.35  # of the finished video, a pixel, at the default crf of 16: generous for a face before a calm ground
 START = 6.0  # seconds in which a worker is ready
@@ -49,7 +50,14 @@ def costs(rows: Sequence[Row], times: StepTimes, size: int, cancelled: Callable[
             continue
         frames = frames_of(facts, config)
         video = int(frames * facts.width * facts.height * VIDEO_BITS / 8)
-        yield Cost(row, frames, estimate(config, frames, times), video, stage_bytes(facts, config.video, size))
+        people = count_of(row.treatment.people)
+        seconds = people * estimate(config, frames, times)
+        yield Cost(row, frames, seconds, video, people * stage_bytes(facts, config.video, size))
+
+
+def count_of(people: Sequence[PersonEdit]) -> int:
+    """How many are edited; everybody counts as two, for nobody has looked yet."""
+    return max(1, *(2 if each.face == EVERYBODY else len(people) for each in people)) if people else 1
 
 
 def frames_of(facts: probing.Probe, config: RunConfig) -> int:

@@ -30,6 +30,7 @@ from stit_core.pipeline import Pipeline
 from stit_core.provenance import Provenance
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Progress, Runtime, pick_device, pick_dtype
+from stit_core.several_people import GroupReport, edit_people, of_person
 from stit_core.store.disk import disk_errors
 from stit_core.store.locks import InUseError, in_use
 from stit_core.store.runs import Store
@@ -97,13 +98,14 @@ class ClipEditor:
         output = self._setup.folder / video_name(work.row.path, work.key)
         try:
             with disk_errors(f"The video of {work.row.name}", writing=False):
-                report = _patiently(lambda: edit_video(pipeline, work.row.path, output, self._provenance), cancel)
+                report = _patiently(lambda: self._edit(pipeline, work, output), cancel)
                 clip = pipeline.open(work.row.path)
                 if not pipeline.run_of(clip).is_of(work.digest):
                     raise source_changed(work.row.path)
                 seconds = time.perf_counter() - started
                 record = _record(work, report, seconds)
-                self._records.write(work.key, record, _pair(pipeline, clip, output))
+                seen = of_person(pipeline, min(report.people), ()) if isinstance(report, GroupReport) else pipeline
+                self._records.write(work.key, record, _pair(seen, clip, output))
         except Cancelled:
             raise
         except PackError as error:
@@ -116,6 +118,12 @@ class ClipEditor:
         if not self._setup.keep_stages and not in_use(folder := pipeline.run_of(clip).folder):
             shutil.rmtree(folder, ignore_errors=True)
         return record
+
+    def _edit(self, pipeline: Pipeline, work: Work, output: Path) -> Report | GroupReport:
+        people, path = work.row.treatment.people, work.row.path
+        if people:
+            return edit_people(pipeline, path, output, people, self._provenance)
+        return edit_video(pipeline, path, output, self._provenance)
 
     def _check_room(self, error: StitError) -> None:
         """Raise CannotGoOn where it is the disk, and not the clip, that is at fault."""
@@ -153,8 +161,11 @@ def _patiently(do: Callable[[], T], cancel: CancelToken) -> T:
             time.sleep(0.5)
 
 
-def _record(work: Work, report: Report, seconds: float) -> dict[str, Any]:
+def _record(work: Work, report: Report | GroupReport, seconds: float) -> dict[str, Any]:
     told = report.as_json()
+    if isinstance(report, GroupReport):  # a row a clip: the worst of its people, whose own figures stand behind
+        faces = min(each.faces for each in report.people.values())
+        told |= {"faces": faces, **{name: round(value, 6) for name, value in report.worst_figures.items()}}
     return {
         "clip": work.row.path.name,
         "digest": work.digest,

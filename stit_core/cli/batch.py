@@ -18,6 +18,7 @@ from stit_core.batch.summary import Written, write_summary
 from stit_core.batch.table import EDIT
 from stit_core.batch.treatments import Treatment, Treatments
 from stit_core.batch.working import Setup
+from stit_core.cli.people import parse_people, parse_people_text
 from stit_core.config import RunConfig, WorkersConfig
 from stit_core.directions import library
 from stit_core.directions.labelled_pictures import shown
@@ -27,6 +28,7 @@ from stit_core.memory import keep_freed_memory
 from stit_core.packs.loading import DEFAULT_PACK, find_pack, load_models
 from stit_core.packs.manifest import Pack, verify_pack
 from stit_core.runtime import CancelToken, Progress, Runtime, pick_device, pick_dtype, spread_devices, torch_threads
+from stit_core.several_people import EVERYBODY, PersonEdit
 from stit_core.store.disk import disk_errors
 from stit_core.store.runs import Store
 from stit_core.workers.choosing import HERE, check_place, local_share, open_workers
@@ -136,19 +138,37 @@ class Settler:
         if "seed" in cells:
             options.seed = _whole(cells.pop("seed"), "The seed")
         changes = [f"{SETTINGS[column]}={cells.pop(column)}" for column in tuple(cells) if column in SETTINGS]
-        edits = [text for text in cells.pop(EDIT, "").replace(";", ",").split(",") if text.strip()]
+        written, edits = cells.pop(EDIT, ""), []
+        if ":" in written:
+            people = parse_people_text(written)
+        else:
+            edits = [text for text in written.replace(";", ",").split(",") if text.strip()]
+            people = [] if edits else parse_people(self._options.ordered)
         for column, cell in cells.items():
             if "." in column:
                 changes.append(f"{column}={cell}")
             elif column in self._directions:
                 edits.append(f"{column}={cell}")
+                if ":" in written:
+                    message = f"The column '{shown(column)}' says nothing of whom, beside an edit of several people."
+                    raise ConfigError(message, "Write it into the column 'edit', behind the person's number.")
             else:
                 hint = f"Directions of this pack: {', '.join(sorted(self._directions)) or 'none'}. Settings have a dot."
                 raise ConfigError(f"The column '{shown(column)}' is neither a setting nor a direction.", hint)
+        if len(people) == 1 and people[0][0] != EVERYBODY and not edits:
+            ((face, edits),) = people
+            changes.append(f"landmarks.face={face}")
         options.set = [*self._options.set, *changes]
         config, seed = self._make_settings(options, self._pack)
+        if people and not edits:
+            return self._treatments.of(config, (), seed, self._people(people, config))
         pairs = self._parse_edits(edits or self._options.direction or [])
         return self._treatments.of(config, tuple(pairs), seed)
+
+    def _people(self, people: list[tuple[int | str, list[str]]], config: RunConfig) -> tuple[PersonEdit, ...]:
+        if config.landmarks.face is not None or config.landmarks.point is not None:
+            raise ConfigError("One face is chosen beside an edit of several people.", "Leave one of the two out.")
+        return tuple(PersonEdit(face, tuple(self._parse_edits(texts))) for face, texts in people)
 
 
 def _whole(text: str, what: str) -> int:
@@ -287,7 +307,7 @@ def _tell(options: argparse.Namespace, batch: Batch, written: Written) -> None:
 def command_of(options: argparse.Namespace) -> str:
     """The command that repeats a batch."""
     words = ["python", "-m", "stit_core", "batch", *options.sources]
-    words += [word for text in options.direction or () for word in ("-d", text)]
+    words += [word for option, text in options.ordered for word in (f"--{option}", text)]
     for name, value, usual in (
         ("--preset", options.preset, RunConfig().preset),
         ("--method", options.method, None),

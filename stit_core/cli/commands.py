@@ -21,8 +21,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from stit_core.cast import EVERYBODY, PersonEdit, edit_people
-from stit_core.cli.people import cast_text, parse_people
+from stit_core.cli.people import group_text, parse_people
 from stit_core.config import PRESETS, EditConfig, RunConfig, preset
 from stit_core.errors import Cancelled, ConfigError, StitError
 from stit_core.estimates import estimate, time_steps
@@ -36,6 +35,7 @@ from stit_core.ranges import range_warnings, run_range
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_device, pick_dtype
 from stit_core.settings import shown
+from stit_core.several_people import EVERYBODY, PersonEdit, edit_people
 from stit_core.stages.editing import factor_range
 from stit_core.store.disk import disk_errors
 from stit_core.store.runs import Store
@@ -249,7 +249,7 @@ def _edit_people(
     report = edit_people(pipeline, options.clip, output, edits, Provenance(signer=read_signer(os.environ)))
     bars.close()
     _warn(report.all_warnings)
-    _tell(options, report.as_json(), [cast_text(report)])
+    _tell(options, report.as_json(), [group_text(report)])
 
 
 def _edit(options: argparse.Namespace, cancel: CancelToken, bars: Bars) -> None:

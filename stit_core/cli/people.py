@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stit_core.cast import EVERYBODY, CastReport
 from stit_core.errors import ConfigError
+from stit_core.several_people import EVERYBODY, GroupReport
 
 
 def parse_people(ordered: Sequence[tuple[str, str]]) -> list[tuple[int | str, list[str]]]:
@@ -28,7 +28,7 @@ def parse_people(ordered: Sequence[tuple[str, str]]) -> list[tuple[int | str, li
         people.append((text if text == EVERYBODY else int(text), []))
     faces = [face for face, _ in people]
     if EVERYBODY in faces and len(faces) > 1:
-        raise ConfigError("'--face all' stands beside another --face.", "Name each person, or all of them.")
+        raise ConfigError("All people are named beside one of them.", "Name each person, or all of them.")
     for face, edits in people:
         if faces.count(face) > 1:
             raise ConfigError(f"Face {face} is named twice.", "Write all its directions behind one --face.")
@@ -37,7 +37,25 @@ def parse_people(ordered: Sequence[tuple[str, str]]) -> list[tuple[int | str, li
     return [(face, [*common, *edits]) for face, edits in people]
 
 
-def cast_text(report: CastReport) -> str:
+def parse_people_text(text: str) -> list[tuple[int | str, list[str]]]:
+    """The same of "0: smile=2; 1: age=-2, smile=1", or of "all: smile=2".
+
+    Raises
+    ------
+    ConfigError: as `parse_people`, or a part that names nobody.
+    """
+    ordered: list[tuple[str, str]] = []
+    for part in filter(str.strip, text.split(";")):
+        face, colon, edits = part.partition(":")
+        face = face.strip()
+        if not colon or not (face == EVERYBODY or face.isdecimal()):
+            raise ConfigError(f"'{face[:40]}' names no person.", 'Write "0: smile=2; 1: age=-2", or "all: smile=2".')
+        ordered.append(("face", face))
+        ordered += [("direction", edit) for edit in edits.split(",") if edit.strip()]
+    return parse_people(ordered)
+
+
+def group_text(report: GroupReport) -> str:
     """What a finished video of several people says, a row a person."""
     lines = [f"{report.output}: {report.frames} frames, {len(report.people)} people, sound {report.audio or 'none'}"]
     for number, each in report.people.items():

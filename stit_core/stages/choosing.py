@@ -91,8 +91,8 @@ def follow(people: People, number: int, config: LandmarkConfig, name: str) -> La
     """The landmarks of one person along the clip.
 
     Stretches of at most `max_gap` frames without the face are bridged linearly; at the beginning and the end at most
-    `max_gap // 2` frames keep the nearest landmarks; longer stretches are gaps, and so are frames in which the face
-    would stand where another is seen, which hides it.
+    `max_gap // 2` frames, and no more than there are sightings, keep the nearest landmarks; longer stretches are gaps,
+    and so are frames in which the face would stand where another is seen, which hides it.
 
     Parameters
     ----------
@@ -109,8 +109,12 @@ def follow(people: People, number: int, config: LandmarkConfig, name: str) -> La
     check_side(side, config.min_face, f"The face in {name}", "Use a clip in which the face is larger")
     found = dict(zip(people.frame[rows].tolist(), people.points[rows], strict=True))
     indices, points, detected, _ = bridge(found, people.frames, config.max_gap)
+    first, last = min(found) - len(found), max(found) + len(found)
     seen = np.array(
-        [at or not _is_hidden(people, number, f, p) for f, p, at in zip(indices, points, detected, strict=True)]
+        [
+            at or (first <= f <= last and not _is_hidden(people, number, f, p))
+            for f, p, at in zip(indices, points, detected, strict=True)
+        ]
     )
     indices = tuple(np.array(indices)[seen].tolist())
     missing = tuple(sorted(set(range(people.frames)) - set(indices)))

@@ -16,7 +16,7 @@ from page.studio.job import Job
 from page.studio.studio import Studio
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.pipeline import Pipeline
-from stit_core.previews import stitched_so_far
+from stit_core.previews import preview_frame, stitched_so_far
 from tests.support.page_cases import PATIENCE, begin, finish, make_studio, wait_for
 
 pytest_plugins = ["tests.support.fixtures_pack"]
@@ -47,7 +47,11 @@ def stitched(studio: Studio, face_clip: Path) -> tuple[Pipeline, Clip]:
 def writer(stitched: tuple[Pipeline, Clip], tmp_path: Path) -> FeedWriter:
     pipeline, clip = stitched
     feed = Feed.create(tmp_path / "feed", ClipFacts(10.0, len(clip.frames), clip.width, clip.height))
-    return FeedWriter(pipeline, clip, feed, Job("run", "edit", lambda job: None, {}))  # noqa: ARG005
+
+    def draw(frame: int, faces: dict[int, np.ndarray]) -> np.ndarray:
+        return preview_frame(pipeline, clip, frame, faces[0])
+
+    return FeedWriter({0: pipeline}, draw, clip, feed, Job("run", "edit", lambda job: None, {}))  # noqa: ARG005
 
 
 def crops_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -79,7 +83,7 @@ def test_what_was_stitched_earlier_is_read_when_it_is_shown(
 def test_crops_are_found_where_the_finished_stage_has_put_them(
     writer: FeedWriter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    finished = stitched_so_far(writer.pipeline, writer.clip)
+    finished = stitched_so_far(writer.pipelines[0], writer.clip)
     assert finished is not None
     crops = FrameFolder(tmp_path / "renamed since", finished.crops.indices)
     early = type(finished)(**{**vars(finished), "crops": crops})
@@ -104,7 +108,7 @@ def test_who_is_faster_than_the_player_waits(writer: FeedWriter, monkeypatch: py
 
     def offer() -> None:
         for number in range(3 * HELD):
-            writer.offer(number % 6, crop)
+            writer.offer(0, number % 6, crop)
             offered.append(number)
 
     writer.start()
@@ -127,4 +131,4 @@ def test_nobody_waits_for_a_feeder_that_has_ended(writer: FeedWriter) -> None:
     writer.start()
     writer.close()
     for _ in range(HELD + 2):
-        writer.offer(0, np.zeros((64, 64, 3), np.uint8))
+        writer.offer(0, 0, np.zeros((64, 64, 3), np.uint8))

@@ -9,6 +9,7 @@ from PIL import Image
 
 from page.studio.estimates import duration
 from page.studio.folders import new_id
+from page.studio.planning import seconds_left
 from page.studio.studio import Studio
 from page.studio.training import TrainingRequest, start_training
 from page.ui import html, words
@@ -63,7 +64,9 @@ def test_what_is_there_already_is_not_counted(studio: Studio, face_clip: Path) -
     config = studio.config(state)
     plan = studio.networks.estimator.plan("edit", config, 6)
     assert finish(studio, state.id, "tune").state == "done"
-    assert 0 < studio.planner._left(studio.state(state.id), plan) <= sum(plan.values()) - plan["tune"]
+    tuned = studio.previews.tuned_people(studio.state(state.id))
+    assert tuned == [True]
+    assert 0 < seconds_left(plan, tuned) <= sum(plan.values()) - plan["tune"]
 
 
 def test_a_direction_of_too_many_pictures_is_refused(studio: Studio) -> None:

@@ -99,6 +99,20 @@ def wait_until(page: Page, true: Callable[[], bool]) -> None:
     raise AssertionError("it does not become so")
 
 
+def choose_person(page: Page, dropdown: str, name: str) -> None:
+    """Pick somebody from a list; again where the list was just being filled anew."""
+    shown = page.locator(f"{dropdown} input")
+
+    def chosen() -> bool:
+        if shown.input_value() != name:
+            shown.click()
+            page.get_by_role("option", name=name).first.click()
+            shown.press("Tab")
+        return shown.input_value() == name
+
+    wait_until(page, chosen)
+
+
 def download(page: Page, selector: str, path: Path) -> Path:
     """Click a download button; the file."""
     with page.expect_download() as started:
@@ -302,15 +316,36 @@ def test_of_two_faces_the_other_can_be_picked(page: Page, tmp_path: Path) -> Non
 
 
 def test_two_people_have_edits_of_their_own_in_one_video(page: Page, tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "pair.mp4", frames=6, size=(480, 200), others=((0.8, 0.5, 0.2),))
+    clip = write_clip(tmp_path / "pair.mp4", frames=8, size=(480, 200), others=((0.8, 0.5, 0.2),))
     page.locator("#clip input[type=file]").first.set_input_files(clip)
     expect(page.locator("#trim .key")).to_have_text("several faces")
     find_face(page)
-    expect(page.locator("#tracks .track")).to_have_count(2)
-    expect(page.locator("#tracks .track-text").nth(1)).to_contain_text("0.0 to 0.6 s")
+    rows = page.locator("#tracks .track")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_contain_text("0.0 to 0.8 s")
     page.locator("#who-is-who button").first.click()
+    undo = page.locator("#tracks-undo")
+    expect(undo).to_be_disabled()
     page.locator("#tracks-split").click()
     expect(page.get_by_text("Choose whom first.")).to_be_visible()
+    choose_person(page, "#track-split", "Person 1")
+    page.locator("#track-from input").fill("0.4")
+    page.locator("#tracks-split").click()
+    expect(rows).to_have_count(3)
+    expect(rows.nth(1)).to_contain_text("0.0 to 0.4 s")
+    expect(rows.nth(2)).to_contain_text("0.4 to 0.8 s")
+    expect(undo).to_be_enabled()
+    choose_person(page, "#track-one", "Person 0")
+    choose_person(page, "#track-other", "Person 2")
+    page.locator("#tracks-join").click()
+    expect(page.get_by_text("are both seen in frame 4")).to_be_visible()
+    choose_person(page, "#track-one", "Person 1")
+    page.locator("#tracks-join").click()
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_contain_text("0.0 to 0.8 s")
+    undo.click()
+    expect(undo).to_be_disabled()
+    expect(rows).to_have_count(2)
     page.locator("#to-tune").click()
     page.locator("#presets button", has_text="Draft").click()
     page.locator("#tune").click()
@@ -327,9 +362,18 @@ def test_two_people_have_edits_of_their_own_in_one_video(page: Page, tmp_path: P
     expect(people.nth(1)).to_have_attribute("aria-pressed", "true")
     expect(people.nth(1)).to_contain_text("no change")
     page.locator("#dials .card", has_text="Age").first.click()
+    page.locator("#to-all").click()
+    expect(people.nth(0)).to_contain_text("age +1.5")
+    expect(people.nth(1)).to_contain_text("age +1.5")
+    people.nth(0).click()
+    expect(people.nth(0)).to_have_attribute("aria-pressed", "true")
+    page.locator("#status .job.done").wait_for()
+    page.locator("#dials .card", has_text="Smile").first.click()
+    expect(people.nth(0)).to_contain_text("smile +1.5")
     page.locator("#make").click()
     page.locator("#status .job.done", has_text="The video is finished.").wait_for()
-    expect(page.locator("#measures")).to_contain_text("Person 0: smile +1.5")
+    expect(page.locator("#measures")).to_contain_text("Person 0: age +1.5, smile +1.5")
+    expect(page.locator("#measures")).to_contain_text("Person 1: age +1.5")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import socket
 import sys
@@ -12,6 +13,7 @@ import pytest
 from stit_core.__main__ import main
 from stit_core.batch import working
 from tests.support.batch_cases import write_clips
+from tests.support.drawn_face import write_clip
 
 pytest_plugins = ["tests.support.fixtures_pack"]
 
@@ -49,6 +51,42 @@ def test_a_table_says_what_is_done_with_each_clip(home: Path, capsys: pytest.Cap
     lines = out.splitlines()
     assert sum("there already" in line for line in lines) == 3 + 1, "three clips, and their sum"
     assert any("gone.mp4: failed: gone.mp4 can no longer be read" in line for line in lines)
+
+
+def test_several_people_have_edits_of_their_own(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a table's cell, and on the command line; what is said of a clip is the worst of its people."""
+    clip = write_clip(home / "pair.mp4", frames=3, size=(480, 200), others=((0.8, 0.5, 0.2),))
+    table = home / "list.csv"
+    table.write_text(f'clip,edit\n{clip.name},"0: smile=2; 1: age=-2"\n{clip.name},\n{clip.name},1: smile=1\n')
+    command = [
+        str(table),
+        "-d",
+        "smile=1",
+        "--face",
+        "1",
+        "--face",
+        "0",
+        "-d",
+        "age=1",
+        "-o",
+        str(home / "out"),
+        "--json",
+    ]
+    assert batch(*command) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    manifests = [json.loads((home / "out" / row["output"]).with_suffix(".edit.json").read_text()) for row in rows]
+    edits = [[(e.get("face"), e["direction"], e["factor"]) for e in manifest["edits"]] for manifest in manifests]
+    assert edits == [
+        [(0, "smile", 2.0), (1, "age", -2.0)],
+        [(0, "smile", 1.0), (0, "age", 1.0), (1, "smile", 1.0)],
+        [(None, "smile", 1.0)],
+    ]
+    assert manifests[2]["settings"]["landmarks"]["face"] == 1
+    with (home / "out" / "batch.csv").open() as file:
+        told = list(csv.DictReader(file))
+    assert [row["edit"] for row in told] == ["0: smile=2; 1: age=-2", "1: smile=1; 0: smile=1, age=1", "smile=1"]
+    own = [person["id_cosine"] for person in manifests[0]["result"]["people"]]
+    assert float(told[0]["id_cosine"]) == pytest.approx(min(own))
 
 
 def test_a_dry_run_makes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,6 +147,10 @@ def test_what_cannot_be_is_refused_before_any_work(
         ("tuning.speed\na.mp4,1", "speed"),
         ("edit\na.mp4,smile", "has no factor"),
         ("region\na.mp4,feet", "region"),
+        ("edit\na.mp4,nobody: smile=2", "'nobody' names no person"),
+        ("edit\na.mp4,0: smile=1; 0: age=1", "Face 0 is named twice"),
+        ("edit,face\na.mp4,0: smile=1; 1: age=1,1", "One face is chosen beside an edit of several people"),
+        ("edit,age\na.mp4,0: smile=1; 1: smile=2,1", "column 'age' says nothing of whom"),
     ],
 )
 def test_a_row_that_cannot_be_is_named(row: str, told: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:

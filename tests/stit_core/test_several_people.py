@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from stit_core.artefacts import Clip
-from stit_core.cast import EVERYBODY, Cast, PersonEdit, edit_people
 from stit_core.errors import ConfigError, DirectionError, FaceError
 from stit_core.pipeline import Pipeline
+from stit_core.several_people import EVERYBODY, GroupEdit, PersonEdit, edit_people
 from stit_core.whole_run import edit_video
 from tests.support.drawn_face import write_clip
 from tests.support.pipeline_cases import settings, watched
@@ -53,11 +53,12 @@ def test_a_second_person_costs_that_person_only_and_changes_nothing_of_the_first
     assert {name: after[name] for name in before} == before
     alone = watched(settings(*SMILE)).pipeline
     clip = alone.open(pair)
-    cast = Cast(alone, clip, [PersonEdit(0, SMILE), PersonEdit(1, OLDER)])
+    group = GroupEdit(alone, clip, [PersonEdit(0, SMILE), PersonEdit(1, OLDER)])
     for frame in clip.frames.indices:
         picture = clip.frames.read(frame)
         first = alone.paste_face(clip, frame, picture, alone.stitch(clip).crops.read(frame))
-        together = cast.picture(frame, picture)
+        faces = {number: own.stitch(clip).crops.read(frame) for number, own in group.pipelines.items()}
+        together = group.picture(frame, picture, faces)
         np.testing.assert_array_equal(together[:, :240], first[:, :240], "to the bit what one person's video has")
         assert not np.array_equal(together[:, 330:430], picture[:, 330:430])
         assert np.array_equal(first[:, 330:430], picture[:, 330:430])
@@ -104,10 +105,10 @@ def test_everybody_and_one_who_leaves_after_two_frames(home: Path, monkeypatch: 
         return dataclasses.replace(people, **rows)
 
     monkeypatch.setattr(Pipeline, "people", leaves)
-    assert list(Cast(watch.pipeline, clip, [PersonEdit(EVERYBODY, SMILE)]).pipelines) == [0]
-    cast = Cast(watch.pipeline, clip, [PersonEdit(0, SMILE), PersonEdit(1, OLDER)])
-    assert cast.warnings(0) == ()
-    (text,) = cast.warnings(1)
+    assert list(GroupEdit(watch.pipeline, clip, [PersonEdit(EVERYBODY, SMILE)]).pipelines) == [0]
+    group = GroupEdit(watch.pipeline, clip, [PersonEdit(0, SMILE), PersonEdit(1, OLDER)])
+    assert group.warnings(0) == ()
+    (text,) = group.warnings(1)
     assert "Person 1 is seen in only 2 of 16 frames (frame 0 to 1): 2 carry the edit" in text
 
 
