@@ -20,6 +20,7 @@ from gradio.route_utils import MultiPartException  # the kind for which it delet
 
 from page.server.crowds import VISITOR, Crowd
 from page.server.headers import SafeHeaders, mend_page
+from page.server.login import ask_no_name
 from page.server.origins import SAFE_METHODS, Origins
 from page.server.probe import HEALTH
 from page.server.proxies import believe_proxy
@@ -42,6 +43,7 @@ Headers = Mapping[str, str]
 
 API = "/gradio_api/"
 UPLOAD = "upload"
+LOGIN = "login"
 HEALTH_SECONDS = 3.0  # after which a health that is not known counts as bad
 JSON_BYTES = 2_000_000  # the page's largest message holds the pictures of all cards
 FRAME_BYTES = 200_000  # of an upload that are no file: names and boundaries
@@ -134,6 +136,8 @@ class Guard:
                 return
             if scope["path"].startswith(API):
                 self._check_call(route, scope, headers, body)
+            elif route == LOGIN:
+                ask_no_name(scope["app"])
             await self.app(scope, _again(body, receive), answer)
 
     def _check_sender(self, method: str, sent: Headers, believed: Headers) -> None:
@@ -281,7 +285,7 @@ class _Answer:
             text += message.get("body", b"")
             if not message.get("more_body", False):
                 self._page = None
-                page = mend_page(bytes(text))
+                page = mend_page(bytes(text), self._scope["app"].get_blocks().title)
                 sized = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
                 if text:  # of a question for the headers alone there is none
                     sized.append((b"content-length", str(len(page)).encode()))

@@ -57,6 +57,11 @@ def notice(texts: Iterable[str], kind: str = "warning") -> str:
     return render("notice", texts=[text for text in texts if text], kind=kind)
 
 
+def login() -> str:
+    """What stands above the field for the page's password; its style is of the whole form, which is gradio's."""
+    return render("login", title=labels.PAGE_TITLE, text=labels.LOGIN)
+
+
 def heading(title: str, text: str = "") -> str:
     """The head of a step or of a part of it."""
     return render("heading", title=title, text=text)
