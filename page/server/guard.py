@@ -29,7 +29,9 @@ from page.server.shapes import MISFIT, NO_JSON, RELOAD, called_function, is_sess
 from page.settings import Network, PageSettings
 from page.studio.allowances import Crowded
 from page.studio.disk import remove_strays
+from page.studio.errors import NO_ROOM, NO_ROOM_HINT
 from page.studio.visitors import Visitor
+from stit_core.errors import NO_ROOM as FULL
 
 LOG = logging.getLogger(__name__)
 
@@ -108,9 +110,13 @@ class Guard:
             await answer.refuse(refused.status, refused.message)
         except Crowded as crowded:
             await answer.refuse(429, str(crowded))
+        except OSError as error:  # of the disk, while an upload is written
+            LOG.warning("a request to %r could not be carried out: %s", route[:60], error.strerror)
+            full = error.errno in FULL
+            await answer.refuse(507 if full else 500, f"{NO_ROOM} {NO_ROOM_HINT}" if full else f"{MISFIT} {RELOAD}")
         except Exception as error:  # gradio's own, for what it did not expect of a request
             LOG.warning("a request to %r could not be carried out: %s", route[:60], type(error).__name__)
-            await answer.refuse(500 if isinstance(error, OSError) else 400, f"{MISFIT} {RELOAD}")
+            await answer.refuse(400, f"{MISFIT} {RELOAD}")
 
     async def _carry_out(self, route: str, scope: Scope, receive: Receive, answer: _Answer) -> None:
         sent = _headers(scope)
