@@ -6,8 +6,8 @@ Starts the app with nothing stored. All visitors upload the same sample clip at 
 and have its first seconds edited in the preset Draft; meanwhile somebody looks every second how long the page takes to
 answer. Prints for each visitor the seconds until the video came, or the words that came instead, then the slowest look,
 and what is left on the disk after everybody deleted what they had made. With --tiny the page has the tests' tiny pack
-and the clip is six drawn frames, which is quick and shows nothing but who waits and what is left. With --runs the files lie in a folder of yours,
-such as one on a small disk, to see what a full one does:
+and the clip is six drawn frames, which is quick and shows nothing but who waits and what is left. With --runs the
+files lie in a folder of yours, such as one on a small disk, to see what a full one does:
 
     mount -t tmpfs -o size=12m none /mnt/small && python -m benchmarks.visitors --runs /mnt/small
 """
@@ -28,8 +28,6 @@ from pathlib import Path
 from gradio_client import Client, handle_file
 
 from benchmarks.page_server import ROOT, Server, serve
-from tests.support.drawn_face import write_clip
-from tests.support.tiny_page import tiny_settings
 
 SAMPLE = ROOT / "assets" / "clips" / "young-woman-turning.mp4"
 LOOK_SECONDS = 1.0
@@ -47,12 +45,15 @@ def main() -> None:
     settings = dict(text.split("=", 1) for text in arguments.set)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        clip = SAMPLE
         if arguments.tiny:
-            settings = tiny_settings(folder) | settings
+            from tests.support.drawn_face import write_clip
+            from tests.support.tiny_page import tiny_settings
+
+            clip, settings = write_clip(folder / "drawn.mp4"), tiny_settings(folder) | settings
         if arguments.runs is not None:
             settings["STIT_RUNS"] = str(arguments.runs.absolute())
         with serve(folder, settings) as server, watched(server) as slowest:
-            clip = write_clip(folder / "drawn.mp4") if arguments.tiny else SAMPLE
             let_in(server, folder, clip, arguments.count, arguments.seconds)
             print(f"slowest answer of the page {max(slowest):6.1f} s")
             root = arguments.runs or server.runs

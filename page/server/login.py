@@ -11,9 +11,7 @@ import hmac
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import FastAPI, Form
-from fastapi.security import OAuth2PasswordRequestForm
-from gradio.routes import HTTPException  # the kind that it answers in words
+from gradio.routes import FastAPI, HTTPException, OAuth2PasswordRequestForm, fastapi  # the kinds that it knows
 
 AT_ONCE = 4  # passwords that are looked at
 MOST_WAITING = 40
@@ -21,6 +19,7 @@ WRONG_SECONDS = 1.0
 SOMEBODY = "visitor"
 TOO_MANY = "Too many people are logging in just now. Try again in a minute."
 
+Field = Annotated[str, fastapi.Form()]
 Check = Callable[[str, str], Awaitable[bool]]
 
 
@@ -54,7 +53,7 @@ def check_password(password: str, wrong_seconds: float = WRONG_SECONDS) -> Check
 class NamelessForm(OAuth2PasswordRequestForm):
     """What a login sends, whose name may be missing: gradio itself would answer that with nothing that is shown."""
 
-    def __init__(self, password: Annotated[str, Form()] = "", username: Annotated[str, Form()] = "") -> None:
+    def __init__(self, password: Field = "", username: Field = "") -> None:
         super().__init__(username=username or SOMEBODY, password=password)
 
 
