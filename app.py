@@ -38,6 +38,7 @@ from page.studio.feed import Feeds
 from page.studio.health import read_health
 from page.studio.studio import Studio
 from page.studio.sweeper import Sweeper
+from page.ui import html
 from page.ui.address import RUN_SCRIPT
 from page.ui.api import endpoints
 from page.ui.components import build_brand
@@ -140,7 +141,7 @@ def main() -> None:
         head=WIDE_SCREENS + KEY_SCRIPT + RUN_SCRIPT,
         max_file_size=SETTINGS.upload_bytes,
         auth=check_password(SETTINGS.password) if SETTINGS.password else None,  # type: ignore[arg-type] # it awaits
-        auth_message=labels.LOGIN if SETTINGS.password else None,
+        auth_message=html.login() if SETTINGS.password else None,
         app_kwargs={"middleware": [guard()]},
         state_session_capacity=MOST,
         allowed_paths=[],

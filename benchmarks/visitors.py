@@ -1,12 +1,13 @@
 """Many visitors at once: the real app, and each of them a caller of its API with a cookie of its own.
 
-    python -m benchmarks.visitors [--count 8] [--seconds 1] [--runs FOLDER] [--set STIT_QUEUE=3 ...]
+    python -m benchmarks.visitors [--count 8] [--seconds 1] [--clip FILE] [--runs FOLDER] [--set STIT_QUEUE=3 ...]
 
 Starts the app with nothing stored. All visitors upload the same sample clip at the same time, under names of their own,
 and have its first seconds edited in the preset Draft; meanwhile somebody looks every second how long the page takes to
 answer. Prints for each visitor the seconds until the video came, or the words that came instead, then the slowest look,
-and what is left on the disk after everybody deleted what they had made. With --runs the files lie in a folder of yours,
-such as one on a small disk, to see what a full one does:
+and what is left on the disk after everybody deleted what they had made. With --clip they bring
+another one, and --set STIT_PACK=FOLDER names another pack. With --runs the files lie in a folder of yours, such as one
+on a small disk, to see what a full one does:
 
     mount -t tmpfs -o size=12m none /mnt/small && python -m benchmarks.visitors --runs /mnt/small
 """
@@ -37,6 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=8, help="visitors (default 8)")
     parser.add_argument("--seconds", type=float, default=1.0, help="of the clip that are edited (default 1)")
+    parser.add_argument("--clip", type=Path, default=SAMPLE, help="that they bring (default: a sample)")
     parser.add_argument("--runs", type=Path, help="folder for what the visitors bring and make")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings of the page")
     arguments = parser.parse_args()
@@ -46,7 +48,7 @@ def main() -> None:
         if arguments.runs is not None:
             settings["STIT_RUNS"] = str(arguments.runs.absolute())
         with serve(folder, settings) as server, watched(server) as slowest:
-            let_in(server, folder, arguments.count, arguments.seconds)
+            let_in(server, folder, arguments.clip, arguments.count, arguments.seconds)
             print(f"slowest answer of the page {max(slowest):6.1f} s")
             root = arguments.runs or server.runs
             left = [path for path in root.rglob("*") if path.is_file() and "samples" not in path.parts]
@@ -55,14 +57,14 @@ def main() -> None:
         print(f"tracebacks in the log      {log.count('Traceback'):6}")
 
 
-def let_in(server: Server, folder: Path, count: int, seconds: float) -> None:
+def let_in(server: Server, folder: Path, source: Path, count: int, seconds: float) -> None:
     """Have everybody ask for an edit at once, and print what came of it."""
     begun = time.perf_counter()
     together = threading.Barrier(count)
 
     def visit(number: int) -> str:
         clip = folder / f"visitor {number}.mp4"
-        shutil.copyfile(SAMPLE, clip)
+        shutil.copyfile(source, clip)
         client = Client(server.address, headers={"Cookie": f"stit-key=visitor{number}"}, verbose=False)
         together.wait()
         try:

@@ -15,7 +15,7 @@ README = "README.md"
 THUMBNAIL = "assets/thumbnail.jpg"
 # What the page reads, and its licence; whatever is not named here stays at home.
 NEEDED = ("app.py", "page", "stit_core", "assets", "directions", "requirements.txt", "LICENSE")
-FOR_DOCKER = ("Dockerfile", ".dockerignore")
+FOR_DOCKER = ("Dockerfile", ".dockerignore", "requirements-c2pa.txt")  # the last for a Space with EXTRAS
 NO_SOURCE = ("__pycache__", ".mypy_cache", ".ruff_cache")
 LARGEST_FILE = 10_000_000  # bytes; the Hub takes larger ones only through its large-file storage
 LARGEST_SPACE = 60_000_000

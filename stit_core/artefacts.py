@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from stit_core.errors import ArtefactMismatchError, StoreError
+from stit_core.errors import NO_ROOM, ArtefactMismatchError, DamagedError, NoRoomError, StoreError
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class FrameFolder:
 
         Raises
         ------
-        StoreError: the file is gone or damaged.
+        DamagedError: the file is gone or damaged.
         """
         try:
             with Image.open(self.file(frame)) as picture:
                 return np.asarray(picture.convert("RGB"))
         except (OSError, SyntaxError) as error:
-            raise StoreError(
+            raise DamagedError(
                 f"The stored picture of frame {frame} cannot be read ({self.file(frame).name}).",
                 "Delete this run with `runs clean` and start it again.",
             ) from error
@@ -76,7 +76,8 @@ class FrameFolder:
         except OSError as error:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
-            raise StoreError(
+            kind = NoRoomError if error.errno in NO_ROOM else StoreError
+            raise kind(
                 f"The picture of frame {frame} cannot be stored ({error.strerror or error}).",
                 "Free some space on the disk, or choose another folder for the runs; what is finished is kept.",
             ) from error

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from stit_core.config import EditConfig, VideoConfig
-from stit_core.errors import ConfigError, StoreError, VideoError
+from stit_core.errors import ConfigError, NoRoomError, VideoError
 from stit_core.media.probing import Probe, trimmed_frames
 from stit_core.packs.manifest import Pack
 from stit_core.report import manifest_path
@@ -39,14 +39,14 @@ def check_output(source: Path, output: Path) -> None:
 
 
 def check_space(facts: Probe, config: VideoConfig, size: int, root: Path, output: Path) -> None:
-    """See that the disk has room for the pictures of the trimmed part. Raises StoreError."""
+    """See that the disk has room for the pictures of the trimmed part. Raises NoRoomError."""
     needed = stage_bytes(facts, config, size) + SPARE_BYTES
     for folder in (root, output.parent):
         existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
         free = shutil.disk_usage(existing).free
         if free < needed:
             message = f"The disk of {existing} has {free >> 20:,} MB free; this run may need {needed >> 20:,} MB."
-            raise StoreError(message, "Free some space, delete old runs with `runs clean`, or choose a shorter part.")
+            raise NoRoomError(message, "Free some space, delete old runs with `runs clean`, or choose a shorter part.")
         needed = SPARE_BYTES
 
 

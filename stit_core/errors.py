@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a file system says of a disk that is full
+
 
 class StitError(Exception):
     """Something that the user can understand and usually mend.
@@ -39,6 +43,14 @@ class ArtefactMismatchError(StitError):
 
 class StoreError(StitError):
     """A run folder that cannot be read or written."""
+
+
+class NoRoomError(StoreError):
+    """A disk that is full, or would be."""
+
+
+class DamagedError(StoreError):
+    """A stored result that cannot be read, and has to be made again."""
 
 
 class PackError(StitError):

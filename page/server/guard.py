@@ -20,6 +20,7 @@ from gradio.route_utils import MultiPartException  # the kind for which it delet
 
 from page.server.crowds import VISITOR, Crowd
 from page.server.headers import SafeHeaders, mend_page
+from page.server.login import ask_no_name
 from page.server.origins import SAFE_METHODS, Origins
 from page.server.probe import HEALTH
 from page.server.proxies import believe_proxy
@@ -28,7 +29,9 @@ from page.server.shapes import MISFIT, NO_JSON, RELOAD, called_function, is_sess
 from page.settings import Network, PageSettings
 from page.studio.allowances import Crowded
 from page.studio.disk import remove_strays
+from page.studio.errors import NO_ROOM, NO_ROOM_HINT
 from page.studio.visitors import Visitor
+from stit_core.errors import NO_ROOM as FULL
 
 LOG = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ Headers = Mapping[str, str]
 
 API = "/gradio_api/"
 UPLOAD = "upload"
+LOGIN = "login"
 HEALTH_SECONDS = 3.0  # after which a health that is not known counts as bad
 JSON_BYTES = 2_000_000  # the page's largest message holds the pictures of all cards
 FRAME_BYTES = 200_000  # of an upload that are no file: names and boundaries
@@ -106,9 +110,13 @@ class Guard:
             await answer.refuse(refused.status, refused.message)
         except Crowded as crowded:
             await answer.refuse(429, str(crowded))
+        except OSError as error:  # of the disk, while an upload is written
+            LOG.warning("a request to %r could not be carried out: %s", route[:60], error.strerror)
+            full = error.errno in FULL
+            await answer.refuse(507 if full else 500, f"{NO_ROOM} {NO_ROOM_HINT}" if full else f"{MISFIT} {RELOAD}")
         except Exception as error:  # gradio's own, for what it did not expect of a request
             LOG.warning("a request to %r could not be carried out: %s", route[:60], type(error).__name__)
-            await answer.refuse(500 if isinstance(error, OSError) else 400, f"{MISFIT} {RELOAD}")
+            await answer.refuse(400, f"{MISFIT} {RELOAD}")
 
     async def _carry_out(self, route: str, scope: Scope, receive: Receive, answer: _Answer) -> None:
         sent = _headers(scope)
@@ -134,6 +142,8 @@ class Guard:
                 return
             if scope["path"].startswith(API):
                 self._check_call(route, scope, headers, body)
+            elif route == LOGIN:
+                ask_no_name(scope["app"])
             await self.app(scope, _again(body, receive), answer)
 
     def _check_sender(self, method: str, sent: Headers, believed: Headers) -> None:
@@ -281,7 +291,7 @@ class _Answer:
             text += message.get("body", b"")
             if not message.get("more_body", False):
                 self._page = None
-                page = mend_page(bytes(text))
+                page = mend_page(bytes(text), self._scope["app"].get_blocks().title)
                 sized = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
                 if text:  # of a question for the headers alone there is none
                     sized.append((b"content-length", str(len(page)).encode()))

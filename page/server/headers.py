@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
 from collections.abc import Iterable
 
@@ -65,12 +66,12 @@ class SafeHeaders:
         ]
 
 
-def mend_page(html: bytes) -> bytes:
-    """A page of gradio's with its icon where it is, instead of an app's manifest, at the top of the host.
+def mend_page(page: bytes, title: str) -> bytes:
+    """A page of gradio's with its title, which that for the password lacks, and with its icon where it is.
 
-    Behind a proxy, below a subpath, the top of the host belongs to somebody else.
+    Gradio asks for an app's manifest at the top of the host, which behind a proxy, below a subpath, is somebody else's.
     """
-    return html.replace(_MANIFEST, _ICON)
+    return page.replace(_MANIFEST, _ICON).replace(b"<head>", f"<head><title>{html.escape(title)}</title>".encode(), 1)
 
 
 def inline_scripts(html: str) -> list[str]:

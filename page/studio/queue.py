@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from page.studio.allowances import Crowded, JobAllowance
+from page.studio.errors import for_visitors
 from page.studio.job import Job, JobEnded, Kind, Status
 from page.studio.torch_threads import do_in_own_thread
 from stit_core.errors import Cancelled, StitError
@@ -283,7 +284,10 @@ def _do(job: Job) -> dict[str, Any]:
     except StitError as error:
         if job.token.is_set():  # what Stop interrupted complained about it
             return {"state": "stopped"}
-        return {"state": "failed", "message": error.message, "hint": error.hint}
+        said = for_visitors(error)
+        if said is not error:
+            LOG.warning("the job '%s' failed: %s", job.kind, error)
+        return {"state": "failed", "message": said.message, "hint": said.hint}
     except Exception:  # the last boundary before the browser: logged here, in plain words there
         LOG.exception("the job '%s' failed", job.kind)
         return {"state": "failed", "message": UNEXPECTED, "hint": UNEXPECTED_HINT}

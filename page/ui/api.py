@@ -16,6 +16,7 @@ from typing import Any
 
 import gradio as gr
 
+from page.studio.errors import for_visitors
 from page.studio.job import Status
 from page.studio.runs import EVERYONE, Output
 from page.studio.studio import ConsentError, Studio
@@ -137,7 +138,8 @@ def _errors_in_words() -> Iterator[None]:
     except ConsentError as error:
         raise gr.Error(f"{error.message} {CONSENT_HINT}", print_exception=False) from None
     except StitError as error:
-        raise gr.Error(without_folders(str(error)), print_exception=False) from None  # read by programs, not shown
+        text = without_folders(str(for_visitors(error)))  # read by programs, not shown
+        raise gr.Error(text, print_exception=False) from None
 
 
 def _agree(studio: Studio, run_id: str, consent: Any) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stit_core.media.preflight import Preflight
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+LOGIN_STYLE = TEMPLATES.parent / "styles" / "login.css"
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
@@ -55,6 +56,11 @@ def fill(path: Path, texts: Texts) -> str:
 def notice(texts: Iterable[str], kind: str = "warning") -> str:
     """Remarks beside the step that they belong to; kind: warning, info or failed."""
     return render("notice", texts=[text for text in texts if text], kind=kind)
+
+
+def login() -> str:
+    """What stands above the field for the page's password, with the style of the whole form, which is gradio's."""
+    return render("login", title=labels.PAGE_TITLE, text=labels.LOGIN, style=LOGIN_STYLE.read_text())
 
 
 def heading(title: str, text: str = "") -> str:

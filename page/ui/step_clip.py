@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from page.studio.errors import for_visitors
 from page.studio.runs import RunState
 from page.studio.studio import ConsentError
 from page.ui import html, words
@@ -108,7 +109,7 @@ class ClipStep:
         try:
             found = self.studio.clips.preflight(run_id)
         except StitError as error:
-            text = words.without_folders(str(error))
+            text = words.without_folders(str(for_visitors(error)))
             return {self.notice: html.notice([text], "failed"), self.onward: gr.Button(interactive=False)}
         return {
             self.trim: {**self._ends(state, found), "clip": strip(found)},

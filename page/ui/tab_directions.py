@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from page.studio.studio import ConsentError
 from page.studio.training import TrainingRequest, start_training
 from page.ui import html, words
 from page.ui.components import build_html, read_uploads
@@ -59,7 +60,7 @@ class DirectionsTab:
         shell.on_open(self.tab, "lesson", self.fill, [self.library], arrival)
         brought = [self.archive, self.below, self.above]
         for files in brought:
-            files.upload(self.bring, [run_id, files], None, preprocess=False, **LIGHT)
+            files.upload(self.bring, [run_id, *brought], [*brought, self.notice], preprocess=False, **LIGHT)
         given = [run_id, self.name, self.negative, self.positive, *brought]
         self.train_button.click(self.train, given, [self.notice, *shell.job_outputs], preprocess=False, **LIGHT)
         self.library.remove(self.remove, run_id, [self.library, self.notice, shell.directions], **PREVIEWS)
@@ -79,9 +80,14 @@ class DirectionsTab:
         return self.show(run_id) if run_id and shown == "yes" else {self.library: gr.skip()}
 
     @shows_errors
-    def bring(self, run_id: str, sent: Any) -> None:
+    def bring(self, run_id: str, archive: Any, below: Any, above: Any) -> Update:
         """Pictures were uploaded, which the run has to delete even if nothing is ever learned from them."""
-        self.studio.bring(run_id, read_uploads(sent))
+        try:
+            self.studio.bring(run_id, [path for sent in (archive, below, above) for path in read_uploads(sent)])
+        except ConsentError as error:  # what was refused is not there any more
+            notice = html.notice([str(error)], "failed")
+            return {self.archive: None, self.below: None, self.above: None, self.notice: notice}
+        return {self.notice: ""}
 
     @shows_errors
     def train(

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from page.studio.errors import for_visitors
 from page.studio.review_requests import (
     LONGEST_QUESTION,
     USUAL_COUNT,
@@ -31,7 +32,7 @@ from page.studio.reviews import (
     report_text,
     start_review,
 )
-from page.studio.studio import Studio
+from page.studio.studio import ConsentError, Studio
 from page.ui import html, words
 from page.ui.components import build_html, build_widget, read_number, read_pairs, read_uploads_by_name
 from page.ui.shell import PREVIEWS, REVIEW_TAB, Shell, Update, shows_errors
@@ -75,7 +76,7 @@ class ReviewTab:
     def _build_people(self) -> None:
         build_html(html.heading(review_words.WHOM))
         choices = [(review_words.PACK_PEOPLE, PACK), (review_words.OWN_PEOPLE, YOURS)]
-        self.whose = gr.Radio(choices, value=PACK, show_label=False, container=False, elem_id="whose")
+        self.whose = gr.Radio(choices, value=PACK, show_label=False, container=False, elem_id="review-whose")
         with gr.Column(visible=False, elem_id="review-upload") as self.upload:
             gr.Markdown(review_words.UPLOAD)
             self.shell.build_consent("review")
@@ -117,7 +118,7 @@ class ReviewTab:
         shell.on_open(self.tab, "review-start", self.fill, [*form, *shown], arrival)
         self.whose.input(self.pick_people, [run_id, self.whose, *choices], form, **raw, **PREVIEWS)
         for event in (self.files.upload, self.files.delete, self.files.clear):
-            event(self.bring, [run_id, self.files], form, trigger_mode="always_last", **raw, **PREVIEWS)
+            event(self.bring, [run_id, self.files], [*form, self.files], trigger_mode="always_last", **raw, **PREVIEWS)
         for event in (
             self.labels_from.input,
             self.count.release,
@@ -161,7 +162,10 @@ class ReviewTab:
     @shows_errors
     def bring(self, run_id: str, sent: Any) -> Update:
         """Pictures, clips, a zip or a table were uploaded, or one of them was taken away again."""
-        return self._form(run_id, bring_people(self.studio, run_id, read_uploads_by_name(sent)))
+        try:
+            return self._form(run_id, bring_people(self.studio, run_id, read_uploads_by_name(sent)))
+        except ConsentError as error:  # what was refused is not there any more
+            return {self.files: None, self.people: html.notice([str(error)], "failed")}
 
     @shows_errors
     def choose(self, run_id: str, *choices: Any) -> Update:
@@ -261,7 +265,8 @@ class ReviewTab:
             people = found.chosen(request.count)
             seconds = cost_of(self.studio, run_id, request, people)
         except StitError as error:
-            return html.notice([words.without_folders(str(error)) if request.edits else review_words.NO_EDIT])
+            text = words.without_folders(str(for_visitors(error)))
+            return html.notice([text if request.edits else review_words.NO_EDIT])
         text = review_words.cost(len(people.persons), [len(factors) for _, factors in request.edits], seconds)
         try:
             self.studio.planner.check(seconds, FEWER)

@@ -23,7 +23,7 @@ import numpy as np
 
 from stit_core.artefacts import Clip, FrameFolder
 from stit_core.config import VideoConfig
-from stit_core.errors import VideoError
+from stit_core.errors import NO_ROOM, NoRoomError, StitError, VideoError
 from stit_core.media import ffmpeg
 from stit_core.media.credentials import Seal, check_kind
 from stit_core.media.probing import (
@@ -167,7 +167,7 @@ def check_output(path: Path, signed: bool = False) -> None:
         with trial.open("xb"):
             pass
     except OSError as error:
-        raise _unwritable(path, error.strerror or "") from error
+        raise _unwritable(path, error.strerror or "", error.errno in NO_ROOM) from error
     finally:
         with contextlib.suppress(OSError):
             trial.unlink(missing_ok=True)
@@ -256,7 +256,7 @@ def _decode(path: Path, info: Probe, config: VideoConfig, runtime: Runtime, part
 
     outcome = ffmpeg.run(arguments, path.name, config.timeout, poll, part)
     if outcome.status != 0 and _disk_full(outcome):
-        raise VideoError(
+        raise NoRoomError(
             f"There is no room for the frames of {path.name}.", "Free some disk space or choose a shorter part."
         )
     try:
@@ -300,9 +300,9 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:8]}.part")
 
 
-def _unwritable(path: Path, why: str) -> VideoError:
+def _unwritable(path: Path, why: str, full: bool = False) -> StitError:
     reason = f" ({why})" if why else ""
-    return VideoError(
+    return (NoRoomError if full else VideoError)(
         f"{path} cannot be written{reason}.", "Check that its folder exists, may be written and has room."
     )
 
@@ -445,9 +445,9 @@ def _join(
     raise _failed(path, outcome)
 
 
-def _failed(path: Path, outcome: ffmpeg.Outcome) -> VideoError:
+def _failed(path: Path, outcome: ffmpeg.Outcome) -> StitError:
     if _disk_full(outcome):
-        return _unwritable(path, "no room left, or the encoder was stopped")
+        return _unwritable(path, "no room left, or the encoder was stopped", outcome.status >= 0)
     last = outcome.log.strip().splitlines()[-1:] or ["no reason given"]
     return VideoError(
         f"{path.name} could not be encoded: {last[0]}", "Try another name or container (.mp4, .mov, .mkv)."
@@ -461,4 +461,4 @@ def _publish(finished: Path, path: Path) -> None:
             os.fsync(file.fileno())
         finished.replace(path)
     except OSError as error:
-        raise _unwritable(path, error.strerror or "") from error
+        raise _unwritable(path, error.strerror or "", error.errno in NO_ROOM) from error

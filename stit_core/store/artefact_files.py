@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 
 from stit_core.artefacts import FrameFolder
-from stit_core.errors import StoreError
+from stit_core.errors import DamagedError
 from stit_core.store.disk import write_synced
 
 RESULT_FILE = "result.json"
@@ -60,7 +60,7 @@ def load_artefact(kind: type[T], folder: Path) -> T:
 
     Raises
     ------
-    StoreError: anything is missing, cut off, altered, or of another kind.
+    DamagedError: anything is missing, cut off, altered, or of another kind.
     """
     try:
         record = json.loads((folder / RESULT_FILE).read_bytes())
@@ -82,7 +82,7 @@ def load_artefact(kind: type[T], folder: Path) -> T:
                 raise TypeError(f"'{field.name}' is no {field.type}")
         return kind(**values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, safetensors.SafetensorError) as error:
-        raise StoreError(f"The stored result {folder.name} is damaged: {error}.", _CLEAN_HINT) from error
+        raise DamagedError(f"The stored result {folder.name} is damaged: {error}.", _CLEAN_HINT) from error
 
 
 _FIELD_TYPES: Mapping[str, Any] = {  # of a dataclass whose annotations are strings

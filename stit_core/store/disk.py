@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stit_core.errors import StoreError
+from stit_core.errors import NO_ROOM, NoRoomError, StoreError
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_WRITABLE = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
     errno.ELOOP, errno.EIO,
@@ -39,9 +38,9 @@ def disk_errors(what: str, writing: bool = True, inside: Path | None = None) -> 
         if inside is not None and not _speaks_of(error, inside):
             raise
         subject = what[:1].upper() + what[1:]
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             hint = "Free some space or delete old runs with `runs clean`; finished work is kept, start again then."
-            raise StoreError(f"The disk is full: {what} could not be written.", hint) from error
+            raise NoRoomError(f"The disk is full: {what} could not be written.", hint) from error
         if error.errno in _NOT_WRITABLE:
             hint = "Choose a folder that you may write to; STIT_RUNS names the one for runs."
             raise StoreError(f"{subject} cannot be written: {error.strerror}.", hint) from error

@@ -52,13 +52,15 @@ def test_a_space_is_small_and_holds_no_tests_and_no_documents(contents: Contents
     assert max(sizes.values()) <= LARGEST_FILE
     assert sum(sizes.values()) <= LARGEST_SPACE
     assert {path.split("/")[0] for path in sizes} == {*NEEDED, "README.md"}
+    at_the_top = {path for path in sizes if "/" not in path}
+    assert at_the_top == {"app.py", "requirements.txt", "LICENSE", "README.md"}, "nothing of containers and clusters"
     assert {"app.py", "requirements.txt", "LICENSE", THUMBNAIL, "assets/packs/heads-256/pack.json"} <= set(sizes)
     assert not [path for path in sizes if path.endswith((".pyc", ".log", ".npz"))]
 
 
 def test_a_docker_space_has_what_builds_it(contents: Contents) -> None:
     docker = dict(read_contents(NAME, docker=True).sizes())
-    assert set(docker) - dict(contents.sizes()).keys() == {"Dockerfile", ".dockerignore"}
+    assert set(docker) - dict(contents.sizes()).keys() == {"Dockerfile", ".dockerignore", "requirements-c2pa.txt"}
     copied = {path.split("/")[0] for path in docker} - {"Dockerfile"}
     assert not copied & set((ROOT / ".dockerignore").read_text().split()), "the image would lack it"
 

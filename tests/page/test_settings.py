@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from page.settings import read_settings
+from page.settings import PageSettings, read_settings, variables
 from stit_core.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -66,3 +69,19 @@ def test_a_certificate_is_tried_at_the_start(tmp_path: Path) -> None:
     missing = {"STIT_C2PA_CERT": str(tmp_path / "no.pem"), "STIT_C2PA_KEY": str(tmp_path / "no.key")}
     with pytest.raises(ConfigError, match="cannot be read"):
         read_settings(missing)
+
+
+def test_the_readme_lists_every_setting_once_and_with_its_default() -> None:
+    readme = (ROOT / "README.md").read_text()
+    listed: dict[str, str] = {}
+    for names, defaults in re.findall(r"^\| (`(?:STIT|GRADIO)_[^|]*) \| ([^|]*) \|", readme, re.MULTILINE):
+        found = re.findall(r"`(\w+)`", names)
+        parts = defaults.split(", ") if len(found) > 1 else [defaults]
+        for name, default in zip(found, parts * (len(found) if len(parts) == 1 else 1), strict=True):
+            assert name not in listed, f"{name} is there twice"
+            listed[name] = default
+    sources = [ROOT / "app.py", *(ROOT / "page").rglob("*.py"), *(ROOT / "stit_core").rglob("*.py")]
+    read = {name for path in sources for name in re.findall(r"[\"'](STIT_[A-Z0-9_]+)[\"']", path.read_text())}
+    assert {name for name in listed if name.startswith("STIT_")} == read
+    for name, variable in variables().items():
+        assert float(listed[variable]) == getattr(PageSettings, name), variable

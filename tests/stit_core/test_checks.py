@@ -11,7 +11,7 @@ from PIL import Image
 
 from stit_core import checks
 from stit_core.config import RunConfig, VideoConfig
-from stit_core.errors import DirectionError, PackError, StoreError, VideoError
+from stit_core.errors import DirectionError, NoRoomError, PackError, StoreError, VideoError
 from stit_core.media import probing
 from stit_core.whole_run import edit_video
 from tests.support.pipeline_cases import settings, watched
@@ -60,7 +60,7 @@ def test_a_broken_pack_is_told_first(
 def test_a_disk_without_room_is_told_first(home: Path, face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(home)._replace(free=1 << 20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    hint = refused(StoreError, "1 MB free", settings(), face_clip, home / "o.mp4")
+    hint = refused(NoRoomError, "1 MB free", settings(), face_clip, home / "o.mp4")
     assert "runs clean" in hint
 
 

@@ -63,6 +63,7 @@ def make_networks() -> dict[str, nn.Module]:
     torch.manual_seed(0)
     channels = {int(size): count for size, count in CHANNELS.items()}
     parser = CompactParser()
+    assert parser.classify.bias is not None
     with torch.no_grad():
         parser.classify.bias[1] += 100.0  # skin, whatever the picture
     return {

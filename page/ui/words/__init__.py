@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from page.studio.errors import for_visitors
 from page.studio.estimates import duration
 from page.ui.words import labels
 from stit_core.directions.library import Card
@@ -152,7 +153,7 @@ def _line(kind: str, text: str, detail: str = "", share: float | None = None) ->
 
 def error_text(error: StitError) -> str:
     """Message and hint; names in them come from users, and gradio shows errors as HTML."""
-    return escape(without_folders(str(error)))
+    return escape(without_folders(str(for_visitors(error))))
 
 
 def without_folders(text: str) -> str:

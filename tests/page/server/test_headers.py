@@ -55,7 +55,9 @@ def test_what_is_no_address_is_refused(text: str) -> None:
         read_settings({"STIT_FRAME_ANCESTORS": text})
 
 
-def test_gradios_page_asks_for_nothing_at_the_top_of_the_host() -> None:
+def test_gradios_page_asks_for_nothing_at_the_top_of_the_host_and_has_a_title() -> None:
     page = (Path(gradio.__file__).parent / "templates/frontend/index.html").read_bytes()
     assert b'href="/' in page
-    assert b'href="/' not in mend_page(page)
+    mended = mend_page(page, "A & B")
+    assert b'href="/' not in mended
+    assert b"<title>A &amp; B</title>" in mended

@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 
 from page.studio.direction_roots import own_root
+from page.studio.errors import NO_ROOM, for_visitors
 from page.studio.folders import new_id
 from page.studio.runs import Output
 from page.studio.studio import ConsentError, Studio
 from stit_core.__main__ import main
 from stit_core.config import VideoConfig
 from stit_core.directions.library import Card, save_direction
-from stit_core.errors import ConfigError, DirectionError, StitError, VideoError
+from stit_core.errors import ConfigError, DamagedError, DirectionError, NoRoomError, StitError, VideoError
 from stit_core.media import probing
 from stit_core.media.video import open_clip
 from stit_core.previews import preview_frame
@@ -817,6 +818,25 @@ def test_directions_that_overlap_are_told(studio: Studio, aligned: str) -> None:
     assert "smile" in told[0]
     assert "grin" in told[0]
     studio.directions.delete(aligned, "grin")
+
+
+def test_a_full_disk_is_told_as_a_visitor_can_act_on_it(
+    surroundings: Path, face_clip: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    studio = make_studio(surroundings / "full")
+    run = begin(studio, face_clip, edits=SMILE).id
+    usage = shutil.disk_usage(surroundings)._replace(free=1 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    status = finish(studio, run, "edit")
+    assert (status.state, status.message) == ("failed", NO_ROOM)
+    assert "Delete my data now" in status.hint
+    assert "runs clean" in caplog.text, "whoever runs the page reads what they can do"
+    for error in (NoRoomError(f"The disk of /runs/{run} has 1 MB free.", "`runs clean`"), DamagedError(run, "`runs`")):
+        said = str(for_visitors(error))
+        assert run not in said
+        assert "`" not in said
+    kept = StitError("There is no clip yet.")
+    assert for_visitors(kept) is kept
 
 
 # --- A public page ------------------------------------------------------------------------------------------------

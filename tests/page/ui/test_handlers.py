@@ -298,3 +298,9 @@ def test_a_run_without_a_video_shows_none(steps: dict[str, Any]) -> None:
     told = step.restore(step.studio.arrive().id, {"chosen": "gone"}, None)
     assert (told[step.player], told[step.result]) == ("", "")
     assert told[step.video].visible is False
+
+
+def test_every_name_of_a_widget_is_given_once(app: ModuleType) -> None:
+    """A style for one of two would hold for both."""
+    names = [block.elem_id for block in app.demo.blocks.values() if getattr(block, "elem_id", None)]
+    assert [name for name in set(names) if names.count(name) > 1] == []

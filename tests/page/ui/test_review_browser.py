@@ -102,7 +102,7 @@ def test_a_review_of_the_visitors_people_asks_where_labels_come_from_and_shows_t
         page = tab.page
         page.on("dialog", lambda dialog: tab.complaints.append(dialog.message))
         open_tab(page)
-        page.locator("#whose label", has_text="Your own").click()
+        page.locator("#review-whose label", has_text="Your own").click()
         page.locator("#people input[type=file]").set_input_files(write_people(tmp_path / "people"))
         expect(page.locator("#review-people")).to_contain_text(f"3 people in your upload. Labels: group ({HOSTILE}, b)")
         page.locator("#review-start").click()

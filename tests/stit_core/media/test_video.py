@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from stit_core.config import VideoConfig
-from stit_core.errors import Cancelled, VideoError
+from stit_core.errors import Cancelled, NoRoomError, VideoError
 from stit_core.media import ffmpeg, video
 from stit_core.media.video import Label, check_output, fit_rate, open_clip, probe, write_video
 from stit_core.runtime import CancelToken, Runtime
@@ -124,7 +124,7 @@ def test_cancel_leaves_nothing(synthetic_clip: Path, tmp_path: Path) -> None:
 
 
 def test_no_room_for_the_frames_leaves_nothing(synthetic_clip: Path, tmp_path: Path) -> None:
-    with room_for(4096), pytest.raises(VideoError, match=r"no room for the frames of synthetic\.mp4"):
+    with room_for(4096), pytest.raises(NoRoomError, match=r"no room for the frames of synthetic\.mp4"):
         open_clip(synthetic_clip, CONFIG, Runtime(), tmp_path / "frames")
     assert {path.name for path in tmp_path.iterdir()} == {"synthetic.mp4"}
 
