@@ -67,7 +67,7 @@ class ClipsTab:
         self.list.stop(self.stop, run_id, shown, **PREVIEWS)
         self.list.stop_all(self.stop_all, run_id, shown, **PREVIEWS)
         self.list.remove(self.remove, run_id, shown, **PREVIEWS)
-        self.list.settled(self.settle, run_id, self.pack_button, **PREVIEWS)
+        self.list.settled(self.settle, run_id, [self.pack_button, self.notice], **PREVIEWS)
         self.pack_button.click(self.pack, run_id, self.archive, **LOOKS).success(None, None, None, js=FIRST_CLICK)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
@@ -137,7 +137,8 @@ class ClipsTab:
     @shows_errors
     def settle(self, run_id: str) -> Update:
         """Another clip was finished."""
-        return {self.pack_button: self._pack_button(run_id)}
+        shown: Update = {self.pack_button: self._pack_button(run_id)}
+        return shown if is_working(self.studio, run_id) else {**shown, self.notice: ""}
 
     @shows_errors
     def pack(self, run_id: str) -> Update:

@@ -84,7 +84,7 @@ function build({ id, name }) {
   const state = make("p", "clip-state");
   const title = make("strong", "");
   const text = make("span", "clip-text");
-  state.append(title, text);
+  state.append(title, " ", text);
   const bar = make("progress", "");
   bar.max = 100;
   bar.setAttribute("aria-label", fill(texts.share, { name }));

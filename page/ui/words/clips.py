@@ -88,10 +88,10 @@ def _text(found: Card) -> str:
         return words.without_folders(found.reason)
     if found.state == "done" and found.output is not None:
         return f"{words.output_name(found.output)}. {_sentence(words.output_text(found.output))}"
-    if found.state in ("running", "waiting"):
-        line = words.job(found.status) if found.status is not None and not found.clip.wanted else None
-        return "" if line is None else ", ".join(filter(None, (line["text"], line["detail"])))
-    return ""
+    line = words.job(found.status) if found.working and not found.clip.wanted else None
+    if line is None or found.state == "saving":
+        return ""
+    return str(line["detail"]) if found.state == "waiting" else ", ".join(filter(None, (line["text"], line["detail"])))
 
 
 def _sentence(text: str) -> str:
