@@ -20,10 +20,8 @@ from page.ui.words import labels
 from stit_core.errors import StitError
 
 KINDS = ["video"]  # of files, as the browser chooses them
-FIRST_CLICK = """() => { const look = (left) => {
-  const link = document.querySelector("#get-clips a[href], a#get-clips[href], #get-clips");
-  if (link) link.click(); else if (left) setTimeout(look, 100, left - 1);
-}; setTimeout(look, 200, 50); }"""
+# The button that fetches the archive has its address as soon as this has been drawn.
+FETCH = "() => setTimeout(() => document.querySelector('#get-clips')?.click(), 300)"
 
 
 class ClipsTab:
@@ -68,7 +66,7 @@ class ClipsTab:
         self.list.stop_all(self.stop_all, run_id, shown, **PREVIEWS)
         self.list.remove(self.remove, run_id, shown, **PREVIEWS)
         self.list.settled(self.settle, run_id, [self.pack_button, self.notice], **PREVIEWS)
-        self.pack_button.click(self.pack, run_id, self.archive, **LOOKS).success(None, None, None, js=FIRST_CLICK)
+        self.pack_button.click(self.pack, run_id, self.archive, **LOOKS).success(None, None, None, js=FETCH)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 

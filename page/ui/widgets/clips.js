@@ -75,9 +75,9 @@ function build({ id, name }) {
   const card = make("article", "clip-card");
   card.setAttribute("role", "listitem");
   const pictures = make("div", "clip-pictures");
-  const images = /** @type {const} */ (["before", "after"]).map((side) => {
+  const images = [texts.before, texts.after].map((side) => {
     const image = make("img", "");
-    image.alt = fill(texts[side], { name });
+    image.alt = fill(side, { name });
     pictures.append(image);
     return image;
   });
