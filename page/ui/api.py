@@ -109,11 +109,12 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
         nothing was made. /delete_run deletes the run with all of it; whoever hangs up before the end leaves nothing.
         """
         with _errors_in_words(), _run_of_its_own(studio) as run_id:
+            paths = [_upload(studio, clip) for clip in clips or ()]
+            _agree(studio, run_id, consent)
+            studio.bring(run_id, paths)  # so that they go with the run, whatever is wrong with the rest
             config.preset(preset, studio.networks.pack.schedules, method or None)
             chosen = {**_people(directions), "preset": preset, "method": method or None}
             chosen |= {} if mark is None else {"mark": bool(mark)}
-            paths = [_upload(studio, clip) for clip in clips or ()]
-            _agree(studio, run_id, consent)
             bring_clips(studio, run_id, [(path, path.name) for path in paths])
             if any(clip.run for clip in studio.lists.load(run_id).clips):
                 start_clips(studio, run_id, **chosen)

@@ -19,7 +19,7 @@
 /** @typedef {{label: string, factors: Record<string, number>}} Suggestion */
 
 window.stitKept ||= {};
-const place = element.closest(".part")?.id ?? ""; // there are dials in several
+const place = element.closest(".block")?.id ?? ""; // there are dials in several
 window.stitKept[place] ||= {};
 const kept = window.stitKept[place]; // gradio forgets what an element knew when its step is left
 /** @type {(selector: string) => HTMLElement} of the template */

@@ -196,7 +196,7 @@ def test_the_job_of_a_caller_who_hangs_up_ends_and_leaves_nothing(client: Client
     busy = studio.arrive().id
     studio.jobs.submit(busy, "align", lambda job: gate.wait(PATIENCE), {})  # noqa: ARG005
     try:
-        asked = {"data": ["drawn face", "smile=2", "draft", None, None, ""]}
+        asked = {"data": ["drawn face", "smile=2", "draft", None, None, "", None, False]}
         called = httpx.post(f"{client.src}gradio_api/call/edit", json=asked)
         with httpx.stream("GET", f"{client.src}gradio_api/call/edit/{called.json()['event_id']}") as reply:
             next(reply.iter_lines())
