@@ -26,8 +26,7 @@ pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is no
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    settings = tiny_settings(tmp_path_factory.mktemp("pack"))
-    with serve(tmp_path_factory.mktemp("page"), {**settings, "STIT_PUBLIC": "on"}) as served:
+    with serve(tmp_path_factory.mktemp("page"), tiny_settings(tmp_path_factory.mktemp("pack"))) as served:
         yield served
 
 
@@ -67,6 +66,7 @@ def frames(path: Path) -> int | None:
     return probing.probe(path, VideoConfig()).frames
 
 
+IN_README = "### The page as an API"
 EDIT, BATCH = "## One clip: `/edit`", "## Several clips: `/batch`"
 
 
@@ -101,3 +101,9 @@ def test_a_batch_by_curl(server: Server, folder: Path) -> None:
     with zipfile.ZipFile(folder / "edited-clips.zip") as packed:
         packed.extractall(folder / "packed")
     assert (frames(folder / "packed" / "clip.mp4"), frames(folder / "packed" / "other.mp4")) == (4, 3)
+
+
+def test_the_example_of_the_readme(server: Server, folder: Path) -> None:
+    (example,) = examples(README, IN_README, "python")
+    shown = "\nprint(found['run'] != run, sorted(cards[0])[:1], len(rows), archive)"
+    assert run(example + shown, server, folder).splitlines()[-1].startswith("True ['")
