@@ -223,6 +223,7 @@ class ReviewTab:
     def _form(self, run_id: str, request: ReviewRequest) -> Update:
         found = self._find(run_id, request)
         columns = [] if found is None else [column for column in found.columns if column in choose_columns(found)]
+        titled = [(review_words.column_title(name), name) for name in columns]
         compared = columns if request.columns is None else [name for name in request.columns if name in columns]
         most = max(2, len(found.persons)) if found is not None else 2
         return {
@@ -231,7 +232,7 @@ class ReviewTab:
             self.people: self._people(request, found),
             self.labels_from: request.labels_from or None,
             self.count: gr.Slider(maximum=most, value=min(request.count, most), visible=found is not None),
-            self.columns: gr.CheckboxGroup(choices=columns, value=compared, visible=bool(columns)),
+            self.columns: gr.CheckboxGroup(titled, value=compared, visible=bool(columns)),
             self.factors: self._offer(run_id, request),
             self.tuning: request.tuning,
             self.question: request.question,

@@ -59,10 +59,16 @@ def uploaded_people(people: People) -> str:
     """How many people an upload holds, and by what they can be compared."""
     count = len(people.persons)
     text = f"{count:,} {'person' if count == 1 else 'people'} in {people.title}."
-    groups = [f"{column} ({_labels(people, column)})" for column in people.columns]
+    groups = [f"{column_title(column).lower()} ({_labels(people, column)})" for column in people.columns]
     if not groups:
         return f"{text} Without labels no groups are compared."
     return f"{text} Labels: {'; '.join(groups)}."
+
+
+def column_title(column: str) -> str:
+    """A column of labels, as a person would write it: "Age band" for age_band."""
+    words = column.replace("_", " ").strip()
+    return words[:1].upper() + words[1:] or column
 
 
 def _labels(people: People, column: str) -> str:

@@ -127,6 +127,15 @@ def test_a_run_that_is_gone_has_nothing_to_show(tab: Any) -> None:
     assert list(tab.after("", "train done 3")) == [tab.notice]
 
 
+def test_columns_are_named_as_a_person_would() -> None:
+    assert [review_words.column_title(name) for name in ("age_band", "group", "Skin tone", "_")] == [
+        "Age band",
+        "Group",
+        "Skin tone",
+        "_",
+    ]
+
+
 # --- What is said -------------------------------------------------------------------------------------------------
 
 
