@@ -183,7 +183,7 @@ def answer_pictures(studio: Studio) -> Callable[[Any], dict[str, Any]]:
         sent = asked if isinstance(asked, Mapping) else {}
         try:
             found = card_pictures(studio, str(sent.get("run")), sent.get("clip"), sent.get("output"))
-        except StitError:  # deleted meanwhile, or the disk is full
+        except (StitError, OSError):  # deleted meanwhile, or the disk is full
             found = None
         before, after = ("", "") if found is None else map(jpeg_url, found)
         return {"before": before, "after": after}
