@@ -62,11 +62,11 @@ class ClipsTab:
         self.presets.pick(self.pick, run_id, self.presets, **newest)
         started = [*shown, shell.job]
         self.start_button.click(self.start, [run_id, self.dials], started, **PREVIEWS)
-        self.list.stop(self.stop, run_id, shown, **PREVIEWS)
-        self.list.stop_all(self.stop_all, run_id, shown, **PREVIEWS)
+        self.list.stop(self.stop, run_id, shown, **LIGHT)
+        self.list.stop_all(self.stop_all, run_id, shown, **LIGHT)
         self.list.remove(self.remove, run_id, shown, **PREVIEWS)
         self.list.settled(self.settle, run_id, [self.pack_button, self.notice], **PREVIEWS)
-        self.pack_button.click(self.pack, run_id, self.archive, **LOOKS).success(None, None, None, js=FETCH)
+        self.pack_button.click(self.pack, run_id, self.archive, **LOOKS).success(None, None, None, js=FETCH, **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
 
