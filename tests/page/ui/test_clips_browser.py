@@ -92,6 +92,7 @@ def test_clips_are_brought_edited_reloaded_packed_opened_and_deleted(
         own = address.split("run=")[1]
         with visit(browser, server, own) as other:  # as whoever has its address
             other.page.locator(".stit-player").wait_for()
+            other.page.wait_for_timeout(5000)  # the clip is looked through, which nobody may delete meanwhile
         cards.nth(0).locator(".clip-drop").click()
         expect(cards).to_have_count(2)  # the one that is the same went along
         assert not (server.runs / "visitors" / own).exists()
