@@ -49,6 +49,7 @@ from page.ui.step_edit import EditStep
 from page.ui.step_tune import TuneStep
 from page.ui.step_watch import WatchStep
 from page.ui.tab_about import build_about
+from page.ui.tab_clips import ClipsTab
 from page.ui.tab_directions import DirectionsTab
 from page.ui.tab_review import ReviewTab
 from page.ui.theme import WIDE_SCREENS, build_theme
@@ -83,6 +84,8 @@ def build(studio: Studio) -> gr.Blocks:
                     edit = EditStep(shell, step)
                 with gr.Step(labels.WATCH_STEP, id=WATCH) as step:
                     watch = WatchStep(shell, step)
+            with gr.Tab(labels.CLIPS_TAB) as tab:
+                clips = ClipsTab(shell, tab)
             with gr.Tab(labels.DIRECTIONS_TAB) as tab:
                 directions = DirectionsTab(shell, tab)
             with gr.Tab(labels.REVIEW_TAB, id=REVIEW_TAB) as tab:
@@ -91,7 +94,7 @@ def build(studio: Studio) -> gr.Blocks:
                 build_about(studio.networks.pack)
         shell.build_visit()
         arrival = shell.wire(page)
-        for part in (clip, align, tune, edit, watch, directions, review):
+        for part in (clip, align, tune, edit, watch, clips, directions, review):
             part.wire(arrival)
         for function in endpoints(studio):
             name = function.__name__

@@ -100,6 +100,7 @@ class PageSettings:
     visitor_jobs_hour: int = page_setting(
         "STIT_VISITOR_JOBS_HOUR", 60, "that one visitor may begin within an hour", "jobs"
     )
+    list_clips: int = page_setting("STIT_LIST_CLIPS", 40, "that one run's list of clips may hold", "clips")
     run_gb: float = page_setting(
         "STIT_RUN_GB", 20.0, "on the disk of one run, beyond which it begins no further job", "gigabytes"
     )

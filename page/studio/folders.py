@@ -18,6 +18,7 @@ from stit_core.store.runs import Store
 
 LONGEST_NAME = 80  # characters of a clip's name that are kept
 ID_BYTES = 16  # 128 random bits
+DELETE_ATTEMPTS = 3
 SAMPLES = "samples"  # folder of the samples' copies, among the served ones
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _PUBLIC = re.compile(r"[0-9a-f]{32}")  # of `public_name`; an upload's folder has another length
@@ -142,7 +143,8 @@ class RunFolders:
             return
         for folder in (self.settings.served / public_name(run_id), self.settings.private / run_id):
             with disk_errors("The folder of this visit"):
-                shutil.rmtree(folder, ignore_errors=not folder.exists())
+                for left in reversed(range(DELETE_ATTEMPTS)):  # a page that is open may write a preview meanwhile
+                    shutil.rmtree(folder, ignore_errors=bool(left) or not folder.exists())
 
     def sample(self, clip: Path) -> Path:
         """A copy of a sample clip that the page may serve."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from page.settings import PageSettings
 from page.studio.allowances import JobAllowance
+from page.studio.clip_lists import ClipLists
 from page.studio.clips import Clips, clip_of
 from page.studio.direction_library import DirectionLibrary
 from page.studio.direction_roots import roots_of
@@ -70,6 +71,7 @@ class Studio:
     networks: the pack, its networks, and how long they take here.
     folders, runs, holdings: where runs lie, what is noted of them, what they hold on the disk.
     clips: samples and the runs' clips, looked through and trimmed.
+    lists: the runs' lists of clips, each of which has a run of its own; see page.studio.batches.
     directions: the library, with the runs' own.
     previews: what is shown beside the jobs.
     planner: how long jobs take, and whether they may.
@@ -86,6 +88,7 @@ class Studio:
         self.runs = Runs(self.folders)
         self.holdings = Holdings(self.folders, self.runs)
         self.clips = Clips(settings, samples, self.folders, self.runs, self.networks)
+        self.lists = ClipLists(self.folders)
         self.directions = DirectionLibrary(self.folders, self.networks)
         self.previews = RunPreviews(self.folders, self.runs, self.networks, self.config)
         seconds = self.limits.job_seconds
@@ -134,14 +137,17 @@ class Studio:
         return dataclasses.replace(state, outputs=outputs, aligned=aligned, tuned=tuned, last=status or state.last)
 
     def look_at(self, run_id: str) -> None:
-        """Note that somebody looks at a run: it is in use, and stays.
+        """Note that somebody looks at a run, and so at the clips of its list: they are in use, and stay.
 
         Raises
         ------
         StoreError: the disk cannot be read.
         """
-        self.watched.note(run_id)
-        self.folders.touch(run_id)
+        for known in (run_id, *self.lists.runs(run_id)):
+            self.watched.note(known)
+            self.folders.touch(known)
+            if known != run_id:
+                self.jobs.status(known)  # whoever asks watches it
 
     def make_room(self, run_id: str) -> None:
         """Bring the run, then all runs together, below what they may hold, before another thing is made.
@@ -267,12 +273,14 @@ class Studio:
         return self.state(run_id)
 
     def delete(self, run_id: str) -> None:
-        """Delete everything of a run now, after its job was stopped.
+        """Delete everything of a run now, after its job was stopped; the clips of its list have runs that go first.
 
         Raises
         ------
         StoreError: the disk is full, or cannot be written or read.
         """
+        for clip_run in self.lists.empty(run_id):
+            self.delete(clip_run)
         state = self.runs.load(run_id)
         if state is not None:
             self.clips.forget(state)

@@ -1,4 +1,4 @@
-"""The documented API: pre-flight, edit, directions, deletion, as functions that app.py registers with gr.api.
+"""The documented API: pre-flight, edit, batch, directions, deletion, as functions that app.py registers with gr.api.
 
 They take and give the same as the command line. A clip is a file that the client uploads (`handle_file("clip.mp4")`) or
 the name of a sample. What is made from it lies in a run, whose id the caller gets, to delete it.
@@ -9,13 +9,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from page.studio.batch_files import pack_videos
+from page.studio.batches import Card, bring_clips, cards, go_on, is_working, start_clips
 from page.studio.errors import for_visitors
 from page.studio.job import Status
 from page.studio.runs import EVERYONE, Output
@@ -92,6 +95,40 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
             manifest = json.loads(Path(str(output.manifest)).read_text())
         yield _file(Path(output.video)), manifest, run_id  # from here on the run is the caller's
 
+    def batch(
+        clips: list[Any],
+        directions: str,
+        preset: str = "balanced",
+        method: str = "",
+        mark: bool | None = None,
+        consent: bool = False,
+    ) -> Iterator[tuple[list[dict[str, Any]] | None, dict[str, Any] | None, str]]:
+        """Edit several uploaded clips alike; gives a row a clip, a zip of all that was made, and the run.
+
+        Clips: a list of files. Directions, preset, method, mark and consent: see /edit. A row has "clip", its name;
+        "video" and "manifest", null where there is none; "reason", why, else "". A clip that fails stops no other; one
+        that is given twice is edited once. Until all are finished, rows and zip are null; the zip is null too where
+        nothing was made. /delete_run deletes the run with all of it; whoever hangs up before the end leaves nothing.
+        """
+        with _errors_in_words(), _run_of_its_own(studio) as run_id:
+            paths = [_upload(studio, clip) for clip in clips or ()]
+            _agree(studio, run_id, consent)
+            studio.bring(run_id, paths)  # so that they go with the run, whatever is wrong with the rest
+            config.preset(preset, studio.networks.pack.schedules, method or None)
+            chosen = {**_people(directions), "preset": preset, "method": method or None}
+            chosen |= {} if mark is None else {"mark": bool(mark)}
+            bring_clips(studio, run_id, [(path, path.name) for path in paths])
+            if any(clip.run for clip in studio.lists.load(run_id).clips):
+                start_clips(studio, run_id, **chosen)
+            while is_working(studio, run_id):
+                yield None, None, run_id  # here it ends if the caller has hung up
+                time.sleep(POLL_SECONDS)
+                go_on(studio, run_id)
+            found = cards(studio, run_id)
+            rows = [_row(card, found) for card in found]
+            made = _file(pack_videos(studio, run_id)) if any(row["video"] for row in rows) else None
+        yield rows, made, run_id  # from here on the run is the caller's
+
     def directions(pack: str = "") -> list[dict[str, Any]]:
         """The cards of the directions of the pack that is served: name, title, what a factor above and below 0 does."""
         with _errors_in_words():
@@ -107,7 +144,7 @@ def endpoints(studio: Studio) -> tuple[Callable[..., Any], ...]:
             studio.delete(run)
             return True
 
-    return preflight, edit, directions, delete_run
+    return preflight, edit, batch, directions, delete_run
 
 
 def _people(text: str) -> dict[str, Any]:
@@ -157,11 +194,33 @@ def _path(studio: Studio, clip: Any) -> Path:
     """
     if isinstance(clip, str) and clip in studio.clips.samples:
         return studio.clips.samples[clip]
-    path = clip.get("path") if isinstance(clip, dict) else None
-    if not isinstance(path, str):
+    if not isinstance(clip, dict):
         names = ", ".join(f"'{name}'" for name in studio.clips.samples) or "none"
         raise StitError("This is no clip.", f'Give handle_file("clip.mp4"), or the name of a sample: {names}.')
+    return _upload(studio, clip)
+
+
+def _upload(studio: Studio, clip: Any) -> Path:
+    """The uploaded file that a caller means.
+
+    Raises
+    ------
+    StitError: it is none.
+    """
+    path = clip.get("path") if isinstance(clip, dict) else None
+    if not isinstance(path, str):
+        raise StitError("This is no clip.", 'Give handle_file("clip.mp4").')
     return studio.folders.check_served(Path(path))
+
+
+def _row(card: Card, found: Sequence[Card]) -> dict[str, Any]:
+    """What became of a clip of a batch; of one that was given twice, what became of the first."""
+    first = next((other for other in found if other.clip.id == card.clip.same), card)
+    row: dict[str, Any] = {"clip": card.clip.name, "video": None, "manifest": None, "reason": ""}
+    output = first.output
+    if output is None or first.state != "done":
+        return row | {"reason": without_folders(first.reason) or "The edit was stopped."}
+    return row | {"video": _file(Path(output.video)), "manifest": json.loads(Path(str(output.manifest)).read_text())}
 
 
 @contextmanager

@@ -78,7 +78,12 @@ def data_url(picture: np.ndarray, quality: int = QUALITY) -> str:
     """A picture (H, W, 3) uint8 as the address of an image that needs no file."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="JPEG", quality=quality)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return jpeg_url(buffer.getvalue())
+
+
+def jpeg_url(data: bytes) -> str:
+    """A JPEG file as the address of an image that needs no file."""
+    return f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def read_factors(value: Any) -> tuple[tuple[str, float], ...]:

@@ -18,6 +18,7 @@ from typing import Any, ParamSpec
 
 import gradio as gr
 
+from page.studio import batches
 from page.studio.job import Status
 from page.studio.runs import RunState
 from page.studio.studio import Studio
@@ -139,19 +140,17 @@ class Shell:
 
     def _ticked(self, state: RunState) -> Update:
         given = state.consent is not None
-        return {
-            self.consents["clip"]: given,
-            self.consents["directions"]: given,
-            self.consents["review"]: given,
-        }
+        return dict.fromkeys(self.consents.values(), given)
 
     @shows_errors
     def hand_on(self, run_id: str, event: gr.EventData) -> Update:
         """Signal what is new; the end of a job that had ended before the tab was opened is not.
 
-        This goes through gradio's queue, so that a ZeroGPU Space knows whose event it is: the job may act in its name.
+        This goes through gradio's queue, so that a ZeroGPU Space knows whose event it is: the job may act in its name,
+        and so may those of a list of clips, the next of which are begun here.
         """
         self.studio.lend_event(run_id)
+        batches.go_on(self.studio, run_id)
         now = news(last_status(self.studio, run_id), self.studio.networks.ready)
         old = now["ended"] == getattr(event, "before", None)
         return {
@@ -237,13 +236,14 @@ def answer_job(studio: Studio) -> Callable[[Any], dict[str, Any]]:
             return {"known": False, "line": words.run_gone_here()}
         studio.look_at(state.id)
         working = status is not None and not status.finished
+        turn = batches.turn(studio, state.id)
         return {
             "known": True,
             "line": words.job(status, ready),
             "working": working,
-            "again": working or not ready,
+            "again": working or bool(turn) or not ready,
             "made": len(state.outputs),
-            "news": news(status, ready),
+            "news": {**news(status, ready), "clips": turn},
         }
 
     return job_state

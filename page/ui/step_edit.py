@@ -10,6 +10,7 @@ import gradio as gr
 from page.studio.people import copy_to, turn_to
 from page.studio.previews import FoundFace
 from page.studio.runs import RunState
+from page.studio.studio import Studio
 from page.ui import html, words
 from page.ui.advanced import describe_settings, keep_known
 from page.ui.components import build_html, build_widget, data_url, read_changed_settings, read_factors, read_index
@@ -87,7 +88,7 @@ class EditStep:
         """Show the choices of a run that came back."""
         state = self.studio.state(run_id)
         return {
-            self.dials: {"factors": dict(state.edits), "offer": self._offer(run_id)},
+            self.dials: {"factors": dict(state.edits), "offer": offer_directions(self.studio, run_id)},
             self.mark: self.studio.config(state).compositing.mark,
             **self._by_method(state),
         }
@@ -108,13 +109,19 @@ class EditStep:
     def show_cards(self, run_id: str) -> Update:
         """The cards with their pictures, which may have to be drawn: meanwhile the visitor may have chosen more."""
         factors = dict(self.studio.state(run_id).edits)  # dials that are off the screen know only the last value
-        return {self.dials: {"factors": factors, "offer": self._offer(run_id, pictures=True), "yields": True}}
+        return {
+            self.dials: {
+                "factors": factors,
+                "offer": offer_directions(self.studio, run_id, pictures=True),
+                "yields": True,
+            }
+        }
 
     @shows_errors
     def offer_again(self, run_id: str) -> Update:
         """A direction was deleted: neither a card nor a dial of it stays."""
         factors = dict(self.studio.state(run_id).edits)
-        return {self.dials: {"factors": factors, "offer": self._offer(run_id, pictures=True)}}
+        return {self.dials: {"factors": factors, "offer": offer_directions(self.studio, run_id, pictures=True)}}
 
     @shows_errors
     def move(self, run_id: str, sent: Any) -> None:
@@ -227,30 +234,6 @@ class EditStep:
             self.notice: html.notice([too_long, *self.studio.directions.overlaps(state.edits, run_id)]),
         }
 
-    def _offer(self, run_id: str, pictures: bool = False) -> dict[str, Any]:
-        """What the dials show; with `pictures`, those of the cards too."""
-        cards = [self._card(card) for card in self.studio.directions.cards(run_id=run_id)]
-        if pictures:
-            cards = [
-                card | {"image": thumbnail(self.studio.directions.thumbnail(card["name"], run_id))} for card in cards
-            ]
-        suggested = self.studio.directions.suggestions
-        quick = [{"label": labels.SUGGESTIONS[name], "factors": dict(edits)} for name, edits in suggested]
-        return {"cards": cards, "quick": quick, "furthest": FURTHEST_FACTOR}
-
-    def _card(self, card: Card) -> dict[str, Any]:
-        return {
-            "name": card.name,
-            "title": words.card_title(card),
-            "text": words.card_text(card),
-            "about": card.description,
-            "positive": card.positive,
-            "negative": card.negative,
-            "low": -FACTOR_LIMIT,
-            "high": FACTOR_LIMIT,
-            "start": FIRST_FACTOR,
-        }
-
     def _by_method(self, state: RunState) -> Update:
         stages = describe_settings(state.schedule(self.studio.networks.pack.schedules))
         return {self.regions: self._regions(state), self.settings: {"changes": state.advanced, "stages": stages}}
@@ -265,3 +248,28 @@ class EditStep:
 def _current(faces: Sequence[FoundFace]) -> int:
     """The number of the person whose edit is shown."""
     return next(face.face for face in faces if face.chosen)
+
+
+def offer_directions(studio: Studio, run_id: str | None = None, pictures: bool = False) -> dict[str, Any]:
+    """What the widget "dials" offers: the pack's directions and a run's own, with their `pictures` or without."""
+    cards = [_card(card) for card in studio.directions.cards(run_id=run_id)]
+    if pictures:
+        cards = [card | {"image": thumbnail(studio.directions.thumbnail(card["name"], run_id))} for card in cards]
+    quick = [
+        {"label": labels.SUGGESTIONS[name], "factors": dict(edits)} for name, edits in studio.directions.suggestions
+    ]
+    return {"cards": cards, "quick": quick, "furthest": FURTHEST_FACTOR}
+
+
+def _card(card: Card) -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "title": words.card_title(card),
+        "text": words.card_text(card),
+        "about": card.description,
+        "positive": card.positive,
+        "negative": card.negative,
+        "low": -FACTOR_LIMIT,
+        "high": FACTOR_LIMIT,
+        "start": FIRST_FACTOR,
+    }

@@ -19,7 +19,9 @@
 /** @typedef {{label: string, factors: Record<string, number>}} Suggestion */
 
 window.stitKept ||= {};
-const kept = window.stitKept; // gradio forgets what an element knew when its step is left
+const place = element.closest(".block")?.id ?? ""; // there are dials in several
+window.stitKept[place] ||= {};
+const kept = window.stitKept[place]; // gradio forgets what an element knew when its step is left
 /** @type {(selector: string) => HTMLElement} of the template */
 const find = (selector) => /** @type {HTMLElement} */ (element.querySelector(selector));
 const search = /** @type {HTMLInputElement} */ (find(".dials-find input"));
@@ -62,7 +64,7 @@ function tell() {
 /** @param {Card} card */
 function dial(card) {
   const row = make("div", "dial");
-  const id = `dial-${card.name}`;
+  const id = `${place.replace(/s$/, "")}-${card.name}`;
   const name = make("label", "dial-name", card.title);
   name.htmlFor = id;
   const number = make("input", "dial-number");

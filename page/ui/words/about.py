@@ -55,7 +55,8 @@ edited wherever you show it.
 
 Your clip stays on the machine that runs this page. Nobody can list, see or stop your run without its address,
 which holds 128 random bits: treat it like a password. Everything that you brought and that was made from it is
-deleted after a while without use, or at once with *Delete my data now*.
+deleted after a while without use, or at once with *Delete my data now*. Each clip of the tab **Clips** has a run and
+an address of its own, and goes with the run that holds the list.
 
 ## Licences
 """

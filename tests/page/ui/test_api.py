@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,10 +51,12 @@ def client(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def test_the_api_is_documented(client: Client) -> None:
     told = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(told) == {"/preflight", "/edit", "/directions", "/delete_run"}
+    assert set(told) == {"/preflight", "/edit", "/batch", "/directions", "/delete_run"}
     names = [parameter["parameter_name"] for parameter in told["/edit"]["parameters"]]
     assert names == ["clip", "directions", "preset", "start", "end", "method", "mark", "consent"]
     assert "smile=2, age=-1" in told["/edit"]["description"]
+    names = [parameter["parameter_name"] for parameter in told["/batch"]["parameters"]]
+    assert names == ["clips", "directions", "preset", "method", "mark", "consent"]
 
 
 def test_directions_are_listed(client: Client) -> None:
@@ -149,6 +153,42 @@ def test_what_fails_leaves_nothing(client: Client, studio: Studio, own_clip: Pat
     with pytest.raises(AppError):
         client.predict(handle_file(str(text)), api_name="/preflight")
     assert files_of(studio) == before
+
+
+def test_a_batch_says_what_became_of_each_clip_and_is_deleted_with_its_run(
+    client: Client, studio: Studio, own_clip: Path, tmp_path: Path
+) -> None:
+    before = files_of(studio)
+    other = write_clip(tmp_path / "other.mp4", frames=3)
+    (tmp_path / "again").mkdir()
+    again = shutil.copy(own_clip, tmp_path / "again" / "again.mp4")
+    empty = write_clip(tmp_path / "empty.mp4", frames=3, faceless=True)
+    text = tmp_path / "text.mp4"
+    text.write_text("no video")
+    clips = [handle_file(str(path)) for path in (own_clip, text, other, again, empty)]
+    rows, archive, run = client.predict(clips, "smile=2", "draft", api_name="/batch")
+    assert [row["clip"] for row in rows] == ["own.mp4", "text.mp4", "other.mp4", "again.mp4", "empty.mp4"]
+    assert [bool(row["video"]) for row in rows] == [True, False, True, True, False]
+    assert [probing.probe(Path(rows[k]["video"]), VideoConfig()).frames for k in (0, 2, 3)] == [5, 3, 5]
+    assert rows[3]["manifest"] == rows[0]["manifest"]
+    assert "is not a video" in rows[1]["reason"]
+    assert "No face" in rows[4]["reason"]
+    assert str(studio.settings.root) not in str([row["reason"] for row in rows])
+    with zipfile.ZipFile(archive) as packed:
+        assert sorted(packed.namelist()) == ["clips.csv", "other.edit.json", "other.mp4", "own.edit.json", "own.mp4"]
+    assert client.predict(run, api_name="/delete_run") is True
+    assert files_of(studio) == before
+
+
+def test_a_batch_that_cannot_be_done_leaves_nothing(client: Client, studio: Studio, own_clip: Path) -> None:
+    before = files_of(studio)
+    for directions, preset, told in (("smiel=2", "draft", "Did you mean smile"), ("smile=2", "quick", "quick")):
+        with pytest.raises(AppError, match=told):
+            client.predict([handle_file(str(own_clip))], directions, preset, api_name="/batch")
+    with pytest.raises(AppError, match="This is no clip"):
+        client.predict(["drawn face"], "smile=2", "draft", api_name="/batch")
+    assert files_of(studio) == before
+    assert client.predict([], "smile=2", "draft", api_name="/batch")[:2] == ([], None)
 
 
 def test_the_job_of_a_caller_who_hangs_up_ends_and_leaves_nothing(client: Client, studio: Studio) -> None:

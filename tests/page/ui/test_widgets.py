@@ -326,7 +326,7 @@ def test_a_falling_loss_falls() -> None:
 
 def test_only_the_documented_functions_can_be_called_from_outside(app: ModuleType) -> None:
     public = {fn.api_name for fn in app.demo.fns.values() if fn.api_visibility == "public"}
-    assert public == {"preflight", "edit", "directions", "delete_run"}
+    assert public == {"preflight", "batch", "edit", "directions", "delete_run"}
 
 
 def test_what_takes_a_while_leaves_threads_for_what_does_not(app: ModuleType) -> None:
