@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from page.ui import words
 from page.ui.words import labels
@@ -60,7 +61,7 @@ def notice(texts: Iterable[str], kind: str = "warning") -> str:
 
 def login() -> str:
     """What stands above the field for the page's password, with the style of the whole form, which is gradio's."""
-    return render("login", title=labels.PAGE_TITLE, text=labels.LOGIN, style=LOGIN_STYLE.read_text())
+    return render("login", title=labels.PAGE_TITLE, text=labels.LOGIN, style=Markup(LOGIN_STYLE.read_text()))
 
 
 def heading(title: str, text: str = "") -> str:

@@ -146,7 +146,8 @@ FILLED: dict[str, dict[str, Any]] = {  # every template, with what a visitor mig
         "cards": [ONE_CARD | {"learned": [HOSTILE], "own": True}],
         **dict.fromkeys(("own", "learned", "delete"), HOSTILE),
     },
-    "tracks": {"rows": [{"name": HOSTILE, "text": HOSTILE, "spans": [(HOSTILE, HOSTILE)]}]},
+    "login": dict.fromkeys(("title", "text", "style"), HOSTILE),
+    "tracks": {"rows": [{"name": HOSTILE, "image": HOSTILE, "text": HOSTILE, "spans": [(HOSTILE, HOSTILE)]}]},
     "plot": {
         "title": HOSTILE,
         "lines": [(HOSTILE, [(1.0, 2.0)])],

@@ -154,7 +154,7 @@ CASES: dict[str, tuple[Made, str, str]] = {  # case -> (input, the error says, t
     "no such face": (options("--face", "5"), "no face number 5: there is 1 person", "0 is the largest"),
     "face below zero": (options("--face", "-1"), "no face '-1'", "such as 0"),
     "face named twice": (options("--face", "0", "--face", "0"), "Face 0 is named twice", "behind one --face"),
-    "all beside others": (options("--face", "all", "--face", "1"), "stands beside another", "all of them"),
+    "all beside others": (options("--face", "all", "--face", "1"), "named beside one of them", "all of them"),
     "second person not there": (
         options("-d", "smile=2", "--face", "0", "--face", "7"),
         "no face number 7",
