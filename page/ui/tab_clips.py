@@ -168,6 +168,8 @@ def answer_cards(studio: Studio) -> Callable[[Any], dict[str, Any]]:
 
     def clip_cards(asked: Any) -> dict[str, Any]:
         run_id = str(asked.get("run")) if isinstance(asked, Mapping) else ""
+        if studio.runs.load(run_id) is None:  # it was deleted meanwhile
+            return {"known": False}
         working = is_working(studio, run_id)  # before the cards: whoever learns of the end shall find all
         found = cards(studio, run_id)
         shown = [clip_words.card(card) for card in found]
@@ -185,7 +187,9 @@ def answer_pictures(studio: Studio) -> Callable[[Any], dict[str, Any]]:
             found = card_pictures(studio, str(sent.get("run")), sent.get("clip"), sent.get("output"))
         except (StitError, OSError):  # deleted meanwhile, or the disk is full
             found = None
-        before, after = ("", "") if found is None else map(jpeg_url, found)
+        if found is None:
+            return {"known": False}
+        before, after = map(jpeg_url, found)
         return {"before": before, "after": after}
 
     return clip_pictures

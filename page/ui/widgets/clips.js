@@ -132,8 +132,8 @@ function build({ id, name }) {
   return { card, update };
 }
 
-/** @param {{title: string, working: boolean, clips: Clip[]}} reply */
-function draw({ title, working, clips }) {
+/** @param {{title?: string, working?: boolean, clips?: Clip[]}} reply of a run that is gone there are none */
+function draw({ title = "", working = false, clips = [] }) {
   const known = new Set(clips.map(({ id }) => id));
   for (const [id, { card }] of shown) {
     if (known.has(id)) continue;
