@@ -135,8 +135,8 @@ class ClipsTab:
     @shows_errors
     def settle(self, run_id: str) -> Update:
         """Another clip was finished."""
-        shown: Update = {self.pack_button: self._pack_button(run_id)}
-        return shown if is_working(self.studio, run_id) else {**shown, self.notice: ""}
+        said = gr.skip() if is_working(self.studio, run_id) else ""
+        return {self.pack_button: self._pack_button(run_id), self.notice: said}
 
     @shows_errors
     def pack(self, run_id: str) -> Update:

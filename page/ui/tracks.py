@@ -10,6 +10,7 @@ from page.studio.people import after_correction
 from page.ui import html, words
 from page.ui.components import build_html, data_url
 from page.ui.shell import LIGHT, PREVIEWS, Shell, Update, shows_errors
+from page.ui.signals import read_end
 from page.ui.words import labels
 from stit_core.errors import StitError
 
@@ -22,11 +23,11 @@ class Tracks:
         self.rows = build_html(elem_id="tracks")
         with gr.Accordion(labels.WHO_IS_WHO, open=False, visible=False, elem_id="who-is-who") as self.box:
             with gr.Row(elem_classes="correction"):
-                self.one = gr.Dropdown([], label=labels.TRACK_ONE, elem_id="track-one")
-                self.other = gr.Dropdown([], label=labels.TRACK_OTHER, elem_id="track-other")
+                self.one = gr.Radio([], label=labels.TRACK_ONE, elem_id="track-one")
+                self.other = gr.Radio([], label=labels.TRACK_OTHER, elem_id="track-other")
                 self.join = gr.Button(labels.TRACKS_JOIN, elem_id="tracks-join")
             with gr.Row(elem_classes="correction"):
-                self.whole = gr.Dropdown([], label=labels.TRACK_SPLIT, elem_id="track-split")
+                self.whole = gr.Radio([], label=labels.TRACK_SPLIT, elem_id="track-split")
                 self.moment = gr.Number(None, label=labels.TRACK_FROM, minimum=0, step=0.1, elem_id="track-from")
                 self.split = gr.Button(labels.TRACKS_SPLIT, elem_id="tracks-split")
             self.undo = gr.Button(labels.TRACKS_UNDO, size="sm", elem_id="tracks-undo")
@@ -36,7 +37,7 @@ class Tracks:
         run_id, shell = self.shell.run_id, self.shell
         shown = [self.rows, self.box, self.one, self.other, self.whole, self.moment, self.undo]
         arrival.success(self.show, run_id, shown, **PREVIEWS)
-        shell.ended.change(self.show, run_id, shown, **PREVIEWS)
+        shell.ended.change(self.after, [run_id, shell.ended], shown, **PREVIEWS)
         self.join.click(self.join_two, [run_id, self.one, self.other], shell.job_outputs, **LIGHT)
         self.split.click(self.split_one, [run_id, self.whole, self.moment], shell.job_outputs, **LIGHT)
         self.undo.click(self.take_back, run_id, shell.job_outputs, **LIGHT)
@@ -54,12 +55,18 @@ class Tracks:
         return {
             self.rows: html.tracks(tracks, [data_url(track.picture) for track in tracks]) if several else "",
             self.box: gr.Accordion(visible=several),
-            self.one: gr.Dropdown(choices, value=None),
-            self.other: gr.Dropdown(choices, value=None),
-            self.whole: gr.Dropdown(choices, value=None),
+            self.one: gr.Radio(choices, value=None),
+            self.other: gr.Radio(choices, value=None),
+            self.whole: gr.Radio(choices, value=None),
             self.moment: None,
             self.undo: gr.Button(interactive=corrected),
         }
+
+    @shows_errors
+    def after(self, run_id: str, ended: str) -> Update:
+        """A job came to its end: if it looked for the faces, show whom it found; else what was picked stays picked."""
+        event = read_end(run_id, ended)
+        return self.show(run_id) if event is not None and event.kind == "align" else {self.rows: gr.skip()}
 
     @shows_errors
     def join_two(self, run_id: str, one: Any, other: Any) -> Update:
@@ -85,7 +92,7 @@ class Tracks:
 
 
 def _number(value: Any) -> int:
-    """A person's number that a dropdown sent."""
+    """A person's number that was picked."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise StitError(labels.WHOM_FIRST)
     return value

@@ -188,7 +188,7 @@ def test_a_batch_that_cannot_be_done_leaves_nothing(client: Client, studio: Stud
     with pytest.raises(AppError, match="This is no clip"):
         client.predict(["drawn face"], "smile=2", "draft", api_name="/batch")
     assert files_of(studio) == before
-    assert client.predict([], "smile=2", "draft", api_name="/batch")[:2] == ([], None)
+    assert client.predict([], "smile=2", "draft", api_name="/batch")[:2] in (([], None), [[], None])
 
 
 def test_the_job_of_a_caller_who_hangs_up_ends_and_leaves_nothing(client: Client, studio: Studio) -> None:

@@ -65,6 +65,8 @@ class Branches:
         if isinstance(node, ast.Name):
             return self.updates[node.id]
         assert isinstance(node, ast.Call), f"cannot be read: {ast.unparse(node)}"
+        if ast.unparse(node.func) == "dict.fromkeys":
+            return set(self.value(node.args[0]))
         return Branches(self.value(node.func)).returned
 
     def value(self, node: ast.expr) -> Any:

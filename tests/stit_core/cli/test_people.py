@@ -35,7 +35,7 @@ def test_what_stands_before_the_first_face_is_everyones_who_is_named() -> None:
     [
         (("--face", "0", "-d", "smile=1", "--face", "1"), "Face 1 has no edit"),
         (("--face", "0", "-d", "smile=1", "--face", "0", "-d", "age=1"), "Face 0 is named twice"),
-        (("--face", "all", "-d", "smile=1", "--face", "1", "-d", "age=1"), "beside another"),
+        (("--face", "all", "-d", "smile=1", "--face", "1", "-d", "age=1"), "beside one of them"),
         (("--face", "-1", "-d", "smile=1"), "no face '-1'"),
         (("--face", "x", "-d", "smile=1"), "no face 'x'"),
     ],
