@@ -24,7 +24,12 @@ CLIP = "Anna Schmidt.mp4"
 def server(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, str]) -> Iterator[Server]:
     """A page behind nginx, as docs/hosting.md sets it up; its address is the proxy's."""
     folder, port = tmp_path_factory.mktemp("proxy"), free_port()
-    settings = {"GRADIO_ROOT_PATH": "/studio", "STIT_PROXY": "127.0.0.1", "STIT_ORIGINS": f"http://{NAME}:{port}"}
+    settings = {
+        "GRADIO_ROOT_PATH": "/studio",
+        "STIT_PROXY": "127.0.0.1",
+        "STIT_ORIGINS": f"http://{NAME}:{port}",
+        "STIT_PUBLIC": "off",
+    }
     with serve(folder, tiny | settings) as behind, proxied(folder / "nginx", port, behind.port) as address:
         yield dataclasses.replace(behind, address=address)
 
@@ -69,7 +74,7 @@ def test_from_an_upload_to_the_video_below_a_subpath(browser: Browser, server: S
 
 def test_events_are_not_held_back(server: Server) -> None:
     connection, headers = connect(server)
-    edit = {"data": ["young woman turning", "smile=1", "draft", None, 0.4, ""]}
+    edit = {"data": ["young woman turning", "smile=1", "draft", None, 0.4, "", None, False]}
     body = {"Content-Type": "application/json"}
     connection.request("POST", "/studio/gradio_api/call/edit", json.dumps(edit), headers | body)
     event = json.loads(connection.getresponse().read())["event_id"]

@@ -306,7 +306,7 @@ def test_of_two_faces_the_other_can_be_picked(page: Page, tmp_path: Path) -> Non
     expect(faces.nth(1)).to_have_attribute("aria-pressed", "true")
 
 
-def test_two_people_have_edits_of_their_own_in_one_video(page: Page, tmp_path: Path) -> None:
+def test_people_are_told_apart_joined_and_split(page: Page, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "pair.mp4", frames=8, size=(480, 200), others=((0.8, 0.5, 0.2),))
     page.locator("#clip input[type=file]").first.set_input_files(clip)
     expect(page.locator("#trim .key")).to_have_text("several faces")
@@ -337,29 +337,6 @@ def test_two_people_have_edits_of_their_own_in_one_video(page: Page, tmp_path: P
     undo.click()
     expect(undo).to_be_disabled()
     expect(rows).to_have_count(2)
-    page.locator("#to-tune").click()
-    page.locator("#presets button", has_text="Draft").click()
-    page.locator("#tune").click()
-    page.locator("#status .job.done", has_text="The generator fits").wait_for()
-    page.locator("#to-edit").click()
-    people = page.locator("#whose .choice")
-    expect(people).to_have_count(2)
-    expect(people.nth(0)).to_have_attribute("aria-pressed", "true")
-    page.locator("#dials .card", has_text="Smile").first.click()
-    expect(people.nth(0)).to_contain_text("Person 0")
-    people.nth(1).click()
-    expect(people.nth(0)).to_contain_text("smile +1.5")
-    page.locator("#status .job.done").wait_for()
-    expect(people.nth(1)).to_have_attribute("aria-pressed", "true")
-    expect(people.nth(1)).to_contain_text("no change")
-    page.locator("#dials .card", has_text="Age").first.click()
-    page.locator("#to-all").click()
-    expect(people.nth(0)).to_contain_text("age +1.5")
-    expect(people.nth(1)).to_contain_text("age +1.5")
-    page.locator("#make").click()
-    page.locator("#status .job.done", has_text="The video is finished.").wait_for()
-    expect(page.locator("#measures")).to_contain_text("age +1.5", ignore_case=True)
-    expect(page.locator("#measures")).to_contain_text(re.compile("Person [01]: age"))
 
 
 @pytest.mark.parametrize(

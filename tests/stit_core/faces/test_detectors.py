@@ -47,6 +47,6 @@ def test_a_face_says_which_detector_found_it() -> None:
 
 def test_another_detector_is_asked_where_dlib_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(landmarks, "load_second_detector", lambda *_: Everywhere())
-    found = landmarks.find_landmarks(clip_of([scene()] * 3, tmp_path), LandmarkConfig(), Runtime())
-    assert found.detected[0]
+    found = landmarks.find_people(clip_of([scene()] * 3, tmp_path), LandmarkConfig(), Runtime())
+    assert found.frame[0] == 0
     assert found.points[0].min() >= 60
