@@ -31,7 +31,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("guard")
     pack = write_pack(folder / "packs")
     save_direction(find_pack(str(pack)), make_direction(1), Card("smile"), folder / "directions")
-    settings = {"STIT_PACK": str(pack), "STIT_DIRECTIONS": str(folder / "directions"), "STIT_MAX_MB": str(MAX_MB)}
+    settings = {
+        "STIT_PACK": str(pack),
+        "STIT_DIRECTIONS": str(folder / "directions"),
+        "STIT_MAX_MB": str(MAX_MB),
+        "STIT_VISITOR_UPLOADS": "32",
+    }
     with serve(folder, settings) as served:
         yield served
         log = served.log.read_text()
