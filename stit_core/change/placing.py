@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stit_core.change.carrying import carry, unfold
 from stit_core.change.drawn import OFFSET, Drawn
 from stit_core.change.reading import Change
 from stit_core.config import TransferConfig
 from stit_core.faces.labels import (
     BROWS,
     COVERS,
+    EARRING,
     EARS,
     EYES,
     FACE,
@@ -47,6 +49,7 @@ STRONG = (0.05, 0.2)  # of the logarithm of a ratio: from where a shade spills t
 EAR_REACH = 0.5  # of the eyes' distance, radius around an ear's place
 EAR_ALIKE = 2.5  # deviations of the colour of skin within which something beside it is skin
 EAR_NOISE = 30.0  # squared grey levels by which that colour varies at least
+SMALLEST_COVER = 0.002  # of the crop's area, under which what covers a face is a speck
 SMALLEST_PART = 12  # pixels, area under which what the parser calls a part of the face is a speck
 
 
@@ -57,13 +60,13 @@ class Weights:
     Attributes
     ----------
     motion, shade, fresh: for the three parts of the change.
-    room: for a chin to go to, hair and all, up to what must not move.
+    still: 1 where nothing may move.
     spill: for a strong shade, which shows where it ends: up to the edge that the picture has, past the parser's.
     skin: 1 where the shade of skin is meant, which brows share, 0 where that of eyes and lips is.
     """
 
     motion: np.ndarray
-    room: np.ndarray
+    still: np.ndarray
     shade: np.ndarray
     spill: np.ndarray
     fresh: np.ndarray
@@ -95,20 +98,15 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     tinted = np.maximum(allowed, ears)
     near_skin = cv2.GaussianBlur(cv2.dilate(tinted, np.ones((SPILL, SPILL), np.uint8)), (0, 0), EDGE_WIDTH)
     spill = _guided(tinted, source.picture) * near_skin * (1 - is_one_of(labels, COVERS)) * (1 - unshaded_place)
+    # Ears and hair are drawn elsewhere than they are more often than not: unless the whole head moves they go along
+    # with the face beside them, as the neck does and what is worn.
     whole = HAIR in classes
-    # Ears are drawn elsewhere than they are more often than not: they move with the whole head only, as the neck does.
-    still = blocked if whole else np.maximum(blocked, is_one_of(labels, EARS))
-    moving = allowed * (1 - still) if whole else allowed * (1 - still) * (labels != NECK)
-    chin, around = _chin(source), cv2.dilate(moving, np.ones((5, 5), np.uint8))
-    near, farther = (np.clip(2 * cv2.GaussianBlur(around, (0, 0), fade / 2), 0, 1) for fade in (FADE, NECK_FADE))
-    clear = _up_to(still, STILL_FADE / 2)
-    # Twice, so that motion has come to rest before what must not move, not at it.
-    motion = np.maximum(near, chin * farther) * clear * clear
-    room = chin * np.maximum(clear, _up_to(still * (labels != HAIR), STILL_FADE / 2))
+    moving = (allowed > 0.5) * is_one_of(labels, (*FACE, *EARS, HAIR) if whole else FACE)
+    still = np.zeros_like(allowed) if whole else _cover(labels)
     skin = cv2.GaussianBlur(np.maximum(is_one_of(labels, (*SKIN_LIKE, *BROWS)), ears), (0, 0), EDGE_WIDTH)
     return Weights(
-        config.motion * motion,
-        room,
+        config.motion * moving,
+        still,
         config.shade * shade,
         config.shade * spill,
         config.fresh * inwards,
@@ -135,15 +133,13 @@ def _ears(source: Drawn) -> np.ndarray:
     return cv2.morphologyEx((near * alike).astype(np.float32), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
 
 
-def _chin(source: Drawn) -> np.ndarray:
-    """1 around the chin and below it, 0 from the mouth upwards and beside the jaw; (S, S), by the landmarks."""
-    mouth, down = source.points[[48, 54]].mean(axis=0), source.points[8] - source.points[[48, 54]].mean(axis=0)
-    length = max(float(np.hypot(*down)), 1.0)
-    down = down / length
-    places = np.indices(source.labels.shape, dtype=np.float32)[::-1] - mouth.astype(np.float32)[:, None, None]
-    below = (down[0] * places[0] + down[1] * places[1]) / length  # 0 at the mouth, 1 at the chin
-    beside = np.abs(down[0] * places[1] - down[1] * places[0]) / length
-    return (np.clip((below - 0.3) / 0.4, 0, 1) * np.clip((1.5 - beside) / 0.4, 0, 1)).astype(np.float32)
+def _cover(labels: np.ndarray) -> np.ndarray:
+    """1 where something covers the face and stays as it is: all but specks and what hangs on an ear."""
+    worn = is_one_of(labels, [label for label in COVERS if label != EARRING])
+    _, parts, facts, _ = cv2.connectedComponentsWithStats(worn.astype(np.uint8))
+    kept = facts[:, cv2.CC_STAT_AREA] >= SMALLEST_COVER * labels.size
+    kept[0] = False
+    return kept[parts].astype(np.float32)
 
 
 def _up_to(kept: np.ndarray, width: float) -> np.ndarray:
@@ -221,9 +217,7 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     def over_frame(values: np.ndarray) -> np.ndarray:
         return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
-    # Where a chin comes to lie was none of the face.
-    moving = np.maximum(weights.motion, weights.room * warp(weights.motion, change.motion))
-    motion = change.motion * moving[..., None]
+    motion = final_motion(change, weights)
     # What is shaded is what has come here, so its weights come along with it.
     skin = warp(weights.skin, motion)[..., None]
     strong = np.clip((np.abs(cv2.transform(change.skin, MEAN)) - STRONG[0]) / (STRONG[1] - STRONG[0]), 0, 1)
@@ -242,6 +236,14 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     share = over_frame(novelty)[..., None]
     result = result + share * (over_frame(change.fresh) - result)
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
+
+
+def final_motion(change: Change, weights: Weights) -> np.ndarray:
+    share = float(weights.motion.max())
+    if share <= 0:
+        return np.zeros_like(change.motion)
+    motion = carry(share * change.motion, weights.motion / share, weights.still)
+    return unfold(motion, change.novelty)
 
 
 def _below_white(base: np.ndarray, shade: np.ndarray) -> np.ndarray:

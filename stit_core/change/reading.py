@@ -14,16 +14,20 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
+from stit_core.change.carrying import calm
 from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
+from stit_core.change.jaw import shape_jaw
 from stit_core.change.mouth import drop_jaw, find_opening, hold_corners, jaw_opens
 from stit_core.change.novelty import mouth_share, read_novelty
+from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, relief_shade
 from stit_core.change.smile import find_smile, fold_shade, hold_grin, raise_cheeks
 from stit_core.faces.correspondence import read_motion
-from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, SKIN, SKIN_LIKE, is_one_of
+from stit_core.faces.labels import EARS, EYES, FACE, LIPS, MOUTH, SKIN, SKIN_LIKE, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
+EAR_REACH = 0.06  # of the crop's side: width of the window around an ear within which motion is not believed
 MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it within which landmarks are believed
 FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
 HUE_BLUR = 6.0  # pixels, of the lightness that a change of hue is held against
@@ -95,6 +99,9 @@ def read_change(
     anatomy: whether what is known of skin, jaw and mouths is believed more than the generator.
     relief: map (faces.relief.SHAPE) of the folds of skin that come and go with the edit; believed with `anatomy`.
     """
+    turn = np.zeros_like(offset)
+    if anatomy:
+        edited, turn = keep_head(pivot, edited)
     flow = motion_between(edited, pivot)
     after = edited.picture.astype(np.float32)
     ratio = np.log((after + OFFSET) / (warp(pivot.picture, flow) + OFFSET))
@@ -119,7 +126,12 @@ def read_change(
         features += (1 - eyes[..., None]) * (skin - around)
     # Hair and cloth go along with the face, smoothly: no two strands are drawn alike.
     face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
-    motion = warp(fill(flow, face) if face.any() else flow, offset)
+    # Ears are drawn elsewhere than they are, and take along what lies beside them.
+    near = np.ones((round(EAR_REACH * len(face)) | 1,) * 2, np.uint8)
+    face *= 1 - cv2.dilate(np.maximum(is_one_of(edited.labels, EARS), is_one_of(labels, EARS)), near)
+    if face.any():
+        flow = turn + fill(calm(flow - turn, edited.labels, face), face)
+    motion = warp(flow, offset)
     opening, share, opens = None, 0.0, 0.0
     wanted, before = warp_labels(edited.labels, offset), warp_labels(labels, offset)
     if MOUTH in classes:
@@ -140,6 +152,8 @@ def read_change(
     if smile is not None:
         motion = raise_cheeks(motion, smile)
         skin = skin + fold_shade(motion, smile)[..., None] * SHADOW
+    if anatomy:
+        motion = shape_jaw(motion, source)
     if anatomy and relief is not None:
         skin = skin + relief_shade(relief, source, edited, offset, motion)
     return Change(motion, skin, warp(features, offset), fresh, novelty)
