@@ -14,7 +14,8 @@ from stit_core.change.drawn import Drawn, moved_point
 CHIN, NOSE = 8, 33  # landmarks
 EYES = (36, 39), (42, 45)
 CORNERS = 4, 12  # of the jaw
-NARROWS = 1.5  # share of its width by which a jaw gets narrower, for the share of the height that a face loses
+NARROWS = 1.4  # share of its width by which a jaw gets narrower, for the share of the height that a face loses
+LARGEST = 0.08  # of that share, which is how far men and women differ
 BEGINS, ENDS = 0.35, 0.8  # of the way from the eyes to the chin, from where on it does, and fully
 
 
@@ -39,5 +40,6 @@ def shape_jaw(motion: np.ndarray, source: Drawn) -> np.ndarray:
     half = max(abs(float((points[CORNERS[1]] - points[CORNERS[0]]) @ right)) / 2, 1.0)
     outwards = np.clip(across / half, -1, 1)
     share = along * along * (3 - 2 * along) * np.abs(outwards)
-    inwards = np.float32(NARROWS * shorter * half) * (outwards * share).astype(np.float32)
+    narrower = LARGEST * np.tanh(NARROWS * shorter / LARGEST)
+    inwards = np.float32(narrower * half) * (outwards * share).astype(np.float32)
     return motion + inwards[..., None] * right.astype(np.float32)

@@ -17,6 +17,7 @@ from stit_core.faces.labels import EARS, FACE, is_one_of
 from stit_core.warps import fill, warp, warp_labels
 
 AXIS = 0.2  # depth, in the reader's places, of the ears: under them a head turns on its neck
+TURN_BLUR = 0.02  # of the map's side: deviation of the Gaussian over a turn; ears stand out of a head, which is round
 LEAST_SEEN = 100.0  # pixels of the map of places under which no pose is told from them
 
 
@@ -51,8 +52,9 @@ def keep_head(pivot: Drawn, edited: Drawn) -> tuple[Drawn, np.ndarray]:
     kept = Drawn(picture, warp_labels(edited.labels, whole), points, places, head)
     slopes = before[:3] - after[:3] / wider
     across = cv2.transform(places, slopes[None].astype(np.float32)) - np.float32(slopes[2] * AXIS)
+    across = cv2.GaussianBlur(fill(across[..., None], head)[..., 0], (0, 0), TURN_BLUR * len(head))
     turn = np.zeros((size, size, 2), np.float32)
-    turn[..., 0] = cv2.resize(fill(across[..., None], head)[..., 0], (size, size), interpolation=cv2.INTER_LINEAR)
+    turn[..., 0] = cv2.resize(across, (size, size), interpolation=cv2.INTER_LINEAR)
     return kept, turn
 
 

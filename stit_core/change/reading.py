@@ -23,7 +23,7 @@ from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, relief_shade
 from stit_core.change.smile import find_smile, fold_shade, hold_grin, raise_cheeks
 from stit_core.faces.correspondence import read_motion
-from stit_core.faces.labels import EARS, EYES, FACE, LIPS, MOUTH, SKIN, SKIN_LIKE, is_one_of
+from stit_core.faces.labels import EARS, EYES, FACE, LIPS, MOUTH, NECK, SKIN, SKIN_LIKE, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
@@ -38,6 +38,8 @@ SKIN_HUE = np.array([0.78, 1.07, 1.15], np.float32)
 SHADOW_HUE = 0.5  # of that change of hue, which shadows share
 RELIEF_BLUR = 4.0  # pixels: what is narrower counts as folds and wrinkles
 RELIEF_GAIN = 1.2
+GRAIN = 0.03  # of the logarithm of a ratio: fainter folds are what two drawings of one skin differ by anyway
+NECK_BLUR = 12.0  # pixels, of the shade of a neck
 LARGEST_RELIEF = 0.07  # of the logarithm of a ratio, by which they shade
 WIDE_BLUR = 16.0  # pixels: the shade of skin stays near its mean within that
 LARGEST_OWN = 0.035  # of the logarithm of a ratio, by which it may leave that mean: what is more looks like a smudge
@@ -108,7 +110,10 @@ def read_change(
     ratio = np.clip(cv2.GaussianBlur(ratio, (0, 0), SHADE_BLUR), -LARGEST_SHADE, LARGEST_SHADE)
     ratio = _calm_hue(ratio)
     labels = warp_labels(pivot.labels, flow)
-    skin = _with_relief(fill(ratio, agreed(labels, edited.labels, SKIN_LIKE)))
+    known = agreed(labels, edited.labels, SKIN_LIKE)
+    skin = _with_relief(fill(ratio, known))
+    if anatomy:
+        skin = _calm_neck(skin, known, edited.labels)
     parts = np.maximum(agreed(labels, edited.labels, EYES, 3), agreed(labels, edited.labels, LIPS, 1))
     features = fill(_mean_within(ratio, parts), parts)
     around = skin.mean(axis=-1, keepdims=True)
@@ -188,8 +193,23 @@ def _with_relief(shade: np.ndarray) -> np.ndarray:
         tone
         + _within(wide - tone, LARGEST_WIDE)
         + _within(smooth - wide, LARGEST_OWN)
-        + _within(RELIEF_GAIN * (shade - smooth), LARGEST_RELIEF)
+        + _within(RELIEF_GAIN * _cored(shade - smooth, GRAIN), LARGEST_RELIEF)
     )
+
+
+def _cored(values: np.ndarray, grain: float) -> np.ndarray:
+    """Values of which those under `grain` are nearly gone."""
+    squared = np.square(values)
+    return values * squared / (squared + np.float32(grain**2))
+
+
+def _calm_neck(shade: np.ndarray, known: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """A shade (S, S, 3) that is even on the neck: of it generators have seen little, and draw patches."""
+    neck = is_one_of(labels, (NECK,))
+    weight = cv2.GaussianBlur(known * neck, (0, 0), NECK_BLUR)
+    mean = cv2.GaussianBlur(shade * (known * neck)[..., None], (0, 0), NECK_BLUR) / np.maximum(weight, 1e-3)[..., None]
+    share = cv2.GaussianBlur(neck, (0, 0), RELIEF_BLUR) * np.clip(20 * weight, 0, 1)
+    return shade + share[..., None] * (mean - shade)
 
 
 def _within(values: np.ndarray, largest: float) -> np.ndarray:
