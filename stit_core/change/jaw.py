@@ -1,8 +1,8 @@
 """The jaw is one bone: one that gets shorter gets narrower too.
 
-A generator moves the chin and leaves the jaw's corners where they are, which squashes a face. Of grown men and women the
-jaw's width between its corners differs as much as the height of the face. Source: ours; the proportions are those of
-Farkas, "Anthropometry of the Head and Face" (1994), widths go-go and zy-zy and height n-gn.
+A generator moves the chin and leaves the jaw's corners where they are, which squashes a face. Of men and women the
+jaw's width between its corners differs as much as the height of the face does. Source: ours; the proportions are those
+of Farkas, "Anthropometry of the Head and Face" (1994), width go-go and height n-gn.
 """
 
 from __future__ import annotations

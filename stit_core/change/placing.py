@@ -31,9 +31,6 @@ from stit_core.faces.labels import (
 from stit_core.geometry import frame_to_crop, quad_bounds
 from stit_core.warps import warp
 
-FADE = 9.0  # pixels of the crop beyond the head's outline over which motion fades out
-STILL_FADE = 16.0  # the same before hair and ears: skin that is stretched more streaks
-NECK_FADE = 24.0  # the same below the chin, where a neck has to close up or stretch
 EDGE_WIDTH = 1.2  # pixels, deviation of the Gaussian over the edge between what changes and what does not
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
 RELIEF_POWER = 0.1  # of the ratio by which light is shaded: the one for relief
@@ -59,7 +56,8 @@ class Weights:
 
     Attributes
     ----------
-    motion, shade, fresh: for the three parts of the change.
+    motion: what moves by itself, as far as is said; what is around goes along.
+    shade, fresh: for the other parts of the change.
     still: 1 where nothing may move.
     spill: for a strong shade, which shows where it ends: up to the edge that the picture has, past the parser's.
     skin: 1 where the shade of skin is meant, which brows share, 0 where that of eyes and lips is.
@@ -76,7 +74,8 @@ class Weights:
 def place_weights(source: Drawn, classes: Collection[int], config: TransferConfig) -> Weights:
     """How far to believe a change where, from what the parser sees in the source and what may change.
 
-    What may not change keeps its pixels to the bit; so does what covers the face, such as glasses.
+    What may not change is not shaded and goes along with what moves beside it only; what covers the face, such as
+    glasses, keeps its pixels to the bit, unless the whole head moves.
     """
     labels = source.labels
     allowed = _largest(cv2.morphologyEx(is_one_of(labels, classes), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
@@ -101,7 +100,7 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     # Ears and hair are drawn elsewhere than they are more often than not: unless the whole head moves they go along
     # with the face beside them, as the neck does and what is worn.
     whole = HAIR in classes
-    moving = (allowed > 0.5) * is_one_of(labels, (*FACE, *EARS, HAIR) if whole else FACE)
+    moving = np.float32(allowed > 0.5) * (1 - is_one_of(labels, (NECK,)) if whole else is_one_of(labels, FACE))
     still = np.zeros_like(allowed) if whole else _cover(labels)
     skin = cv2.GaussianBlur(np.maximum(is_one_of(labels, (*SKIN_LIKE, *BROWS)), ears), (0, 0), EDGE_WIDTH)
     return Weights(
@@ -217,7 +216,7 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     def over_frame(values: np.ndarray) -> np.ndarray:
         return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
-    motion = final_motion(change, weights)
+    motion = unfold(carry(change.motion, weights.motion, weights.still), change.novelty)
     # What is shaded is what has come here, so its weights come along with it.
     skin = warp(weights.skin, motion)[..., None]
     strong = np.clip((np.abs(cv2.transform(change.skin, MEAN)) - STRONG[0]) / (STRONG[1] - STRONG[0]), 0, 1)
@@ -236,14 +235,6 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     share = over_frame(novelty)[..., None]
     result = result + share * (over_frame(change.fresh) - result)
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
-
-
-def final_motion(change: Change, weights: Weights) -> np.ndarray:
-    share = float(weights.motion.max())
-    if share <= 0:
-        return np.zeros_like(change.motion)
-    motion = carry(share * change.motion, weights.motion / share, weights.still)
-    return unfold(motion, change.novelty)
 
 
 def _below_white(base: np.ndarray, shade: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn
-from stit_core.faces.labels import EARS, FACE, is_one_of
+from stit_core.faces.labels import EARS, FACE, NECK, is_one_of
 from stit_core.warps import fill, warp, warp_labels
 
 AXIS = 0.2  # depth, in the reader's places, of the ears: under them a head turns on its neck
@@ -52,7 +52,10 @@ def keep_head(pivot: Drawn, edited: Drawn) -> tuple[Drawn, np.ndarray]:
     kept = Drawn(picture, warp_labels(edited.labels, whole), points, places, head)
     slopes = before[:3] - after[:3] / wider
     across = cv2.transform(places, slopes[None].astype(np.float32)) - np.float32(slopes[2] * AXIS)
-    across = cv2.GaussianBlur(fill(across[..., None], head)[..., 0], (0, 0), TURN_BLUR * len(head))
+    # The neck goes along with the head; at the head's rim places are a mean of head and background.
+    labels = cv2.resize(kept.labels, (len(head), len(head)), interpolation=cv2.INTER_NEAREST)
+    sure = cv2.erode(head * (1 - is_one_of(labels, (NECK,))), np.ones((3, 3), np.uint8)).astype(np.float32)
+    across = cv2.GaussianBlur(fill(across[..., None], sure)[..., 0], (0, 0), TURN_BLUR * len(head))
     turn = np.zeros((size, size, 2), np.float32)
     turn[..., 0] = cv2.resize(across, (size, size), interpolation=cv2.INTER_LINEAR)
     return kept, turn

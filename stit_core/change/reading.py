@@ -133,7 +133,7 @@ def read_change(
     face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
     # Ears are drawn elsewhere than they are, and take along what lies beside them.
     near = np.ones((round(EAR_REACH * len(face)) | 1,) * 2, np.uint8)
-    face *= 1 - cv2.dilate(np.maximum(is_one_of(edited.labels, EARS), is_one_of(labels, EARS)), near)
+    face = face * (1 - cv2.dilate(np.maximum(is_one_of(edited.labels, EARS), is_one_of(labels, EARS)), near))
     if face.any():
         flow = turn + fill(calm(flow - turn, edited.labels, face), face)
     motion = warp(flow, offset)
