@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import OFFSET, Drawn
+from stit_core.change.matte import read_matte
 from stit_core.change.reading import Change
+from stit_core.change.skin import keep_sheen, read_sheen
 from stit_core.config import TransferConfig
 from stit_core.faces.labels import (
     BROWS,
@@ -34,10 +36,11 @@ STILL_FADE = 16.0  # the same before hair and ears: skin that is stretched more 
 NECK_FADE = 24.0  # the same below the chin, where a neck has to close up or stretch
 EDGE_WIDTH = 1.2  # pixels, deviation of the Gaussian over the edge between what changes and what does not
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
+LARGEST_RELIEF = 0.1  # of the light around, that counts so: what stands out further is a hair
 RELIEF_POWER = 0.1  # of the ratio by which light is shaded: the one for relief
 MEAN = np.full((1, 3), 1 / 3, np.float32)  # of the channels
 SHOULDER = 190.0  # grey levels, from where on what gets brighter is bent towards white
-EYE_SHADE = 0.25  # of the skin's, for eyes that keep their own: lids and the skin around light them less
+EYE_SHADE = 0.4  # of the skin's, for eyes that keep their own: lids and the skin around light them less
 MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
 GUIDED_WINDOW = 17  # pixels of the crop within which an edge of the picture is looked for
 SPILL = 9  # pixels of the crop, twice the reach beyond the parser's edge: hair shaded further in looks hazy
@@ -59,6 +62,9 @@ class Weights:
     motion, shade, fresh: for the three parts of the change.
     room: for a chin to go to, hair and all, up to what must not move.
     spill: for a strong shade, which shows where it ends: up to the edge that the picture has, past the parser's.
+    edge: (S, S, 3), by how much more a grey level of a channel speaks for skin, where spill is found by colours.
+    sheen: (S, S, 3), share of the light that the surface of skin reflects.
+    sheen_mean: (3,), of the light of all skin.
     skin: 1 where the shade of skin is meant, which brows share, 0 where that of eyes and lips is.
     """
 
@@ -68,6 +74,9 @@ class Weights:
     spill: np.ndarray
     fresh: np.ndarray
     skin: np.ndarray
+    edge: np.ndarray
+    sheen: np.ndarray
+    sheen_mean: np.ndarray
 
 
 def place_weights(source: Drawn, classes: Collection[int], config: TransferConfig) -> Weights:
@@ -94,7 +103,10 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     ears = _ears(source) if {SKIN, *EARS} <= set(classes) else np.zeros_like(allowed)
     tinted = np.maximum(allowed, ears)
     near_skin = cv2.GaussianBlur(cv2.dilate(tinted, np.ones((SPILL, SPILL), np.uint8)), (0, 0), EDGE_WIDTH)
-    spill = _guided(tinted, source.picture) * near_skin * (1 - is_one_of(labels, COVERS)) * (1 - unshaded_place)
+    spill, edge = read_matte(tinted, source.picture, RELIEF, _guided(tinted, source.picture) * near_skin)
+    free_place = (1 - is_one_of(labels, COVERS)) * (1 - unshaded_place)
+    spill, edge = spill * free_place, edge * free_place[..., None]
+    sheen, sheen_mean = read_sheen(source)
     whole = HAIR in classes
     # Ears are drawn elsewhere than they are more often than not: they move with the whole head only, as the neck does.
     still = blocked if whole else np.maximum(blocked, is_one_of(labels, EARS))
@@ -113,6 +125,9 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
         config.shade * spill,
         config.fresh * inwards,
         skin,
+        config.shade * edge,
+        sheen,
+        sheen_mean,
     )
 
 
@@ -227,18 +242,25 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     # What is shaded is what has come here, so its weights come along with it.
     skin = warp(weights.skin, motion)[..., None]
     strong = np.clip((np.abs(cv2.transform(change.skin, MEAN)) - STRONG[0]) / (STRONG[1] - STRONG[0]), 0, 1)
-    believed = warp((1 - strong) * weights.shade + strong * weights.spill, motion)[..., None]
-    shade = (skin * change.skin + (1 - skin) * change.features) * believed
+    shade = skin * change.skin + (1 - skin) * change.features
+    shade = keep_sheen(shade, strong[..., None] * warp(weights.sheen, motion), strong[..., None] * weights.sheen_mean)
+    believed = warp((1 - strong) * weights.shade + strong * weights.spill, motion)
+    edge = over_frame(strong[..., None] * warp(weights.edge, motion))
     novelty = change.novelty * warp(weights.fresh, motion)
     way = cv2.transform(over_frame(motion), np.linalg.inv(matrix).astype(np.float32))
     moved = cv2.remap(
         frame, columns + way[..., 0], rows + way[..., 1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
     ).astype(np.float32)
-    shade = over_frame(shade)
-    # What is shaded keeps more of its relief than of its light, as dark skin does.
     base = cv2.GaussianBlur(moved, (0, 0), RELIEF / np.sqrt(abs(np.linalg.det(matrix))))
+    relief = moved - base
+    believed = np.clip(over_frame(believed) + np.einsum("ijk,ijk->ij", edge, relief), 0, 1)
+    shade = over_frame(shade) * believed[..., None]
+    # What is shaded keeps more of its relief than of its light, as dark skin does.
+    largest = LARGEST_RELIEF * (base + np.float32(OFFSET))
+    fine = largest * np.tanh(relief / largest)
+    base = moved - fine
     result = (base + np.float32(OFFSET)) * np.exp(_below_white(base, shade)) - np.float32(OFFSET)
-    result += (moved - base) * np.exp(shade * np.float32(RELIEF_POWER))
+    result += fine * np.exp(shade * np.float32(RELIEF_POWER))
     share = over_frame(novelty)[..., None]
     result = result + share * (over_frame(change.fresh) - result)
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
@@ -252,8 +274,14 @@ def _below_white(base: np.ndarray, shade: np.ndarray) -> np.ndarray:
         room = np.float32(255 - SHOULDER)
         return np.minimum(levels, SHOULDER) + room * np.tanh(over / room)
 
+    def unbent(levels: np.ndarray) -> np.ndarray:
+        over = np.maximum(levels - SHOULDER, 0)
+        room = np.float32(255 - SHOULDER)
+        return np.minimum(levels, SHOULDER) + room * np.arctanh(np.minimum(over / room, 0.97))
+
     light = cv2.transform(base, MEAN)[..., None] + np.float32(OFFSET)
-    brighter = np.maximum(cv2.transform(shade, MEAN)[..., None], 0)
-    if brighter.max() < 0.01:
-        return shade
-    return shade - brighter + np.log(bent(light * np.exp(brighter)) / bent(light))
+    change = cv2.transform(shade, MEAN)[..., None]
+    brighter, darker = np.maximum(change, 0), np.minimum(change, 0)
+    shade = shade - brighter + np.log(bent(light * np.exp(brighter)) / bent(light))
+    light = np.minimum(light, 255)
+    return shade - darker + np.log(bent(unbent(light) * np.exp(darker)) / bent(unbent(light)))

@@ -18,6 +18,7 @@ from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
 from stit_core.change.mouth import drop_jaw, find_opening, hold_corners, jaw_opens
 from stit_core.change.novelty import mouth_share, read_novelty
 from stit_core.change.relief import SHADOW, relief_shade
+from stit_core.change.skin import pigment_shade
 from stit_core.change.smile import find_smile, fold_shade, hold_grin, raise_cheeks
 from stit_core.faces.correspondence import read_motion
 from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, SKIN, SKIN_LIKE, is_one_of
@@ -26,6 +27,7 @@ from stit_core.warps import fill, warp, warp_between, warp_labels
 FIELD = 256  # pixels a side, at most, at which a change is read
 MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it within which landmarks are believed
 FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
+LIPS_DEPTH = 1.25
 HUE_BLUR = 6.0  # pixels, of the lightness that a change of hue is held against
 HUE_NEEDS = 0.2  # change of the logarithm of lightness at which half of the change of hue is believed
 # Of red, green and blue: change of the logarithm in skin that gets darker, for a mean of 1. Fitted to the Monk skin
@@ -113,10 +115,11 @@ def read_change(
         apart = (1 - _turned(pivot.points, edited.points)) * (around - tone)
         features += tone + apart - around
         around = tone + apart
-        skin = around + (tone + SHADOW_HUE * apart) * (SKIN_HUE - 1)
+        hue = pigment_shade(_mean_skin(source), tone) / tone - 1 if abs(tone) > 1e-3 else np.zeros(3, np.float32)
+        skin = around + (tone + SHADOW_HUE * apart) * hue
         # Lips get browner with the skin around them; where they end no two parsers agree.
         eyes = cv2.GaussianBlur(cv2.dilate(is_one_of(edited.labels, EYES), np.ones((9, 9))), (0, 0), FEATURE_BLUR)
-        features += (1 - eyes[..., None]) * (skin - around)
+        features += (1 - eyes[..., None]) * (LIPS_DEPTH * skin - around)
     # Hair and cloth go along with the face, smoothly: no two strands are drawn alike.
     face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
     motion = warp(fill(flow, face) if face.any() else flow, offset)
@@ -143,6 +146,11 @@ def read_change(
     if anatomy and relief is not None:
         skin = skin + relief_shade(relief, source, edited, offset, motion)
     return Change(motion, skin, warp(features, offset), fresh, novelty)
+
+
+def _mean_skin(source: Drawn) -> np.ndarray:
+    skin = source.picture[is_one_of(source.labels, SKIN_LIKE) > 0]
+    return skin.mean(axis=0) if len(skin) else np.full(3, 128.0)
 
 
 def _turned(before: np.ndarray, after: np.ndarray) -> float:
