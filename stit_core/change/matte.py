@@ -13,11 +13,11 @@ CLEAR = (0.25, 0.75)  # of the way from one colour to the other: what lies outsi
 SMOOTH = 1.5  # pixels of the crop
 
 
-def read_matte(mask: np.ndarray, picture: np.ndarray, blur: float, prior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def read_matte(mask: np.ndarray, hair: np.ndarray, picture: np.ndarray, blur: float, prior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     """
     kernel = np.ones((AWAY, AWAY), np.uint8)
-    inside, outside = cv2.erode(mask, kernel), cv2.erode(1 - mask, kernel)
+    inside, outside = cv2.erode(mask, kernel), cv2.erode(hair * (1 - mask), np.ones((5, 5), np.uint8))
     levels = picture.astype(np.float32)
     own, other = _near(levels, inside), _near(levels, outside)
     apart = own - other
@@ -31,8 +31,11 @@ def read_matte(mask: np.ndarray, picture: np.ndarray, blur: float, prior: np.nda
     inner = cv2.GaussianBlur(cv2.erode(mask, wide), (0, 0), 3.0)
     near = cv2.GaussianBlur(cv2.dilate(mask, wide), (0, 0), 3.0)
     found = inner + (1 - inner) * near * found
-    found = (1 - sure) * prior + sure * found
-    return found, slope * ((1 - inner) * near)[..., None]
+    beside = np.clip(3 * cv2.GaussianBlur(outside, (0, 0), REACH / 3), 0, 1)
+    head = np.clip(2 * cv2.GaussianBlur(np.maximum(mask, hair), (0, 0), 1.2) - 1, 0, 1)
+    share = head * beside * np.clip((sure - 0.3) / 0.4, 0, 1)
+    found = (1 - share) * prior + share * found
+    return found, slope * (share * (1 - inner) * near)[..., None]
 
 
 def _near(levels: np.ndarray, mask: np.ndarray) -> np.ndarray:

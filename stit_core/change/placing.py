@@ -40,6 +40,7 @@ LARGEST_RELIEF = 0.1  # of the light around, that counts so: what stands out fur
 RELIEF_POWER = 0.1  # of the ratio by which light is shaded: the one for relief
 MEAN = np.full((1, 3), 1 / 3, np.float32)  # of the channels
 SHOULDER = 190.0  # grey levels, from where on what gets brighter is bent towards white
+SMALLEST_SHADE = 0.01
 EYE_SHADE = 0.4  # of the skin's, for eyes that keep their own: lids and the skin around light them less
 MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
 GUIDED_WINDOW = 17  # pixels of the crop within which an edge of the picture is looked for
@@ -103,7 +104,7 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     ears = _ears(source) if {SKIN, *EARS} <= set(classes) else np.zeros_like(allowed)
     tinted = np.maximum(allowed, ears)
     near_skin = cv2.GaussianBlur(cv2.dilate(tinted, np.ones((SPILL, SPILL), np.uint8)), (0, 0), EDGE_WIDTH)
-    spill, edge = read_matte(tinted, source.picture, RELIEF, _guided(tinted, source.picture) * near_skin)
+    spill, edge = read_matte(tinted, is_one_of(labels, (HAIR,)), source.picture, RELIEF, _guided(tinted, source.picture) * near_skin)
     free_place = (1 - is_one_of(labels, COVERS)) * (1 - unshaded_place)
     spill, edge = spill * free_place, edge * free_place[..., None]
     sheen, sheen_mean = read_sheen(source)
@@ -281,7 +282,6 @@ def _below_white(base: np.ndarray, shade: np.ndarray) -> np.ndarray:
 
     light = cv2.transform(base, MEAN)[..., None] + np.float32(OFFSET)
     change = cv2.transform(shade, MEAN)[..., None]
-    brighter, darker = np.maximum(change, 0), np.minimum(change, 0)
-    shade = shade - brighter + np.log(bent(light * np.exp(brighter)) / bent(light))
-    light = np.minimum(light, 255)
-    return shade - darker + np.log(bent(unbent(light) * np.exp(darker)) / bent(unbent(light)))
+    start = np.where(change < 0, unbent(np.minimum(light, 255)), light)
+    bend = np.log(bent(start * np.exp(change)) / bent(start))
+    return shade * np.where(np.abs(change) > SMALLEST_SHADE, bend / np.where(change == 0, 1, change), 1)

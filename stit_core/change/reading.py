@@ -21,13 +21,14 @@ from stit_core.change.relief import SHADOW, relief_shade
 from stit_core.change.skin import pigment_shade
 from stit_core.change.smile import find_smile, fold_shade, hold_grin, raise_cheeks
 from stit_core.faces.correspondence import read_motion
-from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, SKIN, SKIN_LIKE, is_one_of
+from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, NECK, NOSE, SKIN, SKIN_LIKE, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
 MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it within which landmarks are believed
 FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
-LIPS_DEPTH = 1.25
+LIPS_DEPTH = 1.3
+LIPS_HUE = 0.7
 HUE_BLUR = 6.0  # pixels, of the lightness that a change of hue is held against
 HUE_NEEDS = 0.2  # change of the logarithm of lightness at which half of the change of hue is believed
 # Of red, green and blue: change of the logarithm in skin that gets darker, for a mean of 1. Fitted to the Monk skin
@@ -103,7 +104,7 @@ def read_change(
     ratio = np.clip(cv2.GaussianBlur(ratio, (0, 0), SHADE_BLUR), -LARGEST_SHADE, LARGEST_SHADE)
     ratio = _calm_hue(ratio)
     labels = warp_labels(pivot.labels, flow)
-    skin = _with_relief(fill(ratio, agreed(labels, edited.labels, SKIN_LIKE)))
+    skin = _with_relief(fill(ratio, agreed(labels, edited.labels, (SKIN, NOSE, NECK))))
     parts = np.maximum(agreed(labels, edited.labels, EYES, 3), agreed(labels, edited.labels, LIPS, 1))
     features = fill(_mean_within(ratio, parts), parts)
     around = skin.mean(axis=-1, keepdims=True)
@@ -119,7 +120,7 @@ def read_change(
         skin = around + (tone + SHADOW_HUE * apart) * hue
         # Lips get browner with the skin around them; where they end no two parsers agree.
         eyes = cv2.GaussianBlur(cv2.dilate(is_one_of(edited.labels, EYES), np.ones((9, 9))), (0, 0), FEATURE_BLUR)
-        features += (1 - eyes[..., None]) * (LIPS_DEPTH * skin - around)
+        features += (1 - eyes[..., None]) * (LIPS_HUE * (skin - around) + (LIPS_DEPTH - 1) * np.minimum(around, 0))
     # Hair and cloth go along with the face, smoothly: no two strands are drawn alike.
     face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
     motion = warp(fill(flow, face) if face.any() else flow, offset)

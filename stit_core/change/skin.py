@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import OFFSET, Drawn
-from stit_core.faces.labels import EYES, SKIN_LIKE, is_one_of
+from stit_core.faces.labels import SKIN_LIKE, is_one_of
 
 GAMMA = 2.2  # of grey levels: light is their power
 # How much melanin takes from red, green and blue light, for a mean of 1. It absorbs as the wavelength's power of -3.3
 # (Jacques, "Skin Optics", 1998), which is 0.6, 0.9, 1.5 for a screen's primaries; the fourth to sixth of the Monk skin tones have this.
-MELANIN = np.array([0.72, 1.00, 1.28], np.float32)
+MELANIN = np.array([0.70, 1.01, 1.29], np.float32)
 SURFACE = 0.015  # of white's light, that all skin's surface reflects on the average, untinted
-SHARE = 0.4
+SHARE = 0.15
 MOST_SURFACE = 0.6  # of the light of a channel, that counts as the surface's
 MEAN_SURFACE = 0.12  # the same, at most, on the average over skin: more is coloured light and not sheen
 PURE = 25  # percentile of blue to red among skin, below which what comes out of it is unmixed
@@ -51,20 +51,23 @@ def read_sheen(source: Drawn) -> tuple[np.ndarray, np.ndarray]:
     What comes out of skin has a colour, in which blue is a fixed part of red, what its surface adds has equally much of
     each; only lit skin shines, so that the grey of a shaven chin is not taken for it.
     """
-    light = light_of(cv2.GaussianBlur(source.picture, (0, 0), SHEEN_BLUR).astype(np.float32))
-    skin = is_one_of(source.labels, SKIN_LIKE) > 0
+    skin = is_one_of(source.labels, SKIN_LIKE)
     if np.count_nonzero(skin) < SMALLEST_SKIN:
-        return np.zeros_like(light), np.zeros(3, np.float32)
-    red, blue = light[..., 0], light[..., 2]
-    pure = min(float(np.percentile(blue[skin] / np.maximum(red[skin], 1e-3), PURE)), 0.9)
+        return np.zeros((*skin.shape, 3), np.float32), np.zeros(3, np.float32)
+    # What is beside skin says nothing of it.
+    inside = cv2.erode(skin, np.ones((5, 5), np.uint8))
+    weight = cv2.GaussianBlur(inside, (0, 0), SHEEN_BLUR)[..., None]
+    levels = cv2.GaussianBlur(source.picture * inside[..., None], (0, 0), SHEEN_BLUR) / np.maximum(weight, 1e-3)
+    light, known = light_of(levels), inside > 0
+    red, green, blue = cv2.split(light)
+    pure = min(float(np.percentile(blue[known] / np.maximum(red[known], 1e-3), PURE)), 0.9)
     sheen = np.maximum(blue - pure * red, 0) / (1 - pure)
-    green = light[..., 1]
-    sheen *= np.clip((green / green[skin].mean() - LIT[0]) / (LIT[1] - LIT[0]), 0, 1)
+    sheen *= np.clip((green / green[known].mean() - LIT[0]) / (LIT[1] - LIT[0]), 0, 1)
     shares = np.minimum(sheen[..., None] / np.maximum(light, 1e-3), MOST_SURFACE)
-    mean = (shares * light)[skin].sum(axis=0) / np.maximum(light[skin].sum(axis=0), 1e-3)
+    mean = (shares * light)[known].sum(axis=0) / np.maximum(light[known].sum(axis=0), 1e-3)
     much = min(1.0, MEAN_SURFACE / max(float(mean.max()), 1e-3))
-    eyes = cv2.GaussianBlur(cv2.dilate(is_one_of(source.labels, EYES), np.ones((3, 3), np.uint8)), (0, 0), 1.2)[..., None]
-    return much * (shares + eyes * (mean - shares)), much * mean
+    shares = mean + np.minimum(2 * weight, 1) * (shares - mean)
+    return much * shares, much * mean
 
 
 def keep_sheen(shade: np.ndarray, sheen: np.ndarray, mean: np.ndarray) -> np.ndarray:
