@@ -50,9 +50,7 @@ def hair_matte(
     slope = apart / ((square + 1) * CLEAR)[..., None]
     mixed = 0.5 + cv2.transform((picture - (own + other) / 2) * slope, np.ones((1, 3), np.float32))
     wide = np.ones((REACH, REACH), np.uint8)
-    inner, near = (
-        cv2.GaussianBlur(each, (0, 0), REACH_BLUR) for each in (cv2.erode(skin, wide), cv2.dilate(skin, wide))
-    )
+    inner, near = (_smooth(each, REACH_BLUR) for each in (cv2.erode(skin, wide), cv2.dilate(skin, wide)))
     share = np.clip((square / (square + ALIKE**2) - SURE[0]) / (SURE[1] - SURE[0]), 0, 1)
     share *= np.clip(3 * _smooth(sure_hair, REACH / 3), 0, 1)
     share *= np.clip(2 * cv2.GaussianBlur(np.maximum(skin, hair), (0, 0), EDGE_WIDTH) - 1, 0, 1)

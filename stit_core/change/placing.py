@@ -218,7 +218,7 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     shade = over_frame(shade) * believed[..., None]
     # What is shaded keeps more of its relief than of its light, as dark skin does.
     largest = np.float32(LARGEST_RELIEF) * (base + np.float32(OFFSET))
-    fine = np.clip(relief, -largest, largest)
+    fine = cv2.min(cv2.max(relief, -largest), largest)
     base = moved - fine
     result = (base + np.float32(OFFSET)) * np.exp(_below_white(base, shade)) - np.float32(OFFSET)
     result += fine * np.exp(shade * np.float32(RELIEF_POWER))
@@ -239,9 +239,11 @@ def _below_white(base: np.ndarray, shade: np.ndarray) -> np.ndarray:
 
     light = cv2.transform(base, MEAN) + np.float32(OFFSET)
     change = cv2.transform(shade, MEAN)
+    bright = (light * np.exp(np.maximum(change, 0)) > SHOULDER) & (np.abs(change) > SMALLEST_SHADE)
+    light, change = light[bright], change[bright]
     over = np.maximum(light - SHOULDER, 0)
     before = light - over + ROOM * np.arctanh(np.minimum(over / ROOM, LARGEST_BEND))
     start = np.where(change < 0, before, light)
-    small = np.abs(change) < SMALLEST_SHADE
-    bend = np.log(bent(start * np.exp(change)) / bent(start)) / np.where(small, 1, change)
-    return shade * np.where(small, 1, bend)[..., None]  # type: ignore[no-any-return]
+    less = np.ones(bright.shape, np.float32)
+    less[bright] = np.log(bent(start * np.exp(change)) / bent(start)) / change
+    return shade * less[..., None]  # type: ignore[no-any-return]
