@@ -80,12 +80,12 @@ class Mouth:
         if right <= left or bottom <= top:
             return rows, columns, np.zeros((0, 0), np.float32), np.zeros((0, 0, 3), np.float32)
         place, colours = _draw(self.opening.narrowed(self.share))
-        seen = np.concatenate([colours * self.light, place[..., None]], axis=-1).astype(np.float32)
+        fine = np.concatenate([colours * self.light, place[..., None]], axis=-1).astype(np.float32)
         coarse = 1 / float(np.hypot(*whole[:, 0]))  # pixels of the fine picture to one of this
-        seen = cv2.GaussianBlur(seen, (0, 0), max(coarse / 2, 0.3))
         whole[:, 2] -= left, top
+        fine = cv2.GaussianBlur(fine, (0, 0), max(coarse / 2, 0.3)).astype(np.float32, copy=False)
         seen = cv2.warpAffine(
-            seen, whole, (right - left, bottom - top), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            fine, whole, (right - left, bottom - top), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         return rows, columns, seen[..., 3], seen[..., :3]
 
@@ -96,7 +96,7 @@ def mean_mouth(parts: Sequence[tuple[float, Mouth | None]]) -> Mouth | None:
     total = sum(weight for weight, _ in shown)
     if total <= 0:
         return None
-    light = sum(weight * mouth.light for weight, mouth in shown) / total
+    light = np.average([mouth.light for _, mouth in shown], axis=0, weights=[weight for weight, _ in shown])
     opening = mean_opening([(weight, mouth.opening) for weight, mouth in shown])
     return Mouth(opening, light, total / sum(weight for weight, _ in parts))
 

@@ -82,7 +82,10 @@ class Opening:
 
     def carried(self, way: np.ndarray) -> Opening:
         """The same mouth in another frame of the clip, each of whose pixels was here at itself plus `way` (S, S, 2)."""
-        return dataclasses.replace(self, corners=np.array([moved_point(corner, way) for corner in self.corners]))
+        corners = np.array([moved_point(corner, way) for corner in self.corners])
+        # Where flow has lost the mouth, at a cut say, its corners may meet.
+        lost = np.hypot(*(corners[1] - corners[0])) < 0.5 * np.hypot(*(self.corners[1] - self.corners[0]))
+        return self if lost else dataclasses.replace(self, corners=corners)
 
     def millimetres(self, points: np.ndarray) -> np.ndarray:
         """Where points (..., 2) of the crop lie around the middle of the mouth."""
@@ -105,10 +108,10 @@ class Opening:
 
 def mean_opening(parts: Sequence[tuple[float, Opening]]) -> Opening:
     """The mean of openings with weights, all in one crop."""
-    total = sum(weight for weight, _ in parts)
+    weights = np.array([weight for weight, _ in parts])
 
     def mean(values: list[np.ndarray] | list[float]) -> np.ndarray:
-        return sum(weight * np.asarray(value) for (weight, _), value in zip(parts, values, strict=True)) / total
+        return np.average(np.asarray(values), axis=0, weights=weights)
 
     each = [opening for _, opening in parts]
     return Opening(
