@@ -141,6 +141,25 @@ def test_the_trim_is_judged_from_one_look(studio: Studio, face_clip: Path) -> No
     assert studio.clips.frame_at(run.id, 0.2, height=100).shape == (100, 120, 3)
 
 
+def test_a_clip_that_is_deleted_while_it_is_looked_into(studio: Studio, tmp_path: Path) -> None:
+    """As when its run is deleted in another tab: what was seen is told, and after that words."""
+    own = write_clip(tmp_path / "own.mp4", frames=5)
+    run = begin(studio, own)
+    clip = Path(str(studio.state(run.id).clip))
+    found = studio.clips.preflight(run.id, progress=lambda *_: clip.unlink(missing_ok=True))
+    assert (found.seconds, found.megabytes) == (pytest.approx(0.5), own.stat().st_size / 1e6)
+    for ask in (
+        lambda: studio.clips.preflight(run.id),
+        lambda: studio.clips.trim_facts(run.id, None, None),
+        lambda: studio.clips.look_into(clip),  # it went after the run was asked for it
+        lambda: studio.clips.probe(clip, VideoConfig()),
+    ):
+        with pytest.raises(StitError, match=r"There is no clip yet|This clip is not there any more") as told:
+            ask()
+        assert str(clip.parent) not in str(told.value)
+    studio.delete(run.id)
+
+
 def test_a_newer_look_ends_the_older_one(studio: Studio, face_clip: Path) -> None:
     run = begin(studio, face_clip)
     older, same = CancelToken(), CancelToken()
