@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,10 @@ from tests.support.page_cases import SMILE, begin, finish, make_studio
 
 
 @pytest.fixture(scope="module")
-def surroundings(
-    shared_pack_folder: Path, direction_root: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
+def surroundings(tiny_environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("page")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STIT_RUNS", str(root / "runs"))
-        patch.setenv("STIT_PACKS", str(shared_pack_folder.parent))
-        patch.setenv("STIT_DIRECTIONS", str(direction_root))
-        yield root
+    tiny_environment.setenv("STIT_RUNS", str(root / "runs"))
+    return root
 
 
 @pytest.fixture(scope="module")
