@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import OFFSET, Drawn
+from stit_core.change.folds import change_folds
 from stit_core.change.matte import EDGE_WIDTH
 from stit_core.change.reading import Change
 from stit_core.change.tint import MEAN, RELIEF, Tint, below_sheen, read_tint, strength
@@ -45,6 +46,7 @@ MARGIN = 21  # pixels of the crop, width of the skin around a part that changes 
 EAR_REACH = 0.5  # of the eyes' distance, radius around an ear's place
 EAR_ALIKE = 2.5  # deviations of the colour of skin within which something beside it is skin
 EAR_NOISE = 30.0  # squared grey levels by which that colour varies at least
+FOLD_RIM = 5  # pixels, window within which all must be skin for folds to be looked for
 SMALLEST_PART = 12  # pixels, area under which what the parser calls a part of the face is a speck
 
 
@@ -58,6 +60,7 @@ class Weights:
     room: for a chin to go to, hair and all, up to what must not move.
     tint: for a strong shade, which shows where it ends; None where there is none.
     skin: 1 where the shade of skin is meant, which brows share, 0 where that of eyes and lips is.
+    ageing: in [-1, 1], how much deeper the folds of skin get, below 0 how much shallower.
     """
 
     motion: np.ndarray
@@ -66,9 +69,12 @@ class Weights:
     fresh: np.ndarray
     skin: np.ndarray
     tint: Tint | None = None
+    ageing: np.ndarray | None = None
 
 
-def place_weights(source: Drawn, classes: Collection[int], config: TransferConfig, strong: bool = True) -> Weights:
+def place_weights(
+    source: Drawn, classes: Collection[int], config: TransferConfig, strong: bool = True, ageing: float = 0.0
+) -> Weights:
     """How far to believe a change where, from what the parser sees in the source and what may change.
 
     What may not change keeps its pixels to the bit; so does what covers the face, such as glasses.
@@ -77,6 +83,7 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     ----------
     classes: the parser's classes that may change.
     strong: whether the change shades skin strongly anywhere (`tint.strength`), which takes more time.
+    ageing: how much older skin gets, -1 ... 1.
     """
     labels = source.labels
     allowed = _largest(cv2.morphologyEx(is_one_of(labels, classes), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
@@ -115,7 +122,14 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
         config.fresh * inwards,
         skin,
         tint,
+        config.shade * ageing * _folding(labels) if ageing and SKIN in classes else None,
     )
+
+
+def _folding(labels: np.ndarray) -> np.ndarray:
+    """1 on skin that has folds, 0 beside it and along its edges, (S, S): lashes, lips and hair are none."""
+    skin = cv2.erode(is_one_of(labels, (SKIN,)), np.ones((FOLD_RIM, FOLD_RIM), np.uint8))
+    return cv2.GaussianBlur(skin, (0, 0), EDGE_WIDTH) * skin
 
 
 def _ears(source: Drawn) -> np.ndarray:
@@ -211,7 +225,10 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     moved = cv2.remap(
         frame, columns + way[..., 0], rows + way[..., 1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
     ).astype(np.float32)
-    base = cv2.GaussianBlur(moved, (0, 0), RELIEF / np.sqrt(abs(np.linalg.det(matrix))))
+    zoom = 1 / np.sqrt(abs(np.linalg.det(matrix)))
+    if weights.ageing is not None:
+        moved = change_folds(moved, over_frame(warp(weights.ageing, motion)), zoom)
+    base = cv2.GaussianBlur(moved, (0, 0), RELIEF * zoom)
     relief = moved - base
     if slope is not None:
         believed = np.clip(believed + cv2.transform(slope * relief, np.ones((1, 3), np.float32)), 0, 1)

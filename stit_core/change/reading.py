@@ -15,13 +15,14 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
+from stit_core.change.growth import grow
 from stit_core.change.mouth import Mouth, mouth_light
 from stit_core.change.novelty import hold_teeth, mouth_share, own_mouth, read_novelty
 from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens
-from stit_core.change.relief import SHADOW, relief_shade
+from stit_core.change.relief import SHADOW, Folds, relief_shade
 from stit_core.change.seam import open_along_seam
 from stit_core.change.skin import pigment_hue
-from stit_core.change.smile import find_smile, fold_shade, hold_grin, raise_cheeks
+from stit_core.change.smile import find_smile, fold_shade, hold_grin, raise_cheeks, without_smudges
 from stit_core.faces.correspondence import read_motion
 from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, NECK, NOSE, SKIN, SKIN_LIKE, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
@@ -97,7 +98,7 @@ def read_change(
     offset: np.ndarray,
     classes: Collection[int],
     anatomy: bool = False,
-    relief: np.ndarray | None = None,
+    folds: Folds | None = None,
 ) -> Change:
     """Read the change from a pivot to an edit and lay it out over the source.
 
@@ -107,7 +108,7 @@ def read_change(
     offset: (S, S, 2), from each pixel of the source to its place in the pivot.
     classes: the parser's classes that may change.
     anatomy: whether what is known of skin, jaw and mouths is believed more than the generator.
-    relief: map (faces.relief.SHAPE) of the folds of skin that come and go with the edit; believed with `anatomy`.
+    folds: of skin, that come or go with the edit; believed with `anatomy`, instead of those that the generator draws.
     """
     flow = motion_between(edited, pivot)
     after = edited.picture.astype(np.float32)
@@ -115,11 +116,13 @@ def read_change(
     ratio = np.clip(cv2.GaussianBlur(ratio, (0, 0), SHADE_BLUR), -LARGEST_SHADE, LARGEST_SHADE)
     ratio = _calm_hue(ratio)
     labels = warp_labels(pivot.labels, flow)
+    folds = folds if anatomy else None
     # Ears are drawn worst; they get what the skin beside them gets.
-    skin = _with_relief(fill(ratio, agreed(labels, edited.labels, (SKIN, NOSE, NECK))))
+    known = agreed(labels, edited.labels, (SKIN, NOSE, NECK))
+    skin = _with_relief(fill(ratio, known), RELIEF_GAIN if folds is None else 0.0)
     parts = np.maximum(agreed(labels, edited.labels, EYES, 3), agreed(labels, edited.labels, LIPS, 1))
     features = fill(_mean_within(ratio, parts), parts)
-    around = skin.mean(axis=-1, keepdims=True)
+    around, level = skin.mean(axis=-1, keepdims=True), np.zeros(3, np.float32)
     features = around + _within(features - around, LARGEST_FEATURE)
     if anatomy:
         # What is darker in places, by a shadow or a shaven chin, is not as much browner for that.
@@ -130,12 +133,16 @@ def read_change(
         around = tone + apart
         hue = pigment_hue(_mean_skin(source), float(tone))
         skin = around + (tone + SHADOW_HUE * apart) * (hue - 1)
+        level = tone * hue
         # Lips get browner with the skin around them; where they end no two parsers agree.
         eyes = cv2.GaussianBlur(cv2.dilate(is_one_of(edited.labels, EYES), np.ones((9, 9))), (0, 0), FEATURE_BLUR)
         features += (1 - eyes[..., None]) * (LIPS_HUE * (skin - around) + (LIPS_DEPTH - 1) * min(tone, 0))
     # Hair and cloth go along with the face, smoothly: no two strands are drawn alike.
     face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
     motion = warp(fill(flow, face) if face.any() else flow, offset)
+    if folds is not None:
+        growth = grow(source, motion, folds.ageing)
+        motion, offset = growth + warp(motion, growth), growth + warp(offset, growth)
     opening, share, opens = None, 0.0, 0.0
     wanted, before = warp_labels(edited.labels, offset), warp_labels(labels, offset)
     if MOUTH in classes:
@@ -161,9 +168,10 @@ def read_change(
     skin = warp(skin, offset)
     if smile is not None:
         motion = raise_cheeks(motion, smile)
+        skin = without_smudges(skin, level, motion, smile)
         skin = skin + fold_shade(motion, smile)[..., None] * SHADOW
-    if anatomy and relief is not None:
-        skin = skin + relief_shade(relief, source, edited, offset, motion)
+    if folds is not None:
+        skin = skin + relief_shade(folds, source, edited, offset, motion)
     return Change(motion, skin, warp(features, offset), fresh, novelty, hidden, mouth)
 
 
@@ -193,8 +201,8 @@ def _calm_hue(ratio: np.ndarray) -> np.ndarray:
     return light + (ratio - light) * reason / (reason + HUE_NEEDS**2)
 
 
-def _with_relief(shade: np.ndarray) -> np.ndarray:
-    """A shade (S, S, 3) whose folds and wrinkles are as deep as in skin, not as faint as in a small generator's."""
+def _with_relief(shade: np.ndarray, gain: float) -> np.ndarray:
+    """A shade (S, S, 3) whose folds and wrinkles are `gain` times as deep, as in skin, not as in a small generator."""
     smooth, wide = (cv2.GaussianBlur(shade, (0, 0), blur) for blur in (RELIEF_BLUR, WIDE_BLUR))
     tone = shade.mean(axis=(0, 1), keepdims=True)
     # Far from what is around lies what was drawn elsewhere in the pivot than in the edit: a sideburn, the jaw's edge.
@@ -202,7 +210,7 @@ def _with_relief(shade: np.ndarray) -> np.ndarray:
         tone
         + _within(wide - tone, LARGEST_WIDE)
         + _within(smooth - wide, LARGEST_OWN)
-        + _within(RELIEF_GAIN * (shade - smooth), LARGEST_RELIEF)
+        + _within(gain * (shade - smooth), LARGEST_RELIEF)
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -188,6 +190,31 @@ def test_eyes_that_keep_their_own_colour_share_a_little_of_the_skins_shade() -> 
     eyes = cv2.erode(is_one_of(source.labels, EYES), np.ones((3, 3), np.uint8)) > 0
     assert eyes.any()
     assert 0.1 < weights.shade[eyes].min() <= weights.shade[eyes].max() < 0.5
+
+
+def test_skin_that_may_change_ages_and_nothing_beside_it_does() -> None:
+    source = drawn(LABELS)
+    ageing = place_weights(source, WHOLE_FACE, TransferConfig(), ageing=-0.5).ageing
+    assert ageing is not None
+    assert ageing[100, 64] == pytest.approx(-0.5, abs=0.01)
+    assert np.abs(ageing[LABELS != SKIN]).max() == 0
+    assert place_weights(source, (*EYES,), TransferConfig(), ageing=-0.5).ageing is None
+    assert place_weights(source, WHOLE_FACE, TransferConfig()).ageing is None
+
+
+def test_ageing_makes_the_frame_s_own_folds_deeper_or_shallower() -> None:
+    frame = np.full((200, 300, 3), 150, np.uint8)
+    frame[80:82, 90:160] = 110
+    plane = np.ones((SIZE, SIZE), np.float32)
+    still = everywhere(1.0)
+
+    def fold(ageing: float) -> float:
+        patch = apply_change(frame, QUAD, change_of(), dataclasses.replace(still, ageing=np.float32(ageing) * plane))
+        left, top, _, _ = quad_bounds(QUAD, 300, 200)
+        return float(patch[80 - top : 82 - top, 100 - left : 150 - left].mean())
+
+    assert fold(1.0) < fold(0.0) - 5
+    assert fold(-1.0) > fold(0.0) + 10
 
 
 def test_light_from_beyond_white_stays_bright_in_darker_skin() -> None:
