@@ -55,9 +55,9 @@ def keep_head(pivot: Drawn, edited: Drawn) -> tuple[Drawn, np.ndarray]:
     # The neck goes along with the head; at the head's rim places are a mean of head and background.
     labels = cv2.resize(kept.labels, (len(head), len(head)), interpolation=cv2.INTER_NEAREST)
     sure = cv2.erode(head * (1 - is_one_of(labels, (NECK,))), np.ones((3, 3), np.uint8)).astype(np.float32)
-    across = cv2.GaussianBlur(fill(across[..., None], sure)[..., 0], (0, 0), TURN_BLUR * len(head))
+    smooth = cv2.GaussianBlur(fill(across[..., None], sure)[..., 0], (0, 0), TURN_BLUR * len(head))
     turn = np.zeros((size, size, 2), np.float32)
-    turn[..., 0] = cv2.resize(across, (size, size), interpolation=cv2.INTER_LINEAR)
+    turn[..., 0] = cv2.resize(smooth, (size, size), interpolation=cv2.INTER_LINEAR)
     return kept, turn
 
 
