@@ -36,6 +36,7 @@ from stit_core.artefacts import Clip
 from stit_core.errors import Cancelled, StitError
 from stit_core.pipeline import Pipeline
 from stit_core.previews import stitched_so_far
+from stit_core.stages.masks import BATCH_SIZE
 
 LOG = logging.getLogger(__name__)
 
@@ -253,11 +254,15 @@ class HeavyWork:
     def _unit(self, stages: Sequence[str]) -> float:
         """Seconds of the longest piece of work after which alone a slice can end."""
         config, frames = self.pipeline.config, max(1, len(self.clip.frames))
+        batches = max(1, frames // BATCH_SIZE)
         pieces = {
+            "invert": max(1, frames // config.inversion.batch_size),
             "tune": config.tuning.passes + 1,  # the last being the evaluation
+            "register": batches,
+            "masks": batches,
             "stitch": frames if self.pipeline.transfers else max(1, frames // config.stitching.window),
         }
-        whole = [self._expected([stage]) / pieces.get(stage, 1) for stage in stages]
+        whole = [self._expected([stage]) / pieces[stage] for stage in stages]
         return MARGIN * self.networks.estimator.pace * max(whole, default=0.0)
 
 
