@@ -272,7 +272,10 @@ class Scenes:
 
     def review(self) -> dict[str, Any]:
         """A review of a clip without a card, on it, and with a refusal in its middle."""
-        found = {}
+        import torch
+
+        found: dict[str, Any] = {}
+        torch.set_num_threads(1)  # as forks do: the bits of a convolution depend on it
         for name in ("without", "slices"):
             studio = self.studio(name, slice_seconds=1e-6)
             studio.networks.lent = name == "slices"
