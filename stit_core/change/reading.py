@@ -20,19 +20,19 @@ from stit_core.change.novelty import hold_teeth, mouth_share, own_mouth, read_no
 from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens
 from stit_core.change.relief import SHADOW, relief_shade
 from stit_core.change.seam import open_along_seam
+from stit_core.change.skin import pigment_hue
 from stit_core.change.smile import find_smile, fold_shade, hold_grin, raise_cheeks
 from stit_core.faces.correspondence import read_motion
-from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, SKIN, SKIN_LIKE, is_one_of
+from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, NECK, NOSE, SKIN, SKIN_LIKE, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
 MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it within which landmarks are believed
 FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
+LIPS_DEPTH = 1.3  # of the skin's tone, for lips that get darker: in dark skin they are no lighter than it
+LIPS_HUE = 0.7  # of the change of hue of skin: they get brown, and not as golden
 HUE_BLUR = 6.0  # pixels, of the lightness that a change of hue is held against
 HUE_NEEDS = 0.2  # change of the logarithm of lightness at which half of the change of hue is believed
-# Of red, green and blue: change of the logarithm in skin that gets darker, for a mean of 1. Fitted to the Monk skin
-# tone scale from its fourth tone to its eighth. Small generators draw darker skin as grey.
-SKIN_HUE = np.array([0.78, 1.07, 1.15], np.float32)
 SHADOW_HUE = 0.5  # of that change of hue, which shadows share
 RELIEF_BLUR = 4.0  # pixels: what is narrower counts as folds and wrinkles
 RELIEF_GAIN = 1.2
@@ -115,7 +115,8 @@ def read_change(
     ratio = np.clip(cv2.GaussianBlur(ratio, (0, 0), SHADE_BLUR), -LARGEST_SHADE, LARGEST_SHADE)
     ratio = _calm_hue(ratio)
     labels = warp_labels(pivot.labels, flow)
-    skin = _with_relief(fill(ratio, agreed(labels, edited.labels, SKIN_LIKE)))
+    # Ears are drawn worst; they get what the skin beside them gets.
+    skin = _with_relief(fill(ratio, agreed(labels, edited.labels, (SKIN, NOSE, NECK))))
     parts = np.maximum(agreed(labels, edited.labels, EYES, 3), agreed(labels, edited.labels, LIPS, 1))
     features = fill(_mean_within(ratio, parts), parts)
     around = skin.mean(axis=-1, keepdims=True)
@@ -127,10 +128,11 @@ def read_change(
         apart = (1 - _turned(pivot.points, edited.points)) * (around - tone)
         features += tone + apart - around
         around = tone + apart
-        skin = around + (tone + SHADOW_HUE * apart) * (SKIN_HUE - 1)
+        hue = pigment_hue(_mean_skin(source), float(tone))
+        skin = around + (tone + SHADOW_HUE * apart) * (hue - 1)
         # Lips get browner with the skin around them; where they end no two parsers agree.
         eyes = cv2.GaussianBlur(cv2.dilate(is_one_of(edited.labels, EYES), np.ones((9, 9))), (0, 0), FEATURE_BLUR)
-        features += (1 - eyes[..., None]) * (skin - around)
+        features += (1 - eyes[..., None]) * (LIPS_HUE * (skin - around) + (LIPS_DEPTH - 1) * min(tone, 0))
     # Hair and cloth go along with the face, smoothly: no two strands are drawn alike.
     face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
     motion = warp(fill(flow, face) if face.any() else flow, offset)
@@ -163,6 +165,12 @@ def read_change(
     if anatomy and relief is not None:
         skin = skin + relief_shade(relief, source, edited, offset, motion)
     return Change(motion, skin, warp(features, offset), fresh, novelty, hidden, mouth)
+
+
+def _mean_skin(source: Drawn) -> np.ndarray:
+    """Mean grey levels (3,) of the skin of a source."""
+    skin = source.picture[is_one_of(source.labels, SKIN_LIKE) > 0]
+    return skin.mean(axis=0) if len(skin) else np.full(3, 128)
 
 
 def _turned(before: np.ndarray, after: np.ndarray) -> float:

@@ -22,6 +22,7 @@ from stit_core.change.drawn import Drawn
 from stit_core.change.mouth import Mouth, mean_mouth
 from stit_core.change.placing import apply_change, place_weights
 from stit_core.change.reading import FIELD, Change, dense_flow, read_change
+from stit_core.change.tint import strength
 from stit_core.config import TransferConfig
 from stit_core.faces.reading import Reading, draw_faces, landmark_finder, read_faces
 from stit_core.fitting.frame_record import FrameRecord
@@ -163,8 +164,8 @@ class Transfer:
         source = self._source(position)
         if frame is None:
             frame = self.clip.frames.read(self.alignment.frame_indices[position])
-        weights = place_weights(source, self.classes, self.config)
         change = self._steadied(position)
+        weights = place_weights(source, self.classes, self.config, strong=bool(strength(change).any()))
         self._forget(position)
         return apply_change(frame, self.alignment.quads[position], change, weights)
 

@@ -163,7 +163,7 @@ class Scenes:
         videos = [Path(status.output.video)] if status.output else []
         tuned = sorted(studio.folders.private(run_id).glob("**/tune-*/*.safetensors"))
         scheduled = self.scheduler.asked("schedule")
-        return {
+        found = {
             "state": status.state,
             "message": status.message,
             "hint": status.hint,
@@ -180,6 +180,10 @@ class Scenes:
             "forks": len({parameters["pid"] for parameters in self.scheduler.asked("allow")}),
             "released": [parameters["fail"] for parameters in self.scheduler.asked("release")],
         }
+        for parameters in self.scheduler.asked("allow"):  # a Space ends those whose card goes to others
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(parameters["pid"]), signal.SIGKILL)
+        return found
 
     # --- with the imitated card ---
 

@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -16,7 +12,6 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from benchmarks.page_server import (
-    CHROMIUM,
     ROOT,
     Server,
     choose_edit,
@@ -28,100 +23,17 @@ from benchmarks.page_server import (
     start_tuning,
     visit,
 )
-from tests.support.drawn_face import write_clip
 from tests.support.labelled_sets import apart, write_set
-from tests.support.prepared_runs import PreparedRuns, prepare_runs
+from tests.support.page_steps import download, go_to_edit, pick_change, wait_until
+from tests.support.prepared_runs import SAMPLE, SECONDS, PreparedRuns, prepare_runs
 
-SAMPLE = ROOT / "assets" / "clips" / "young-woman-turning.mp4"
-SECONDS = 0.6  # of the sample that are edited
-FRAMES = 15
+FRAMES = 15  # in those seconds of the sample
 
-pytest_plugins = ["tests.support.fixtures_browser"]
+pytest_plugins = ["tests.support.fixtures_browser", "tests.support.fixtures_prepared"]
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
     pytest.mark.skipif(not (ROOT / "assets/packs/heads-256/pack.json").is_file(), reason="heads-256 is not here"),
 ]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, str]) -> Iterator[Server]:
-    """A page with a tiny pack and three directions, and places for temporary files of its own."""
-    folder = tmp_path_factory.mktemp("tiny")
-    (folder / "tmp").mkdir()
-    places = {"TMPDIR": str(folder / "tmp"), "XDG_CACHE_HOME": str(folder / "cache")}
-    with serve(folder, tiny | places) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def prepared(server: Server, tiny: dict[str, str]) -> Iterator[PreparedRuns]:
-    with prepare_runs(server.runs, tiny, SAMPLE, SECONDS) as runs:
-        yield runs
-
-
-@pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
-    with visit(browser, server) as tab:
-        yield tab.page
-
-
-@pytest.fixture
-def aligned_page(browser: Browser, server: Server, prepared: PreparedRuns) -> Iterator[Page]:
-    """A tab with a run whose crops are shown."""
-    with visit(browser, server, run=prepared.copy("aligned")) as tab:
-        tab.page.locator("#crops img").first.wait_for()
-        yield tab.page
-
-
-@pytest.fixture
-def tuned_page(browser: Browser, server: Server, prepared: PreparedRuns) -> Iterator[Page]:
-    """A tab with a run to which the generator is tuned."""
-    with visit(browser, server, run=prepared.copy("tuned")) as tab:
-        tab.page.locator("#dials .card").first.wait_for()
-        yield tab.page
-
-
-@pytest.fixture
-def edited_page(browser: Browser, server: Server, prepared: PreparedRuns) -> Iterator[Page]:
-    """A tab with a run that has a video, "Age -2"."""
-    with visit(browser, server, run=prepared.copy("edited")) as tab:
-        tab.page.locator("#measures .measures").wait_for()
-        yield tab.page
-
-
-def wait_until(page: Page, true: Callable[[], bool]) -> None:
-    """Let the browser work until something is so."""
-    for _ in range(600):
-        if true():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("it does not become so")
-
-
-def choose_person(page: Page, place: str, name: str) -> None:
-    """Pick somebody of those who are offered."""
-    page.locator(f"{place} label", has_text=name).click()
-
-
-def download(page: Page, selector: str, path: Path) -> Path:
-    """Click a download button; the file."""
-    with page.expect_download() as started:
-        page.locator(selector).click()
-    started.value.save_as(path)
-    return path
-
-
-def go_to_edit(page: Page) -> None:
-    """From the crops to the edit, past the tuning."""
-    page.locator("#to-tune").click()
-    page.locator("#to-edit").click()
-
-
-def pick_change(page: Page, suggestion: str) -> None:
-    """A ready-made change and its preview."""
-    page.locator("#dials .chip", has_text=suggestion).click()
-    page.locator("#wipe .wipe-after").first.wait_for()
 
 
 # --- The whole way, with the embedded pack ------------------------------------------------------------------------
@@ -292,53 +204,6 @@ def test_a_video_that_ends_while_the_visitor_is_elsewhere_is_found(tuned_page: P
     expect(page.locator("#status .job-see")).to_be_hidden()
 
 
-def test_of_two_faces_the_other_can_be_picked(page: Page, tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "two.mp4", frames=8, size=(480, 200), others=((0.8, 0.5, 0.2),))
-    page.locator("#clip input[type=file]").first.set_input_files(clip)
-    expect(page.locator("#trim .key")).to_have_text("several faces")
-    find_face(page)
-    faces, first = page.locator("#faces .choice"), page.locator("#crops img").first
-    expect(faces).to_have_count(2)
-    expect(faces.nth(0)).to_have_attribute("aria-pressed", "true")
-    before = first.get_attribute("src")
-    faces.nth(1).click()
-    expect(first).not_to_have_attribute("src", str(before))
-    expect(faces.nth(1)).to_have_attribute("aria-pressed", "true")
-
-
-def test_people_are_told_apart_joined_and_split(page: Page, tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "pair.mp4", frames=8, size=(480, 200), others=((0.8, 0.5, 0.2),))
-    page.locator("#clip input[type=file]").first.set_input_files(clip)
-    expect(page.locator("#trim .key")).to_have_text("several faces")
-    find_face(page)
-    rows = page.locator("#tracks .track")
-    expect(rows).to_have_count(2)
-    expect(rows.nth(1)).to_contain_text("0.0 to 0.8 s")
-    page.locator("#who-is-who button").first.click()
-    undo = page.locator("#tracks-undo")
-    expect(undo).to_be_disabled()
-    page.locator("#tracks-split").click()
-    expect(page.get_by_text("Choose whom first.")).to_be_visible()
-    choose_person(page, "#track-split", "Person 1")
-    page.locator("#track-from input").fill("0.4")
-    page.locator("#tracks-split").click()
-    expect(rows).to_have_count(3)
-    expect(rows.nth(1)).to_contain_text("0.0 to 0.4 s")
-    expect(rows.nth(2)).to_contain_text("0.4 to 0.8 s")
-    expect(undo).to_be_enabled()
-    choose_person(page, "#track-one", "Person 0")
-    choose_person(page, "#track-other", "Person 2")
-    page.locator("#tracks-join").click()
-    expect(page.get_by_text("are both seen in frame 4")).to_be_visible()
-    choose_person(page, "#track-one", "Person 1")
-    page.locator("#tracks-join").click()
-    expect(rows).to_have_count(2)
-    expect(rows.nth(1)).to_contain_text("0.0 to 0.8 s")
-    undo.click()
-    expect(undo).to_be_disabled()
-    expect(rows).to_have_count(2)
-
-
 @pytest.mark.parametrize(
     ("tab", "content"), [("Directions", "#library .direction"), ("Review", "#review-edits .factors-row")]
 )
@@ -401,105 +266,7 @@ def test_a_direction_is_trained_used_and_deleted(aligned_page: Page, server: Ser
     expect(page.locator("#dial-grin")).to_have_count(0)
 
 
-def test_a_zip_that_is_none_is_told(page: Page, tmp_path: Path) -> None:
-    false = tmp_path / "faces.zip"
-    false.write_bytes(b"no archive" * 100)
-    page.get_by_role("tab", name="Directions").click()
-    page.get_by_role("button", name="Train one from your own pictures").click()
-    page.locator("#zip input[type=file]").set_input_files(false)
-    page.locator("#zip").get_by_text("faces.zip").wait_for()
-    page.get_by_label("Name").fill("grin")
-    page.locator("#train").click()
-    expect(page.locator("#status .job.failed")).to_contain_text("faces.zip")
-
-
-def test_two_visitors_share_nothing(browser: Browser, page: Page, server: Server) -> None:
-    choose_sample(page, SECONDS)
-    source = page.locator("#clip video").get_attribute("src") or ""
-    with visit(browser, server) as other:
-        assert run_of(other.page) != run_of(page)
-        other.page.locator("#samples button").first.wait_for()
-        expect(other.page.locator("#find")).to_be_disabled()
-        expect(other.page.locator("#clip video")).to_have_count(0)
-        expect(other.page.locator("#stop")).to_be_hidden()
-    with visit(browser, server, run="A" * 22) as guessing:
-        guessing.page.wait_for_url(lambda url: "A" * 22 not in url)
-        assert run_of(guessing.page) != run_of(page)
-    assert not (server.runs / "visitors" / ("A" * 22)).exists()
-    assert run_of(page) not in source, "links would give the id away"
-    stored = server.runs / "visitors" / run_of(page) / "page.json"
-    assert stored.is_file()
-    for path in (stored, ROOT / "app.py", Path("/etc/hostname")):
-        with pytest.raises(urllib.error.HTTPError) as refusal:
-            urllib.request.urlopen(f"{server.address}gradio_api/file={path}", timeout=30)
-        assert refusal.value.code in (403, 404)
-
-
-def test_nobody_can_look_at_the_traffic(server: Server) -> None:
-    for path in ("monitoring", "monitoring/summary"):
-        with pytest.raises(urllib.error.HTTPError) as refusal:
-            urllib.request.urlopen(f"{server.address}{path}", timeout=30)
-        assert refusal.value.code == 403
-
-
-def test_deleting_leaves_nothing(page: Page, server: Server, tmp_path: Path) -> None:
-    """Nor of what was uploaded and never used."""
-
-    def files() -> set[Path]:
-        records = {"page.json", "server.log"}  # of this run, and of the next one that the page begins
-        return {path for path in server.log.parent.rglob("*") if path.is_file() and path.name not in records}
-
-    before = files()
-    run = run_of(page)
-    clip = write_clip(tmp_path / "mine.mp4", frames=7)
-    page.locator("#clip input[type=file]").first.set_input_files(clip)
-    page.locator("#trim .trim-first").wait_for()
-    find_face(page)
-    page.get_by_role("tab", name="Directions").click()
-    page.get_by_role("button", name="Train one from your own pictures").click()
-    pictures = write_set(tmp_path / "faces", {"serious": 0.0, "smiling": 1.0}, apart(2))
-    page.locator("#below input[type=file]").set_input_files(pictures / "serious")
-    page.locator("#below").get_by_text("p00_0").wait_for()
-    expect(page.locator("#library .direction")).to_have_count(3)
-    page.wait_for_timeout(1500)  # until nothing is on its way, as in `come_back`
-    assert len(files()) > len(before)
-    page.get_by_role("tab", name="Studio").click()
-    page.on("dialog", lambda dialog: dialog.accept())
-    page.locator("#delete").click()
-    page.wait_for_url(lambda url: "run=" in url and run not in url)
-    assert files() == before
-
-
 # --- What goes wrong ----------------------------------------------------------------------------------------------
-
-
-def test_a_tab_is_not_listened_to(browser: Browser, server: Server) -> None:
-    streams: list[str] = []
-    with visit(browser, server) as tab:
-        tab.page.on("request", lambda request: streams.append(request.url) if "queue/data" in request.url else None)
-        choose_sample(tab.page, SECONDS)
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(streams[-1], timeout=30)
-
-
-def test_text_instead_of_a_video_is_told(page: Page, tmp_path: Path) -> None:
-    false = tmp_path / "holiday.mp4"
-    false.write_text("This is no video.\n" * 100)
-    page.locator("#clip input[type=file]").first.set_input_files(false)
-    told = page.locator(".toast-body")
-    expect(told).to_contain_text("is not a video that can be read")
-    expect(page.locator("#find")).to_be_disabled()
-
-
-def test_a_clip_without_a_face_is_told_before_and_after(page: Page, tmp_path: Path) -> None:
-    clip = tmp_path / "nobody.mp4"
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-f", "lavfi"]
-    source = "gradients=s=256x256:r=25:duration=1"
-    subprocess.run([*command, "-i", source, "-pix_fmt", "yuv420p", str(clip)], check=True, timeout=60)
-    page.locator("#clip input[type=file]").first.set_input_files(clip)
-    expect(page.locator("#clip-notice")).to_contain_text("face")
-    page.locator("#find").click()
-    expect(page.locator("#status .failed")).to_contain_text("face")
 
 
 def test_an_edit_without_a_change_is_told(aligned_page: Page) -> None:
