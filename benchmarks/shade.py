@@ -92,8 +92,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     print("| skin of the source | changes | by ratio | by pigment | by difference |\n" + "| --- " * 5 + "|")
     for name, found in rows.items():
         if found:
-            means = " | ".join(f"{mean:.2f}" for mean in np.mean(found, axis=0))
-            print(f"| {name} | {len(found)} | {means} |")
+            figures = " | ".join(f"{mean:.2f}" for mean in np.mean(found, axis=0))
+            print(f"| {name} | {len(found)} | {figures} |")
 
 
 if __name__ == "__main__":

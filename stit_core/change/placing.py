@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stit_core.change.carrying import carry, unfold
 from stit_core.change.drawn import OFFSET, Drawn
+from stit_core.change.folds import change_folds
 from stit_core.change.matte import EDGE_WIDTH
 from stit_core.change.reading import Change
 from stit_core.change.tint import MEAN, RELIEF, Tint, below_sheen, read_tint, strength
@@ -16,6 +18,7 @@ from stit_core.config import TransferConfig
 from stit_core.faces.labels import (
     BROWS,
     COVERS,
+    EARRING,
     EARS,
     EYES,
     FACE,
@@ -31,9 +34,6 @@ from stit_core.faces.labels import (
 from stit_core.geometry import frame_to_crop, quad_bounds
 from stit_core.warps import warp
 
-FADE = 9.0  # pixels of the crop beyond the head's outline over which motion fades out
-STILL_FADE = 16.0  # the same before hair and ears: skin that is stretched more streaks
-NECK_FADE = 24.0  # the same below the chin, where a neck has to close up or stretch
 LARGEST_RELIEF = 0.1  # of the light around, that counts so: what stands out further is a hair
 RELIEF_POWER = 0.1  # of the ratio by which light is shaded: the one for relief
 SHOULDER = np.float32(190)  # grey levels, from where on film bends what is brighter towards white
@@ -45,6 +45,8 @@ MARGIN = 21  # pixels of the crop, width of the skin around a part that changes 
 EAR_REACH = 0.5  # of the eyes' distance, radius around an ear's place
 EAR_ALIKE = 2.5  # deviations of the colour of skin within which something beside it is skin
 EAR_NOISE = 30.0  # squared grey levels by which that colour varies at least
+SMALLEST_COVER = 0.002  # of the crop's area, under which what covers a face is a speck
+FOLD_RIM = 5  # pixels, window within which all must be skin for folds to be looked for
 SMALLEST_PART = 12  # pixels, area under which what the parser calls a part of the face is a speck
 
 
@@ -54,29 +56,36 @@ class Weights:
 
     Attributes
     ----------
-    motion, shade, fresh: for the three parts of the change.
-    room: for a chin to go to, hair and all, up to what must not move.
+    motion: what moves by itself, as far as is said; what is around goes along.
+    shade, fresh: for the other parts of the change.
+    still: 1 where nothing may move.
     tint: for a strong shade, which shows where it ends; None where there is none.
     skin: 1 where the shade of skin is meant, which brows share, 0 where that of eyes and lips is.
+    ageing: in [-1, 1], how much deeper the folds of skin get, below 0 how much shallower.
     """
 
     motion: np.ndarray
-    room: np.ndarray
+    still: np.ndarray
     shade: np.ndarray
     fresh: np.ndarray
     skin: np.ndarray
     tint: Tint | None = None
+    ageing: np.ndarray | None = None
 
 
-def place_weights(source: Drawn, classes: Collection[int], config: TransferConfig, strong: bool = True) -> Weights:
+def place_weights(
+    source: Drawn, classes: Collection[int], config: TransferConfig, strong: bool = True, ageing: float = 0.0
+) -> Weights:
     """How far to believe a change where, from what the parser sees in the source and what may change.
 
-    What may not change keeps its pixels to the bit; so does what covers the face, such as glasses.
+    What may not change is not shaded and goes along with what moves beside it only; what covers the face, such as
+    glasses, keeps its pixels to the bit, unless the whole head moves.
 
     Parameters
     ----------
     classes: the parser's classes that may change.
     strong: whether the change shades skin strongly anywhere (`tint.strength`), which takes more time.
+    ageing: how much older skin gets, -1 ... 1.
     """
     labels = source.labels
     allowed = _largest(cv2.morphologyEx(is_one_of(labels, classes), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
@@ -97,25 +106,27 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     ears = _ears(source) if {SKIN, *EARS} <= set(classes) else np.zeros_like(allowed)
     free_place = (1 - is_one_of(labels, COVERS)) * (1 - unshaded_place) * np.float32(config.shade)
     tint = read_tint(source, np.maximum(allowed, ears), free_place) if strong else None
+    # Ears and hair are drawn elsewhere than they are more often than not: unless the whole head moves they go along
+    # with the face beside them, as the neck does and what is worn.
     whole = HAIR in classes
-    # Ears are drawn elsewhere than they are more often than not: they move with the whole head only, as the neck does.
-    still = blocked if whole else np.maximum(blocked, is_one_of(labels, EARS))
-    moving = allowed * (1 - still) if whole else allowed * (1 - still) * (labels != NECK)
-    chin, around = _chin(source), cv2.dilate(moving, np.ones((5, 5), np.uint8))
-    near, farther = (np.clip(2 * cv2.GaussianBlur(around, (0, 0), fade / 2), 0, 1) for fade in (FADE, NECK_FADE))
-    clear = _up_to(still, STILL_FADE / 2)
-    # Twice, so that motion has come to rest before what must not move, not at it.
-    motion = np.maximum(near, chin * farther) * clear * clear
-    room = chin * np.maximum(clear, _up_to(still * (labels != HAIR), STILL_FADE / 2))
+    moving = np.float32(allowed > 0.5) * (1 - is_one_of(labels, (NECK,)) if whole else is_one_of(labels, FACE))
+    still = np.zeros_like(allowed) if whole else _cover(labels)
     skin = cv2.GaussianBlur(np.maximum(is_one_of(labels, (*SKIN_LIKE, *BROWS)), ears), (0, 0), EDGE_WIDTH)
     return Weights(
-        config.motion * motion,
-        room,
+        config.motion * moving,
+        still,
         config.shade * shade,
         config.fresh * inwards,
         skin,
         tint,
+        config.shade * ageing * _folding(labels) if ageing and SKIN in classes else None,
     )
+
+
+def _folding(labels: np.ndarray) -> np.ndarray:
+    """1 on skin that has folds, 0 beside it and along its edges, (S, S): lashes, lips and hair are none."""
+    skin = cv2.erode(is_one_of(labels, (SKIN,)), np.ones((FOLD_RIM, FOLD_RIM), np.uint8))
+    return cv2.GaussianBlur(skin, (0, 0), EDGE_WIDTH) * skin
 
 
 def _ears(source: Drawn) -> np.ndarray:
@@ -137,15 +148,13 @@ def _ears(source: Drawn) -> np.ndarray:
     return cv2.morphologyEx((near * alike).astype(np.float32), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
 
 
-def _chin(source: Drawn) -> np.ndarray:
-    """1 around the chin and below it, 0 from the mouth upwards and beside the jaw; (S, S), by the landmarks."""
-    mouth, down = source.points[[48, 54]].mean(axis=0), source.points[8] - source.points[[48, 54]].mean(axis=0)
-    length = max(float(np.hypot(*down)), 1.0)
-    down = down / length
-    places = np.indices(source.labels.shape, dtype=np.float32)[::-1] - mouth.astype(np.float32)[:, None, None]
-    below = (down[0] * places[0] + down[1] * places[1]) / length  # 0 at the mouth, 1 at the chin
-    beside = np.abs(down[0] * places[1] - down[1] * places[0]) / length
-    return (np.clip((below - 0.3) / 0.4, 0, 1) * np.clip((1.5 - beside) / 0.4, 0, 1)).astype(np.float32)
+def _cover(labels: np.ndarray) -> np.ndarray:
+    """1 where something covers the face and stays as it is: all but specks and what hangs on an ear."""
+    worn = is_one_of(labels, [label for label in COVERS if label != EARRING])
+    _, parts, facts, _ = cv2.connectedComponentsWithStats(worn.astype(np.uint8))
+    kept = facts[:, cv2.CC_STAT_AREA] >= SMALLEST_COVER * labels.size
+    kept[0] = False
+    return kept[parts].astype(np.float32)
 
 
 def _up_to(kept: np.ndarray, width: float) -> np.ndarray:
@@ -192,9 +201,7 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     def over_frame(values: np.ndarray) -> np.ndarray:
         return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
-    # Where a chin comes to lie was none of the face.
-    moving = np.maximum(weights.motion, weights.room * warp(weights.motion, change.motion))
-    motion = change.motion * moving[..., None]
+    motion = unfold(carry(change.motion, weights.motion, weights.still), np.maximum(change.novelty, change.hidden))
     # What is shaded is what has come here, so its weights come along with it.
     skin = warp(weights.skin, motion)[..., None]
     shade = skin * change.skin + (1 - skin) * change.features
@@ -211,7 +218,10 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     moved = cv2.remap(
         frame, columns + way[..., 0], rows + way[..., 1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
     ).astype(np.float32)
-    base = cv2.GaussianBlur(moved, (0, 0), RELIEF / np.sqrt(abs(np.linalg.det(matrix))))
+    zoom = 1 / np.sqrt(abs(np.linalg.det(matrix)))
+    if weights.ageing is not None:
+        moved = change_folds(moved, over_frame(warp(weights.ageing, motion)), zoom)
+    base = cv2.GaussianBlur(moved, (0, 0), RELIEF * zoom)
     relief = moved - base
     if slope is not None:
         believed = np.clip(believed + cv2.transform(slope * relief, np.ones((1, 3), np.float32)), 0, 1)

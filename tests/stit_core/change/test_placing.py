@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
 
+from stit_core.change.carrying import carry
 from stit_core.change.drawn import Drawn
 from stit_core.change.placing import Weights, apply_change, place_weights
 from stit_core.change.reading import Change
@@ -37,7 +40,7 @@ def change_of(motion: tuple[float, float] = (0.0, 0.0), shade: float = 0.0, nove
 
 def everywhere(value: float) -> Weights:
     plane = np.full((SIZE, SIZE), value, np.float32)
-    return Weights(plane, plane, plane, plane, plane)
+    return Weights(plane, np.zeros_like(plane), plane, plane, plane)
 
 
 def quad_at(left: float, top: float, side: float) -> np.ndarray:
@@ -63,14 +66,15 @@ def test_without_a_change_every_pixel_stays() -> None:
 
 
 def test_motion_says_where_a_pixel_comes_from_at_any_scale() -> None:
-    patch, _ = inner(apply_change(FRAME, QUAD, change_of((3, 2)), everywhere(1.0)))
+    far = 44  # pixels from the rim, before which a motion comes to rest
+    patch, _ = inner(apply_change(FRAME, QUAD, change_of((3, 2)), everywhere(1.0)), margin=far)
     left, top, right, bottom = quad_bounds(QUAD, 300, 200)
-    expected = FRAME[top + 2 : bottom + 2, left + 3 : right + 3][12:-12, 12:-12]
+    expected = FRAME[top + 2 : bottom + 2, left + 3 : right + 3][far:-far, far:-far]
     np.testing.assert_array_equal(patch, expected)
     large = quad_at(20, 4, 1.5 * SIZE)  # two pixels of the crop are three of the frame
-    patch, _ = inner(apply_change(FRAME, large, change_of((2, 0)), everywhere(1.0)), large)
+    patch, _ = inner(apply_change(FRAME, large, change_of((2, 0)), everywhere(1.0)), large, far)
     left, top, right, bottom = quad_bounds(large, 300, 200)
-    np.testing.assert_array_equal(patch, FRAME[top:bottom, left + 3 : right + 3][12:-12, 12:-12])
+    np.testing.assert_array_equal(patch, FRAME[top:bottom, left + 3 : right + 3][far:-far, far:-far])
 
 
 def test_shade_is_a_ratio_and_what_is_new_replaces() -> None:
@@ -102,6 +106,9 @@ def test_glasses_keep_their_pixels() -> None:
     weights = place_weights(drawn(worn, painted(worn)), WHOLE_FACE, TransferConfig())
     assert weights.shade[55, 40:90].max() < 0.05
     assert weights.motion[55, 40:90].max() < 0.05
+    moved = carry(change_of((4.0, 0.0)).motion, weights.motion, weights.still)
+    assert np.abs(moved[55, 40:90]).max() == 0
+    assert moved[90:100, 60:70, 0].min() > 3.5
     assert weights.shade[75:85, 60:70].min() > 0.9
 
 
@@ -124,10 +131,10 @@ def test_a_chin_comes_to_lie_where_there_was_background() -> None:
     weights = place_weights(drawn(LABELS), WHOLE_FACE, TransferConfig(steadying=0))
     frame, edge = np.zeros((SIZE, SIZE, 3), np.uint8), int(np.flatnonzero(LABELS[:, 64] == SKIN).max())
     frame[LABELS == SKIN] = 200
-    change = change_of((0.0, -8.0))
+    change = change_of((0.0, -4.0))
     patch = apply_change(frame, quad_at(0, 0, SIZE), change, weights)
     chin = np.flatnonzero(patch[:SIZE, 64, 0] > 100).max()
-    assert chin == pytest.approx(edge + 8, abs=2)
+    assert chin == pytest.approx(edge + 4, abs=1)
 
 
 @pytest.mark.parametrize("tone", [60, 230])
@@ -179,7 +186,8 @@ def test_a_speck_of_jewellery_does_not_hold_the_ear() -> None:
     worn[78:80, 22:25] = EARRING
     whole = (*WHOLE_FACE, EAR, 8, HAIR, 14)
     weights = place_weights(drawn(worn, painted(LABELS)), whole, TransferConfig())
-    assert weights.motion[78:80, 22:25].min() > 0.9
+    moved = carry(change_of((0.0, 3.0)).motion, weights.motion, weights.still)
+    assert moved[78:80, 22:25, 1].min() > 2.4
 
 
 def test_eyes_that_keep_their_own_colour_share_a_little_of_the_skins_shade() -> None:
@@ -188,6 +196,31 @@ def test_eyes_that_keep_their_own_colour_share_a_little_of_the_skins_shade() -> 
     eyes = cv2.erode(is_one_of(source.labels, EYES), np.ones((3, 3), np.uint8)) > 0
     assert eyes.any()
     assert 0.1 < weights.shade[eyes].min() <= weights.shade[eyes].max() < 0.5
+
+
+def test_skin_that_may_change_ages_and_nothing_beside_it_does() -> None:
+    source = drawn(LABELS)
+    ageing = place_weights(source, WHOLE_FACE, TransferConfig(), ageing=-0.5).ageing
+    assert ageing is not None
+    assert ageing[100, 64] == pytest.approx(-0.5, abs=0.01)
+    assert np.abs(ageing[LABELS != SKIN]).max() == 0
+    assert place_weights(source, (*EYES,), TransferConfig(), ageing=-0.5).ageing is None
+    assert place_weights(source, WHOLE_FACE, TransferConfig()).ageing is None
+
+
+def test_ageing_makes_the_frame_s_own_folds_deeper_or_shallower() -> None:
+    frame = np.full((200, 300, 3), 150, np.uint8)
+    frame[80:82, 90:160] = 110
+    plane = np.ones((SIZE, SIZE), np.float32)
+    still = everywhere(1.0)
+
+    def fold(ageing: float) -> float:
+        patch = apply_change(frame, QUAD, change_of(), dataclasses.replace(still, ageing=np.float32(ageing) * plane))
+        left, top, _, _ = quad_bounds(QUAD, 300, 200)
+        return float(patch[80 - top : 82 - top, 100 - left : 150 - left].mean())
+
+    assert fold(1.0) < fold(0.0) - 5
+    assert fold(-1.0) > fold(0.0) + 10
 
 
 def test_light_from_beyond_white_stays_bright_in_darker_skin() -> None:
