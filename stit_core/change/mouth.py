@@ -1,7 +1,7 @@
 """The inside of a mouth that an edit opens: teeth, tongue and the dark behind them, as fine as the frame.
 
 A small generator draws teeth as one white block and the rest as one brown patch. What is there is known from anatomy
-better: upper teeth are fixed to the skull, lower ones to the jaw, and lips that part only uncover them.
+better: teeth are fixed to the skull, and lips that part only uncover them.
 
 Source: ours, after the teeth proxy of Garrido et al., "VDub: Modifying Face Video of Actors for Plausible Visual
 Alignment to a Dubbed Audio Track" (2015), section 6; widths of teeth after Wheeler, "Dental Anatomy".
@@ -25,20 +25,17 @@ DEPTH = 18.0  # millimetres by which the incisors stand before the corners of th
 GAPS = np.array([0.0, 8.5, 15.2, 22.8, 29.8, 36.8])  # millimetres along the arch from the middle to each next gap
 EDGES = np.array([0.0, 0.9, 0.3, 1.2, 2.2])  # millimetres by which the edge of each next tooth stands higher
 TINTS = np.array([1.0, 0.97, 0.9, 0.88, 0.86])  # how light each next tooth is
-LOWER_GAPS = np.array([0.0, 5.3, 11.2, 18.0, 25.0, 32.0])  # the same of the lower jaw
-LOWER_EDGES = np.array([0.0, 0.1, -0.4, 0.5, 1.2])
-LOWER_SHOWN = (6.5, 13.0), (0.0, 2.0)  # millimetres under the upper teeth; of lower incisors over the lip then
-LOWER_LIGHT = np.array([0.84, 0.72, 0.68], np.float32)  # of the upper ones', warm from lip and tongue
-BETWEEN = 0.3  # by which it is darker between two teeth
-TIP = 2.5  # millimetres from a corner of an opening within which lips close over it, softly
+BETWEEN = 0.24  # by which it is darker between two teeth
+TIP = 4.0  # millimetres from a corner of an opening within which lips close over it, softly
 IVORY = np.array([1.0, 0.92, 0.84], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
 TONGUE = np.array([0.74, 0.36, 0.35], np.float32)
-DARK = np.array([0.17, 0.07, 0.065], np.float32)
-CHEEK = np.array([0.34, 0.13, 0.12], np.float32)  # the inside of a cheek, in a corner
+DARK = np.array([0.24, 0.095, 0.085], np.float32)
+CHEEK = np.array([0.42, 0.18, 0.16], np.float32)  # the inside of a cheek, in a corner
 WET = 0.13  # of the light: a glint on the tongue
 SHADOW_HUE = np.array([0.8, 1.1, 1.2], np.float32)  # powers: what reaches a shadow in a mouth comes from red tissue
 LIP_SHADOW = 0.8  # of the light, right under the upper lip
+CORNER_SHADOW = 0.3  # by which it is darker in the corners
 SKIN_LIGHT = 0.25  # power of the skin's hue that teeth take over: what lights a mouth comes from skin
 TEETH_LIGHT = 1.3  # of the source's lit skin, or of the whites of its eyes where they are lighter
 
@@ -130,14 +127,12 @@ def _draw(opening: Opening) -> tuple[np.ndarray, np.ndarray]:
     x = COLUMNS - (COLUMNS[0, open_].mean() if len(open_) else 0.0)
     place = ramp(ROWS - top, 0.15) * ramp(bottom - ROWS, 0.15) * np.clip((half - np.abs(x)) / TIP, 0, 1)
     turn = np.arcsin(np.clip(opening.middle / DEPTH, -0.7, 0.7))
-    tooth, ivory, facing = _upper_teeth(opening, turn)
-    lower, bone = _lower_teeth(opening, turn)
+    tooth, ivory, facing = _teeth(opening, turn)
     colours = _cavity(opening, half)
-    colours += lower[..., None] * (bone - colours)
     colours += tooth[..., None] * (ivory - colours)
     # The lips' shadow lies on what stands right under the upper one, and towards the corners.
     light = (LIP_SHADOW + (1 - LIP_SHADOW) * ramp(ROWS - top - 0.9, 1.2)) * (
-        1 - 0.5 * np.clip(np.abs(x) / half, 0, 1) ** 3
+        1 - CORNER_SHADOW * np.clip(np.abs(x) / half, 0, 1) ** 3
     )
     return place, colours * (light * facing)[..., None] ** SHADOW_HUE
 
@@ -147,11 +142,11 @@ def _cavity(opening: Opening, half: float) -> np.ndarray:
     bottom, gap = opening.bottom[None], max(opening.gap, 1.0)
     cheeks = np.clip((np.abs(COLUMNS) / half - 0.55) / 0.45, 0, 1)[..., None]
     colours = (DARK + cheeks * (CHEEK - DARK)) * np.ones((SHAPE[1], 1, 1))
-    # The tongue lies behind the lower teeth, a dome whose front is lit and whose middle has a furrow.
+    # The tongue is a dome whose front is lit and whose middle has a furrow.
     x = COLUMNS - 0.5 * opening.middle  # it is seen from aside less, since it lies deeper
     width = 0.8 * half
     dome = np.sqrt(np.clip(1 - (x / width) ** 2, 0, 1))
-    rise = (0.3 + 0.35 * np.clip((gap - 4) / 10, 0, 1)) * gap * dome
+    rise = (0.42 + 0.25 * np.clip((gap - 4) / 10, 0, 1)) * gap * dome
     into = ROWS - (bottom - rise)  # millimetres below the tongue's outline
     front = np.clip(into / np.maximum(rise, 0.5), 0, 1)
     surface = (0.42 + 0.58 * front**0.8) * (0.7 + 0.3 * dome)
@@ -162,10 +157,10 @@ def _cavity(opening: Opening, half: float) -> np.ndarray:
     return colours + (ramp(into, 0.5) * (dome > 0))[..., None] * (lit - colours)
 
 
-def _upper_teeth(opening: Opening, turn: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _teeth(opening: Opening, turn: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The upper teeth: place (h, w), colours (h, w, 3) of the light there, and the light on every column (1, w)."""
-    along, facing = _along_arch(turn, 0.0)
-    number, across, beside = _tooth_at(along, GAPS)
+    along, facing = _along_arch(turn)
+    number, across, beside = _tooth_at(along)
     rounded = 0.7 * np.exp(-beside / 0.6)
     edge = opening.edge - np.interp(along, (GAPS[:-1] + GAPS[1:]) / 2, EDGES) - rounded
     closed = 1 - np.clip(opening.gap, 0, 1)  # up to the lower lip, which they follow then
@@ -178,35 +173,18 @@ def _upper_teeth(opening: Opening, turn: float) -> tuple[np.ndarray, np.ndarray,
     return ramp(edge - ROWS, 0.25), ivory + gum * (GUM - ivory), 0.6 + 0.4 * facing
 
 
-def _lower_teeth(opening: Opening, turn: float) -> tuple[np.ndarray, np.ndarray]:
-    """The lower teeth that stand over the lip of a mouth that is wide open: place (h, w), colours (h, w, 3)."""
-    along, _ = _along_arch(turn, 3.0)
-    number, across, beside = _tooth_at(along, LOWER_GAPS)
-    shown = float(np.interp(opening.gap, *LOWER_SHOWN))
-    # They stand in a curve of their own, and the lip lies lower in the middle than at the sides.
-    lip = float(opening.bottom[opening.centre])
-    edge = lip - shown + np.interp(along, (LOWER_GAPS[:-1] + LOWER_GAPS[1:]) / 2, LOWER_EDGES)
-    edge = edge + 0.25 * np.exp(-beside / 0.5)
-    height = np.clip(ROWS - edge, 0, 8.0)
-    gap = ramp(0.2 + 0.08 * np.clip(1.3 - height, 0, 1.3) - beside, 0.25)
-    shade = (0.9 + 0.1 * np.clip(height / 1.5, 0, 1)) * (1 - 0.14 * (2 * across - 1) ** 2) * (1 - BETWEEN * gap)
-    shade = shade * TINTS[number] * (0.7 + 0.3 * ramp(opening.bottom[None] - ROWS - 0.6, 0.6))
-    return ramp(ROWS - edge, 0.25) * float(shown > 0), shade[..., None] * LOWER_LIGHT * IVORY
-
-
-def _along_arch(turn: float, behind: float) -> tuple[np.ndarray, np.ndarray]:
+def _along_arch(turn: float) -> tuple[np.ndarray, np.ndarray]:
     """For every column (1, w): millimetres from the middle along the arch of teeth, and how far it faces the camera."""
     angle = np.linspace(-1.45, 1.45, 400)
-    arch = ARCH - behind
-    seen = arch * np.sin(angle) * np.cos(turn) + (arch * np.cos(angle) - (ARCH - DEPTH)) * np.sin(turn)
+    seen = ARCH * np.sin(angle) * np.cos(turn) + (ARCH * np.cos(angle) - (ARCH - DEPTH)) * np.sin(turn)
     facing = np.cos(angle - turn)
     front = facing > 0.05
-    return np.abs(np.interp(COLUMNS, seen[front], arch * angle[front])), np.interp(COLUMNS, seen[front], facing[front])
+    return np.abs(np.interp(COLUMNS, seen[front], ARCH * angle[front])), np.interp(COLUMNS, seen[front], facing[front])
 
 
-def _tooth_at(along: np.ndarray, gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _tooth_at(along: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which tooth stands at a place along the arch, where across it, 0 ... 1, and how many millimetres from a gap."""
-    number = np.clip(np.searchsorted(gaps, along, side="right") - 1, 0, len(gaps) - 2)
-    width = np.diff(gaps)[number]
-    across = (along - gaps[number]) / width
+    number = np.clip(np.searchsorted(GAPS, along, side="right") - 1, 0, len(GAPS) - 2)
+    width = np.diff(GAPS)[number]
+    across = (along - GAPS[number]) / width
     return number, across, np.minimum(across, 1 - across) * width

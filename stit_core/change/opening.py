@@ -29,7 +29,8 @@ ROWS = (TOP + (np.arange(SHAPE[1]) + 0.5) / FINE)[:, None]  # y of its rows
 SMALLEST = 1.0  # millimetres: no less counts as an opening
 OUTLINE_DEGREE = 2  # of the polynomial along a lip, beside the arc from corner to corner
 ROUND = (0.12, 0.4)  # height of an opening, of its width: up to where its corners are pointed, from where on round
-CREASE = (1.08, 0.98)  # of the half width, where a pointed corner ends, in its crease past the landmark; a round one
+CORNER = 0.96  # of the way from the middle of a mouth to its corners: lips are joined beyond
+REACH = 5.0  # millimetres beside what the generator draws open, that open along with it
 SHOWN_AT_REST = 2.5  # millimetres of the upper incisors below a relaxed lip
 CROWN = 10.5  # millimetres, height of an upper incisor
 CLOSED = (1.5, 4.0)  # millimetres of dark under the teeth: up to where they reach the lower lip, from where on not
@@ -231,26 +232,27 @@ def ramp(distance: np.ndarray, width: float) -> np.ndarray:
 def _outline(inside: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray] | None:
     """Top and bottom of an opening for every column, smooth and meeting in the corners; millimetres.
 
-    `half` is half the way from corner to corner. Thin openings end in a point, wide ones are round, and end before it.
+    `half` is half the way from corner to corner. Thin openings end in a point, wide ones are round.
     """
     columns, heights = np.flatnonzero(inside.any(axis=0)), inside.sum(axis=0)
     if len(columns) < 6 * FINE or heights.max() < SMALLEST * FINE:
         return None
     wide = float(np.clip((heights.max() / FINE / half / 2 - ROUND[0]) / (ROUND[1] - ROUND[0]), 0, 1))
-    half *= CREASE[0] + wide * (CREASE[1] - CREASE[0])
-    power = 1 - 0.5 * wide
     x = COLUMNS[0]
-    arc = np.clip(1 - (x / half) ** 2, 0, 1) ** power
-    known = columns[np.abs(x[columns]) < half]
-    shape = arc[known, None] * (x[known, None] / half) ** np.arange(OUTLINE_DEGREE + 1)
+    left, right = np.clip((x[columns[0]] - REACH, x[columns[-1]] + REACH), -CORNER * half, CORNER * half)
+    half = max((right - left) / 2, 1.0)
+    x = (x - (left + right) / 2) / half
+    arc = np.clip(1 - x**2, 0, 1) ** (1 - 0.5 * wide)
+    known = columns[np.abs(x[columns]) < 1]
+    shape = arc[known, None] * x[known, None] ** np.arange(OUTLINE_DEGREE + 1)
 
     def smooth(rows: np.ndarray) -> np.ndarray:
         fitted = np.linalg.lstsq(shape, TOP + rows[known] / FINE, rcond=None)[0]
-        return arc * np.polyval(fitted[::-1], np.clip(x / half, -1, 1))
+        return arc * np.polyval(fitted[::-1], np.clip(x, -1, 1))
 
     top = smooth(inside.argmax(axis=0))
     bottom = smooth(inside.shape[0] - inside[::-1].argmax(axis=0))
-    open_ = (np.abs(x) < half) & (bottom > top)
+    open_ = (np.abs(x) < 1) & (bottom > top)
     middle = (top + bottom) / 2
     return np.where(open_, top, middle), np.where(open_, bottom, middle)
 

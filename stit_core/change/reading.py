@@ -23,7 +23,7 @@ from stit_core.change.novelty import hold_teeth, mouth_share, own_mouth, read_no
 from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens
 from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
-from stit_core.change.seam import open_along_seam
+from stit_core.change.seam import is_shut, open_along_seam
 from stit_core.change.skin import pigment_hue
 from stit_core.change.smile import find_smile, fold_shade, hold_grin, raise_cheeks, without_smudges
 from stit_core.faces.correspondence import read_motion
@@ -47,6 +47,7 @@ LARGEST_RELIEF = 0.07  # of the logarithm of a ratio, by which they shade
 WIDE_BLUR = 16.0  # pixels: the shade of skin stays near its mean within that
 LARGEST_OWN = 0.035  # of the logarithm of a ratio, by which it may leave that mean: what is more looks like a smudge
 LARGEST_WIDE = 0.12  # of the logarithm of a ratio, by which that mean may leave the one of the whole face
+LARGEST_LIPS = 0.06  # of the logarithm of a ratio, by which the shade of lips may leave the skin's, with `anatomy`
 LARGEST_FEATURE = 0.4  # of the logarithm of a ratio, by which the shade of lips and eyes may leave the skin's
 TURNS = (0.03, 0.07)  # of the face's width, by which the nose goes aside: from where on a head turns, and surely does
 FEATURE_BLUR = 2.5  # pixels, of the one over the ratio of eyes and lips
@@ -140,14 +141,16 @@ def read_change(
         known = is_one_of(edited.labels, SKIN_LIKE)[..., None]
         tone = (around * known).sum() / max(float(known.sum()), 1.0)
         apart = (1 - _turned(pivot.points, edited.points)) * (around - tone)
-        features += tone + apart - around
+        eyes = cv2.GaussianBlur(cv2.dilate(is_one_of(edited.labels, EYES), np.ones((9, 9))), (0, 0), FEATURE_BLUR)
+        eyes, own = eyes[..., None], features - around
+        lips = _within(own, LARGEST_LIPS)  # those that move are never drawn where they were, and get pale by that
         around = tone + apart
         hue = pigment_hue(_mean_skin(source), float(tone))
         skin = around + (tone + SHADOW_HUE * apart) * (hue - 1)
         level = tone * hue
         # Lips get browner with the skin around them; where they end no two parsers agree.
-        eyes = cv2.GaussianBlur(cv2.dilate(is_one_of(edited.labels, EYES), np.ones((9, 9))), (0, 0), FEATURE_BLUR)
-        features += (1 - eyes[..., None]) * (LIPS_HUE * (skin - around) + (LIPS_DEPTH - 1) * min(tone, 0))
+        lips = lips + LIPS_HUE * (skin - around) + (LIPS_DEPTH - 1) * min(tone, 0)
+        features = around + lips + eyes * (own - lips)
     # Hair and cloth go along with the face, smoothly: no two strands are drawn alike.
     face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
     # Ears are drawn elsewhere than they are, and take along what lies beside them.
@@ -180,7 +183,7 @@ def read_change(
     if opening is not None:
         opening = open_along_seam(opening, source, motion)
     mouth = Mouth(opening, mouth_light(source), share) if opening is not None and share > 0 else None
-    hidden = share * own_mouth(source, motion) if drawn else np.zeros_like(novelty)
+    hidden = share * np.float32(1 - is_shut(source)) * own_mouth(source, motion) if drawn else np.zeros_like(novelty)
     skin = warp(skin, offset)
     if smile is not None:
         motion = raise_cheeks(motion, smile)

@@ -26,9 +26,7 @@ SMOOTH = 1.5  # millimetres, deviation of the Gaussian along the outline of what
 
 def open_along_seam(opening: Opening, source: Drawn, motion: np.ndarray) -> Opening:
     """An opening that takes in the line where the source's lips meet, moved (S, S, 2), as far as they are shut."""
-    inside = float(is_one_of(source.labels, (MOUTH,)).sum())
-    lips = float(is_one_of(source.labels, LIPS).sum())
-    shut = float(np.interp(inside / max(inside + lips, 1.0), SHUT, (1, 0)))
+    shut = is_shut(source)
     if shut <= 0:
         return opening
     rest = dataclasses.replace(opening, corners=source.points[list(CORNERS)])  # the same axes, on the shut mouth
@@ -50,6 +48,12 @@ def open_along_seam(opening: Opening, source: Drawn, motion: np.ndarray) -> Open
         return shut * open_ * cv2.GaussianBlur(by[None], (0, 0), SMOOTH * FINE, sigmaY=1e-3)[0]
 
     return dataclasses.replace(opening, top=opening.top - grown(up), bottom=opening.bottom + grown(down))
+
+
+def is_shut(source: Drawn) -> float:
+    """How far, 0 ... 1, a mouth counts as shut: parsers see a little of the line between lips as its inside."""
+    inside, lips = (float(is_one_of(source.labels, classes).sum()) for classes in ((MOUTH,), LIPS))
+    return float(np.interp(inside / max(inside + lips, 1.0), SHUT, (1, 0)))
 
 
 def _seam(source: Drawn, rest: Opening) -> np.ndarray:
