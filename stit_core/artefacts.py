@@ -358,7 +358,7 @@ class Stitched:
     Attributes
     ----------
     crops: from `stitching` edited crops (size, size, 3) whose border meets the source; from `transfer` patches, the
-        part of the frame around the quad as the finished frame has it (geometry.quad_bounds says where).
+        part of the frame around the quad as the finished frame has it (geometry.patch_bounds says where).
     border_loss, content_loss: (T,) in STIT's units.
     steps: (T,) of the optimiser.
     """

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 from scipy.ndimage import gaussian_filter1d
 
+BELOW = 0.5  # of a quad's height, by which an edit may reach below it: a neck has the tone of its face
 EYE_WIDTHS = 2.0  # half side of the quad in distances between the eyes
 MOUTH_HEIGHTS = 1.8  # half side of the quad in distances from the eyes to the mouth
 CENTER_DROP = 0.1  # of the way from the eyes to the mouth
@@ -151,6 +152,12 @@ def quad_bounds(quad: np.ndarray, width: int, height: int) -> tuple[int, int, in
     return left, top, right, bottom
 
 
+def patch_bounds(quad: np.ndarray, width: int, height: int) -> tuple[int, int, int, int]:
+    """The same of the part of a frame that an edit of the face along a quad may change: it reaches down the neck."""
+    lower = quad[1:3] + BELOW * (quad[1:3] - quad[[0, 3]])
+    return quad_bounds(np.concatenate([quad, lower]), width, height)
+
+
 def frame_to_crop(quad: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The affine map from a frame's pixels to those of the crop cut along a quad, which is a parallelogram.
 
@@ -207,7 +214,7 @@ def warp_square_to_frame(
 
 def lay_patch(frame: np.ndarray, patch: np.ndarray, quad: np.ndarray) -> np.ndarray:
     """A copy of a frame (H, W, 3) uint8 with the patch of the face along `quad` laid over it."""
-    left, top, right, bottom = quad_bounds(quad, frame.shape[1], frame.shape[0])
+    left, top, right, bottom = patch_bounds(quad, frame.shape[1], frame.shape[0])
     if right <= left or bottom <= top:
         return frame.copy()
     if patch.shape != (bottom - top, right - left, 3):

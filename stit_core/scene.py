@@ -15,7 +15,7 @@ import numpy as np
 from stit_core.artefacts import Clip, Landmarks, People
 from stit_core.config import AlignmentConfig, LandmarkConfig
 from stit_core.errors import FaceError
-from stit_core.geometry import quad_bounds
+from stit_core.geometry import patch_bounds
 from stit_core.stages import choosing
 from stit_core.stages.alignment import fit_quads
 from stit_core.stages.layering import Layer, lay_together, shows_first
@@ -155,7 +155,7 @@ def _place(landmarks: Landmarks, quads: np.ndarray) -> Place:
 
 def _overlap(a: np.ndarray, b: np.ndarray, size: tuple[int, int]) -> bool:
     """Whether the parts of a frame that two quads touch have a pixel in common."""
-    (l0, t0, r0, b0), (l1, t1, r1, b1) = (quad_bounds(quad, *size) for quad in (a, b))
+    (l0, t0, r0, b0), (l1, t1, r1, b1) = (patch_bounds(quad, *size) for quad in (a, b))
     return max(l0, l1) < min(r0, r1) and max(t0, t1) < min(b0, b1)
 
 

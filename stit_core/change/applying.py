@@ -8,10 +8,11 @@ import numpy as np
 from stit_core.change.carrying import carry, unfold
 from stit_core.change.drawn import OFFSET
 from stit_core.change.folds import change_folds
+from stit_core.change.neck import skin_below
 from stit_core.change.placing import Weights
 from stit_core.change.reading import Change
 from stit_core.change.tint import MEAN, RELIEF, below_sheen, strength
-from stit_core.geometry import frame_to_crop, quad_bounds
+from stit_core.geometry import frame_to_crop, patch_bounds, quad_bounds
 from stit_core.warps import warp
 
 LARGEST_RELIEF = 0.1  # of the light around, that counts so: what stands out further is a hair
@@ -20,6 +21,7 @@ SHOULDER = np.float32(190)  # grey levels, from where on film bends what is brig
 ROOM = np.float32(255) - SHOULDER  # grey levels that it has for all of that
 LARGEST_BEND = np.float32(0.97)  # of that room: beyond, nothing is known of how bright it was
 SMALLEST_SHADE = 0.01  # logarithm of a ratio, under which nothing is bent
+LOWER = 0.82, 0.95  # of the crop's side from its top: between them a shade fades, or is that of the neck below
 FOCUS_BLURS = 0.7, 1.4  # pixels, deviations of two Gaussians by which it is told how sharp a picture is
 DIFFERENCE = 1 / 3  # square pixels, variance of the box that a difference across two pixels is
 EDGES = 99.9  # percentile of the slopes in a face that are its edges
@@ -37,34 +39,55 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
 
     Returns
     -------
-    (h, w, 3) uint8: the part of the frame that geometry.quad_bounds names, changed; equal to it where all weights
-    are 0, empty where the quad misses the frame.
+    (h, w, 3) uint8: the part of the frame that geometry.patch_bounds names, changed; equal to it where all weights
+    are 0, empty where it misses the frame.
     """
-    size = change.novelty.shape[0]
-    left, top, right, bottom = quad_bounds(quad, frame.shape[1], frame.shape[0])
+    height, width = frame.shape[:2]
+    left, top, right, bottom = whole = patch_bounds(quad, width, height)
     if right <= left or bottom <= top:
         return np.zeros((0, 0, 3), np.uint8)
-    matrix, shift = frame_to_crop(quad, size)
+    patch = frame[top:bottom, left:right].copy()
+    # Below the crop there is nothing to change but the tone of the skin.
+    inner = whole if weights.tint is not None else quad_bounds(quad, width, height)
+    if inner[2] > inner[0] and inner[3] > inner[1]:
+        made = _changed(frame, inner, frame_to_crop(quad, change.novelty.shape[0]), change, weights)
+        patch[inner[1] - top : inner[3] - top, inner[0] - left : inner[2] - left] = made
+    return patch
+
+
+def _changed(
+    frame: np.ndarray,
+    bounds: tuple[int, int, int, int],
+    to_crop: tuple[np.ndarray, np.ndarray],
+    change: Change,
+    weights: Weights,
+) -> np.ndarray:
+    """The part (h, w, 3) uint8 of a frame within bounds, changed; `to_crop` as geometry.frame_to_crop has it."""
+    (left, top, right, bottom), (matrix, shift), size = bounds, to_crop, change.novelty.shape[0]
     rows, columns = np.indices((bottom - top, right - left), dtype=np.float32)
     columns, rows = columns + np.float32(left), rows + np.float32(top)
     x = np.float32(matrix[0, 0]) * columns + np.float32(matrix[0, 1]) * rows + np.float32(shift[0])
     y = np.float32(matrix[1, 0]) * columns + np.float32(matrix[1, 1]) * rows + np.float32(shift[1])
 
-    def over_frame(values: np.ndarray) -> np.ndarray:
-        return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    def over_frame(values: np.ndarray, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
+        return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=border)
 
     motion = unfold(carry(change.motion, weights.motion, weights.still), np.maximum(change.novelty, change.hidden))
     # What is shaded is what has come here, so its weights come along with it.
     skin = warp(weights.skin, motion)[..., None]
     shade = skin * change.skin + (1 - skin) * change.features
-    believed = weights.shade
-    slope = None
+    believed, slope = weights.shade, None
     if weights.tint is not None:
         strong = strength(change)
         shade = below_sheen(shade, strong, weights.tint, motion)
         believed = believed + strong * (weights.tint.share - believed)
         slope = over_frame(warp(strong[..., None] * weights.tint.slope, motion))
-    believed = over_frame(warp(believed, motion))
+    # A shade fades before the crop's lower edge, or goes on down the neck.
+    edge = np.clip((y / size - LOWER[0]) / (LOWER[1] - LOWER[0]), 0, 1)
+    believed = over_frame(warp(believed, motion)) * (1 - edge)
+    if weights.tint is not None:
+        below = skin_below(frame, matrix, shift, weights.tint.neck)
+        believed += edge * over_frame(below) * over_frame(strong, cv2.BORDER_REPLICATE)
     novelty = change.novelty * warp(weights.fresh, motion)
     way = cv2.transform(over_frame(motion), np.linalg.inv(matrix).astype(np.float32))
     moved = cv2.remap(
@@ -77,7 +100,7 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     relief = moved - base
     if slope is not None:
         believed = np.clip(believed + cv2.transform(slope * relief, np.ones((1, 3), np.float32)), 0, 1)
-    shade = over_frame(shade) * believed[..., None]
+    shade = over_frame(shade, cv2.BORDER_REPLICATE) * believed[..., None]
     # What is shaded keeps more of its relief than of its light, as dark skin does.
     largest = np.float32(LARGEST_RELIEF) * (base + np.float32(OFFSET))
     fine = cv2.min(cv2.max(relief, -largest), largest)

@@ -11,7 +11,7 @@ from stit_core.change.drawn import Drawn
 from stit_core.change.matte import hair_matte, picture_mask
 from stit_core.change.reading import Change
 from stit_core.change.skin import keep_sheen, read_sheen
-from stit_core.faces.labels import HAIR, is_one_of
+from stit_core.faces.labels import HAIR, NECK, is_one_of
 from stit_core.warps import warp
 
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
@@ -30,12 +30,14 @@ class Tint:
     slope: (S, S, 3), what a grey level more in each channel adds to it, for pixels finer than the crop's.
     sheen: (S, S, 3), share of the light that the surface of skin reflects.
     mean_sheen: (3,), the same of all skin.
+    neck: (S, S), 1 where the neck is.
     """
 
     share: np.ndarray
     slope: np.ndarray
     sheen: np.ndarray
     mean_sheen: np.ndarray
+    neck: np.ndarray
 
 
 def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
@@ -49,7 +51,7 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
     smooth = cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32)
     hair = is_one_of(source.labels, (HAIR,))
     share, slope = hair_matte(skin, hair, smooth, picture_mask(skin, source.picture))
-    return Tint(free * share, free[..., None] * slope, *read_sheen(source))
+    return Tint(free * share, free[..., None] * slope, *read_sheen(source), is_one_of(source.labels, (NECK,)))
 
 
 def strength(change: Change) -> np.ndarray:

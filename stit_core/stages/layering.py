@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stit_core.geometry import frame_to_crop, quad_bounds
+from stit_core.geometry import frame_to_crop, patch_bounds
 
 SEAM = 0.008  # of the quad's side, deviation of the Gaussian over the line between two faces
 FOREHEAD = 0.9  # of the way from the brows to the nose's tip, by which a face reaches above its brows
@@ -50,7 +50,7 @@ def lay_together(frame: np.ndarray, layers: Sequence[Layer]) -> np.ndarray:
     """
     result = frame.copy()
     height, width = frame.shape[:2]
-    bounds = [quad_bounds(layer.quad, width, height) for layer in layers]
+    bounds = [patch_bounds(layer.quad, width, height) for layer in layers]
     for layer, (left, top, right, bottom) in zip(layers, bounds, strict=True):
         if layer.edited is not None:
             result[top:bottom, left:right] = layer.edited[top:bottom, left:right]

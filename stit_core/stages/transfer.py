@@ -160,7 +160,7 @@ class Transfer:
         return digest.hexdigest()
 
     def patch(self, position: int, frame: np.ndarray | None = None) -> np.ndarray:
-        """The part of a frame around its quad, edited: (h, w, 3) uint8, in the place of geometry.quad_bounds.
+        """The part of a frame around its quad, edited: (h, w, 3) uint8, in the place of geometry.patch_bounds.
 
         `frame` (H, W, 3) uint8 is read where it is not at hand.
         """

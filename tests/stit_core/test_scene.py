@@ -11,7 +11,7 @@ import pytest
 
 from stit_core.artefacts import Clip
 from stit_core.config import preset
-from stit_core.geometry import quad_bounds
+from stit_core.geometry import patch_bounds
 from stit_core.packs.loading import find_pack
 from stit_core.pasting import Pasting
 from stit_core.pipeline import Pipeline
@@ -37,7 +37,7 @@ def trimmed(first: int, last: int, face: int | None = None) -> Pipeline:
 
 def negative(clip: Clip, quad: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """A patch that changes every pixel under a quad as far as can be."""
-    left, top, right, bottom = quad_bounds(quad, clip.width, clip.height)
+    left, top, right, bottom = patch_bounds(quad, clip.width, clip.height)
     part = picture[top:bottom, left:right]
     return np.where(part < 128, 255, 0).astype(np.uint8)
 

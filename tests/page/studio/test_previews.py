@@ -12,7 +12,7 @@ import pytest
 from page.studio.studio import Studio
 from stit_core.errors import ConfigError, DirectionError, StitError
 from stit_core.faces.reading import draw_faces
-from stit_core.geometry import quad_bounds
+from stit_core.geometry import patch_bounds
 from stit_core.pasting import Pasting
 from stit_core.previews import preview_frame
 from stit_core.stages.layering import face_outline
@@ -188,7 +188,7 @@ def test_before_the_tuning_nobody_elses_face_changes_and_nothing_is_stored(
         theirs = np.zeros(key.before.shape[:2], np.uint8)
         cv2.fillConvexPoly(theirs, np.rint(face_outline(pasting.scene.places[other].at(key.frame)[0])).astype(int), 1)
         inner = cv2.erode(theirs, np.ones((9, 9))) > 0
-        left, top, right, bottom = quad_bounds(opened.align().quad(key.frame), 200, 200)
+        left, top, right, bottom = patch_bounds(opened.align().quad(key.frame), 200, 200)
         assert inner[top:bottom, left:right].any(), "the edit would reach the other's face"
         assert np.array_equal(key.after[inner], key.before[inner])
         assert not np.array_equal(key.after, key.before)

@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from stit_core.change.applying import SHARPEST, _focus, apply_change
+from stit_core.change.applying import LOWER, SHARPEST, _focus, apply_change
 from stit_core.change.mouth import Mouth
 from stit_core.change.opening import COLUMNS, Opening
 from stit_core.change.placing import Weights, place_weights
+from stit_core.change.tint import Tint
 from stit_core.config import TransferConfig
-from stit_core.geometry import quad_bounds
+from stit_core.geometry import patch_bounds
 from tests.support.transfer_cases import (
     SIZE,
     SKIN,
@@ -41,11 +42,12 @@ QUAD = quad_at(60, 20, SIZE)
 
 
 def inner(patch: np.ndarray, quad: np.ndarray = QUAD, margin: int = 12) -> tuple[np.ndarray, np.ndarray]:
-    """The patch and the frame inside the quad."""
-    left, top, right, bottom = quad_bounds(quad, 300, 200)
+    """The patch and the frame inside the quad, down to where a shade begins to fade."""
+    left, top, right, bottom = patch_bounds(quad, 300, 200)
     assert patch.shape == (bottom - top, right - left, 3)
     there = FRAME[top:bottom, left:right]
-    return patch[margin:-margin, margin:-margin], there[margin:-margin, margin:-margin]
+    whole = slice(margin, min(int(LOWER[0] * np.ptp(quad[:, 1])), len(patch) - margin)), slice(margin, -margin)
+    return patch[whole], there[whole]
 
 
 def test_without_a_change_every_pixel_stays() -> None:
@@ -57,13 +59,15 @@ def test_without_a_change_every_pixel_stays() -> None:
 def test_motion_says_where_a_pixel_comes_from_at_any_scale() -> None:
     far = 44  # pixels from the rim, before which a motion comes to rest
     patch, _ = inner(apply_change(FRAME, QUAD, change_of((3, 2)), everywhere(1.0)), margin=far)
-    left, top, right, bottom = quad_bounds(QUAD, 300, 200)
-    expected = FRAME[top + 2 : bottom + 2, left + 3 : right + 3][far:-far, far:-far]
+    left, top, _, _ = patch_bounds(QUAD, 300, 200)
+    rows, columns = patch.shape[:2]
+    expected = FRAME[top + far + 2 :, left + far + 3 :][:rows, :columns]
     np.testing.assert_array_equal(patch, expected)
     large = quad_at(20, 4, 1.5 * SIZE)  # two pixels of the crop are three of the frame
     patch, _ = inner(apply_change(FRAME, large, change_of((2, 0)), everywhere(1.0)), large, far)
-    left, top, right, bottom = quad_bounds(large, 300, 200)
-    np.testing.assert_array_equal(patch, FRAME[top:bottom, left + 3 : right + 3][far:-far, far:-far])
+    left, top, _, _ = patch_bounds(large, 300, 200)
+    rows, columns = patch.shape[:2]
+    np.testing.assert_array_equal(patch, FRAME[top + far :, left + far + 3 :][:rows, :columns])
 
 
 def test_shade_is_a_ratio_and_what_is_new_replaces() -> None:
@@ -110,7 +114,7 @@ def test_ageing_makes_the_frame_s_own_folds_deeper_or_shallower() -> None:
 
     def fold(ageing: float) -> float:
         patch = apply_change(frame, QUAD, change_of(), dataclasses.replace(still, ageing=np.float32(ageing) * plane))
-        left, top, _, _ = quad_bounds(QUAD, 300, 200)
+        left, top, _, _ = patch_bounds(QUAD, 300, 200)
         return float(patch[80 - top : 82 - top, 100 - left : 150 - left].mean())
 
     assert fold(1.0) < fold(0.0) - 5
@@ -165,3 +169,25 @@ def test_a_drawn_mouth_lies_in_the_frame_and_is_as_soft_as_the_frame() -> None:
     assert steps[1] < 0.8 * steps[0]
     without = apply_change(sharp, large, change, dataclasses.replace(weights, fresh=0 * weights.fresh))
     np.testing.assert_array_equal(without, sharp)
+
+
+def test_a_tone_goes_on_below_the_crop_and_any_other_shade_fades_before_its_edge() -> None:
+    frame = np.full((200, 300, 3), 90, np.uint8)
+    frame[:, 100:150] = (190, 150, 130)
+    neck = np.zeros((SIZE, SIZE), np.float32)
+    neck[70:, 40:90] = 1
+    plane = np.ones((SIZE, SIZE), np.float32)
+    tint = Tint(plane, np.zeros((SIZE, SIZE, 3), np.float32), np.zeros((SIZE, SIZE, 3), np.float32), np.zeros(3), neck)
+    quad = quad_at(60, 20, SIZE)
+    darker = change_of(shade=-0.4)
+    left, top, _, _ = patch_bounds(quad, 300, 200)
+    edge = slice(20 + SIZE - 8 - top, 20 + SIZE + 8 - top)
+    toned = apply_change(frame, quad, darker, dataclasses.replace(everywhere(1.0), tint=tint)).astype(int)
+    faded = apply_change(frame, quad, change_of(shade=-0.1), everywhere(1.0)).astype(int)
+    for made in (toned, faded):
+        steps = np.abs(np.diff(made[edge, 105 - left : 145 - left], axis=0))
+        assert steps.max() <= 3, "an edge of the crop shows"
+    assert toned[edge, 125 - left].max() < 140
+    source = frame[top : top + len(toned), left : left + toned.shape[1]]
+    np.testing.assert_array_equal(toned[edge.stop :, : 90 - left], source[edge.stop :, : 90 - left])
+    np.testing.assert_array_equal(faded[edge.stop :], source[edge.stop :])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stit_core.geometry import quad_bounds
+from stit_core.geometry import patch_bounds
 from stit_core.stages.layering import Layer, face_outline, lay_together, shows_first
 
 SIDE = 80.0  # pixels of a quad
@@ -28,7 +28,7 @@ def layer(x: float, shift: int | None, whole: bool = True) -> Layer:
     if shift is None:
         return Layer(face_points(x), quad)
     edited = SOURCE.copy()
-    left, top, right, bottom = quad_bounds(quad, SOURCE.shape[1], SOURCE.shape[0])
+    left, top, right, bottom = patch_bounds(quad, SOURCE.shape[1], SOURCE.shape[0])
     edited[top:bottom, left:right] += np.uint8(shift)
     mask = np.full((64, 64), 255 if whole else 0, np.uint8)
     return Layer(face_points(x), quad, edited, mask)

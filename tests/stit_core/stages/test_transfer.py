@@ -12,7 +12,7 @@ import torch
 from stit_core.artefacts import Clip
 from stit_core.config import RunConfig, preset
 from stit_core.errors import ArtefactMismatchError, Cancelled, ConfigError
-from stit_core.geometry import lay_patch, quad_bounds
+from stit_core.geometry import lay_patch, patch_bounds
 from stit_core.packs.loading import Models, find_pack
 from stit_core.pipeline import Pipeline
 from stit_core.previews import preview_frame
@@ -46,7 +46,7 @@ def test_patches_lie_in_their_frames_and_change_the_face_only(face_clip: Path) -
     assert stitched.frame_indices == crops.frame_indices
     for position, frame in enumerate(crops.frame_indices):
         picture, quad = clip.frames.read(frame), crops.quads[position]
-        left, top, right, bottom = quad_bounds(quad, clip.width, clip.height)
+        left, top, right, bottom = patch_bounds(quad, clip.width, clip.height)
         patch = stitched.crops.read(frame)
         assert patch.shape == (bottom - top, right - left, 3)
         whole = preview_frame(pipeline, clip, frame, patch)
