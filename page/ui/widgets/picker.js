@@ -35,6 +35,7 @@ function button(item, chosen) {
   made.append(words);
   made.addEventListener("click", () => {
     for (const other of group.children) other.setAttribute("aria-pressed", String(other === made));
+    props.value = { ...props.value, chosen: item.id }; // at once: what is pressed next sends it too
     trigger("pick", { id: item.id });
   });
   return made;
