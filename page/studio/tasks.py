@@ -34,7 +34,7 @@ from stit_core.previews import preview_frame
 from stit_core.provenance import Provenance
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_dtype
-from stit_core.several_people import GroupEdit, finish_people, write_group_part
+from stit_core.several_people import GroupEdit, PersonEdit, finish_people, write_group_part
 from stit_core.whole_run import finish, prepare
 
 Offer = Callable[[int, np.ndarray, float | None], None]  # (frame, stitched crop, its loss at the border)
@@ -96,7 +96,7 @@ class Task:
         """Up to the finished video, or where that is stopped, a video of what there is by then."""
         started = time.monotonic()
         name = new_id()
-        target = self.folders.outputs(self.state.id) / f"{_title(self.config)}_{name[:6]}.mp4"
+        target = self.folders.outputs(self.state.id) / f"{_title(self.state, self.config)}_{name[:6]}.mp4"
         editing = _Editing(self, job, name, target)
         try:
             report = editing.carry_out()
@@ -191,8 +191,10 @@ class _Editing:
     @property
     def edits(self) -> dict[str, Any]:
         """What was changed of whom, as an output knows it."""
-        shown, *others = (own.config.edit.directions for own in self.pipelines.values())
-        return {"edits": shown, "others": tuple(zip(list(self.pipelines)[1:], others, strict=True))}
+        assert self.clip is not None
+        (number, edits), *others = ((n, own.config.edit.directions) for n, own in self.pipelines.items())
+        alone = len(self.pipeline.people(self.clip).persons) < 2
+        return {"edits": edits, "others": tuple(others), "face": None if alone else number}
 
     def carry_out(self) -> Report:
         """Make the video; raises what the stages raise."""
@@ -351,5 +353,8 @@ def check_edit(config: RunConfig) -> None:
         raise ConfigError("Nothing to change was chosen.", "Choose a direction and a factor other than 0.")
 
 
-def _title(config: RunConfig) -> str:
-    return "_".join(f"{name}{factor:+.3g}" for name, factor in config.edit.directions)[:80]
+def _title(state: RunState, config: RunConfig) -> str:
+    """How the name of a video's file begins: `smile+2`, and of several people `0_smile+2_1_age-2`."""
+    people = edits_of(state) or [PersonEdit("", config.edit.directions)]
+    parts = [part for each in people for part in (str(each.face), *(f"{n}{f:+.3g}" for n, f in each.directions))]
+    return "_".join(filter(None, parts))[:80]

@@ -260,6 +260,9 @@ def test_videos_are_named_by_what_tells_them_apart() -> None:
         "3": "Smile +2 · stitch · balanced",
         "4": "Smile +1.5, age -2 · stitch · draft (2)",
     }
+    both = make_output(face=1, edits=(("smile", 2.0),), others=((0, (("age", -1.0),)),))
+    assert words.output_name(both) == "Person 0: age -1; Person 1: smile +2 · stitch · draft"
+    assert words.output_name(make_output(face=2, edits=(("smile", 2.0),))) == "Person 2: smile +2 · stitch · draft"
 
 
 def test_every_method_region_and_suggestion_has_words() -> None:
