@@ -52,12 +52,11 @@ def cost_of_list(studio: Studio, run_id: str) -> ListCost:
             facts = studio.clips.probe(clip_of(state), config.video)
         except (StitError, OSError):  # deleted meanwhile
             continue
-        frames = frames_of(facts, config)
-        seconds = studio.networks.estimator.seconds(config, frames)
-        if seconds is not None and seconds > studio.limits.job_seconds:
+        frames, estimator = frames_of(facts, config), studio.networks.estimator
+        if sum(estimator.plan("edit", config, frames).values()) > studio.limits.job_seconds:
             refused += 1
             continue
-        times.append(seconds)
+        times.append(estimator.seconds(config, frames))
         stored += video_bytes(facts, frames) + stage_bytes(facts, config.video, studio.networks.pack.resolution)
     known = [seconds for seconds in times if seconds is not None]
     return ListCost(len(times), sum(known) if len(known) == len(times) else None, stored, refused)

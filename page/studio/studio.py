@@ -235,8 +235,8 @@ class Studio:
         DirectionError: one that came with the program.
         StitError: a job of the run or of a clip of its list, which may need it, is not ended.
         """
-        for known in (run_id, *self.lists.runs(run_id)):
-            self._check_idle(known)
+        listed = self.lists.load(run_id).clips
+        self._check_idle(run_id, *(clip.run for clip in listed), waits=any(clip.wanted for clip in listed))
         self.directions.delete(run_id, name)
         self.lists.drop_direction(run_id, name)
         for known in self.lists.runs(run_id):
@@ -317,8 +317,8 @@ class Studio:
         except (StitError, OSError, ValueError, KeyError):  # its frames were deleted; the video is there
             return dataclasses.replace(output, feed=None, feed_id=None)
 
-    def _check_idle(self, run_id: str) -> None:
-        if run_id in self.jobs:
+    def _check_idle(self, *run_ids: str, waits: bool = False) -> None:
+        if waits or any(run_id in self.jobs for run_id in run_ids):
             raise StitError("The page is still at work for you.", "Wait until it has finished, or press Stop.")
 
     # --- Jobs ---------------------------------------------------------------------------------------------------

@@ -24,13 +24,9 @@ FURTHEST_FACTOR = 20.0  # that can be typed
 FIRST_FACTOR = 1.5  # of a direction that was just chosen
 KEY_FRAMES = 2
 # Nothing can be moved while another person's edit is fetched: it would be changed of the one before.
-HOLD = """(run, sent) => {
-  for (const id of ["whose", "dials"]) document.getElementById(id).inert = true;
-  return [run, sent];
-}"""
-LET_GO = """() => {
-  for (const id of ["whose", "dials"]) document.getElementById(id).inert = false;
-}"""
+EACH = "document.querySelectorAll('#whose,#dials').forEach"
+HOLD = f"(run, sent) => ({EACH}((part) => (part.inert = true)), [run, sent])"
+LET_GO = f"() => {EACH}((part) => (part.inert = false))"
 
 
 class EditStep:
