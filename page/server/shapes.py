@@ -107,7 +107,7 @@ def _declared(function: Callable[..., Any]) -> tuple[Any, ...]:
 
 @functools.cache
 def _defaults(function: Callable[..., Any]) -> tuple[Any, ...]:
-    """What a function's arguments are where they are left out; LEFT_OUT, which is no JSON, for one that must be given."""
+    """What a function's arguments are where they are left out; of one that must be given LEFT_OUT, which is no JSON."""
     return tuple(
         LEFT_OUT if argument.default is inspect.Parameter.empty else argument.default
         for argument in inspect.signature(function).parameters.values()
