@@ -52,6 +52,7 @@ class Output:
     created: seconds since 1970.
     face: the number of the person whose `edits` they are, in a clip with several; else None.
     others: the edits of further people, by number.
+    people_measures: where several were edited, the figures of each, by number; `measures` are of the one of `edits`.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Output:
     region: str = TransferConfig.region
     face: int | None = None
     others: tuple[tuple[int, tuple[tuple[str, float], ...]], ...] = ()
+    people_measures: tuple[tuple[int, dict[str, float]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -320,6 +322,7 @@ def _from_record(record: dict[str, Any]) -> RunState:
                 **output,
                 **_plain({name: output[name] for name in ("edits", "others") if name in output}),
                 "warnings": tuple(output["warnings"]),
+                "people_measures": tuple((number, known) for number, known in output.get("people_measures", ())),
                 "feed_id": None,
             }
         )

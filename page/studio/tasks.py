@@ -122,6 +122,7 @@ class Task:
             of=report.frames,
             seconds_taken=sum(report.seconds.values()),
             measures=report.measures.figures,
+            people_measures=editing.people_measures,
             warnings=warnings,
             created=time.time(),
             **editing.edits,
@@ -178,6 +179,7 @@ class _Editing:
         self.pipeline = task.pipeline(job, self.offer)  # of the one who is shown
         self.pipelines: dict[int, Pipeline] = {}  # of everybody who is edited, the one who is shown first
         self.group: GroupEdit | None = None  # of several people
+        self.people_measures: tuple[tuple[int, dict[str, float]], ...] = ()  # of them, once they are known
         self.writer: FeedWriter | None = None
         self.clip: Clip | None = None
 
@@ -252,6 +254,7 @@ class _Editing:
         if self.group is None:
             return finish(self.pipeline, clip, self.target, self.task.provenance)
         made = finish_people(self.group, self.target, self.task.provenance)
+        self.people_measures = tuple((number, report.measures.figures) for number, report in made.people.items())
         seconds = Counter(self.pipeline.results.seconds) + Counter(made.seconds)
         for own in self.pipelines.values():
             seconds.update({stage: spent for stage, spent in own.results.seconds.items() if stage not in made.seconds})

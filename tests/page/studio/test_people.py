@@ -97,10 +97,13 @@ def test_two_people_are_edited_in_one_video(tmp_path: Path) -> None:
     assert status.state == "done", status.message
     (output,) = studio.state(run.id).outputs
     assert (output.face, output.edits, output.others) == (0, SMILE, ((1, OLDER),))
+    assert [number for number, _ in output.people_measures] == [0, 1]
+    assert output.measures == dict(output.people_measures)[0]
     people = json.loads(Path(str(output.manifest)).read_text())["people"]
     assert [(person["face"], person["edits"][0]["direction"]) for person in people] == [(0, "smile"), (1, "age")]
     again = make_studio(tmp_path / "studio").state(run.id)
     assert (again.others, again.outputs[0].others) == (((1, OLDER),), ((1, OLDER),)), "a restart forgets nothing"
+    assert again.outputs[0].people_measures == output.people_measures
     with pytest.raises(ConfigError, match="chosen twice"):
         studio.change(run.id, others=((1, (*OLDER, *OLDER)),))
 
