@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
-from stit_core.change.mouth import Opening, draw_mouth
 from stit_core.faces.labels import EYES, LIPS, MOUTH, SKIN_LIKE, is_one_of
 from stit_core.warps import fill, warp, warp_labels
 
@@ -16,6 +15,8 @@ TONE_BLUR = 8.0  # pixels: within such a Gaussian the colours of source and pivo
 OPENS = (0.03, 0.10)  # of the mouth's area, lips and all: how much more or less of its inside is another mouth
 MEANT = (0.5, 0.2)  # of the area of the pivot's mouth, how much more or less of its inside; of its width, how much more
 MEANS = (0.8, 1.0)  # sum of the shares of those that an edit changes: up to where it does not mean the mouth, and does
+SMALLEST_MOUTH = 20  # pixels of the inside of the source's own mouth that count
+TEETH_EDGE = 1.5  # pixels, deviation of the Gaussian between teeth that move as one piece and lips
 MOUTH_EDGE = 0.8  # pixels, deviation of the Gaussian over the edge of a mouth that is another one
 BRIGHT_SHARE = 90  # percentile of the source's skin that teeth may outshine by TEETH_OVER
 TEETH_OVER = 1.35
@@ -31,7 +32,7 @@ def read_novelty(
     offset: np.ndarray,
     motion: np.ndarray,
     classes: Collection[int],
-    opening: Opening | None,
+    drawn: bool,
     share: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where the edit shows what the source does not have, and its colours in the source's light.
@@ -44,7 +45,7 @@ def read_novelty(
     offset: (S, S, 2), from each pixel of the source to its place in the pivot.
     motion: (S, S, 2), where in the source a pixel of the result comes from.
     classes: the parser's classes that may change.
-    opening: of the mouth, whose inside is then drawn by what is known of mouths; None for the generator's.
+    drawn: whether the mouth's inside is drawn by what is known of mouths, and not shown here.
     share: how far the mouth is another one, see `mouth_share`.
 
     Returns
@@ -62,18 +63,25 @@ def read_novelty(
     colours += inside[..., None] * (_dimmed(colours, source) - colours)
     # Lips are the source's own, which the motion brings along, but for where it has none.
     lips = cv2.GaussianBlur(is_one_of(wanted, LIPS) * is_one_of(there, (MOUTH,)), (0, 0), MOUTH_EDGE)
-    if opening is None:
-        novelty = share * np.maximum(inside, lips)
-    else:
-        inside, seen = draw_mouth(opening.narrowed(share), source)
-        # What is left of the source's own beside it, teeth in a corner, goes too.
-        left = share * cv2.GaussianBlur(is_one_of(there, (MOUTH,)), (0, 0), MOUTH_EDGE)
-        inside = np.maximum(inside, left)
-        colours += inside[..., None] * (seen - colours)
-        novelty = np.maximum(inside, share * lips)
+    novelty = share * (lips if drawn else np.maximum(inside, lips))
     if any(eye in classes for eye in EYES):
         novelty = np.maximum(novelty, _new_lids(wanted, before, there))
     return novelty, colours
+
+
+def hold_teeth(motion: np.ndarray, source: Drawn) -> np.ndarray:
+    """A motion (S, S, 2) under which what is seen in the source's own mouth moves as one piece: teeth do not bend."""
+    inside = is_one_of(warp_labels(source.labels, motion), (MOUTH,))
+    if inside.sum() < SMALLEST_MOUTH:
+        return motion
+    near = cv2.GaussianBlur(cv2.dilate(inside, np.ones((3, 3), np.uint8)), (0, 0), TEETH_EDGE)
+    share = np.clip(1.5 * near, 0, 1)[..., None]
+    return motion + share * (motion[inside > 0].mean(axis=0) - motion)
+
+
+def own_mouth(source: Drawn, motion: np.ndarray) -> np.ndarray:
+    """Where the inside of the source's own mouth comes to lie under a motion (S, S, 2): (S, S) in [0, 1]."""
+    return cv2.GaussianBlur(is_one_of(warp_labels(source.labels, motion), (MOUTH,)), (0, 0), MOUTH_EDGE)
 
 
 def mouth_share(

@@ -241,6 +241,14 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     result += (moved - base) * np.exp(shade * np.float32(RELIEF_POWER))
     share = over_frame(novelty)[..., None]
     result = result + share * (over_frame(change.fresh) - result)
+    if change.mouth is not None:
+        to_patch = np.linalg.inv(matrix)
+        placed = np.column_stack([to_patch, -to_patch @ shift - (left, top)])
+        down, across, place, colours = change.mouth.over(placed, right - left, bottom - top)
+        # What is left of the source's own beside it, teeth in a corner, goes too.
+        place = np.maximum(place, over_frame(change.hidden)[down, across])
+        place = place * over_frame(warp(weights.fresh, motion))[down, across]
+        result[down, across] += place[..., None] * (colours - result[down, across])
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
 
 

@@ -15,9 +15,11 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
-from stit_core.change.mouth import drop_jaw, find_opening, hold_corners, jaw_opens
-from stit_core.change.novelty import mouth_share, read_novelty
+from stit_core.change.mouth import Mouth, mouth_light
+from stit_core.change.novelty import hold_teeth, mouth_share, own_mouth, read_novelty
+from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens
 from stit_core.change.relief import SHADOW, relief_shade
+from stit_core.change.seam import open_along_seam
 from stit_core.change.smile import find_smile, fold_shade, hold_grin, raise_cheeks
 from stit_core.faces.correspondence import read_motion
 from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, SKIN, SKIN_LIKE, is_one_of
@@ -55,25 +57,37 @@ class Change:
     features: the same for brows, eyes and lips.
     fresh: (S, S, 3), grey levels of what the source does not have.
     novelty: (S, S), 0 ... 1: where that is shown.
+    hidden: (S, S), 0 ... 1: where the inside of the source's own mouth goes, for that of the one that is drawn.
+    mouth: the one that is drawn; None for none.
     """
 
-    CHANNELS: ClassVar[int] = 12
+    CHANNELS: ClassVar[int] = 13
 
     motion: np.ndarray
     skin: np.ndarray
     features: np.ndarray
     fresh: np.ndarray
     novelty: np.ndarray
+    hidden: np.ndarray
+    mouth: Mouth | None = None
 
     def stacked(self) -> np.ndarray:
-        """All fields as one array (S, S, 12)."""
-        parts = [self.motion, self.skin, self.features, self.fresh, self.novelty[..., None]]
+        """All fields as one array (S, S, 13)."""
+        parts = [self.motion, self.skin, self.features, self.fresh, self.novelty[..., None], self.hidden[..., None]]
         return np.concatenate(parts, axis=-1)
 
     @classmethod
-    def unstacked(cls, fields: np.ndarray) -> Change:
+    def unstacked(cls, fields: np.ndarray, mouth: Mouth | None = None) -> Change:
         """The inverse of `stacked`."""
-        return cls(fields[..., :2], fields[..., 2:5], fields[..., 5:8], fields[..., 8:11], fields[..., 11])
+        planes = (
+            fields[..., :2],
+            fields[..., 2:5],
+            fields[..., 5:8],
+            fields[..., 8:11],
+            fields[..., 11],
+            fields[..., 12],
+        )
+        return cls(*planes, mouth)
 
 
 def read_change(
@@ -134,15 +148,21 @@ def read_change(
     smile = find_smile(source, motion) if anatomy and {SKIN, MOUTH} <= set(classes) else None
     if opening is not None:
         motion = drop_jaw(motion, opening)
-        motion += np.float32(share) * (hold_corners(motion, opening, source) - motion)  # teeth that are kept would bend
-    novelty, fresh = read_novelty(source, pivot, edited, wanted, before, offset, motion, classes, opening, share)
+        held, kept = hold_corners(motion, opening, source), hold_teeth(motion, source)
+        motion = np.float32(share) * held + np.float32(1 - share) * kept
+    drawn = opening is not None
+    novelty, fresh = read_novelty(source, pivot, edited, wanted, before, offset, motion, classes, drawn, share)
+    if opening is not None:
+        opening = open_along_seam(opening, source, motion)
+    mouth = Mouth(opening, mouth_light(source), share) if opening is not None and share > 0 else None
+    hidden = share * own_mouth(source, motion) if drawn else np.zeros_like(novelty)
     skin = warp(skin, offset)
     if smile is not None:
         motion = raise_cheeks(motion, smile)
         skin = skin + fold_shade(motion, smile)[..., None] * SHADOW
     if anatomy and relief is not None:
         skin = skin + relief_shade(relief, source, edited, offset, motion)
-    return Change(motion, skin, warp(features, offset), fresh, novelty)
+    return Change(motion, skin, warp(features, offset), fresh, novelty, hidden, mouth)
 
 
 def _turned(before: np.ndarray, after: np.ndarray) -> float:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn, moved_point
-from stit_core.change.mouth import CORNERS
+from stit_core.change.opening import CORNERS
 from stit_core.faces.labels import MOUTH, is_one_of
 
 EYES = (36, 39, 37, 38, 40, 41), (45, 42, 44, 43, 47, 46)  # landmarks: outer, inner, two of the upper lid, two below

@@ -19,6 +19,7 @@ import numpy as np
 
 from stit_core.artefacts import Alignment, Clip, Edit, Masks, Registration, Stitched, check_clip, check_same_frames
 from stit_core.change.drawn import Drawn
+from stit_core.change.mouth import Mouth, mean_mouth
 from stit_core.change.placing import apply_change, place_weights
 from stit_core.change.reading import FIELD, Change, dense_flow, read_change
 from stit_core.config import TransferConfig
@@ -123,8 +124,8 @@ class Transfer:
         self.config, self.runtime, self.relief = config, runtime, relief
         self.size = min(FIELD, alignment.size)
         self._find_points = landmark_finder()
-        self._changes: dict[int, np.ndarray] = {}  # by position, as they were read
-        self._ahead: dict[int, Future[np.ndarray]] = {}
+        self._changes: dict[int, tuple[np.ndarray, Mouth | None]] = {}  # by position, as they were read, stacked
+        self._ahead: dict[int, Future[tuple[np.ndarray, Mouth | None]]] = {}
         self._flows: dict[tuple[int, int], np.ndarray] = {}
         self._sources: dict[int, Drawn] = {}
         self._forgets = True
@@ -163,17 +164,20 @@ class Transfer:
         if frame is None:
             frame = self.clip.frames.read(self.alignment.frame_indices[position])
         weights = place_weights(source, self.classes, self.config)
-        change = Change.unstacked(self._steadied(position))
+        change = self._steadied(position)
         self._forget(position)
         return apply_change(frame, self.alignment.quads[position], change, weights)
 
     # --- over time ---
 
-    def _steadied(self, position: int) -> np.ndarray:
+    def _steadied(self, position: int) -> Change:
         """The change of a frame: a mean of those around it, each carried here along the source's motion."""
-        total, weight = np.zeros((self.size, self.size, Change.CHANNELS), np.float32), 0.0
+        total = np.zeros((self.size, self.size, Change.CHANNELS), np.float32)
+        mouths: list[tuple[float, Mouth | None]] = []
         if self._is_read(position):
-            total, weight = total + self._change(position), 1.0
+            fields, mouth = self._change(position)
+            total = total + fields
+            mouths.append((1.0, mouth))
         for side in (-1, 1):
             way = np.zeros((self.size, self.size, 2), np.float32)
             for step in range(1, self.config.steadying + 1):
@@ -183,9 +187,11 @@ class Transfer:
                 way = way + warp(self._flow(other - side, other), way)
                 if self._is_read(other):
                     share = float(np.exp(-0.5 * (step / SPREAD) ** 2))
-                    total += share * warp(self._change(other), way)
-                    weight += share
-        return total / np.float32(weight)
+                    fields, mouth = self._change(other)
+                    total += share * warp(fields, way)
+                    mouths.append((share, None if mouth is None else mouth.carried(way)))
+        weight = sum(share for share, _ in mouths)
+        return Change.unstacked(total / np.float32(weight), mean_mouth(mouths))
 
     def _is_read(self, position: int) -> bool:
         """Whether the change is read in this frame: in one of `every`, and at the ends of an unbroken stretch."""
@@ -215,8 +221,8 @@ class Transfer:
 
     # --- one frame ---
 
-    def _change(self, position: int) -> np.ndarray:
-        """The stacked change of a frame by itself: at hand, being read ahead, or read now."""
+    def _change(self, position: int) -> tuple[np.ndarray, Mouth | None]:
+        """The change, stacked, of a frame by itself: at hand, being read ahead, or read now."""
         if position not in self._changes:
             ahead = self._ahead.pop(position, None)
             self._changes[position] = self._read(position) if ahead is None else ahead.result()
@@ -230,7 +236,7 @@ class Transfer:
             if not known and self._is_read(other):
                 self._ahead[other] = reader.submit(self._read, other)
 
-    def _read(self, position: int) -> np.ndarray:
+    def _read(self, position: int) -> tuple[np.ndarray, Mouth | None]:
         # Always with one of torch's threads: the bits of a convolution may depend on their number, and two frames at
         # once use two cores better than two threads of one frame do.
         with torch_threads(1):
@@ -241,7 +247,8 @@ class Transfer:
         pivot = self._pivot(position, stored, readings[0])
         edited = self._drawn(drawn, readings[1], self._find_points(drawn))
         offset = warp_between(source.points, pivot.points - source.points, self.size)
-        return read_change(source, pivot, edited, offset, self.classes, self.config.anatomy, self.relief).stacked()
+        change = read_change(source, pivot, edited, offset, self.classes, self.config.anatomy, self.relief)
+        return change.stacked(), change.mouth
 
     def _source(self, position: int) -> Drawn:
         if position not in self._sources:

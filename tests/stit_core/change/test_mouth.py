@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 
 from stit_core.change.drawn import Drawn
-from stit_core.change.mouth import FINE, Opening, draw_mouth, drop_jaw, find_opening, hold_corners
+from stit_core.change.mouth import Mouth, mean_mouth, mouth_light
+from stit_core.change.novelty import hold_teeth
+from stit_core.change.opening import FINE, Opening, drop_jaw, find_opening, hold_corners
 from stit_core.change.reading import read_change
+from stit_core.change.seam import open_along_seam
 from tests.support.transfer_cases import MOUTH, SIZE, WHOLE_FACE, drawn, head_labels, landmarks
 
 STILL = np.zeros((SIZE, SIZE, 2), np.float32)
+EYES = (46.4, 60), (81.6, 60)  # so that the mouth is 50 millimetres wide
+ALONE = np.eye(2, 3)  # the crop itself is the picture
 LEFT, RIGHT, LIPS_MEET, CHIN = 50.0, 78.0, 92.0, 114
 
 
@@ -24,6 +29,7 @@ def face(opening: int = 0, teeth: float = 0.0) -> Drawn:
     points = landmarks()
     points[48], points[54] = (LEFT, LIPS_MEET), (RIGHT, LIPS_MEET)
     points[60:68, 1] = LIPS_MEET - 4  # the upper lip stays, the lower one goes
+    points[36:42], points[42:48] = EYES
     points[[33, 51, 62, 66, 57], 0] = 64
     scene = dataclasses.replace(drawn(labels), points=points)
     rows = np.flatnonzero((labels == MOUTH).any(axis=1))
@@ -41,7 +47,15 @@ def opening_of(opening: int, teeth: float = 0.0, motion: np.ndarray = STILL) -> 
 def seen_in(opening: int, teeth: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     found = opening_of(opening, teeth)
     assert found is not None
-    return draw_mouth(found, face())
+    return seen(Mouth(found, mouth_light(face()), 1.0))
+
+
+def seen(mouth: Mouth, matrix: np.ndarray = ALONE, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
+    """Place and colours of a mouth over a whole picture."""
+    place, colours = np.zeros((size, size), np.float32), np.zeros((size, size, 3), np.float32)
+    rows, columns, there, shown = mouth.over(matrix, size, size)
+    place[rows, columns], colours[rows, columns] = there, shown
+    return place, colours
 
 
 def test_a_shut_mouth_has_no_opening() -> None:
@@ -137,17 +151,85 @@ def test_a_mouth_under_a_head_that_leans_leans_with_it() -> None:
     assert found is not None
     upright, _ = seen_in(10)
     expected = cv2.warpAffine(upright, turn, (SIZE, SIZE))
-    place, _ = draw_mouth(found, leaning)
+    place, _ = seen(Mouth(found, mouth_light(leaning), 1.0))
     assert np.abs(place - expected).mean() < 0.1 * expected.mean()
+
+
+def test_a_mouth_has_teeth_one_by_one_in_a_large_frame() -> None:
+    found = opening_of(6, teeth=1.0)
+    assert found is not None
+    times = 8
+    place, colours = seen(Mouth(found, mouth_light(face()), 1.0), np.eye(2, 3) * times, SIZE * times)
+    rows = np.flatnonzero(place[:, 64 * times] > 0.9)
+    across = colours[rows[len(rows) // 2], 52 * times : 76 * times].mean(axis=-1)
+    light = cv2.GaussianBlur(across[None], (0, 0), 2.0 * times)[0]
+    gaps = np.flatnonzero((across[1:-1] < across[:-2]) & (across[1:-1] <= across[2:]) & (across < 0.9 * light)[1:-1])
+    assert 4 <= len(gaps) <= 8
+
+
+def test_frames_around_each_other_show_the_mean_of_their_mouths() -> None:
+    small, wide = opening_of(6), opening_of(14)
+    assert small is not None
+    assert wide is not None
+    light = np.full(3, 200.0)
+    way = np.zeros((SIZE, SIZE, 2), np.float32)
+    way[..., 0] = 5.0  # here it lies five pixels further to the left
+    parts = [(1.0, Mouth(small, light, 1.0)), (1.0, Mouth(wide, light / 2, 1.0).carried(way)), (2.0, None)]
+    mean = mean_mouth(parts)
+    assert mean is not None
+    assert mean.share == pytest.approx(0.5)
+    np.testing.assert_allclose(mean.light, 150.0)
+    np.testing.assert_allclose(mean.opening.corners, small.corners - (2.5, 0), atol=0.1)
+    np.testing.assert_allclose(mean.opening.bottom, (small.bottom + wide.bottom) / 2)
+    assert mean_mouth([(1.0, None)]) is None
+    assert seen(mean)[0].sum() < seen(Mouth(mean.opening, light, 1.0))[0].sum()
+
+
+def test_teeth_that_are_kept_move_as_one_piece() -> None:
+    grinning = face(8, teeth=1.0)
+    stretched = np.zeros((SIZE, SIZE, 2), np.float32)
+    stretched[..., 0] = -0.2 * (np.arange(SIZE) - 64)  # the mouth gets wider
+    stretched[..., 1] = 2.0
+    held = hold_teeth(stretched, grinning)
+    inside = cv2.erode((grinning.labels == MOUTH).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    moved = np.roll(inside, -2, axis=0)
+    assert np.ptp(held[moved & (np.abs(np.arange(SIZE) - 64) < 8)[None]], axis=0).max() < 0.5
+    np.testing.assert_allclose(held[:70], stretched[:70], atol=0.05)
+    np.testing.assert_array_equal(hold_teeth(stretched, face(0)), stretched)
+
+
+def test_lips_part_along_the_line_where_they_meet() -> None:
+    source = face(0)
+    picture = source.picture.copy()
+    picture[95:97, 50:78] = (60, 30, 30)  # three pixels lower than where the generator has it
+    points = source.points.copy()
+    points[60:68, 1] = 95.0
+    source = dataclasses.replace(source, picture=picture, points=points)
+    opened = opening_of(8)
+    assert opened is not None
+    motion = np.zeros((SIZE, SIZE, 2), np.float32)
+    motion[:92] = (0, 8.0)  # parted there, so that the line hangs on the upper lip
+    motion[92:] = (0, -6.0)
+    parted = open_along_seam(opened, source, motion)
+    line = opened.millimetres(np.array([64.0, 87.5]))[1]  # where it has come to
+    assert opened.top[opened.centre] > line, "it would be seen"
+    assert parted.top[opened.centre] < line
+    already = open_along_seam(opened, face(10), motion)
+    np.testing.assert_array_equal(already.top, opened.top)
 
 
 def test_only_anatomy_makes_a_mouth_of_it() -> None:
     source, edited = face(), face(10)
     drawn_mouth = read_change(source, source, edited, STILL, WHOLE_FACE)
     known = read_change(source, source, edited, STILL, WHOLE_FACE, anatomy=True)
-    row = int(np.flatnonzero((edited.labels == MOUTH).any(axis=1))[1])
-    assert known.fresh[row, 62:67].mean() > 2 * drawn_mouth.fresh[row, 62:67].mean()
-    assert known.novelty[edited.labels == MOUTH].mean() > 0.5
+    inside = edited.labels == MOUTH
+    assert drawn_mouth.mouth is None
+    assert drawn_mouth.novelty[inside].mean() > 0.5
+    assert known.mouth is not None
+    place, colours = seen(known.mouth)
+    assert place[inside].mean() > 0.5
+    row = int(np.flatnonzero(inside.any(axis=1))[1])
+    assert colours[row, 62:67].mean() > 2 * drawn_mouth.fresh[row, 62:67].mean()
 
 
 def test_skin_that_gets_darker_gets_browner_by_what_is_known_of_skin() -> None:
@@ -164,15 +246,18 @@ def test_skin_that_gets_darker_gets_browner_by_what_is_known_of_skin() -> None:
 def test_an_edit_that_leaves_the_pivots_mouth_leaves_the_sources_too() -> None:
     speaking, pivot = face(2), face(10)
     kept = read_change(speaking, pivot, pivot, STILL, WHOLE_FACE, anatomy=True)
-    assert kept.novelty[80:110].max() == 0
+    assert kept.mouth is None
+    assert kept.novelty[80:110].max() == kept.hidden.max() == 0
 
 
 def test_teeth_that_show_already_stay_under_an_edit_that_does_not_mean_the_mouth() -> None:
     # The generator sees half of the grin, and opens it a little.
     grinning, pivot, edited = face(8, teeth=1.0), face(3), face(5)
     kept = read_change(grinning, pivot, edited, STILL, WHOLE_FACE, anatomy=True)
-    assert kept.novelty[80:110].max() == 0
+    assert kept.mouth is None
+    assert kept.novelty[80:110].max() == kept.hidden.max() == 0
     jaw = face(18).points.copy()
     jaw[[*range(4, 13), *range(55, 60), *range(65, 68)], 1] += 18
     meant = read_change(grinning, face(0), dataclasses.replace(face(18), points=jaw), STILL, WHOLE_FACE, anatomy=True)
-    assert meant.novelty[80:110].max() > 0.9
+    assert meant.mouth is not None
+    assert meant.mouth.share == meant.hidden.max().round(1) == 1, "and the teeth that were there go"

@@ -92,5 +92,5 @@ def test_fields_stack_and_unstack() -> None:
     stacked = change.stacked()
     assert stacked.shape == (SIZE, SIZE, Change.CHANNELS)
     back = Change.unstacked(stacked)
-    for name in ("motion", "skin", "features", "fresh", "novelty"):
+    for name in ("motion", "skin", "features", "fresh", "novelty", "hidden"):
         np.testing.assert_array_equal(getattr(back, name), getattr(change, name))

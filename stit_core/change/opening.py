@@ -1,0 +1,282 @@
+"""Where a mouth is open in an edit, and how jaw and corners go with it.
+
+A small generator's mouth is a patch of colour with a rough outline; here it becomes an outline in millimetres, fixed to
+the face. Source: ours, after the teeth proxy of Garrido et al., "VDub: Modifying Face Video of Actors for Plausible
+Visual Alignment to a Dubbed Audio Track" (2015), section 6.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stit_core.change.drawn import Drawn, moved_point
+from stit_core.faces.labels import MOUTH, is_one_of
+
+CORNERS, UPPER_LIP = (48, 54), (61, 62, 63)  # landmarks: of the mouth, and of the upper lip's inner edge
+MIDDLE = (33, 51, 62, 66, 57)  # landmarks on the face's midline, from the nose to below the mouth
+EYES = slice(36, 42), slice(42, 48)  # landmarks around them
+EYES_APART = 63.0  # millimetres between their middles
+FINE = 4  # pixels a millimetre at which a mouth is drawn
+LEFT, TOP, RIGHT, BOTTOM = -34.0, -16.0, 34.0, 30.0  # millimetres around the middle of a mouth
+SHAPE = int((RIGHT - LEFT) * FINE), int((BOTTOM - TOP) * FINE)  # width and height of that picture
+COLUMNS = (LEFT + (np.arange(SHAPE[0]) + 0.5) / FINE)[None]  # x of its columns, millimetres
+ROWS = (TOP + (np.arange(SHAPE[1]) + 0.5) / FINE)[:, None]  # y of its rows
+SMALLEST = 1.0  # millimetres: no less counts as an opening
+OUTLINE_DEGREE = 2  # of the polynomial along a lip, beside the arc from corner to corner
+ROUND = (0.12, 0.4)  # height of an opening, of its width: up to where its corners are pointed, from where on round
+CREASE = (1.08, 0.98)  # of the half width, where a pointed corner ends, in its crease past the landmark; a round one
+SHOWN_AT_REST = 2.5  # millimetres of the upper incisors below a relaxed lip
+CROWN = 10.5  # millimetres, height of an upper incisor
+CLOSED = (1.5, 4.0)  # millimetres of dark under the teeth: up to where they reach the lower lip, from where on not
+PALE = (95.0, 0.62)  # of what is a tooth in a drawn mouth: least grey level, and blue as a share of red
+HELD = (6.0, 12.0)  # millimetres inwards from a corner of the mouth, and around it, that move with it
+WIDE_GAP, LIP_DROP = (7.5, 10.5), (1.0, 2.5)  # millimetres: up to where an edit does not open the jaw, and does
+JAW = 30.0  # millimetres from the midline within which the jaw's skin goes down with it
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The place of an open mouth in the source's crop, and what is seen in it.
+
+    Attributes
+    ----------
+    corners: (2, 2), of the mouth in the crop.
+    millimetre: pixels of the crop.
+    top, bottom: of the opening for every column of the fine picture of a mouth (SHAPE), millimetres.
+    edge: of the upper incisors, millimetres.
+    middle: x of the face's midline, millimetres.
+    """
+
+    corners: np.ndarray
+    millimetre: float
+    top: np.ndarray
+    bottom: np.ndarray
+    edge: float
+    middle: float
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """(2, 3), from the pixels of the fine picture of the mouth to those of the crop."""
+        return _matrix(self.corners, self.millimetre)
+
+    @property
+    def centre(self) -> int:
+        """The column of the midline."""
+        return _column(self.middle)
+
+    @property
+    def gap(self) -> float:
+        """Millimetres of dark between the upper incisors and the lower lip."""
+        return float(max(0.0, self.bottom[self.centre] - max(self.edge, self.top[self.centre])))
+
+    def narrowed(self, share: float) -> Opening:
+        """The same mouth, open by a share of it: half-open lips hide the rest, they are never half transparent."""
+        middle = (self.top + self.bottom) / 2
+        top, bottom = (middle + share * (side - middle) for side in (self.top, self.bottom))
+        return dataclasses.replace(self, top=top, bottom=bottom)
+
+    def carried(self, way: np.ndarray) -> Opening:
+        """The same mouth in another frame of the clip, each of whose pixels was here at itself plus `way` (S, S, 2)."""
+        corners = np.array([moved_point(corner, way) for corner in self.corners])
+        # Where flow has lost the mouth, at a cut say, its corners may meet.
+        lost = np.hypot(*(corners[1] - corners[0])) < 0.5 * np.hypot(*(self.corners[1] - self.corners[0]))
+        return self if lost else dataclasses.replace(self, corners=corners)
+
+    def millimetres(self, points: np.ndarray) -> np.ndarray:
+        """Where points (..., 2) of the crop lie around the middle of the mouth."""
+        matrix = self.matrix
+        fine = (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+        return fine / FINE + np.array([LEFT, TOP])
+
+    def place(self, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """x and y (size, size) of every pixel of the crop, in millimetres around the middle of the mouth."""
+        pixels = np.indices((size, size), dtype=np.float32)[::-1].transpose(1, 2, 0)
+        places = self.millimetres(pixels).astype(np.float32)
+        return places[..., 0], places[..., 1]
+
+    @property
+    def down(self) -> np.ndarray:
+        """Unit vector (2,) of the crop that points down the face."""
+        along = self.corners[1] - self.corners[0]
+        return (np.array([-along[1], along[0]]) / np.hypot(*along)).astype(np.float32)
+
+
+def mean_opening(parts: Sequence[tuple[float, Opening]]) -> Opening:
+    """The mean of openings with weights, all in one crop."""
+    weights = np.array([weight for weight, _ in parts])
+
+    def mean(values: list[np.ndarray] | list[float]) -> np.ndarray:
+        return np.average(np.asarray(values), axis=0, weights=weights)
+
+    each = [opening for _, opening in parts]
+    return Opening(
+        mean([o.corners for o in each]),
+        float(mean([o.millimetre for o in each])),
+        mean([o.top for o in each]),
+        mean([o.bottom for o in each]),
+        float(mean([o.edge for o in each])),
+        float(mean([o.middle for o in each])),
+    )
+
+
+def millimetre_of(points: np.ndarray) -> float:
+    """How many pixels a millimetre of a face with landmarks (68, 2) is wide, by the distance of its eyes."""
+    eyes = [points[eye].mean(axis=0) for eye in EYES]
+    return float(np.hypot(*(eyes[1] - eyes[0]))) / EYES_APART
+
+
+def _matrix(corners: np.ndarray, millimetre: float) -> np.ndarray:
+    """(2, 3), from the pixels of the fine picture of a mouth with these corners (2, 2) to those of the crop."""
+    along = (corners[1] - corners[0]) / np.hypot(*(corners[1] - corners[0]))
+    axes = np.stack([along, np.array([-along[1], along[0]])], axis=1) * millimetre / FINE
+    origin = corners.mean(axis=0) + axes @ (np.array([LEFT, TOP]) * FINE)
+    return np.concatenate([axes, origin[:, None]], axis=1)
+
+
+def _column(x: float) -> int:
+    """Of the fine picture, for a place in millimetres."""
+    return int(np.clip((x - LEFT) * FINE, 0, SHAPE[0] - 1))
+
+
+def find_opening(wanted: np.ndarray, source: Drawn, motion: np.ndarray, drawn: np.ndarray) -> Opening | None:
+    """Where a mouth is open in an edit, laid out over the source's crop; None where it is shut.
+
+    Parameters
+    ----------
+    wanted: (S, S) uint8, the edit's classes over the source's crop.
+    motion: (S, S, 2), where in the source a pixel of the result comes from.
+    drawn: (S, S, 3), the edit's picture over the source's crop.
+    """
+    corners = np.array([moved_point(source.points[corner], motion) for corner in CORNERS])
+    width = float(np.hypot(*(corners[1] - corners[0])))
+    millimetre = millimetre_of(source.points)
+    if width < 1 or millimetre <= 0:
+        return None
+    matrix = _matrix(corners, millimetre)
+
+    def fine(values: np.ndarray) -> np.ndarray:
+        return cv2.warpAffine(values, matrix, SHAPE, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+
+    inside = _largest(fine(is_one_of(wanted, (MOUTH,))) > 0.5)
+    half = width / millimetre / 2
+    outline = _outline(inside, half)
+    if outline is None:
+        return None
+    top, bottom = outline
+    opening = Opening(corners, millimetre, top, bottom, 0.0, 0.0)
+    points = opening.millimetres(source.points)
+    middle = float(np.clip(points[list(MIDDLE), 0].mean(), -0.6 * half, 0.6 * half))
+    rest = float(points[list(UPPER_LIP), 1].mean())
+    column = _column(middle)
+    upper, lower = float(top[column]), float(bottom[column])
+    seen = _drawn_edge(fine(drawn), inside, middle)
+    edge = float(np.clip(max(max(rest, upper) + SHOWN_AT_REST, seen), upper, upper + CROWN))
+    gap = lower - edge
+    if seen > (upper + lower) / 2:  # teeth that are together, as in a smile, not those of a mouth that speaks
+        edge += gap * float(np.clip((CLOSED[1] - gap) / (CLOSED[1] - CLOSED[0]), 0, 1))
+    return dataclasses.replace(opening, edge=edge, middle=middle)
+
+
+def jaw_drop(motion: np.ndarray, opening: Opening) -> float:
+    """Pixels of the crop by which a motion (S, S, 2) takes the lower lip down.
+
+    No more than what is dark between teeth and lower lip: a smile that shows teeth opens nothing.
+    """
+    lip = opening.matrix @ np.array([opening.centre, (opening.bottom[opening.centre] + 2.0 - TOP) * FINE, 1.0])
+    x, y = np.clip(np.rint(lip).astype(int), 0, motion.shape[0] - 1)
+    return float(np.clip(-motion[y, x] @ opening.down, 0, opening.gap * opening.millimetre))
+
+
+def jaw_opens(motion: np.ndarray, opening: Opening) -> float:
+    """How far, 0 ... 1, a motion (S, S, 2) drops the jaw: to a wide gap between teeth and lip, by way of the lip."""
+    drop = jaw_drop(motion, opening) / opening.millimetre
+    return float(np.interp(opening.gap, WIDE_GAP, (0, 1)) * np.interp(drop, LIP_DROP, (0, 1)))
+
+
+def drop_jaw(motion: np.ndarray, opening: Opening) -> np.ndarray:
+    """A motion (S, S, 2) under which the chin goes down with the lower lip: the jaw is one bone."""
+    down, opens = opening.down, jaw_drop(motion, opening)
+    x, y = opening.place(motion.shape[0])
+    lip = np.interp(x, COLUMNS[0], opening.bottom)
+    share = np.clip((y - lip) / 6.0 + 1, 0, 1) * np.exp(-0.5 * ((x - opening.middle) / JAW) ** 4)
+    more = np.maximum(opens * share - np.maximum(-(motion @ down), 0), 0).astype(np.float32)
+    return motion - cv2.GaussianBlur(more, (0, 0), 2.0)[..., None] * down
+
+
+def hold_corners(motion: np.ndarray, opening: Opening, source: Drawn) -> np.ndarray:
+    """A motion (S, S, 2) under which the corners of a mouth move as one piece.
+
+    Lips part beside them; without this the crease of a corner is torn along with the lower lip.
+    """
+    x, y = opening.place(motion.shape[0])
+    for side, corner, arrived in zip((-1, 1), CORNERS, opening.corners, strict=True):
+        there = opening.millimetres(arrived)
+        outwards, down = side * (x - there[0]), y - there[1]
+        share = ramp(outwards + HELD[0] / 2, HELD[0] / 2) * np.exp(-((down / HELD[1]) ** 2))
+        share = (share * np.exp(-((np.maximum(outwards, 0) / HELD[1]) ** 2)))[..., None].astype(np.float32)
+        motion = motion + share * ((source.points[corner] - arrived).astype(np.float32) - motion)
+    return motion
+
+
+def ramp(distance: np.ndarray, width: float) -> np.ndarray:
+    """0 well below a distance of 0, 1 well above it."""
+    return np.clip(distance / (2 * width) + 0.5, 0, 1)
+
+
+def _outline(inside: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """Top and bottom of an opening for every column, smooth and meeting in the corners; millimetres.
+
+    `half` is half the way from corner to corner. Thin openings end in a point, wide ones are round, and end before it.
+    """
+    columns, heights = np.flatnonzero(inside.any(axis=0)), inside.sum(axis=0)
+    if len(columns) < 6 * FINE or heights.max() < SMALLEST * FINE:
+        return None
+    wide = float(np.clip((heights.max() / FINE / half / 2 - ROUND[0]) / (ROUND[1] - ROUND[0]), 0, 1))
+    half *= CREASE[0] + wide * (CREASE[1] - CREASE[0])
+    power = 1 - 0.5 * wide
+    x = COLUMNS[0]
+    arc = np.clip(1 - (x / half) ** 2, 0, 1) ** power
+    known = columns[np.abs(x[columns]) < half]
+    shape = arc[known, None] * (x[known, None] / half) ** np.arange(OUTLINE_DEGREE + 1)
+
+    def smooth(rows: np.ndarray) -> np.ndarray:
+        fitted = np.linalg.lstsq(shape, TOP + rows[known] / FINE, rcond=None)[0]
+        return arc * np.polyval(fitted[::-1], np.clip(x / half, -1, 1))
+
+    top = smooth(inside.argmax(axis=0))
+    bottom = smooth(inside.shape[0] - inside[::-1].argmax(axis=0))
+    open_ = (np.abs(x) < half) & (bottom > top)
+    middle = (top + bottom) / 2
+    return np.where(open_, top, middle), np.where(open_, bottom, middle)
+
+
+def _drawn_edge(drawn: np.ndarray, inside: np.ndarray, middle: float) -> float:
+    """How far down the generator draws teeth in the middle of a mouth; millimetres, far above it where it draws none.
+
+    Teeth are what is pale: neither dark nor as red as tongue and lips.
+    """
+    centre = _column(middle)
+    near = slice(max(centre - 6 * FINE, 0), centre + 6 * FINE)
+    pale = (drawn.mean(axis=-1) > PALE[0]) & (drawn[..., 2] > PALE[1] * drawn[..., 0])
+    edges = []
+    for mouth, column in zip(inside[:, near].T, pale[:, near].T, strict=True):
+        rows = np.flatnonzero(mouth)
+        if len(rows):
+            reach = rows[: max(len(rows) * 2 // 5, 1)]  # where the teeth have to begin
+            begins = reach[column[reach]]
+            edge = -np.inf
+            if len(begins):
+                ends = np.flatnonzero(~column[begins[0] : rows[-1] + 1])
+                edge = begins[0] + (ends[0] if len(ends) else rows[-1] + 1 - begins[0])
+            edges.append(edge)
+    return TOP + float(np.median(edges)) / FINE if edges else -np.inf
+
+
+def _largest(mask: np.ndarray) -> np.ndarray:
+    count, parts, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    return parts == 1 + int(facts[1:, cv2.CC_STAT_AREA].argmax()) if count > 1 else mask

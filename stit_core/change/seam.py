@@ -1,0 +1,80 @@
+"""The line where shut lips meet, and a mouth that opens along it.
+
+The generator parts its own lips, which do not meet to the pixel where the source's do. Were the source's parted there,
+a strip of one lip would hang on the other, and the dark line between them would lie across it. Source: ours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from stit_core.change.drawn import Drawn
+from stit_core.change.opening import COLUMNS, CORNERS, FINE, ROWS, SHAPE, TOP, Opening
+from stit_core.faces.labels import LIPS, MOUTH, is_one_of
+
+PAIRS = ((60, 60), (61, 67), (62, 66), (63, 65), (64, 64))  # landmarks on either side of the line
+SEARCHED = 2.0  # millimetres from the landmarks, within which it is the darkest line
+DEGREE = 4  # of the polynomial that it is, from corner to corner
+CLEAR = 0.6  # millimetres from that line at which a lip begins
+LARGEST = 3.0  # millimetres by which an opening grows to reach it
+SHUT = (0.02, 0.08)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
+SMOOTH = 1.5  # millimetres, deviation of the Gaussian along the outline of what is added
+
+
+def open_along_seam(opening: Opening, source: Drawn, motion: np.ndarray) -> Opening:
+    """An opening that takes in the line where the source's lips meet, moved (S, S, 2), as far as they are shut."""
+    inside = float(is_one_of(source.labels, (MOUTH,)).sum())
+    lips = float(is_one_of(source.labels, LIPS).sum())
+    shut = float(np.interp(inside / max(inside + lips, 1.0), SHUT, (1, 0)))
+    if shut <= 0:
+        return opening
+    rest = dataclasses.replace(opening, corners=source.points[list(CORNERS)])  # the same axes, on the shut mouth
+    seam = _seam(source, rest)
+    x, y = np.broadcast_arrays(COLUMNS, ROWS)
+    arrived = _crop_points(opening, x, y)
+    came = arrived + _at(motion, arrived)
+    there = rest.millimetres(came)
+    below = there[..., 1] - np.interp(there[..., 0], COLUMNS[0], seam)  # millimetres below the line, where it came from
+    middle = ((opening.top + opening.bottom) / 2)[None]
+    open_ = opening.bottom > opening.top + 1e-3
+    upper = (y < middle) & (y > opening.top[None] - LARGEST) & (below > -CLEAR)
+    lower = (y > middle) & (y < opening.bottom[None] + LARGEST) & (below < CLEAR)
+    up = np.where(upper.any(axis=0), opening.top - ROWS[upper.argmax(axis=0), 0], 0)
+    down = np.where(lower.any(axis=0), ROWS[len(ROWS) - 1 - lower[::-1].argmax(axis=0), 0] - opening.bottom, 0)
+
+    def grown(by: np.ndarray) -> np.ndarray:
+        by = (np.clip(by, 0, LARGEST) * open_).astype(np.float32)
+        return shut * open_ * cv2.GaussianBlur(by[None], (0, 0), SMOOTH * FINE, sigmaY=1e-3)[0]
+
+    return dataclasses.replace(opening, top=opening.top - grown(up), bottom=opening.bottom + grown(down))
+
+
+def _seam(source: Drawn, rest: Opening) -> np.ndarray:
+    """y of the line where the lips meet, for every column of the fine picture of a shut mouth; millimetres."""
+    points = rest.millimetres(np.array([source.points[list(pair)].mean(axis=0) for pair in PAIRS]))
+    marked = np.interp(COLUMNS[0], *points[np.argsort(points[:, 0])].T)
+    grey = cv2.cvtColor(source.picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    fine = cv2.warpAffine(grey, rest.matrix, SHAPE, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
+    away = ROWS - marked[None]
+    darkest = np.where(np.abs(away) < SEARCHED, fine + 4.0 * away**2, np.inf).argmin(axis=0)
+    known = (COLUMNS[0] > points[:, 0].min() + 2) & (COLUMNS[0] < points[:, 0].max() - 2)
+    if known.sum() < 4 * FINE:
+        return marked
+    half = float(np.abs(points[:, 0]).max())
+    fitted = np.polynomial.Polynomial.fit(COLUMNS[0, known], ROWS[darkest[known], 0], DEGREE, domain=[-half, half])
+    return np.where(known, fitted(np.clip(COLUMNS[0], -half, half)), marked)
+
+
+def _crop_points(opening: Opening, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Points (h, w, 2) of the crop that lie x and y millimetres (h, w) around the middle of a mouth."""
+    fine = np.stack([(x - COLUMNS[0, 0]) * FINE, (y - TOP) * FINE - 0.5], axis=-1)
+    return fine @ opening.matrix[:, :2].T + opening.matrix[:, 2]
+
+
+def _at(motion: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """A motion (S, S, 2) at points (h, w, 2) of its crop."""
+    x, y = np.ascontiguousarray(np.moveaxis(points, -1, 0), np.float32)
+    return cv2.remap(motion.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
