@@ -192,12 +192,15 @@ find(".dials-reset").addEventListener("click", () => {
 });
 search.addEventListener("input", filter);
 
-/** Show what the server said, unless it was overtaken; true where there is anything new to draw. */
-function take() {
+/**
+ * Show what the server said, unless it was overtaken; true where there is anything new to draw.
+ * @param {boolean} [first] whether the dials come onto the screen, off which nothing overtakes it
+ */
+function take(first = false) {
   const { offer, factors: wanted, whose = "", over } = sent();
   if (offer) kept.offer = offer;
   if (!wanted) return Boolean(offer);
-  const asked = over === undefined || over === (kept.whose || ""); // of the person who is shown still
+  const asked = first || over === undefined || over === (kept.whose || ""); // of the person who is shown still
   const own = !kept.whose || whose === kept.whose;
   const ahead = !asked || (own && (timer || (over !== undefined && kept.touched))); // the visitor, of the server
   if (asked) kept.whose = whose;
@@ -214,5 +217,5 @@ factors = { ...kept.factors };
 watch("value", () => {
   if (take()) draw();
 });
-take();
+take(true);
 draw();
