@@ -28,6 +28,7 @@ from stit_core.batch.treatments import Treatments
 from stit_core.batch.working import Setup
 from stit_core.config import preset
 from stit_core.packs.loading import DEFAULT_PACK, Models, find_pack
+from stit_core.pasting import Pasting
 from stit_core.pipeline import Pipeline
 from stit_core.runtime import CancelToken, Progress, Runtime, pick_dtype, torch_threads
 from stit_core.store.runs import Store
@@ -161,7 +162,7 @@ def cost_stages(path: Path, name: str) -> None:
             getattr(pipeline, stage)(clip)
             told[stage] = processor_seconds() - before
         before = processor_seconds()
-        pipeline.write(clip, output)
+        Pasting(pipeline, clip).write({pipeline.landmarks(clip).index: pipeline.stitch(clip)}, output)
         told["write"] = processor_seconds() - before
         stored = sum(file.stat().st_size for file in (Path(scratch) / "runs").rglob("*") if file.is_file())
         print(", ".join(f"{stage} {seconds / frames:.3f}" for stage, seconds in told.items()), end="")

@@ -1,9 +1,10 @@
-"""Hold two ways to give a change of skin colour against the truth: a ratio, and a difference in CIELAB.
+"""Hold ways to give a change of skin colour against the truth: a ratio, that of pigment, and a difference in CIELAB.
 
     python -m benchmarks.shade --data WORK/skin_tone
 
 The data is the set `skin_tone` of `recipes.make_directions`: heads that were rendered twice, once with lighter and once
 with darker skin. What changes in one head is given to another of about its tone, whose own second render is the truth.
+The ratio takes over each channel's, pigment only the tone and gets the hue from `change.skin`, as the transfer does.
 The table says by how much the skin of the two then differs (CIEDE2000), by the tone of the source.
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 
+from stit_core.change.skin import pigment_hue
 from stit_core.directions.labelled_pictures import open_pictures
 from stit_core.directions.parts import pair_entries, picture_pairs
 from stit_core.faces.labels import SKIN, is_one_of
@@ -45,8 +47,8 @@ def tone_of(colour: np.ndarray) -> str:
     return next(name for name, least in TONES.items() if angle > least)
 
 
-def errors(skin: np.ndarray, before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
-    """CIEDE2000 between skin as a head's own change makes it and as another's does, by ratio and by difference.
+def errors(skin: np.ndarray, before: np.ndarray, after: np.ndarray) -> tuple[float, ...]:
+    """CIEDE2000 between skin as a head's own change makes it and as another's does: ratio, pigment and difference.
 
     Parameters
     ----------
@@ -54,10 +56,13 @@ def errors(skin: np.ndarray, before: np.ndarray, after: np.ndarray) -> tuple[flo
     """
     offset = OFFSET / 255
     ratio = (skin[:, 0] + offset) * (after + offset) / (before + offset) - offset
+    tone = float(np.log((after + offset) / (before + offset)).mean())
+    hue = pigment_hue(255 * skin[:, 0].mean(axis=0), tone)
+    pigment = (skin[:, 0] + offset) * np.exp(tone * hue) - offset
     moved = lab2rgb(rgb2lab(skin[:, 0]) + rgb2lab(after) - rgb2lab(before))
     truth = rgb2lab(skin[:, 1])
-    found = [deltaE_ciede2000(truth, rgb2lab(np.clip(made, 0, 1))).mean() for made in (ratio, moved)]
-    return float(found[0]), float(found[1])
+    found = [deltaE_ciede2000(truth, rgb2lab(np.clip(made, 0, 1))).mean() for made in (ratio, pigment, moved)]
+    return tuple(map(float, found))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -74,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if pair is not None:
             pictures = np.stack(pair)
             skins.append(skin_of(pictures, [one.labels for one in read_faces(pictures, models.parser, Runtime())]))
-    rows: dict[str, list[tuple[float, float]]] = {name: [] for name in TONES}
+    rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in TONES}
     for skin in [*skins, *(skin[:, ::-1] for skin in skins)]:  # darker, and lighter
         towards = np.sign(skin.mean(axis=(0, 2)) @ (-1, 1))
         means = [
@@ -84,11 +89,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         own = skin[:, 0].mean(axis=0)
         for before, after in sorted(others, key=lambda other: float(np.abs(other[0] - own).sum()))[:NEIGHBOURS]:
             rows[tone_of(own)].append(errors(skin, before, after))
-    print("| skin of the source | changes | by ratio | by difference |\n| --- | --- | --- | --- |")
+    print("| skin of the source | changes | by ratio | by pigment | by difference |\n" + "| --- " * 5 + "|")
     for name, found in rows.items():
         if found:
-            ratio, moved = np.mean(found, axis=0)
-            print(f"| {name} | {len(found)} | {ratio:.2f} | {moved:.2f} |")
+            figures = " | ".join(f"{mean:.2f}" for mean in np.mean(found, axis=0))
+            print(f"| {name} | {len(found)} | {figures} |")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from stit_core.store.paths import default_root
 Marking = Literal["off", "on", "always"]
 T = TypeVar("T", bound=str)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_SWITCH = {"on": True, "off": False}
+_SWITCH = ("on", "off")
 _MARKS: tuple[Marking, ...] = ("off", "on", "always")
 _SHORTEST_PASSWORD = 8  # characters
 _ORIGIN = re.compile(r"https?://[^/@?#\s:]+(:\d+)?")
@@ -157,8 +157,8 @@ def read_settings(environ: Mapping[str, str]) -> PageSettings:
     an address that is none; a word that is not among the choices; a password that is too short; a certificate that
     signs nothing.
     """
-    numbers: dict[str, Any] = {name: _read_number(environ, name, variable) for name, variable in variables().items()}
-    public = _SWITCH[_read_word(environ, "STIT_PUBLIC", tuple(_SWITCH), "on" if is_reachable(environ) else "off")]
+    numbers: dict[str, Any] = {name: _read_number(name, environ, variable) for name, variable in variables().items()}
+    public = _read_switch("STIT_PUBLIC", environ, is_reachable(environ))
     return PageSettings(
         root=default_root().absolute(),
         pack=environ.get("STIT_PACK", PageSettings.pack),
@@ -167,10 +167,10 @@ def read_settings(environ: Mapping[str, str]) -> PageSettings:
         frame_ancestors=_read_origins("STIT_FRAME_ANCESTORS", environ, PageSettings.frame_ancestors, _ANCESTOR),
         proxies=_read_networks("STIT_PROXY", environ),
         public=public,
-        mark=_read_word(environ, "STIT_MARK", _MARKS, "on" if public else "off"),
+        mark=_read_word("STIT_MARK", environ, _MARKS, "on" if public else "off"),
         password=_read_password(environ.get("STIT_PASSWORD", "")),
         signer=read_signer(environ),
-        cpu_fallback=_SWITCH[_read_word(environ, "STIT_CPU_FALLBACK", tuple(_SWITCH), "on")],
+        cpu_fallback=_read_switch("STIT_CPU_FALLBACK", environ, PageSettings.cpu_fallback),
         **numbers,
     )
 
@@ -182,7 +182,11 @@ def is_reachable(environ: Mapping[str, str]) -> bool:
     return behind or listens not in ("", "localhost", "127.0.0.1", "::1")
 
 
-def _read_word(environ: Mapping[str, str], name: str, choices: Sequence[T], default: T) -> T:
+def _read_switch(name: str, environ: Mapping[str, str], default: bool) -> bool:
+    return _read_word(name, environ, _SWITCH, "on" if default else "off") == "on"
+
+
+def _read_word(name: str, environ: Mapping[str, str], choices: Sequence[T], default: T) -> T:
     text = environ.get(name, "").strip().lower() or default
     if text not in choices:
         raise ConfigError(f"{name} is {environ[name]!r}.", f"Set it to {' or '.join(choices)}, or leave it out.")
@@ -208,7 +212,7 @@ def _read_origins(
     name: str, environ: Mapping[str, str], default: tuple[str, ...], pattern: re.Pattern[str]
 ) -> tuple[str, ...]:
     """Addresses, or none for the word "none"."""
-    words = environ.get(name, "").replace(",", " ").lower().split()
+    words = [word.lower() for word in _listed(name, environ)]
     if not words:
         return default
     origins = tuple(words) if words != ["none"] else ()
@@ -221,7 +225,7 @@ def _read_origins(
 
 def _read_networks(name: str, environ: Mapping[str, str]) -> tuple[Network, ...]:
     found: list[Network] = []
-    for word in environ.get(name, "").replace(",", " ").split():
+    for word in _listed(name, environ):
         try:
             found.append(ipaddress.ip_network(word, strict=False))
         except ValueError:
@@ -230,7 +234,12 @@ def _read_networks(name: str, environ: Mapping[str, str]) -> tuple[Network, ...]
     return tuple(found)
 
 
-def _read_number(environ: Mapping[str, str], name: str, variable: str) -> float:
+def _listed(name: str, environ: Mapping[str, str]) -> list[str]:
+    """The words of a variable that holds several, between spaces or commas."""
+    return environ.get(name, "").replace(",", " ").split()
+
+
+def _read_number(name: str, environ: Mapping[str, str], variable: str) -> float:
     default, known = getattr(PageSettings, name), settings_of(PageSettings)[name]
     text, whole = environ.get(variable, ""), isinstance(default, int)
     if not text.strip():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from stit_core.artefacts import Clip
+from stit_core.artefacts import Clip, Stitched
 from stit_core.config import VideoConfig
 from stit_core.media import video
-from stit_core.media.sources import check_source
+from stit_core.media.credentials import Signer
+from stit_core.pasting import Pasting
 from stit_core.pipeline import Pipeline
 from stit_core.previews import stitched_so_far
 from stit_core.provenance import UNKNOWN, Provenance, edit_text, label_video
@@ -21,14 +24,30 @@ def write_part(pipeline: Pipeline, clip: Clip, output: Path, provenance: Provena
     stitched = stitched_so_far(pipeline, clip)
     if stitched is None:
         return None
-    check_source(clip.source, pipeline.run_of(clip))
-    crops, frames = pipeline.align(clip), stitched.frame_indices
-    crops = dataclasses.replace(crops, frame_indices=frames, quads=crops.quads[: len(frames)])
-    part, config = clip_up_to(clip, frames[-1], pipeline.config.video)
-    record, edit = pipeline.describe(clip, provenance.consent), f"{edit_text(pipeline.config)}, {STOPPED}"
-    label = label_video(record, edit, provenance.signer, partial=True, written_frames=len(part.frames))
-    pictures = pipeline.composited(part, crops, stitched)
-    return video.write_video(pictures, part, output, config, pipeline.runtime, label)
+    record, made = pipeline.describe(clip, provenance.consent), {pipeline.landmarks(clip).index: stitched}
+    return write_made(Pasting(pipeline, clip), made, output, record, edit_text(pipeline.config), provenance.signer)
+
+
+def write_made(
+    pasting: Pasting,
+    made: Mapping[int, Stitched],
+    output: Path,
+    record: Mapping[str, Any],
+    edit: str,
+    signer: Signer | None,
+) -> video.Written:
+    """Write the clip up to the last frame in which anybody's face is made, with what is made. Raises VideoError.
+
+    Parameters
+    ----------
+    made: of each person who is begun, by number.
+    record, edit, signer: as `label_video` has them.
+    """
+    clip, last = pasting.clip, max(stitched.frame_indices[-1] for stitched in made.values())
+    part, config = clip_up_to(clip, last, pasting.pipeline.config.video)
+    text, count = f"{edit}, {STOPPED}", len(part.frames)
+    label = label_video(record, text, signer, partial=True, written_frames=count)
+    return pasting.write(made, output, label, part, config)
 
 
 def clip_up_to(clip: Clip, frame: int, config: VideoConfig) -> tuple[Clip, VideoConfig]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,20 +34,17 @@ from stit_core.artefacts import (
 from stit_core.config import LandmarkConfig, RunConfig
 from stit_core.directions import library
 from stit_core.directions.library import Direction
-from stit_core.errors import FaceError, StoreError
+from stit_core.errors import FaceError
 from stit_core.faces.detectors import second_detector_at_hand
 from stit_core.fitting import expression
 from stit_core.fitting.optimising import own_copy
 from stit_core.fitting.pivots import DrawnPivots
-from stit_core.marks import Mark, place_mark
-from stit_core.media import probing, video
-from stit_core.media.sources import check_source, source_changed, source_digest
+from stit_core.media.opening import ClipStore
 from stit_core.models.generator import Generator
 from stit_core.packs.loading import Models
 from stit_core.packs.manifest import Pack
 from stit_core.provenance import Consent, describe_edit
 from stit_core.runtime import Runtime
-from stit_core.scene import Scene
 from stit_core.stages import (
     alignment,
     choosing,
@@ -62,7 +59,6 @@ from stit_core.stages import (
     transfer,
     tuning,
 )
-from stit_core.stages.layering import Layer
 from stit_core.store.keys import key
 from stit_core.store.results import Results
 from stit_core.store.runs import Run, Store
@@ -224,47 +220,14 @@ class Pipeline:
         other._runs = self._runs
         return other
 
+    @property
+    def clips(self) -> ClipStore:
+        """The clips of files under these settings."""
+        return ClipStore(self.store, self.results, self.config.video, self._runs)
+
     def open(self, path: Path) -> Clip:
-        """Decode the clip.
-
-        Raises
-        ------
-        VideoError: what is no usable video.
-        StoreError: the frames cannot be stored.
-        """
-        path = Path(path)
-        facts = probing.probe(path, self.config.video)  # says what is wrong before the file is hashed or copied
-        probing.check_length(path, facts, self.config.video)
-        source = source_digest(path)
-        run = self.store.run(source, path.name)
-
-        def decode(folder: Path) -> Clip:
-            clip = video.open_clip(path, self.config.video, self.runtime, folder / "frames")
-            if source_digest(path) != source:  # or its frames would be kept under the other file's name
-                raise source_changed(path)
-            return clip
-
-        clip = self.results.make(run, "clip", self._clip_key(source), Clip, decode)
-        seconds = float(clip.timestamps[-1])
-        probing.check_frames(path, len(clip.frames), seconds, self.config.video)  # it may have been stored under others
-        self._runs[clip.hash] = run
-        return dataclasses.replace(clip, source=path)
-
-    def reopen(self, path: Path) -> Clip:
-        """The clip of a file whose frames are stored, without a look into the file by ffmpeg.
-
-        Raises
-        ------
-        StoreError: they are not stored under these settings.
-        """
-        path = Path(path)
-        source = source_digest(path)
-        run = self.store.run(source, path.name)
-        clip = run.load("clip", self._clip_key(source), Clip)
-        if clip is None:
-            raise StoreError(f"The frames of {path.name} are not there any more.", "Start again.")
-        self._runs[clip.hash] = run
-        return dataclasses.replace(clip, source=path)
+        """Decode the clip, or find its frames. Raises VideoError, StoreError."""
+        return self.clips.open(path)
 
     def people(self, clip: Clip) -> People:
         """Find, track and tell apart the faces of the clip, once for everyone. Raises FaceError."""
@@ -338,16 +301,6 @@ class Pipeline:
         """Figures of the result: reconstruction, border, identity of source against edited crops as they are pasted."""
         return self._result("measure", clip)
 
-    def write(self, clip: Clip, output: Path, label: video.Label | None = None) -> video.Written:
-        """Paste the stitched crops and write the video, labelled. Raises VideoError."""
-        crops, stitched = self.align(clip), self.stitch(clip)
-        check_source(clip.source, self.run_of(clip))
-        started = time.perf_counter()
-        pictures = self.composited(clip, crops, stitched)
-        written = video.write_video(pictures, clip, output, self.config.video, self.runtime, label)
-        self.results.seconds["write"] = time.perf_counter() - started
-        return written
-
     @property
     def transfers(self) -> bool:
         """Whether the change is transferred, instead of the edit being stitched."""
@@ -402,61 +355,11 @@ class Pipeline:
 
         return self.results.keep(f"pivots-{self.key('tune', clip)}", DrawnPivots, begin).picture(frame)
 
-    def scene(self, clip: Clip) -> Scene:
-        """Where everyone of the clip stands. Raises FaceError."""
-
-        def look() -> Scene:
-            followed, aligned = self.config.landmarks, self.config.alignment
-            return Scene(clip, self.people(clip), followed, aligned, [self.landmarks(clip).index])
-
-        settings = self.config.landmarks, self.config.alignment
-        return self.results.keep(f"scene-{self.key('landmarks', clip)}-{settings}", Scene, look)
-
-    def paste_face(self, clip: Clip, frame: int, picture: np.ndarray, face: np.ndarray) -> np.ndarray:
-        """A frame (H, W, 3) uint8 with the face that `stitch` made for it, as the finished video will have it.
-
-        Nobody else's face is changed, where another's crop overlaps.
-        """
-        number, scene = self.landmarks(clip).index, self.scene(clip)
-        if not scene.neighbours(number, frame):
-            return self.paste_alone(clip, frame, picture, face)
-        return scene.together(frame, picture, {number: self.layer(clip, frame, picture, face)})
-
-    def paste_alone(self, clip: Clip, frame: int, picture: np.ndarray, face: np.ndarray) -> np.ndarray:
-        """The same, as if nobody else were there."""
-        quad, pivot = self.align(clip).quad(frame), functools.partial(self.pivot, clip, frame)
-        return compositing.paste_face(picture, face, quad, self.config, lambda: self.masks(clip).full(frame), pivot)
-
-    def layer(self, clip: Clip, frame: int, picture: np.ndarray, face: np.ndarray) -> Layer:
-        """The face that `stitch` made for a frame, to be laid together with others' faces."""
-        edited, points = self.paste_alone(clip, frame, picture, face), self.landmarks(clip)
-        at = points.points[points.frame_indices.index(frame)]
-        return Layer(at, self.align(clip).quad(frame), edited, self.masks(clip).full(frame))
-
     def finished_crop(self, clip: Clip, frame: int, face: np.ndarray) -> np.ndarray:
         """A face that `stitch` made for a frame, as an aligned crop (size, size, 3) of what will be seen."""
         crops = self.align(clip)
         pivot = functools.partial(self.pivot, clip, frame)
         return compositing.seen_crop(clip, crops, frame, face, self.config, pivot)
-
-    def composited(self, clip: Clip, crops: Alignment, stitched: Stitched) -> Iterator[np.ndarray]:
-        """Every frame of the clip, or of a part of it, with its stitched face."""
-        paste = functools.partial(self.paste_face, clip)
-        return compositing.composite(clip, crops, stitched, paste, self.mark(clip), self.runtime)
-
-    def mark(self, clip: Clip) -> Mark | None:
-        """The visible mark of the clip, or of a part of it; None where none is wanted."""
-        if not self.config.compositing.mark:
-            return None
-
-        def place() -> Mark:
-            return place_mark(clip.width, clip.height, self.align(clip).quads)
-
-        return self.results.keep(f"mark-{self.key('align', clip)}", Mark, place)
-
-    def _clip_key(self, source: str) -> str:
-        # The other settings of a video refuse a clip or say how one is written; they choose no frames.
-        return key("clip", source, self.config.video.start, self.config.video.end)
 
     def key(self, stage: str, clip: Clip) -> str:
         """Under what the result of a stage is stored. Raises DirectionError."""
@@ -476,20 +379,13 @@ class Pipeline:
         """Hash of a part of the pack."""
         return self.pack.part(part).hash
 
-    def knows(self, path: Path) -> bool:
-        """Whether the frames of a file are stored under these settings."""
-        source = source_digest(path)
-        return self.store.run(source, path.name).find("clip", self._clip_key(source)) is not None
-
     def has(self, clip: Clip, stage: str) -> bool:
         """Whether the result of a stage of `STAGES` is stored under these settings. Raises DirectionError."""
         return self.run_of(clip).find(stage, self.key(stage, clip)) is not None
 
     def run_of(self, clip: Clip) -> Run:
         """Where the results of a clip are stored."""
-        if clip.hash not in self._runs:
-            self._runs[clip.hash] = self.store.run(source_digest(clip.source), clip.source.name)
-        return self._runs[clip.hash]
+        return self.clips.run_of(clip)
 
     def _row(self, stage: str) -> Stage:
         return STAGES["transfer" if stage == "stitch" and self.transfers else stage]

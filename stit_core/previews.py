@@ -6,15 +6,13 @@ import numpy as np
 
 from stit_core.artefacts import Clip, Stitched, position_of
 from stit_core.fitting.frame_record import read_finished
-from stit_core.marks import add_mark
+from stit_core.pasting import Pasting
 from stit_core.pipeline import Pipeline
 
 
 def preview_frame(pipeline: Pipeline, clip: Clip, frame: int, face: np.ndarray) -> np.ndarray:
     """The full frame (H, W, 3) uint8 with a face that `stitch` made for it, as the finished video will have it."""
-    picture = pipeline.paste_face(clip, frame, clip.frames.read(frame), face)
-    mark = pipeline.mark(clip)
-    return picture if mark is None else add_mark(picture, mark)
+    return Pasting(pipeline, clip).preview(frame, {pipeline.landmarks(clip).index: face})
 
 
 def transferred_crop(pipeline: Pipeline, clip: Clip, frame: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from stit_core.marks import add_mark, place_mark
 from stit_core.media import grids as range_grid
 from stit_core.media import video
 from stit_core.media.grids import Grid
+from stit_core.pasting import Pasting
 from stit_core.pipeline import Pipeline
 from stit_core.provenance import UNKNOWN, Provenance, label_video
 from stit_core.report import Report
@@ -133,7 +134,8 @@ def _grid_pictures(
     pipeline: Pipeline, clip: Clip, stitched: Sequence[FrameFolder], grid: Grid, ground: np.ndarray
 ) -> Iterator[np.ndarray]:
     """Every frame of the grid; one picture of one factor is in memory at a time."""
-    crops = pipeline.align(clip)
+    crops, pasting = pipeline.align(clip), Pasting(pipeline, clip)
+    number = pipeline.landmarks(clip).index
     zoom = grid.width / clip.width, grid.height / clip.height
     # Of a cell's own, so that it is as legible there as in a video of that size.
     mark = place_mark(grid.width, grid.height, crops.quads * zoom) if pipeline.config.compositing.mark else None
@@ -144,7 +146,7 @@ def _grid_pictures(
         for done, faces in enumerate(stitched, start=1):
             pipeline.runtime.step(compositing.STAGE, done, len(stitched))  # a row of many factors can be stopped
             found = frame in crops.frame_indices
-            picture = pipeline.paste_face(clip, frame, source, faces.read(frame)) if found else source
+            picture = pasting.paste(frame, source, {number: faces.read(frame)}) if found else source
             yield picture if mark is None else add_mark(range_grid.shrink(picture, grid), mark)
 
     for frame in clip.frames.indices:

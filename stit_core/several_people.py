@@ -7,30 +7,24 @@ person more costs that person only. What they share is the clip and the one sear
 from __future__ import annotations
 
 import copy
-import functools
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from stit_core.artefacts import Clip, FrameFolder, People, Stitched
+from stit_core.artefacts import Clip, People, Stitched
 from stit_core.config import EditConfig
 from stit_core.errors import ConfigError
-from stit_core.marks import Mark, add_mark, place_mark
 from stit_core.media import video
-from stit_core.media.sources import check_source
-from stit_core.partial_video import STOPPED, clip_up_to
+from stit_core.partial_video import write_made
+from stit_core.pasting import Pasting
 from stit_core.pipeline import Pipeline
 from stit_core.previews import stitched_so_far
 from stit_core.provenance import UNKNOWN, Provenance, edit_text, label_video
 from stit_core.report import Report, manifest_path, write_manifest
 from stit_core.runtime import Runtime
-from stit_core.scene import Scene
-from stit_core.stages import choosing, compositing
-from stit_core.whole_run import REPORTED, brief_warnings, clip_warnings, edit_warnings, prepare
+from stit_core.stages import choosing
+from stit_core.whole_run import brief_warnings, clip_warnings, edit_warnings, prepare, report_of, reported
 
 EVERYBODY = "all"
 LOWER_IS_BETTER = ("lpips", "border_loss")  # of the figures of a result
@@ -114,8 +108,6 @@ class GroupEdit:
         self.clip, self.people = clip, pipeline.people(clip)
         self.pipeline = pipeline
         self.pipelines = {face: of_person(pipeline, face, pairs) for face, pairs in _resolved(self.people, edits)}
-        followed, aligned = pipeline.config.landmarks, pipeline.config.alignment
-        self.scene = Scene(clip, self.people, followed, aligned, list(self.pipelines))
 
     def reporting(self, runtime: Callable[[int | None], Runtime]) -> GroupEdit:
         """The same people, each with the runtime that is given for the number; for None, what is done for all."""
@@ -124,34 +116,10 @@ class GroupEdit:
         other.pipelines = {n: own.with_config(own.config, runtime(n)) for n, own in self.pipelines.items()}
         return other
 
-    def picture(self, frame: int, picture: np.ndarray, faces: Mapping[int, np.ndarray]) -> np.ndarray:
-        """A frame (H, W, 3) uint8 of the source with these faces, which `stitch` made for it, by number."""
-        layers = {
-            number: self.pipelines[number].layer(self.clip, frame, picture, face) for number, face in faces.items()
-        }
-        return self.scene.together(frame, picture, layers) if layers else picture
-
-    def preview(self, frame: int, faces: Mapping[int, np.ndarray]) -> np.ndarray:
-        """The frame (H, W, 3) uint8 with the faces that are made so far, by number, as the video will have them."""
-        picture = self.picture(frame, self.clip.frames.read(frame), faces)
-        return picture if self.mark is None else add_mark(picture, self.mark)
-
-    def composited(self, frames: FrameFolder, made: Mapping[int, Stitched]) -> Iterator[np.ndarray]:
-        """Frames of the clip with the faces that are made of each person; who lacks one in a frame is left as is."""
-        held = {number: set(stitched.frame_indices) for number, stitched in made.items()}
-        for done, frame in enumerate(frames.indices, start=1):
-            faces = {n: stitched.crops.read(frame) for n, stitched in made.items() if frame in held[n]}
-            shown = self.preview(frame, faces)
-            self.pipeline.runtime.step(compositing.STAGE, done, len(frames))
-            yield shown
-
-    @functools.cached_property
-    def mark(self) -> Mark | None:
-        """The visible mark, in a corner that all faces leave free; None where none is wanted."""
-        if not self.pipeline.config.compositing.mark:
-            return None
-        quads = np.concatenate([own.align(self.clip).quads for own in self.pipelines.values()])
-        return place_mark(self.clip.width, self.clip.height, quads)
+    @property
+    def pasting(self) -> Pasting:
+        """Everybody's faces into the frames of the clip."""
+        return Pasting(self.pipeline, self.clip, self.pipelines)
 
     def describe(self, provenance: Provenance) -> dict[str, Any]:
         """The edit manifest without its last part: everybody's edits, and the same by person."""
@@ -198,34 +166,21 @@ def finish_people(group: GroupEdit, output: Path, provenance: Provenance = UNKNO
     pipeline.results.note_found("clip")
     measured = {number: own.measure(clip) for number, own in group.pipelines.items()}
     made = {number: own.stitch(clip) for number, own in group.pipelines.items()}
-    check_source(clip.source, pipeline.run_of(clip))
-    started = time.perf_counter()
     record, figures = group.describe(provenance), {number: found.figures for number, found in measured.items()}
     label = label_video(record, group_text(group), provenance.signer, people_measures=figures)
-    written = video.write_video(
-        group.composited(clip.frames, made), clip, output, pipeline.config.video, pipeline.runtime, label
-    )
-    pipeline.results.seconds["write"] = time.perf_counter() - started
-    stages = [stage for stage in REPORTED if stage not in shared and (stage != "register" or pipeline.transfers)]
-    reports = {
-        number: Report(
-            output=written.path,
-            manifest=manifest_path(written.path),
-            frames=written.frames,
-            faces=len(own.align(clip).frame_indices),
-            gaps=own.landmarks(clip).gaps,
-            audio=written.audio,
-            seconds={stage: round(own.results.seconds.get(stage, 0.0), 3) for stage in stages},
-            cached=tuple(stage for stage in stages if stage in own.results.found),
-            measures=measured[number],
-            warnings=group.warnings(number),
-        )
-        for number, own in group.pipelines.items()
-    }
-    seconds = {stage: round(pipeline.results.seconds.get(stage, 0.0), 3) for stage in shared}
-    warnings = clip_warnings(pipeline, clip)
+    written = group.pasting.write(made, output, label)
+    stages = [stage for stage in reported(pipeline) if stage not in shared]
     report = GroupReport(
-        written.path, manifest_path(written.path), written.frames, written.audio, reports, seconds, warnings
+        output=written.path,
+        manifest=manifest_path(written.path),
+        frames=written.frames,
+        audio=written.audio,
+        people={
+            number: report_of(own, clip, written, measured[number], stages, group.warnings(number))
+            for number, own in group.pipelines.items()
+        },
+        seconds=pipeline.results.taken(shared),
+        warnings=clip_warnings(pipeline, clip),
     )
     write_manifest(report, record)
     return report
@@ -244,25 +199,17 @@ def write_group_part(
     ------
     VideoError: it cannot be written.
     """
-    pipeline, clip = group.pipeline, group.clip
-    found = {number: stitched_so_far(own, clip) for number, own in group.pipelines.items()}
+    found = {number: stitched_so_far(own, group.clip) for number, own in group.pipelines.items()}
     made = {number: stitched for number, stitched in found.items() if stitched is not None}
     if not made:
         return None
-    check_source(clip.source, pipeline.run_of(clip))
-    last = max(stitched.frame_indices[-1] for stitched in made.values())
-    part, config = clip_up_to(clip, last, pipeline.config.video)
-    label = label_video(
-        group.describe(provenance), f"{group_text(group)}, {STOPPED}", provenance.signer,
-        partial=True, written_frames=len(part.frames),
-    )  # fmt: skip
-    pictures = group.composited(part.frames, made)
-    written = video.write_video(pictures, part, output, config, pipeline.runtime, label)
-    return written, tuple(_shortfalls(group, made, last))
+    written = write_made(group.pasting, made, output, group.describe(provenance), group_text(group), provenance.signer)
+    return written, tuple(_shortfalls(group, made))
 
 
-def _shortfalls(group: GroupEdit, made: Mapping[int, Stitched], last: int) -> Iterator[str]:
+def _shortfalls(group: GroupEdit, made: Mapping[int, Stitched]) -> Iterator[str]:
     """Whose edit does not reach as far as the part does, in plain words."""
+    last = max(stitched.frame_indices[-1] for stitched in made.values())
     for number, own in group.pipelines.items():
         wanted = [frame for frame in own.landmarks(group.clip).frame_indices if frame <= last]
         reached = made[number].frame_indices[-1] if number in made else None

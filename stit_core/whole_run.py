@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stit_core.artefacts import Clip
+from stit_core.artefacts import Clip, Measured
 from stit_core.checks import check_edit, check_output, check_space
 from stit_core.directions.library import vectors_of
 from stit_core.media import probing, video
+from stit_core.pasting import Pasting
 from stit_core.pipeline import Pipeline
 from stit_core.provenance import UNKNOWN, Provenance, edit_text, label_video
 from stit_core.report import Report, manifest_path, write_manifest
@@ -53,27 +54,43 @@ def prepare(pipeline: Pipeline, path: Path, outputs: Sequence[Path], provenance:
 
 def finish(pipeline: Pipeline, clip: Clip, output: Path, provenance: Provenance = UNKNOWN) -> Report:
     """Carry out all that is missing for an opened clip: its edited video and the manifest. Raises as `edit_video`."""
-    results = pipeline.results
-    results.note_found("clip")
+    pipeline.results.note_found("clip")
     measures = pipeline.measure(clip)
-    record = pipeline.describe(clip, provenance.consent)
+    record, pasting = pipeline.describe(clip, provenance.consent), Pasting(pipeline, clip)
     label = label_video(record, edit_text(pipeline.config), provenance.signer, measures.figures)
-    written = pipeline.write(clip, output, label)
-    stages = [stage for stage in REPORTED if stage != "register" or pipeline.transfers]
-    report = Report(
+    written = pasting.write(dict.fromkeys(pasting.pipelines, pipeline.stitch(clip)), output, label)
+    warnings = (*edit_warnings(pipeline), *brief_warnings(pipeline, clip), *clip_warnings(pipeline, clip))
+    report = report_of(pipeline, clip, written, measures, reported(pipeline), warnings)
+    write_manifest(report, record)
+    return report
+
+
+def reported(pipeline: Pipeline) -> tuple[str, ...]:
+    """The stages of a pipeline that its report shows."""
+    return tuple(stage for stage in REPORTED if stage != "register" or pipeline.transfers)
+
+
+def report_of(
+    pipeline: Pipeline,
+    clip: Clip,
+    written: video.Written,
+    measures: Measured,
+    stages: Sequence[str],
+    warnings: tuple[str, ...],
+) -> Report:
+    """The report of one person's edit in a finished video, with what these stages took."""
+    return Report(
         output=written.path,
         manifest=manifest_path(written.path),
         frames=written.frames,
         faces=len(pipeline.align(clip).frame_indices),
         gaps=pipeline.landmarks(clip).gaps,
         audio=written.audio,
-        seconds={stage: round(results.seconds.get(stage, 0.0), 3) for stage in stages},
-        cached=tuple(stage for stage in stages if stage in results.found),
+        seconds=pipeline.results.taken(stages),
+        cached=tuple(stage for stage in stages if stage in pipeline.results.found),
         measures=measures,
-        warnings=(*edit_warnings(pipeline), *brief_warnings(pipeline, clip), *clip_warnings(pipeline, clip)),
+        warnings=warnings,
     )
-    write_manifest(report, record)
-    return report
 
 
 def edit_warnings(pipeline: Pipeline) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ ORDER = (
     ("report", "estimates"),
     ("checks", "scene"),
     ("pipeline",),
+    ("pasting",),
     ("previews",),
     ("whole_run", "partial_video"),
     ("several_people",),

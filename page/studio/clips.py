@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,7 @@ class Clips:
         Raises
         ------
         VideoError: no video, or one over a limit.
+        StitError: there is no clip, or it was deleted meanwhile.
         Cancelled: it was stopped, or a newer request came.
         """
         clip, token = clip_of(self._runs.get(run_id)), cancel or CancelToken()
@@ -119,6 +121,7 @@ class Clips:
         Raises
         ------
         VideoError: no video, or one over a limit.
+        StitError: the file is not there any more.
         Cancelled: it was stopped, or a newer request came.
         """
         _, config = key = self._preflight_key(path)
@@ -130,7 +133,8 @@ class Clips:
         return self._preflights.put(key, preflight.look_into(path, config, LandmarkConfig(), runtime))
 
     def _preflight_key(self, path: Path) -> tuple[str, VideoConfig]:
-        return file_digest(path), self._video()
+        with _deleted_in_words():
+            return file_digest(path), self._video()
 
     def trim_facts(self, run_id: str, start: float | None, end: float | None) -> TrimFacts:
         """What a trim of the run's clip holds.
@@ -199,11 +203,13 @@ class Clips:
         ------
         VideoError: no video, or one over a limit.
         """
-        return self._probed(path, path.stat().st_mtime_ns, config)
+        with _deleted_in_words():
+            changed = path.stat().st_mtime_ns
+        return self._probed(path, changed, config)
 
     def forget(self, state: RunState) -> None:
         """Keep nothing in memory of what was seen in a run's clip."""
-        if has_clip(state):
+        with contextlib.suppress(StitError):  # one that is gone already
             self._preflights.drop(self._preflight_key(clip_of(state)))  # it holds pictures
 
     def _video(self) -> VideoConfig:
@@ -212,6 +218,15 @@ class Clips:
     @functools.lru_cache(maxsize=64)  # noqa: B019 (there is one studio for the process)
     def _probed(self, path: Path, changed: int, config: VideoConfig) -> probing.Probe:  # noqa: ARG002 (of the key)
         return probing.probe(path, config)
+
+
+@contextlib.contextmanager
+def _deleted_in_words() -> Iterator[None]:
+    """Say of a clip that went while it was asked for, as when its run is deleted in another tab, what can be done."""
+    try:
+        yield
+    except OSError as error:
+        raise StitError("This clip is not there any more.", "Upload it again or pick a sample.") from error
 
 
 def has_clip(state: RunState) -> bool:

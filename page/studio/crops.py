@@ -43,11 +43,11 @@ def bounds(corners: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, 
     return left, top, right, bottom
 
 
-def region(frame: np.ndarray, quad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The part of a frame (H, W, 3) around a quad (4, 2), and the quad in its pixels."""
+def region(frame: np.ndarray, quad: np.ndarray) -> np.ndarray:
+    """The part of a frame (H, W, 3) around a quad (4, 2)."""
     centre = quad.mean(axis=0)
     left, top, right, bottom = bounds(centre + (quad - centre) * REGION, frame.shape)
-    return np.ascontiguousarray(frame[top:bottom, left:right]), quad - np.array([left, top])
+    return np.ascontiguousarray(frame[top:bottom, left:right])
 
 
 def thumbnail(frame: np.ndarray, box: np.ndarray) -> np.ndarray:

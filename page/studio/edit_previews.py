@@ -23,9 +23,9 @@ from stit_core.config import EditConfig, RunConfig, TransferConfig
 from stit_core.faces.reading import draw_faces
 from stit_core.images import to_model
 from stit_core.models.generator import Generator
+from stit_core.pasting import Pasting
 from stit_core.pipeline import Pipeline
-from stit_core.previews import preview_frame
-from stit_core.stages import compositing, editing, masks
+from stit_core.stages import editing, masks
 from stit_core.stages.registration import register
 from stit_core.stages.transfer import Transfer
 from stit_core.store.disk import disk_errors
@@ -62,6 +62,48 @@ def untuned(pipeline: Pipeline, clip: Clip, frames: Sequence[int]) -> Tuned:
     return Tuned(clip.hash, tuple(frames), pivots, {}, np.zeros((0, 4)), 0.0, 0.0)
 
 
+class DraftPasting(Pasting):
+    """Pasting before all that it needs is stored: what is missing is made for single frames.
+
+    Parameters
+    ----------
+    pipeline, clip: as of any pasting of one person.
+    tuned: whether the clip is.
+    kept: holds what was made, by its kind and frame; no edit changes it.
+    """
+
+    def __init__(self, pipeline: Pipeline, clip: Clip, tuned: bool, kept: dict[tuple[str, int], np.ndarray]) -> None:
+        super().__init__(pipeline, clip)
+        self._tuned, self._kept = tuned, kept
+
+    def mask(self, number: int, frame: int) -> np.ndarray:
+        """The full mask (S, S) uint8: as it was stored, or parsed now."""
+        pipeline = self.pipeline
+        if pipeline.has(self.clip, "masks"):
+            return super().mask(number, frame)
+        if ("mask", frame) not in self._kept:
+            crop, config = pipeline.align(self.clip).crops.read(frame), pipeline.config.masks
+            (mask,) = masks.full_masks(crop[None], config, pipeline.models.parser, pipeline.runtime)
+            self._kept["mask", frame] = mask
+        return self._kept["mask", frame]
+
+    def pivot(self, number: int, frame: int) -> np.ndarray:
+        """The pivot (S, S, 3) uint8: the tuned one, or before that the untuned one."""
+        if self._tuned:
+            return super().pivot(number, frame)
+        if ("pivot", frame) not in self._kept:
+            w_plus = pivot_of(self.pipeline, self.clip, frame)
+            self._kept["pivot", frame] = draw_faces(self.pipeline.models.generator, w_plus, self.pipeline.runtime)[0]
+        return self._kept["pivot", frame]
+
+    def key_frame(self, frame: int, face: np.ndarray) -> KeyFrame:
+        """What is shown of a frame into which this face is pasted."""
+        (number,) = self.pipelines
+        quad = self.pipeline.align(self.clip).quad(frame)
+        pictures = self.clip.frames.read(frame), self.preview(frame, {number: face})
+        return KeyFrame(frame, *(shrunk(region(picture, quad), REGION_SIDE) for picture in pictures))
+
+
 class TransferredFrames:
     """Frames of one clip whose own pixels take the change of an edit.
 
@@ -73,6 +115,7 @@ class TransferredFrames:
         self.pipeline, self.clip = pipeline, clip
         self._whole: Transfer | None = None
         self._alone: dict[int, tuple[Tuned, Transfer]] = {}
+        self._kept: dict[tuple[str, int], np.ndarray] = {}
         scratch = pipeline.store.root / SCRATCH
         with disk_errors("The folder of previews"):
             scratch.mkdir(parents=True, exist_ok=True)
@@ -88,21 +131,16 @@ class TransferredFrames:
         """
         pipeline = self.pipeline.with_config(config)
         whole = self._tuned(pipeline) if tuned else None
+        pasting = DraftPasting(pipeline, self.clip, tuned, self._kept)
 
         def show(frame: int) -> KeyFrame:
             check()
             with compute_lightly():
-                return self._key_frame(pipeline, whole or self._untuned(pipeline, frame), frame)
+                work = whole or self._untuned(pipeline, frame)
+                return pasting.key_frame(frame, work.patch(work.alignment.frame_indices.index(frame)))
 
         with ThreadPoolExecutor(max(1, len(frames))) as threads:  # each keeps one core busy
             return list(threads.map(show, frames))
-
-    def _key_frame(self, pipeline: Pipeline, work: Transfer, frame: int) -> KeyFrame:
-        position = work.alignment.frame_indices.index(frame)
-        after = preview_frame(pipeline, self.clip, frame, work.patch(position))
-        quad = work.alignment.quads[position]
-        pictures = (region(picture, quad)[0] for picture in (self.clip.frames.read(frame), after))
-        return KeyFrame(frame, *(shrunk(picture, REGION_SIDE) for picture in pictures))
 
     def _tuned(self, pipeline: Pipeline) -> Transfer:
         if self._whole is None:
@@ -128,24 +166,12 @@ class TransferredFrames:
         return tuned, Transfer(self.clip, crop, edited, registration, *nets, (), config, runtime)
 
 
-@dataclass(frozen=True)
-class _Key:
-    """What a pasted frame needs and no factor changes."""
-
-    frame: int
-    w_plus: torch.Tensor  # (1, L, 512)
-    pivot: np.ndarray  # (S, S, 3)
-    region: np.ndarray
-    quad: np.ndarray  # in pixels of the region
-    mask: np.ndarray
-
-
 class PastedFrames:
     """Frames of one clip into which their edited crops are pasted, as they are before they are stitched."""
 
     def __init__(self, pipeline: Pipeline, clip: Clip) -> None:
         self.pipeline, self.clip = pipeline, clip
-        self._keys: dict[tuple[int, bool], _Key] = {}
+        self._kept: dict[tuple[str, int], np.ndarray] = {}
 
     def show(self, frames: Sequence[int], config: RunConfig, tuned: bool, check: Check) -> list[KeyFrame]:
         """The frames under the edit of a configuration whose other settings are the pipeline's.
@@ -154,57 +180,25 @@ class PastedFrames:
         ------
         StitError: there is no such run, or what it needs is not there yet.
         """
-        pipeline, keys = self.pipeline.with_config(config), []
-        for frame in frames:
-            check()
-            keys.append(self._key(frame, tuned))
+        pipeline = self.pipeline.with_config(config)
+        pasting = DraftPasting(pipeline, self.clip, tuned, self._kept)
         generator = pipeline.tuned_generator(self.clip) if tuned else pipeline.models.generator
+        check()
         shown = []
-        for key, w_plus in zip(keys, self._edited(pipeline, keys, generator, tuned), strict=True):
+        for frame, w_plus in zip(frames, self._edited(pipeline, frames, generator, tuned), strict=True):
             check()
-            shown.append(self._picture(key, w_plus, generator))
+            shown.append(pasting.key_frame(frame, draw_faces(generator, w_plus, pipeline.runtime)[0]))
         return shown
 
-    def _key(self, frame: int, tuned: bool) -> _Key:
-        known = self._keys.get((frame, tuned))
-        if known is not None:
-            return known
-        pipeline, crops = self.pipeline, self.pipeline.align(self.clip)
-        position = crops.frame_indices.index(frame)
-        if tuned:
-            w_plus = pipeline.tune(self.clip).w_plus[position : position + 1]
-            pivot = pipeline.pivot(self.clip, frame)
-        else:
-            w_plus = pivot_of(pipeline, self.clip, frame)
-            pivot = draw_faces(pipeline.models.generator, w_plus, pipeline.runtime)[0]
-        part, quad = region(self.clip.frames.read(frame), crops.quads[position])
-        key = _Key(frame, w_plus, pivot, part, quad, self._mask(frame, crops.crops.read(frame)))
-        self._keys[frame, tuned] = key
-        return key
-
-    def _mask(self, frame: int, crop: np.ndarray) -> np.ndarray:
-        if self.pipeline.has(self.clip, "masks"):
-            return self.pipeline.masks(self.clip).full(frame)
-        config, models = self.pipeline.config, self.pipeline.models
-        return masks.full_masks(crop[None], config.masks, models.parser, self.pipeline.runtime)[0]
-
     def _edited(
-        self, pipeline: Pipeline, keys: Sequence[_Key], generator: Generator, tuned: bool
+        self, pipeline: Pipeline, frames: Sequence[int], generator: Generator, tuned: bool
     ) -> list[torch.Tensor]:
-        """The latents (1, L, 512) of the key frames, edited."""
+        """The latents (1, L, 512) of the frames, edited."""
         # In style space the pictures would be the same, so that it is left out.
         config = dataclasses.replace(pipeline.config.edit, styles=False)
-        frames = [key.frame for key in keys]
         fitted = pipeline.tune(self.clip) if tuned else untuned(pipeline, self.clip, frames)
         whole = editing.edit(fitted, vectors(pipeline), generator, config, pipeline.runtime)
         return [whole.w_plus[[whole.frame_indices.index(frame)]] for frame in frames]
-
-    def _picture(self, key: _Key, w_plus: torch.Tensor, generator: Generator) -> KeyFrame:
-        """A key frame with its edit pasted in, as the finished video will nearly have it."""
-        config = self.pipeline.config
-        crop = draw_faces(generator, w_plus, self.pipeline.runtime)[0]
-        after = compositing.paste_face(key.region, crop, key.quad, config, lambda: key.mask, lambda: key.pivot)
-        return KeyFrame(key.frame, shrunk(key.region, REGION_SIDE), shrunk(after, REGION_SIDE))
 
 
 def vectors(pipeline: Pipeline) -> dict[str, np.ndarray]:

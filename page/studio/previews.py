@@ -132,7 +132,7 @@ class ClipPreviews:
         if self._clip is not None:  # without the lock, which a preview holds for as long as it takes
             return self._clip
         with self._lock:
-            if self._clip is None and not self.pipeline.knows(self.source):
+            if self._clip is None and not self.pipeline.clips.knows(self.source):
                 raise StitError("The face has not been found yet.", "Do the step 'Align' first.")
             if self._clip is None:
                 self._clip = self.pipeline.open(self.source)
@@ -140,16 +140,16 @@ class ClipPreviews:
 
     def is_aligned(self) -> bool:
         """Whether the crops are there."""
-        return self.pipeline.knows(self.source) and self.pipeline.has(self.clip, "align")
+        return self.pipeline.clips.knows(self.source) and self.pipeline.has(self.clip, "align")
 
     def is_tuned(self) -> bool:
         """Whether the tuned generator is there and, for the transfer, how its pivots lie beside their sources."""
         last = "register" if self.pipeline.transfers else "tune"
-        return self.pipeline.knows(self.source) and all(self.pipeline.has(self.clip, s) for s in {"tune", last})
+        return self.pipeline.clips.knows(self.source) and all(self.pipeline.has(self.clip, s) for s in {"tune", last})
 
     def is_tuned_to(self, number: int | None) -> bool:
         """The same of another person; False for somebody who is not known yet."""
-        if number is None or not self.pipeline.knows(self.source) or not self.pipeline.has(self.clip, "landmarks"):
+        if number is None or self.numbers() is None:
             return False
         with self._lock:
             if number not in self._others:
@@ -162,7 +162,7 @@ class ClipPreviews:
 
     def numbers(self) -> list[int] | None:
         """Who is in the clip; None before that is known."""
-        if not self.pipeline.knows(self.source) or not self.pipeline.has(self.clip, "landmarks"):
+        if not self.pipeline.clips.knows(self.source) or not self.pipeline.has(self.clip, "landmarks"):
             return None
         return [person.index for person in self.pipeline.people(self.clip).persons]
 

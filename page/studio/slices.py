@@ -117,7 +117,7 @@ def _work(
             )  # fmt: skip
             roots = None if settings.roots is None else [Path(root) for root in settings.roots]
             pipeline = Pipeline(models, Store(Path(folder)), settings.config, runtime, roots)
-            clip = pipeline.reopen(Path(settings.clip))
+            clip = pipeline.clips.reopen(Path(settings.clip))
             noted: set[str] = set()
             for stage in stages:
                 begun = time.monotonic()

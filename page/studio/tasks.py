@@ -29,8 +29,8 @@ from stit_core.errors import Cancelled, ConfigError, StitError
 from stit_core.media.credentials import Signer
 from stit_core.media.video import Written
 from stit_core.partial_video import write_part
+from stit_core.pasting import Pasting
 from stit_core.pipeline import Pipeline
-from stit_core.previews import preview_frame
 from stit_core.provenance import Provenance
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_dtype
@@ -268,16 +268,11 @@ class _Editing:
         feed = self.task.feeds.create(self.folder, facts)
         silent = self.silent()
         if self.group is None:
-            ((number, own),) = self.pipelines.items()
-            quiet = own.with_config(own.config, silent)
-            pipelines = {number: quiet}
-
-            def draw(frame: int, faces: dict[int, np.ndarray]) -> np.ndarray:
-                return preview_frame(quiet, clip, frame, faces[number])
+            pasting = Pasting(self.pipeline.with_config(self.pipeline.config, silent), clip)
         else:
-            group = self.group.reporting(lambda _: silent)
-            pipelines, draw = {number: group.pipelines[number] for number in self.pipelines}, group.preview
-        self.writer = FeedWriter(pipelines, draw, clip, feed, self.job)
+            pasting = self.group.reporting(lambda _: silent).pasting
+        pipelines = {number: pasting.pipelines[number] for number in self.pipelines}
+        self.writer = FeedWriter(pipelines, pasting.preview, clip, feed, self.job)
         self.job.set_status(feed_id=feed.id, frames=len(clip.frames))
         self.writer.start()
         self.writer.offer_all()

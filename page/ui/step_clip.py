@@ -109,8 +109,7 @@ class ClipStep:
         try:
             found = self.studio.clips.preflight(run_id)
         except StitError as error:
-            text = words.without_folders(str(for_visitors(error)))
-            return {self.notice: html.notice([text], "failed"), self.onward: gr.Button(interactive=False)}
+            return {self.notice: failed(error), self.onward: gr.Button(interactive=False)}
         return {
             self.trim: {**self._ends(state, found), "clip": strip(found)},
             self.facts: html.clip_facts(found),
@@ -146,8 +145,11 @@ class ClipStep:
     @shows_errors
     def show_trim(self, run_id: str) -> Update:
         """Show again what the trim holds, once the machine has been timed."""
-        state = self.studio.state(run_id)
-        return {self.notice: gr.skip()} if state.clip is None else self._facts(run_id, state.start, state.end)
+        try:
+            state = self.studio.state(run_id)
+            return {self.notice: gr.skip()} if state.clip is None else self._facts(run_id, state.start, state.end)
+        except StitError as error:  # nobody asked for this; where the clip was deleted in another tab, it is told here
+            return {self.notice: failed(error)}
 
     @shows_errors
     def find_face(self, run_id: str, sent: Any) -> Update:
@@ -193,6 +195,11 @@ class ClipStep:
             self.best: gr.Button(words.best_label(facts), visible=facts.best is not None),
             self.estimates: html.estimates(facts.estimates, self.studio.limits.job_seconds),
         }
+
+
+def failed(error: StitError) -> str:
+    """What stands below the clip where it cannot be looked into."""
+    return html.notice([words.without_folders(str(for_visitors(error)))], "failed")
 
 
 def strip(found: Preflight) -> dict[str, Any]:

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stit_core.change.carrying import carry, unfold
 from stit_core.change.drawn import OFFSET, Drawn
+from stit_core.change.folds import change_folds
+from stit_core.change.matte import EDGE_WIDTH
 from stit_core.change.reading import Change
+from stit_core.change.tint import MEAN, RELIEF, Tint, below_sheen, read_tint, strength
 from stit_core.config import TransferConfig
 from stit_core.faces.labels import (
     BROWS,
     COVERS,
+    EARRING,
     EARS,
     EYES,
     FACE,
@@ -29,24 +34,19 @@ from stit_core.faces.labels import (
 from stit_core.geometry import frame_to_crop, quad_bounds
 from stit_core.warps import warp
 
-FADE = 9.0  # pixels of the crop beyond the head's outline over which motion fades out
-STILL_FADE = 16.0  # the same before hair and ears: skin that is stretched more streaks
-NECK_FADE = 24.0  # the same below the chin, where a neck has to close up or stretch
-EDGE_WIDTH = 1.2  # pixels, deviation of the Gaussian over the edge between what changes and what does not
-RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
+LARGEST_RELIEF = 0.1  # of the light around, that counts so: what stands out further is a hair
 RELIEF_POWER = 0.1  # of the ratio by which light is shaded: the one for relief
-MEAN = np.full((1, 3), 1 / 3, np.float32)  # of the channels
-SHOULDER = 190.0  # grey levels, from where on what gets brighter is bent towards white
-EYE_SHADE = 0.25  # of the skin's, for eyes that keep their own: lids and the skin around light them less
+SHOULDER = np.float32(190)  # grey levels, from where on film bends what is brighter towards white
+ROOM = np.float32(255) - SHOULDER  # grey levels that it has for all of that
+LARGEST_BEND = np.float32(0.97)  # of that room: beyond, nothing is known of how bright it was
+SMALLEST_SHADE = 0.01  # logarithm of a ratio, under which nothing is bent
+EYE_SHADE = 0.4  # of the skin's, for eyes that keep their own: lids and the skin around light them less
 MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
-GUIDED_WINDOW = 17  # pixels of the crop within which an edge of the picture is looked for
-SPILL = 9  # pixels of the crop, twice the reach beyond the parser's edge: hair shaded further in looks hazy
-GUIDED_FLAT = 2e-4  # variance of a colour, of 1, under which there is none
-GUIDED_CONTRAST = 1.6  # by which the mask it finds is made clearer: the little that it finds beyond an edge shows
-STRONG = (0.05, 0.2)  # of the logarithm of a ratio: from where a shade spills to that edge, and where all of it does
 EAR_REACH = 0.5  # of the eyes' distance, radius around an ear's place
 EAR_ALIKE = 2.5  # deviations of the colour of skin within which something beside it is skin
 EAR_NOISE = 30.0  # squared grey levels by which that colour varies at least
+SMALLEST_COVER = 0.002  # of the crop's area, under which what covers a face is a speck
+FOLD_RIM = 5  # pixels, window within which all must be skin for folds to be looked for
 SMALLEST_PART = 12  # pixels, area under which what the parser calls a part of the face is a speck
 
 
@@ -56,24 +56,36 @@ class Weights:
 
     Attributes
     ----------
-    motion, shade, fresh: for the three parts of the change.
-    room: for a chin to go to, hair and all, up to what must not move.
-    spill: for a strong shade, which shows where it ends: up to the edge that the picture has, past the parser's.
+    motion: what moves by itself, as far as is said; what is around goes along.
+    shade, fresh: for the other parts of the change.
+    still: 1 where nothing may move.
+    tint: for a strong shade, which shows where it ends; None where there is none.
     skin: 1 where the shade of skin is meant, which brows share, 0 where that of eyes and lips is.
+    ageing: in [-1, 1], how much deeper the folds of skin get, below 0 how much shallower.
     """
 
     motion: np.ndarray
-    room: np.ndarray
+    still: np.ndarray
     shade: np.ndarray
-    spill: np.ndarray
     fresh: np.ndarray
     skin: np.ndarray
+    tint: Tint | None = None
+    ageing: np.ndarray | None = None
 
 
-def place_weights(source: Drawn, classes: Collection[int], config: TransferConfig) -> Weights:
+def place_weights(
+    source: Drawn, classes: Collection[int], config: TransferConfig, strong: bool = True, ageing: float = 0.0
+) -> Weights:
     """How far to believe a change where, from what the parser sees in the source and what may change.
 
-    What may not change keeps its pixels to the bit; so does what covers the face, such as glasses.
+    What may not change is not shaded and goes along with what moves beside it only; what covers the face, such as
+    glasses, keeps its pixels to the bit, unless the whole head moves.
+
+    Parameters
+    ----------
+    classes: the parser's classes that may change.
+    strong: whether the change shades skin strongly anywhere (`tint.strength`), which takes more time.
+    ageing: how much older skin gets, -1 ... 1.
     """
     labels = source.labels
     allowed = _largest(cv2.morphologyEx(is_one_of(labels, classes), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
@@ -92,28 +104,29 @@ def place_weights(source: Drawn, classes: Collection[int], config: TransferConfi
     unshaded_place = cv2.GaussianBlur(own, (0, 0), EDGE_WIDTH)
     shade = cv2.GaussianBlur(allowed, (0, 0), EDGE_WIDTH) * inwards * (1 - unshaded_place)
     ears = _ears(source) if {SKIN, *EARS} <= set(classes) else np.zeros_like(allowed)
-    tinted = np.maximum(allowed, ears)
-    near_skin = cv2.GaussianBlur(cv2.dilate(tinted, np.ones((SPILL, SPILL), np.uint8)), (0, 0), EDGE_WIDTH)
-    spill = _guided(tinted, source.picture) * near_skin * (1 - is_one_of(labels, COVERS)) * (1 - unshaded_place)
+    free_place = (1 - is_one_of(labels, COVERS)) * (1 - unshaded_place) * np.float32(config.shade)
+    tint = read_tint(source, np.maximum(allowed, ears), free_place) if strong else None
+    # Ears and hair are drawn elsewhere than they are more often than not: unless the whole head moves they go along
+    # with the face beside them, as the neck does and what is worn.
     whole = HAIR in classes
-    # Ears are drawn elsewhere than they are more often than not: they move with the whole head only, as the neck does.
-    still = blocked if whole else np.maximum(blocked, is_one_of(labels, EARS))
-    moving = allowed * (1 - still) if whole else allowed * (1 - still) * (labels != NECK)
-    chin, around = _chin(source), cv2.dilate(moving, np.ones((5, 5), np.uint8))
-    near, farther = (np.clip(2 * cv2.GaussianBlur(around, (0, 0), fade / 2), 0, 1) for fade in (FADE, NECK_FADE))
-    clear = _up_to(still, STILL_FADE / 2)
-    # Twice, so that motion has come to rest before what must not move, not at it.
-    motion = np.maximum(near, chin * farther) * clear * clear
-    room = chin * np.maximum(clear, _up_to(still * (labels != HAIR), STILL_FADE / 2))
+    moving = np.float32(allowed > 0.5) * (1 - is_one_of(labels, (NECK,)) if whole else is_one_of(labels, FACE))
+    still = np.zeros_like(allowed) if whole else _cover(labels)
     skin = cv2.GaussianBlur(np.maximum(is_one_of(labels, (*SKIN_LIKE, *BROWS)), ears), (0, 0), EDGE_WIDTH)
     return Weights(
-        config.motion * motion,
-        room,
+        config.motion * moving,
+        still,
         config.shade * shade,
-        config.shade * spill,
         config.fresh * inwards,
         skin,
+        tint,
+        config.shade * ageing * _folding(labels) if ageing and SKIN in classes else None,
     )
+
+
+def _folding(labels: np.ndarray) -> np.ndarray:
+    """1 on skin that has folds, 0 beside it and along its edges, (S, S): lashes, lips and hair are none."""
+    skin = cv2.erode(is_one_of(labels, (SKIN,)), np.ones((FOLD_RIM, FOLD_RIM), np.uint8))
+    return cv2.GaussianBlur(skin, (0, 0), EDGE_WIDTH) * skin
 
 
 def _ears(source: Drawn) -> np.ndarray:
@@ -135,52 +148,19 @@ def _ears(source: Drawn) -> np.ndarray:
     return cv2.morphologyEx((near * alike).astype(np.float32), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
 
 
-def _chin(source: Drawn) -> np.ndarray:
-    """1 around the chin and below it, 0 from the mouth upwards and beside the jaw; (S, S), by the landmarks."""
-    mouth, down = source.points[[48, 54]].mean(axis=0), source.points[8] - source.points[[48, 54]].mean(axis=0)
-    length = max(float(np.hypot(*down)), 1.0)
-    down = down / length
-    places = np.indices(source.labels.shape, dtype=np.float32)[::-1] - mouth.astype(np.float32)[:, None, None]
-    below = (down[0] * places[0] + down[1] * places[1]) / length  # 0 at the mouth, 1 at the chin
-    beside = np.abs(down[0] * places[1] - down[1] * places[0]) / length
-    return (np.clip((below - 0.3) / 0.4, 0, 1) * np.clip((1.5 - beside) / 0.4, 0, 1)).astype(np.float32)
+def _cover(labels: np.ndarray) -> np.ndarray:
+    """1 where something covers the face and stays as it is: all but specks and what hangs on an ear."""
+    worn = is_one_of(labels, [label for label in COVERS if label != EARRING])
+    _, parts, facts, _ = cv2.connectedComponentsWithStats(worn.astype(np.uint8))
+    kept = facts[:, cv2.CC_STAT_AREA] >= SMALLEST_COVER * labels.size
+    kept[0] = False
+    return kept[parts].astype(np.float32)
 
 
 def _up_to(kept: np.ndarray, width: float) -> np.ndarray:
     """1 far from what is kept, falling to 0 at its edge and within it."""
     free = 1 - cv2.dilate(kept, np.ones((3, 3), np.uint8))
     return free * np.clip(2 * cv2.GaussianBlur(free, (0, 0), width) - 1, 0, 1)
-
-
-def _guided(mask: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """A mask (S, S) whose edge goes where the colours of the picture (S, S, 3) uint8 have one nearby.
-
-    Source: He, Sun and Tang, "Guided Image Filtering" (2010), equations 14 to 16.
-    """
-    guide = picture.astype(np.float32) / 255
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return cv2.boxFilter(values, -1, (GUIDED_WINDOW, GUIDED_WINDOW))
-
-    mean_guide, mean_mask = mean(guide), mean(mask)
-    shared = mean(guide * mask[..., None]) - mean_guide * mean_mask[..., None]
-
-    def spread(i: int, j: int) -> np.ndarray:
-        own = np.float32(GUIDED_FLAT if i == j else 0)
-        return mean(guide[..., i] * guide[..., j]) - mean_guide[..., i] * mean_guide[..., j] + own
-
-    # Cramer's rule, since LAPACK spends its time on starting 65,536 systems of three equations.
-    a, b, c, d, e, f = spread(0, 0), spread(0, 1), spread(0, 2), spread(1, 1), spread(1, 2), spread(2, 2)
-    first, second, third = d * f - e * e, c * e - b * f, b * e - c * d
-    across, along, last = b * c - a * e, a * f - c * c, a * d - b * b
-    x, y, z = cv2.split(shared)
-    slope = cv2.merge(
-        [first * x + second * y + third * z, second * x + along * y + across * z, third * x + across * y + last * z]
-    )
-    slope /= (a * first + b * second + c * third)[..., None]
-    start = mean_mask - np.einsum("ijk,ijk->ij", slope, mean_guide)
-    found = np.einsum("ijk,ijk->ij", mean(slope), guide) + mean(start)
-    return np.clip(0.5 + GUIDED_CONTRAST * (found - 0.5), 0, 1)
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
@@ -221,24 +201,37 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
     def over_frame(values: np.ndarray) -> np.ndarray:
         return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
-    # Where a chin comes to lie was none of the face.
-    moving = np.maximum(weights.motion, weights.room * warp(weights.motion, change.motion))
-    motion = change.motion * moving[..., None]
+    motion = unfold(carry(change.motion, weights.motion, weights.still), np.maximum(change.novelty, change.hidden))
     # What is shaded is what has come here, so its weights come along with it.
     skin = warp(weights.skin, motion)[..., None]
-    strong = np.clip((np.abs(cv2.transform(change.skin, MEAN)) - STRONG[0]) / (STRONG[1] - STRONG[0]), 0, 1)
-    believed = warp((1 - strong) * weights.shade + strong * weights.spill, motion)[..., None]
-    shade = (skin * change.skin + (1 - skin) * change.features) * believed
+    shade = skin * change.skin + (1 - skin) * change.features
+    believed = weights.shade
+    slope = None
+    if weights.tint is not None:
+        strong = strength(change)
+        shade = below_sheen(shade, strong, weights.tint, motion)
+        believed = believed + strong * (weights.tint.share - believed)
+        slope = over_frame(warp(strong[..., None] * weights.tint.slope, motion))
+    believed = over_frame(warp(believed, motion))
     novelty = change.novelty * warp(weights.fresh, motion)
     way = cv2.transform(over_frame(motion), np.linalg.inv(matrix).astype(np.float32))
     moved = cv2.remap(
         frame, columns + way[..., 0], rows + way[..., 1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
     ).astype(np.float32)
-    shade = over_frame(shade)
+    zoom = 1 / np.sqrt(abs(np.linalg.det(matrix)))
+    if weights.ageing is not None:
+        moved = change_folds(moved, over_frame(warp(weights.ageing, motion)), zoom)
+    base = cv2.GaussianBlur(moved, (0, 0), RELIEF * zoom)
+    relief = moved - base
+    if slope is not None:
+        believed = np.clip(believed + cv2.transform(slope * relief, np.ones((1, 3), np.float32)), 0, 1)
+    shade = over_frame(shade) * believed[..., None]
     # What is shaded keeps more of its relief than of its light, as dark skin does.
-    base = cv2.GaussianBlur(moved, (0, 0), RELIEF / np.sqrt(abs(np.linalg.det(matrix))))
+    largest = np.float32(LARGEST_RELIEF) * (base + np.float32(OFFSET))
+    fine = cv2.min(cv2.max(relief, -largest), largest)
+    base = moved - fine
     result = (base + np.float32(OFFSET)) * np.exp(_below_white(base, shade)) - np.float32(OFFSET)
-    result += (moved - base) * np.exp(shade * np.float32(RELIEF_POWER))
+    result += fine * np.exp(shade * np.float32(RELIEF_POWER))
     share = over_frame(novelty)[..., None]
     result = result + share * (over_frame(change.fresh) - result)
     if change.mouth is not None:
@@ -253,15 +246,22 @@ def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: W
 
 
 def _below_white(base: np.ndarray, shade: np.ndarray) -> np.ndarray:
-    """A shade (h, w, 3) that brightens grey levels less the nearer it takes them to white, as film does."""
+    """A shade (h, w, 3) that changes grey levels less the nearer they are to white.
+
+    What gets brighter is bent towards white as on film; what gets darker was bent so before and comes from beyond it.
+    """
 
     def bent(levels: np.ndarray) -> np.ndarray:
         over = np.maximum(levels - SHOULDER, 0)
-        room = np.float32(255 - SHOULDER)
-        return np.minimum(levels, SHOULDER) + room * np.tanh(over / room)
+        return levels - over + ROOM * np.tanh(over / ROOM)
 
-    light = cv2.transform(base, MEAN)[..., None] + np.float32(OFFSET)
-    brighter = np.maximum(cv2.transform(shade, MEAN)[..., None], 0)
-    if brighter.max() < 0.01:
-        return shade
-    return shade - brighter + np.log(bent(light * np.exp(brighter)) / bent(light))
+    light = cv2.transform(base, MEAN) + np.float32(OFFSET)
+    change = cv2.transform(shade, MEAN)
+    bright = (light * np.exp(np.maximum(change, 0)) > SHOULDER) & (np.abs(change) > SMALLEST_SHADE)
+    light, change = light[bright], change[bright]
+    over = np.maximum(light - SHOULDER, 0)
+    before = light - over + ROOM * np.arctanh(np.minimum(over / ROOM, LARGEST_BEND))
+    start = np.where(change < 0, before, light)
+    less = np.ones(bright.shape, np.float32)
+    less[bright] = np.log(bent(start * np.exp(change)) / bent(start)) / change
+    return shade * less[..., None]  # type: ignore[no-any-return]

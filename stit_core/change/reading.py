@@ -14,28 +14,35 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
+from stit_core.change.carrying import calm
 from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
+from stit_core.change.growth import grow
+from stit_core.change.jaw import shape_jaw
 from stit_core.change.mouth import Mouth, mouth_light
 from stit_core.change.novelty import hold_teeth, mouth_share, own_mouth, read_novelty
 from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens
-from stit_core.change.relief import SHADOW, relief_shade
+from stit_core.change.pose import keep_head
+from stit_core.change.relief import SHADOW, Folds, relief_shade
 from stit_core.change.seam import open_along_seam
-from stit_core.change.smile import find_smile, fold_shade, hold_grin, raise_cheeks
+from stit_core.change.skin import pigment_hue
+from stit_core.change.smile import find_smile, fold_shade, hold_grin, raise_cheeks, without_smudges
 from stit_core.faces.correspondence import read_motion
-from stit_core.faces.labels import EYES, FACE, LIPS, MOUTH, SKIN, SKIN_LIKE, is_one_of
+from stit_core.faces.labels import EARS, EYES, FACE, LIPS, MOUTH, NECK, NOSE, SKIN, SKIN_LIKE, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
+EAR_REACH = 0.06  # of the crop's side: width of the window around an ear within which motion is not believed
 MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it within which landmarks are believed
 FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
+LIPS_DEPTH = 1.3  # of the skin's tone, for lips that get darker: in dark skin they are no lighter than it
+LIPS_HUE = 0.7  # of the change of hue of skin: they get brown, and not as golden
 HUE_BLUR = 6.0  # pixels, of the lightness that a change of hue is held against
 HUE_NEEDS = 0.2  # change of the logarithm of lightness at which half of the change of hue is believed
-# Of red, green and blue: change of the logarithm in skin that gets darker, for a mean of 1. Fitted to the Monk skin
-# tone scale from its fourth tone to its eighth. Small generators draw darker skin as grey.
-SKIN_HUE = np.array([0.78, 1.07, 1.15], np.float32)
 SHADOW_HUE = 0.5  # of that change of hue, which shadows share
 RELIEF_BLUR = 4.0  # pixels: what is narrower counts as folds and wrinkles
 RELIEF_GAIN = 1.2
+GRAIN = 0.03  # of the logarithm of a ratio: fainter folds are what two drawings of one skin differ by anyway
+NECK_BLUR = 12.0  # pixels, of the shade of a neck
 LARGEST_RELIEF = 0.07  # of the logarithm of a ratio, by which they shade
 WIDE_BLUR = 16.0  # pixels: the shade of skin stays near its mean within that
 LARGEST_OWN = 0.035  # of the logarithm of a ratio, by which it may leave that mean: what is more looks like a smudge
@@ -97,7 +104,7 @@ def read_change(
     offset: np.ndarray,
     classes: Collection[int],
     anatomy: bool = False,
-    relief: np.ndarray | None = None,
+    folds: Folds | None = None,
 ) -> Change:
     """Read the change from a pivot to an edit and lay it out over the source.
 
@@ -107,18 +114,26 @@ def read_change(
     offset: (S, S, 2), from each pixel of the source to its place in the pivot.
     classes: the parser's classes that may change.
     anatomy: whether what is known of skin, jaw and mouths is believed more than the generator.
-    relief: map (faces.relief.SHAPE) of the folds of skin that come and go with the edit; believed with `anatomy`.
+    folds: of skin, that come or go with the edit; believed with `anatomy`, instead of those that the generator draws.
     """
+    turn = np.zeros_like(offset)
+    if anatomy:
+        edited, turn = keep_head(pivot, edited)
     flow = motion_between(edited, pivot)
     after = edited.picture.astype(np.float32)
     ratio = np.log((after + OFFSET) / (warp(pivot.picture, flow) + OFFSET))
     ratio = np.clip(cv2.GaussianBlur(ratio, (0, 0), SHADE_BLUR), -LARGEST_SHADE, LARGEST_SHADE)
     ratio = _calm_hue(ratio)
     labels = warp_labels(pivot.labels, flow)
-    skin = _with_relief(fill(ratio, agreed(labels, edited.labels, SKIN_LIKE)))
+    folds = folds if anatomy else None
+    # Ears are drawn worst; they get what the skin beside them gets.
+    known = agreed(labels, edited.labels, (SKIN, NOSE, NECK))
+    skin = _with_relief(fill(ratio, known), RELIEF_GAIN if folds is None else 0.0)
+    if anatomy:
+        skin = _calm_neck(skin, known, edited.labels)
     parts = np.maximum(agreed(labels, edited.labels, EYES, 3), agreed(labels, edited.labels, LIPS, 1))
     features = fill(_mean_within(ratio, parts), parts)
-    around = skin.mean(axis=-1, keepdims=True)
+    around, level = skin.mean(axis=-1, keepdims=True), np.zeros(3, np.float32)
     features = around + _within(features - around, LARGEST_FEATURE)
     if anatomy:
         # What is darker in places, by a shadow or a shaven chin, is not as much browner for that.
@@ -127,13 +142,23 @@ def read_change(
         apart = (1 - _turned(pivot.points, edited.points)) * (around - tone)
         features += tone + apart - around
         around = tone + apart
-        skin = around + (tone + SHADOW_HUE * apart) * (SKIN_HUE - 1)
+        hue = pigment_hue(_mean_skin(source), float(tone))
+        skin = around + (tone + SHADOW_HUE * apart) * (hue - 1)
+        level = tone * hue
         # Lips get browner with the skin around them; where they end no two parsers agree.
         eyes = cv2.GaussianBlur(cv2.dilate(is_one_of(edited.labels, EYES), np.ones((9, 9))), (0, 0), FEATURE_BLUR)
-        features += (1 - eyes[..., None]) * (skin - around)
+        features += (1 - eyes[..., None]) * (LIPS_HUE * (skin - around) + (LIPS_DEPTH - 1) * min(tone, 0))
     # Hair and cloth go along with the face, smoothly: no two strands are drawn alike.
     face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
-    motion = warp(fill(flow, face) if face.any() else flow, offset)
+    # Ears are drawn elsewhere than they are, and take along what lies beside them.
+    near = np.ones((round(EAR_REACH * len(face)) | 1,) * 2, np.uint8)
+    face = face * (1 - cv2.dilate(np.maximum(is_one_of(edited.labels, EARS), is_one_of(labels, EARS)), near))
+    if face.any():
+        flow = turn + fill(calm(flow - turn, edited.labels, face), face)
+    motion = warp(flow, offset)
+    if folds is not None:
+        growth = grow(source, motion, folds.ageing)
+        motion, offset = growth + warp(motion, growth), growth + warp(offset, growth)
     opening, share, opens = None, 0.0, 0.0
     wanted, before = warp_labels(edited.labels, offset), warp_labels(labels, offset)
     if MOUTH in classes:
@@ -159,10 +184,19 @@ def read_change(
     skin = warp(skin, offset)
     if smile is not None:
         motion = raise_cheeks(motion, smile)
+        skin = without_smudges(skin, level, motion, smile)
         skin = skin + fold_shade(motion, smile)[..., None] * SHADOW
-    if anatomy and relief is not None:
-        skin = skin + relief_shade(relief, source, edited, offset, motion)
+    if anatomy:
+        motion = shape_jaw(motion, source)
+    if folds is not None:
+        skin = skin + relief_shade(folds, source, edited, offset, motion)
     return Change(motion, skin, warp(features, offset), fresh, novelty, hidden, mouth)
+
+
+def _mean_skin(source: Drawn) -> np.ndarray:
+    """Mean grey levels (3,) of the skin of a source."""
+    skin = source.picture[is_one_of(source.labels, SKIN_LIKE) > 0]
+    return skin.mean(axis=0) if len(skin) else np.full(3, 128)
 
 
 def _turned(before: np.ndarray, after: np.ndarray) -> float:
@@ -185,8 +219,8 @@ def _calm_hue(ratio: np.ndarray) -> np.ndarray:
     return light + (ratio - light) * reason / (reason + HUE_NEEDS**2)
 
 
-def _with_relief(shade: np.ndarray) -> np.ndarray:
-    """A shade (S, S, 3) whose folds and wrinkles are as deep as in skin, not as faint as in a small generator's."""
+def _with_relief(shade: np.ndarray, gain: float) -> np.ndarray:
+    """A shade (S, S, 3) whose folds and wrinkles are `gain` times as deep, as in skin, not as in a small generator."""
     smooth, wide = (cv2.GaussianBlur(shade, (0, 0), blur) for blur in (RELIEF_BLUR, WIDE_BLUR))
     tone = shade.mean(axis=(0, 1), keepdims=True)
     # Far from what is around lies what was drawn elsewhere in the pivot than in the edit: a sideburn, the jaw's edge.
@@ -194,8 +228,23 @@ def _with_relief(shade: np.ndarray) -> np.ndarray:
         tone
         + _within(wide - tone, LARGEST_WIDE)
         + _within(smooth - wide, LARGEST_OWN)
-        + _within(RELIEF_GAIN * (shade - smooth), LARGEST_RELIEF)
+        + _within(gain * _cored(shade - smooth, GRAIN), LARGEST_RELIEF)
     )
+
+
+def _cored(values: np.ndarray, grain: float) -> np.ndarray:
+    """Values of which those under `grain` are nearly gone."""
+    squared = np.square(values)
+    return values * squared / (squared + np.float32(grain**2))
+
+
+def _calm_neck(shade: np.ndarray, known: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """A shade (S, S, 3) that is even on the neck: of it generators have seen little, and draw patches."""
+    neck = is_one_of(labels, (NECK,))
+    weight = cv2.GaussianBlur(known * neck, (0, 0), NECK_BLUR)
+    mean = cv2.GaussianBlur(shade * (known * neck)[..., None], (0, 0), NECK_BLUR) / np.maximum(weight, 1e-3)[..., None]
+    share = cv2.GaussianBlur(neck, (0, 0), RELIEF_BLUR) * np.clip(20 * weight, 0, 1)
+    return shade + share[..., None] * (mean - shade)
 
 
 def _within(values: np.ndarray, largest: float) -> np.ndarray:

@@ -27,10 +27,11 @@ CHEEK_WIDTH, CHEEK_HEIGHT = 0.26, 0.2  # of the eyes' distance, deviations of it
 # Of the fold from a nostril's wing past the corner of the mouth (nasolabial), in the eyes' distance.
 WINGS = 31, 35  # landmarks where it begins
 WING_OUT, CORNER_OUT, CORNER_DOWN, BULGE = 0.13, 0.17, 0.04, 0.05
-CREASE, CREASE_WIDTH = 0.16, 0.02
-HOLLOW, HOLLOW_WIDTH = 0.08, 0.05
+CREASE, CREASE_WIDTH = 0.17, 0.015
+HOLLOW, HOLLOW_WIDTH = 0.03, 0.04
 HEAP, HEAP_WIDTH = 0.06, 0.07
-TAPER = (0.0, 0.15, 0.5, 1.0), (0.35, 1.0, 0.8, 0.0)  # places along it, and its depth there
+TAPER = (0.0, 0.15, 0.45, 0.85), (0.35, 1.0, 0.7, 0.0)  # places along it, and its depth there
+SMUDGE_WIDTH, SMUDGE_HEIGHT = 0.65, 0.35  # of the eyes' distance, deviations of the Gaussian around a mouth that smiles
 GRINS = 0.95, 1.08  # of a mouth's width, in the eyes' distance: from where on it grins, and can grin no more
 SHOWS = 0.03, 0.08  # of what a mouth shows of its inside, in squares of that: shut, and teeth bared
 GRIN_WIDTH, GRIN_HEIGHT = 0.6, 0.35  # of the eyes' distance, deviations of the Gaussian around such a mouth
@@ -59,7 +60,7 @@ class Smile:
 
 def find_smile(source: Drawn, motion: np.ndarray) -> Smile | None:
     """The smile that a motion (S, S, 2) gives to the source; None where it gives none."""
-    face = _unsmiling(source)
+    face = unsmiling(source)
     if face is None:
         return None
     points, down, unit = face.points, face.down, face.unit
@@ -84,7 +85,7 @@ def hold_grin(motion: np.ndarray, source: Drawn, opens: float) -> tuple[np.ndarr
     A broad grin is the end of what the muscles can do: lips that are drawn further bare gums that nobody has seen.
     `opens` is how far, 0 ... 1, the edit drops the jaw, which a grin does not hinder.
     """
-    face = _unsmiling(source)
+    face = unsmiling(source)
     if face is None:
         return motion, 0.0
     corners = face.points[list(CORNERS)]
@@ -97,7 +98,7 @@ def hold_grin(motion: np.ndarray, source: Drawn, opens: float) -> tuple[np.ndarr
     return motion * (1 - np.float32(stays) * np.clip(2 * near, 0, 1)[..., None]), stays
 
 
-def _unsmiling(source: Drawn) -> Smile | None:
+def unsmiling(source: Drawn) -> Smile | None:
     """The face of a smile of no strength; None where the eyes lie in one place."""
     eyes = [source.points[list(eye)].mean(axis=0) for eye in EYES]
     unit = float(np.hypot(*(eyes[1] - eyes[0])))
@@ -121,23 +122,38 @@ def raise_cheeks(motion: np.ndarray, smile: Smile) -> np.ndarray:
     return motion + smile.strength * cv2.GaussianBlur(rise, (0, 0), 1.5)[..., None] * smile.down.astype(np.float32)
 
 
+def without_smudges(shade: np.ndarray, tone: np.ndarray, motion: np.ndarray, smile: Smile) -> np.ndarray:
+    """A shade of skin (S, S, 3) that is not darker around a smiling mouth than its mean `tone`, (3,).
+
+    Small generators draw the folds of a smile as broad shadows, which read as dirt beside the mouth's corners.
+    """
+    mouth = np.mean([moved_point(smile.points[i], motion) for i in CORNERS], axis=0)
+    near = _bump(smile, mouth, SMUDGE_WIDTH * smile.unit, SMUDGE_HEIGHT * smile.unit, len(shade))
+    share = np.float32(smile.strength) * np.clip(1.5 * near, 0, 1)[..., None]
+    return shade - share * np.minimum(shade - tone, 0)  # type: ignore[no-any-return]
+
+
 def fold_shade(motion: np.ndarray, smile: Smile) -> np.ndarray:
-    """Logarithm of the ratio (S, S) by which the folds beside nose and mouth shade the result of a motion (S, S, 2).
+    """Logarithm of the ratio (S, S) by which the folds of a smile shade the result of a motion (S, S, 2).
 
     They are as deep as the mouth is wide once it smiles: one that is pursed meanwhile has none.
     """
-    shade = np.zeros(motion.shape[:2], np.float32)
     left, right = (moved_point(smile.points[i], motion) for i in CORNERS)
     wide = float(np.hypot(*(right - left))) / smile.unit
     depth = smile.strength * float(np.clip((wide - FOLDS[0]) / (FOLDS[1] - FOLDS[0]), 0, 1))
-    if depth <= 0:
-        return shade
+    return depth * nasolabial_shade(motion, smile) if depth > 0 else np.zeros(motion.shape[:2], np.float32)
+
+
+def nasolabial_shade(motion: np.ndarray, smile: Smile) -> np.ndarray:
+    """Logarithm of the ratio (S, S) of full folds from the nostrils' wings past the mouth's corners, moved along."""
+    shade = np.zeros(motion.shape[:2], np.float32)
+    left, right = (moved_point(smile.points[i], motion) for i in CORNERS)
     for side, wing, corner in zip((-1, 1), WINGS, (left, right), strict=True):
         outwards = side * smile.right
         first = moved_point(smile.points[wing], motion) + smile.unit * WING_OUT * outwards
         last = corner + smile.unit * (CORNER_OUT * outwards + CORNER_DOWN * smile.down)
         shade += _fold(first, last, outwards, smile.unit, len(shade))
-    return depth * shade
+    return shade
 
 
 def _fold(first: np.ndarray, last: np.ndarray, outwards: np.ndarray, unit: float, size: int) -> np.ndarray:

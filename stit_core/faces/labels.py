@@ -8,7 +8,7 @@ import numpy as np
 
 SKIN, MOUTH, NECK, HAIR = 1, 11, 14, 17
 BROWS, EYES, EARS, LIPS = (2, 3), (4, 5), (7, 8), (12, 13)
-NOSE = 10
+NOSE, EARRING = 10, 9
 SKIN_LIKE = (SKIN, NOSE, *EARS, NECK)  # what has the skin's colour
 FACE = (SKIN, NOSE, *BROWS, *EYES, *LIPS, MOUTH)
 HEAD = (*SKIN_LIKE, *BROWS, *EYES, MOUTH, *LIPS, HAIR)

@@ -63,11 +63,15 @@ def unroll(values: np.ndarray, known: np.ndarray, places: np.ndarray) -> tuple[n
 
 
 def lay_over(relief: np.ndarray, places: np.ndarray | None, head: np.ndarray | None, size: int) -> np.ndarray:
-    """A map (SHAPE) laid over a face whose places are read, see faces.Reading: (size, size) float32, 0 off the head."""
+    """A map laid over a face whose places are read, see faces.Reading: (size, size) float32, 0 off the head.
+
+    The map's shape is SHAPE or so many times that.
+    """
     if places is None or head is None:
         return np.zeros((size, size), np.float32)
     columns, rows = _place_on_map(places, size)
-    laid = cv2.remap(relief.astype(np.float32), columns - 0.5, rows - 0.5, cv2.INTER_LINEAR)
+    finer = np.float32(relief.shape[0] / SHAPE[0])
+    laid = cv2.remap(relief.astype(np.float32), columns * finer - 0.5, rows * finer - 0.5, cv2.INTER_LINEAR)
     return laid * cv2.resize(head.astype(np.float32), (size, size))
 
 

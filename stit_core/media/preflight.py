@@ -210,7 +210,7 @@ def look_into(path: Path, config: VideoConfig, landmarks: LandmarkConfig, runtim
     runtime.step(STAGE, expected, expected)
     if not looked.times:
         raise ffmpeg.too_slow(path.name, TIMEOUT) if pictures.late else nothing_decoded(path)
-    return looked.result(path, info, float(1 / rate), pictures)
+    return looked.result(info, float(1 / rate), pictures)
 
 
 def frame_at(path: Path, seconds: float, config: VideoConfig, height: int = 360) -> np.ndarray:
@@ -327,7 +327,7 @@ class _Samples:
             size = max(1, round(width * THUMBNAIL_HEIGHT / height)), THUMBNAIL_HEIGHT
             self.thumbnails.append((seconds, np.array(Image.fromarray(picture).resize(size))))
 
-    def result(self, path: Path, info: Probe, spacing: float, pictures: ffmpeg.Pictures) -> Preflight:
+    def result(self, info: Probe, spacing: float, pictures: ffmpeg.Pictures) -> Preflight:
         seen: dict[int, int] = {}
         for faces in self.found:
             for track, _ in faces:
@@ -341,7 +341,7 @@ class _Samples:
             frames=info.frames,
             seconds=seconds,
             sound=info.audio,
-            megabytes=path.stat().st_size / 1e6,
+            megabytes=info.size / 1e6,
             damaged=pictures.damaged,
             turn=self.search.turn,
             notes=info.warnings,

@@ -37,6 +37,7 @@ class Probe:
 
     Attributes
     ----------
+    size: bytes of the file.
     width, height: pixels in display orientation.
     seconds: of the whole file, or None where it does not say.
     frame_rate: nominal rate.
@@ -49,6 +50,7 @@ class Probe:
     stream: number of the moving-picture stream that is used, from 0; streams: how many there are.
     """
 
+    size: int
     width: int
     height: int
     seconds: float | None
@@ -111,7 +113,7 @@ def _look_into(path: Path, mtime_ns: int, size: int, max_pixels: int, timeout: f
     frames = None if streams.seconds is None else max(1, round(streams.seconds * float(streams.rate or rate)))
     assert streams.video is not None
     return Probe(
-        first.width, first.height, streams.seconds, rate, frames, streams.video, streams.audio,
+        size, first.width, first.height, streams.seconds, rate, frames, streams.video, streams.audio,
         streams.container, streams.start, first.sample_aspect, streams.colours, stream, streams.videos,
     )  # fmt: skip
 

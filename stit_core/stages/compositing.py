@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from stit_core.artefacts import Alignment, Clip, Stitched, check_clip, check_same_frames
+from stit_core.artefacts import Alignment, Clip, Stitched, check_clip, position_of
 from stit_core.change.detail import transfer_detail, zoom_of
 from stit_core.config import CompositeConfig, RunConfig
 from stit_core.geometry import lay_patch, to_crop_pixels, warp_quad_to_square, warp_square_to_frame
@@ -20,18 +20,18 @@ STAGE = "composite"
 
 def composite(
     clip: Clip,
-    alignment: Alignment,
-    stitched: Stitched,
-    paste_face: Callable[[int, np.ndarray, np.ndarray], np.ndarray],
+    people: Mapping[int, tuple[Alignment, Stitched]],
+    paste: Callable[[int, np.ndarray, Mapping[int, np.ndarray]], np.ndarray],
     mark: Mark | None,
     runtime: Runtime,
 ) -> Iterator[np.ndarray]:
-    """Every frame of the clip in order, with the edited face where there is one.
+    """Every frame of the clip in order, with the edited faces that there are in it.
 
     Parameters
     ----------
-    clip, alignment, stitched: of one clip and the same frames.
-    paste_face: (frame's number, frame, face as `stitched` has it) -> frame with that face, a new array.
+    clip: the clip, or a part of it.
+    people: crops and edited faces of everyone who is edited, by number; who lacks a face in a frame is left as is.
+    paste: (frame's number, frame, faces as `Stitched` has them, by number) -> frame with those faces, a new array.
     mark: laid over every frame; None for none.
     runtime: progress and stop, one step a frame.
 
@@ -44,30 +44,35 @@ def composite(
     ArtefactMismatchError: artefacts that do not belong together.
     Cancelled: the run was stopped.
     """
-    check_same_frames(alignment, stitched)
-    check_clip(alignment, clip)
-    pictures = _composite(clip, stitched, paste_face, runtime)
+    for alignment, stitched in people.values():
+        check_clip(alignment, clip)
+        check_clip(stitched, clip)
+        for frame in stitched.frame_indices:
+            position_of(alignment.frame_indices, frame)
+    made = {number: stitched for number, (_, stitched) in people.items()}
+    pictures = _composite(clip, made, paste, runtime)
     return pictures if mark is None else (add_mark(picture, mark) for picture in pictures)
+
+
+def _composite(
+    clip: Clip,
+    made: Mapping[int, Stitched],
+    paste: Callable[[int, np.ndarray, Mapping[int, np.ndarray]], np.ndarray],
+    runtime: Runtime,
+) -> Iterator[np.ndarray]:
+    held = {number: set(stitched.frame_indices) for number, stitched in made.items()}
+    for done, frame in enumerate(clip.frames.indices, start=1):
+        picture = clip.frames.read(frame)
+        faces = {number: stitched.crops.read(frame) for number, stitched in made.items() if frame in held[number]}
+        if faces:
+            picture = paste(frame, picture, faces)
+        runtime.step(STAGE, done, len(clip.frames))
+        yield picture
 
 
 def feather_radius(config: CompositeConfig, outer_dilation: float, size: int) -> int:
     """Feathering in pixels of a crop of `size`: what `config` says, else half of the outer dilation, as in STIT."""
     return to_crop_pixels(outer_dilation / 2 if config.feather is None else config.feather, size)
-
-
-def _composite(
-    clip: Clip,
-    stitched: Stitched,
-    paste_face: Callable[[int, np.ndarray, np.ndarray], np.ndarray],
-    runtime: Runtime,
-) -> Iterator[np.ndarray]:
-    faces = set(stitched.frame_indices)
-    for done, frame in enumerate(clip.frames.indices, start=1):
-        picture = clip.frames.read(frame)
-        if frame in faces:
-            picture = paste_face(frame, picture, stitched.crops.read(frame))
-        runtime.step(STAGE, done, len(clip.frames))
-        yield picture
 
 
 def paste_face(

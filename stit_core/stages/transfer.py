@@ -22,6 +22,8 @@ from stit_core.change.drawn import Drawn
 from stit_core.change.mouth import Mouth, mean_mouth
 from stit_core.change.placing import apply_change, place_weights
 from stit_core.change.reading import FIELD, Change, dense_flow, read_change
+from stit_core.change.relief import read_folds
+from stit_core.change.tint import strength
 from stit_core.config import TransferConfig
 from stit_core.faces.reading import Reading, draw_faces, landmark_finder, read_faces
 from stit_core.fitting.frame_record import FrameRecord
@@ -122,6 +124,7 @@ class Transfer:
         self.clip, self.alignment, self.edit, self.registration = clip, alignment, edit, registration
         self.generator, self.parser, self.classes = generator, parser, tuple(sorted(classes))
         self.config, self.runtime, self.relief = config, runtime, relief
+        self._folds = read_folds(relief) if config.anatomy else None
         self.size = min(FIELD, alignment.size)
         self._find_points = landmark_finder()
         self._changes: dict[int, tuple[np.ndarray, Mouth | None]] = {}  # by position, as they were read, stacked
@@ -140,7 +143,7 @@ class Transfer:
         check_same_frames(self.alignment, edit)
         other = copy.copy(self)  # with the same sources and flows
         other.edit, other.classes, other.config = edit, tuple(sorted(classes)), config
-        other.relief = relief
+        other.relief, other._folds = relief, read_folds(relief) if config.anatomy else None
         other._changes, other._ahead, other._forgets = {}, {}, False
         return other
 
@@ -163,8 +166,10 @@ class Transfer:
         source = self._source(position)
         if frame is None:
             frame = self.clip.frames.read(self.alignment.frame_indices[position])
-        weights = place_weights(source, self.classes, self.config)
         change = self._steadied(position)
+        ageing = 0.0 if self._folds is None else self._folds.ageing
+        strong = bool(strength(change).any())
+        weights = place_weights(source, self.classes, self.config, strong, ageing)
         self._forget(position)
         return apply_change(frame, self.alignment.quads[position], change, weights)
 
@@ -247,7 +252,7 @@ class Transfer:
         pivot = self._pivot(position, stored, readings[0])
         edited = self._drawn(drawn, readings[1], self._find_points(drawn))
         offset = warp_between(source.points, pivot.points - source.points, self.size)
-        change = read_change(source, pivot, edited, offset, self.classes, self.config.anatomy, self.relief)
+        change = read_change(source, pivot, edited, offset, self.classes, self.config.anatomy, self._folds)
         return change.stacked(), change.mouth
 
     def _source(self, position: int) -> Drawn:

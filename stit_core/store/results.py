@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -80,6 +80,10 @@ class Results:
         made = make()
         self._remember(name, made)
         return made
+
+    def taken(self, stages: Iterable[str]) -> dict[str, float]:
+        """Seconds that each of these stages took here, to the millisecond."""
+        return {stage: round(self.seconds.get(stage, 0.0), 3) for stage in stages}
 
     def note(self, stage: str, seconds: float, found: bool) -> None:
         """Count a stage that others made or found in this one's name, once; it is reported no more."""

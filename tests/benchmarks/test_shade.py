@@ -1,4 +1,4 @@
-"""The two ways to give a change of skin colour: each is exact where its own law holds."""
+"""The ways to give a change of skin colour: each is exact where its own law holds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_change_by_a_ratio_is_given_without_error_by_a_ratio_only() -> None:
     ratio = np.array([0.6, 0.5, 0.45])
     found = errors(skin((before + offset) * ratio - offset, before), own, (own + offset) * ratio - offset)
     assert found[0] == pytest.approx(0, abs=1e-6)
-    assert found[1] > 1
+    assert min(found[1:]) > 0.1
 
 
 def test_a_change_by_a_difference_is_given_without_error_by_a_difference_only() -> None:
@@ -28,8 +28,8 @@ def test_a_change_by_a_difference_is_given_without_error_by_a_difference_only() 
     shift = np.array([-15.0, 3.0, 4.0])
     own = np.array([0.6, 0.45, 0.4])
     found = errors(skin(lab2rgb(rgb2lab(before) + shift), before), own, lab2rgb(rgb2lab(own) + shift))
-    assert found[1] == pytest.approx(0, abs=0.2)
-    assert found[0] > 0.5
+    assert found[2] == pytest.approx(0, abs=0.2)
+    assert min(found[:2]) > 0.5
 
 
 @pytest.mark.parametrize(("colour", "name"), [((0.96, 0.93, 0.89), "light"), ((0.23, 0.19, 0.16), "dark")])

@@ -207,12 +207,12 @@ def test_the_figures_of_each_frame_are_kept(face_clip: Path) -> None:
     assert found.identity.shape == found.seam.shape == (6,)
     assert found.identity.mean() == pytest.approx(found.id_cosine)
     assert (found.seam > 0).all()
-    assert watch.pipeline.knows(face_clip)
+    assert watch.pipeline.clips.knows(face_clip)
     assert watch.pipeline.has(clip, "tune")
     other = watch.pipeline.with_config(settings(("smile", 1.0)))
     assert other.has(clip, "masks")
     assert not other.has(clip, "stitch")
-    assert not other.with_config(settings(video={"end": 0.3})).knows(face_clip)
+    assert not other.with_config(settings(video={"end": 0.3})).clips.knows(face_clip)
 
 
 def test_directions_are_looked_for_where_it_is_told(done: Path, face_clip: Path) -> None:

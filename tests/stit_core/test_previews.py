@@ -10,6 +10,7 @@ import pytest
 from stit_core.config import preset
 from stit_core.errors import ArtefactMismatchError
 from stit_core.packs.loading import find_pack
+from stit_core.pasting import Pasting
 from stit_core.previews import preview_frame, transferred_crop
 from tests.support.pipeline_cases import open_done, watched
 
@@ -25,7 +26,7 @@ def test_a_previewed_frame_is_the_frame_of_the_video(face_clip: Path) -> None:
     watch, clip = open_done(face_clip)
     pipeline = watch.pipeline
     stitched = pipeline.stitch(clip)
-    frames = list(pipeline.composited(clip, pipeline.align(clip), stitched))
+    frames = list(Pasting(pipeline, clip).composited({0: stitched}))
     for frame in (0, 4):
         shown = preview_frame(pipeline, clip, frame, stitched.crops.read(frame))
         assert np.array_equal(shown, frames[frame])
@@ -40,8 +41,9 @@ def test_the_mark_is_in_previews_and_video_alike_and_in_nothing_that_is_stored_o
     for stage in ("stitch", "measure"):
         assert marked.key(stage, clip) == plain.key(stage, clip), "measured and stored unmarked"
     stitched = marked.stitch(clip)
-    frames = list(marked.composited(clip, marked.align(clip), stitched))
-    for frame, before in zip(clip.frames.indices, plain.composited(clip, plain.align(clip), stitched), strict=True):
+    frames = list(Pasting(marked, clip).composited({0: stitched}))
+    unmarked = Pasting(plain, clip).composited({0: stitched})
+    for frame, before in zip(clip.frames.indices, unmarked, strict=True):
         face = stitched.crops.read(frame)
         assert np.array_equal(preview_frame(marked, clip, frame, face), frames[frame])
         assert 0 < (frames[frame] != before).any(axis=2).mean() < 0.05

@@ -13,6 +13,7 @@ from stit_core.artefacts import Clip
 from stit_core.config import preset
 from stit_core.geometry import quad_bounds
 from stit_core.packs.loading import find_pack
+from stit_core.pasting import Pasting
 from stit_core.pipeline import Pipeline
 from stit_core.several_people import EVERYBODY, GroupEdit, PersonEdit, edit_people
 from stit_core.stages.layering import face_outline
@@ -64,20 +65,22 @@ def test_the_edit_of_one_person_leaves_the_face_alone_that_passes_in_front() -> 
     front, behind = number_of("old-man"), number_of("young-woman")
     own = trimmed(first, last, behind)
     clip = own.open(DATA / "two-crossing.mp4")
-    met = 0
+    pasting, met = Pasting(own, clip), 0
+    scene = pasting.scene
     for frame in own.align(clip).frame_indices:
         picture, quad = clip.frames.read(frame), own.align(clip).quad(frame)
         patch = negative(clip, quad, picture)
-        alone, pasted = own.paste_alone(clip, frame, picture, patch), own.paste_face(clip, frame, picture, patch)
-        if own.scene(clip).neighbours(behind, frame) == []:
+        alone = pasting.paste_alone(behind, frame, picture, patch)
+        pasted = pasting.paste(frame, picture, {behind: patch})
+        if scene.neighbours(behind, frame) == []:
             np.testing.assert_array_equal(pasted, alone)
             continue
-        points, _ = own.scene(clip).places[front].at(frame)
+        points, _ = scene.places[front].at(frame)
         theirs = inside(points, picture.shape) & (alone != picture).any(axis=-1)
         met += bool(theirs.any())
         np.testing.assert_array_equal(pasted[theirs], picture[theirs])
-        points, _ = own.scene(clip).places[behind].at(frame)
-        hers = inside(points, picture.shape) & ~inside(own.scene(clip).places[front].at(frame)[0], picture.shape)
+        points, _ = scene.places[behind].at(frame)
+        hers = inside(points, picture.shape) & ~inside(scene.places[front].at(frame)[0], picture.shape)
         assert (pasted[hers] != picture[hers]).any(axis=-1).mean() > 0.5
     assert met, "the two do overlap"
 
@@ -85,12 +88,11 @@ def test_the_edit_of_one_person_leaves_the_face_alone_that_passes_in_front() -> 
 def test_a_clip_of_one_person_is_pasted_as_if_nobody_else_could_be_there(home: Path) -> None:
     pipeline = watched(settings()).pipeline
     clip = pipeline.open(write_clip(home / "one.mp4", frames=3))
-    assert pipeline.scene(clip).places == {}
+    pasting = Pasting(pipeline, clip)
+    assert pasting.scene.places == {}
     picture = clip.frames.read(1)
     face = np.full((pipeline.align(clip).size,) * 2 + (3,), 255, np.uint8)
-    np.testing.assert_array_equal(
-        pipeline.paste_face(clip, 1, picture, face), pipeline.paste_alone(clip, 1, picture, face)
-    )
+    np.testing.assert_array_equal(pasting.paste(1, picture, {0: face}), pasting.paste_alone(0, 1, picture, face))
 
 
 def test_a_rendered_person_who_leaves_after_two_frames(home: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from stit_core.artefacts import Clip
 from stit_core.errors import ConfigError, DirectionError, FaceError
+from stit_core.pasting import Pasting
 from stit_core.pipeline import Pipeline
 from stit_core.several_people import EVERYBODY, GroupEdit, PersonEdit, edit_people
 from stit_core.whole_run import edit_video
@@ -56,9 +57,9 @@ def test_a_second_person_costs_that_person_only_and_changes_nothing_of_the_first
     group = GroupEdit(alone, clip, [PersonEdit(0, SMILE), PersonEdit(1, OLDER)])
     for frame in clip.frames.indices:
         picture = clip.frames.read(frame)
-        first = alone.paste_face(clip, frame, picture, alone.stitch(clip).crops.read(frame))
+        first = Pasting(alone, clip).paste(frame, picture, {0: alone.stitch(clip).crops.read(frame)})
         faces = {number: own.stitch(clip).crops.read(frame) for number, own in group.pipelines.items()}
-        together = group.picture(frame, picture, faces)
+        together = group.pasting.paste(frame, picture, faces)
         np.testing.assert_array_equal(together[:, :240], first[:, :240], "to the bit what one person's video has")
         assert not np.array_equal(together[:, 330:430], picture[:, 330:430])
         assert np.array_equal(first[:, 330:430], picture[:, 330:430])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,15 @@ def direction_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / folder).mkdir(exist_ok=True)
         np.save(root / folder / f"{name}.npy", vector)
     return root
+
+
+@pytest.fixture(scope="module")
+def tiny_environment(shared_pack_folder: Path, direction_root: Path) -> Iterator[pytest.MonkeyPatch]:
+    """While a file's tests run, packs and directions are the shared ones; takes more that is to hold as long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STIT_PACKS", str(shared_pack_folder.parent))
+        patch.setenv("STIT_DIRECTIONS", str(direction_root))
+        yield patch
 
 
 @pytest.fixture

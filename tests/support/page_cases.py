@@ -19,6 +19,7 @@ from page.studio.runs import Output, RunState
 from page.studio.studio import Studio
 from page.studio.tasks import Task
 
+SMILE = (("smile", 2.0),)  # an edit
 PATIENCE = 120.0  # seconds, after which a test that waits fails
 MEASURES = {"psnr": 31.0, "lpips": 0.1, "border_loss": 0.002, "id_cosine": 0.9, "tl_id": 0.995, "tg_id": 0.95}
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 import pytest
 
+from benchmarks.page_server import ROOT
 from page.settings import read_settings
 from page.studio.feed import Feeds
 from page.studio.folders import new_id, public_name
@@ -20,6 +21,8 @@ from page.studio.studio import Studio
 from tests.support.page_cases import finish
 
 Step = Literal["aligned", "tuned", "edited"]
+SAMPLE = ROOT / "assets" / "clips" / "young-woman-turning.mp4"
+SECONDS = 0.6  # of the sample that are edited
 FIRST_EDIT = (("age", -2.0),)  # of a run that is edited
 
 

@@ -22,6 +22,11 @@ COLOURS = {
 }
 WHOLE_FACE = (SKIN, EYE, MOUTH, UPPER, LOWER)
 
+FACE_POINTS = {33: (64, 80), 51: (64, 88), 57: (64, 96), 8: (64, 114)}
+FACE_POINTS |= {2: (30, 76), 3: (33, 84), 31: (57, 79), 48: (50, 92)}  # of the left half
+FACE_POINTS |= {36: (42, 60), 39: (54, 60), 37: (46, 57), 38: (50, 57), 40: (50, 63), 41: (46, 63)}
+MIRRORED = {2: 14, 3: 13, 31: 35, 48: 54, 36: 45, 39: 42, 37: 44, 38: 43, 40: 47, 41: 46}
+
 
 def head_labels(opening: int = 0, eyes: bool = True) -> np.ndarray:
     """Classes (SIZE, SIZE) of a head whose mouth is `opening` pixels open."""
@@ -52,6 +57,16 @@ def landmarks() -> np.ndarray:
     """Points (68, 2) on an oval; for scenes whose points do not move."""
     turn = np.linspace(0, 2 * np.pi, 68, endpoint=False)
     return np.stack([64 + 30 * np.cos(turn), 70 + 36 * np.sin(turn)], axis=1)
+
+
+def face_landmarks() -> np.ndarray:
+    """Points (68, 2) of which those of eyes, nose, mouth and jaw lie where the drawn head has them."""
+    points = landmarks()
+    for mark, place in FACE_POINTS.items():
+        points[mark] = place
+    for mark, other in MIRRORED.items():
+        points[other] = 128 - points[mark][0], points[mark][1]
+    return points
 
 
 def drawn(labels: np.ndarray, picture: np.ndarray | None = None) -> Drawn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +24,8 @@ SMILE = (("smile", 2.0),)
 
 
 @pytest.fixture(scope="module")
-def studio(
-    shared_pack_folder: Path, direction_root: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Studio]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STIT_PACKS", str(shared_pack_folder.parent))
-        patch.setenv("STIT_DIRECTIONS", str(direction_root))
-        yield make_studio(tmp_path_factory.mktemp("feeding"))
+def studio(tiny_environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Studio:  # noqa: ARG001
+    return make_studio(tmp_path_factory.mktemp("feeding"))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,17 +32,14 @@ HOURS = 3600
 
 
 @pytest.fixture(scope="module")
-def disk(shared_pack_folder: Path, direction_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def disk(tiny_environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all places that are written to: that of the runs, the user's cache, temporary files."""
     top = tmp_path_factory.mktemp("disk")
     (top / "tmp").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STIT_RUNS", str(top / "runs"))
-        patch.setenv("XDG_CACHE_HOME", str(top / "cache"))
-        patch.setenv("STIT_PACKS", str(shared_pack_folder.parent))
-        patch.setenv("STIT_DIRECTIONS", str(direction_root))
-        patch.setattr(tempfile, "tempdir", str(top / "tmp"))
-        yield top
+    tiny_environment.setenv("STIT_RUNS", str(top / "runs"))
+    tiny_environment.setenv("XDG_CACHE_HOME", str(top / "cache"))
+    tiny_environment.setattr(tempfile, "tempdir", str(top / "tmp"))
+    return top
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ from page.studio.planning import seconds_left
 from page.studio.runs import EVERYONE, RunState
 from page.studio.studio import Studio
 from stit_core.errors import ConfigError
-from stit_core.several_people import EVERYBODY, GroupEdit, PersonEdit
+from stit_core.pasting import Pasting
+from stit_core.several_people import EVERYBODY, PersonEdit
 from tests.support.drawn_face import write_clip
 from tests.support.page_cases import begin, finish, make_studio
 
@@ -124,14 +125,14 @@ def test_the_player_shows_everybody_as_they_are_made(tmp_path: Path, monkeypatch
     studio: Studio = make_studio(tmp_path / "studio")
     run = begin(studio, pair_of(tmp_path), face=0, edits=SMILE, others=((1, OLDER),), method="stitch")
     shown: list[tuple[int, list[int]]] = []
-    whole = GroupEdit.preview
+    whole = Pasting.preview
 
-    def watched(self: GroupEdit, frame: int, faces: dict[int, np.ndarray]) -> np.ndarray:
+    def watched(self: Pasting, frame: int, faces: dict[int, np.ndarray]) -> np.ndarray:
         if threading.current_thread().name == "writer":
             shown.append((frame, sorted(faces)))
         return whole(self, frame, faces)
 
-    monkeypatch.setattr(GroupEdit, "preview", watched)
+    monkeypatch.setattr(Pasting, "preview", watched)
     status = finish(studio, run.id, "edit")
     assert status.state == "done", status.message
     assert shown == [(frame, [0]) for frame in range(4)] + [(frame, [0, 1]) for frame in range(4)]

@@ -25,16 +25,11 @@ pytest_plugins = ["tests.support.fixtures_pack"]
 
 
 @pytest.fixture(scope="module")
-def studio(
-    shared_pack_folder: Path, direction_root: Path, face_clip: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Studio]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STIT_PACKS", str(shared_pack_folder.parent))
-        patch.setenv("STIT_DIRECTIONS", str(direction_root))
-        made = make_studio(tmp_path_factory.mktemp("api"), {"drawn face": face_clip})
-        patch.setenv("GRADIO_TEMP_DIR", str(made.settings.served))
-        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-        yield made
+def studio(tiny_environment: pytest.MonkeyPatch, face_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    made = make_studio(tmp_path_factory.mktemp("api"), {"drawn face": face_clip})
+    tiny_environment.setenv("GRADIO_TEMP_DIR", str(made.settings.served))
+    tiny_environment.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -5,19 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import imageio_ffmpeg
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from benchmarks.page_server import (
-    CHROMIUM,
     ROOT,
     Server,
     choose_edit,
@@ -29,108 +23,17 @@ from benchmarks.page_server import (
     start_tuning,
     visit,
 )
-from tests.support.drawn_face import write_clip
 from tests.support.labelled_sets import apart, write_set
-from tests.support.prepared_runs import PreparedRuns, prepare_runs
+from tests.support.page_steps import download, go_to_edit, pick_change, wait_until
+from tests.support.prepared_runs import SAMPLE, SECONDS, PreparedRuns, prepare_runs
 
-SAMPLE = ROOT / "assets" / "clips" / "young-woman-turning.mp4"
-SECONDS = 0.6  # of the sample that are edited
-FRAMES = 15
+FRAMES = 15  # in those seconds of the sample
 
-pytest_plugins = ["tests.support.fixtures_browser"]
+pytest_plugins = ["tests.support.fixtures_browser", "tests.support.fixtures_prepared"]
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
     pytest.mark.skipif(not (ROOT / "assets/packs/heads-256/pack.json").is_file(), reason="heads-256 is not here"),
 ]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, str]) -> Iterator[Server]:
-    """A page with a tiny pack and three directions, and places for temporary files of its own."""
-    folder = tmp_path_factory.mktemp("tiny")
-    (folder / "tmp").mkdir()
-    places = {"TMPDIR": str(folder / "tmp"), "XDG_CACHE_HOME": str(folder / "cache")}
-    with serve(folder, tiny | places) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def prepared(server: Server, tiny: dict[str, str]) -> Iterator[PreparedRuns]:
-    with prepare_runs(server.runs, tiny, SAMPLE, SECONDS) as runs:
-        yield runs
-
-
-@pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
-    with visit(browser, server) as tab:
-        yield tab.page
-
-
-@pytest.fixture
-def aligned_page(browser: Browser, server: Server, prepared: PreparedRuns) -> Iterator[Page]:
-    """A tab with a run whose crops are shown."""
-    with visit(browser, server, run=prepared.copy("aligned")) as tab:
-        tab.page.locator("#crops img").first.wait_for()
-        yield tab.page
-
-
-@pytest.fixture
-def tuned_page(browser: Browser, server: Server, prepared: PreparedRuns) -> Iterator[Page]:
-    """A tab with a run to which the generator is tuned."""
-    with visit(browser, server, run=prepared.copy("tuned")) as tab:
-        tab.page.locator("#dials .card").first.wait_for()
-        yield tab.page
-
-
-@pytest.fixture
-def edited_page(browser: Browser, server: Server, prepared: PreparedRuns) -> Iterator[Page]:
-    """A tab with a run that has a video, "Age -2"."""
-    with visit(browser, server, run=prepared.copy("edited")) as tab:
-        tab.page.locator("#measures .measures").wait_for()
-        yield tab.page
-
-
-def wait_until(page: Page, true: Callable[[], bool]) -> None:
-    """Let the browser work until something is so."""
-    for _ in range(600):
-        if true():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("it does not become so")
-
-
-def choose_person(page: Page, place: str, name: str) -> None:
-    """Pick somebody of those who are offered; again where they were just being offered anew, which picks nobody."""
-    one = page.locator(f"{place} label", has_text=name)
-
-    def chosen() -> bool:
-        if not one.locator("input").is_checked():
-            one.click()
-        page.wait_for_timeout(300)
-        return one.locator("input").is_checked()
-
-    wait_until(page, chosen)
-
-
-def download(page: Page, selector: str, path: Path) -> Path:
-    """Click a download button; the file."""
-    with page.expect_download() as started:
-        page.locator(selector).click()
-    started.value.save_as(path)
-    return path
-
-
-def go_to_edit(page: Page) -> None:
-    """From the crops to the edit, past the tuning."""
-    page.locator("#to-tune").click()
-    page.locator("#to-edit").click()
-
-
-def pick_change(page: Page, suggestion: str) -> None:
-    """A ready-made change and its preview."""
-    page.locator("#dials .chip", has_text=suggestion).click()
-    page.locator("#wipe .wipe-after").first.wait_for()
 
 
 # --- The whole way, with the embedded pack ------------------------------------------------------------------------
@@ -301,143 +204,6 @@ def test_a_video_that_ends_while_the_visitor_is_elsewhere_is_found(tuned_page: P
     expect(page.locator("#status .job-see")).to_be_hidden()
 
 
-def test_of_two_faces_the_other_can_be_picked(page: Page, tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "two.mp4", frames=8, size=(480, 200), others=((0.8, 0.5, 0.2),))
-    page.locator("#clip input[type=file]").first.set_input_files(clip)
-    expect(page.locator("#trim .key")).to_have_text("several faces")
-    find_face(page)
-    faces, first = page.locator("#faces .choice"), page.locator("#crops img").first
-    expect(faces).to_have_count(2)
-    expect(faces.nth(0)).to_have_attribute("aria-pressed", "true")
-    before = first.get_attribute("src")
-    faces.nth(1).click()
-    expect(first).not_to_have_attribute("src", str(before))
-    expect(faces.nth(1)).to_have_attribute("aria-pressed", "true")
-
-
-def test_people_are_told_apart_joined_and_split(page: Page, tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "pair.mp4", frames=8, size=(480, 200), others=((0.8, 0.5, 0.2),))
-    page.locator("#clip input[type=file]").first.set_input_files(clip)
-    expect(page.locator("#trim .key")).to_have_text("several faces")
-    find_face(page)
-    rows = page.locator("#tracks .track")
-    expect(rows).to_have_count(2)
-    expect(rows.nth(1)).to_contain_text("0.0 to 0.8 s")
-    page.locator("#who-is-who button").first.click()
-    undo = page.locator("#tracks-undo")
-    expect(undo).to_be_disabled()
-    page.locator("#tracks-split").click()
-    expect(page.get_by_text("Choose whom first.")).to_be_visible()
-    choose_person(page, "#track-split", "Person 1")
-    page.locator("#track-from input").fill("0.4")
-    page.locator("#tracks-split").click()
-    expect(rows).to_have_count(3)
-    expect(rows.nth(1)).to_contain_text("0.0 to 0.4 s")
-    expect(rows.nth(2)).to_contain_text("0.4 to 0.8 s")
-    expect(undo).to_be_enabled()
-    choose_person(page, "#track-one", "Person 0")
-    choose_person(page, "#track-other", "Person 2")
-    page.locator("#tracks-join").click()
-    expect(page.get_by_text("are both seen in frame 4")).to_be_visible()
-    choose_person(page, "#track-one", "Person 1")
-    page.locator("#tracks-join").click()
-    expect(rows).to_have_count(2)
-    expect(rows.nth(1)).to_contain_text("0.0 to 0.8 s")
-    undo.click()
-    expect(undo).to_be_disabled()
-    expect(rows).to_have_count(2)
-
-
-def hold_messages(page: Page, held: list[Route], of: Callable[[str], bool]) -> None:
-    """Keep back what the page sends to its functions, where the text of a message says so."""
-    page.route(
-        "**/queue/join*",
-        lambda route: held.append(route) if of(route.request.post_data or "") else route.continue_(),
-    )
-
-
-def test_two_people_have_edits_of_their_own_in_one_video(page: Page, server: Server, tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "pair.mp4", frames=8, size=(480, 200), others=((0.8, 0.5, 0.2),))
-    page.locator("#clip input[type=file]").first.set_input_files(clip)
-    expect(page.locator("#trim .key")).to_have_text("several faces")
-    find_face(page)
-    start_tuning(page)
-    page.locator("#status .job.done", has_text="The generator fits").wait_for()
-    page.locator("#to-edit").click()
-    people = page.locator("#whose .choice")
-    expect(people).to_have_count(2)
-    expect(people.locator("img")).to_have_count(2)
-    expect(people.nth(0)).to_have_attribute("aria-pressed", "true")
-
-    # Whoever is turned to while a message is on its way: it changes the person of whom it was sent, and nobody else.
-    held: list[Route] = []
-    hold_messages(page, held, lambda sent: '"smile":1.5' in sent and not held)
-    page.locator("#dials .card", has_text="Smile").first.click()
-    wait_until(page, lambda: bool(held))
-    people.nth(1).click()
-    expect(people.nth(0)).to_contain_text("smile +1.5")  # which the turn itself brought
-    expect(page.locator(".dial")).to_have_count(0)
-    held[0].continue_()
-    page.unroute_all()
-    page.locator("#status .job.done", has_text="The generator fits").wait_for()
-    expect(people.nth(1)).to_have_attribute("aria-pressed", "true")
-    expect(people.nth(1)).to_contain_text("no change")
-
-    # While a person's edit is fetched nothing can be moved, so that nothing that was moved is overwritten.
-    held.clear()
-    hold_messages(page, held, lambda sent: '"id":0' in sent)
-    people.nth(0).click()
-    wait_until(page, lambda: bool(held))
-    expect(page.locator("#dials")).to_have_attribute("inert", "")
-    card = page.locator("#dials .card", has_text="Age").first
-    card.scroll_into_view_if_needed()
-    box = card.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    expect(page.locator("#dials .card[aria-pressed=true]")).to_have_count(0)
-    held[0].continue_()
-    page.unroute_all()
-    card.click()  # waits until it can
-    expect(people.nth(0)).to_contain_text("smile +1.5, age +1.5")
-    page.locator("#status .job.done", has_text="The generator fits").wait_for()
-
-    people.nth(1).click()
-    page.locator("#dials:not([inert]) .card", has_text="Age").first.click()
-    page.locator("#to-all").click()
-    expect(people.nth(0)).to_contain_text("age +1.5")
-    expect(people.nth(0)).not_to_contain_text("smile")
-    expect(people.nth(1)).to_contain_text("age +1.5")
-    page.locator("#status .job.done", has_text="The generator fits").wait_for()
-    people.nth(0).click()
-    page.locator("#dials:not([inert]) .card", has_text="Smile").first.click()
-    page.locator("#make").click()  # with the message of that still to come
-    page.locator("#status .job.done", has_text="The video is finished.").wait_for()
-    expect(page.locator("#measures")).to_contain_text("Person 0: age +1.5, smile +1.5; Person 1: age +1.5")
-    video = download(page, "#get-video", tmp_path / "both.mp4")
-    assert changed_sides(clip, video) == [True, True]
-
-    come_back(page, server)
-    expect(page.locator("#measures")).to_contain_text("Person 0: age +1.5, smile +1.5; Person 1: age +1.5")
-    page.locator("#another").click()
-    expect(people.nth(0)).to_contain_text("age +1.5, smile +1.5")
-    expect(page.locator("#dial-smile")).to_have_value("1.5")
-
-
-def changed_sides(source: Path, video: Path) -> list[bool]:
-    """Whether the left and the right half of a video differ from its source."""
-    first, second = (np.stack(list(video_frames(path))).astype(int) for path in (source, video))
-    change = np.abs(first - second).max(axis=(0, -1))
-    middle = change.shape[1] * 5 // 8  # between the two faces
-    return [bool((half > 60).any()) for half in (change[:, :middle], change[:, middle:])]
-
-
-def video_frames(path: Path) -> Iterator[np.ndarray]:
-    """All frames of a video, (H, W, 3) uint8."""
-    frames = imageio_ffmpeg.read_frames(str(path))
-    width, height = next(frames)["size"]
-    yield from (np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in frames)
-
-
 @pytest.mark.parametrize(
     ("tab", "content"), [("Directions", "#library .direction"), ("Review", "#review-edits .factors-row")]
 )
@@ -500,105 +266,7 @@ def test_a_direction_is_trained_used_and_deleted(aligned_page: Page, server: Ser
     expect(page.locator("#dial-grin")).to_have_count(0)
 
 
-def test_a_zip_that_is_none_is_told(page: Page, tmp_path: Path) -> None:
-    false = tmp_path / "faces.zip"
-    false.write_bytes(b"no archive" * 100)
-    page.get_by_role("tab", name="Directions").click()
-    page.get_by_role("button", name="Train one from your own pictures").click()
-    page.locator("#zip input[type=file]").set_input_files(false)
-    page.locator("#zip").get_by_text("faces.zip").wait_for()
-    page.get_by_label("Name").fill("grin")
-    page.locator("#train").click()
-    expect(page.locator("#status .job.failed")).to_contain_text("faces.zip")
-
-
-def test_two_visitors_share_nothing(browser: Browser, page: Page, server: Server) -> None:
-    choose_sample(page, SECONDS)
-    source = page.locator("#clip video").get_attribute("src") or ""
-    with visit(browser, server) as other:
-        assert run_of(other.page) != run_of(page)
-        other.page.locator("#samples button").first.wait_for()
-        expect(other.page.locator("#find")).to_be_disabled()
-        expect(other.page.locator("#clip video")).to_have_count(0)
-        expect(other.page.locator("#stop")).to_be_hidden()
-    with visit(browser, server, run="A" * 22) as guessing:
-        guessing.page.wait_for_url(lambda url: "A" * 22 not in url)
-        assert run_of(guessing.page) != run_of(page)
-    assert not (server.runs / "visitors" / ("A" * 22)).exists()
-    assert run_of(page) not in source, "links would give the id away"
-    stored = server.runs / "visitors" / run_of(page) / "page.json"
-    assert stored.is_file()
-    for path in (stored, ROOT / "app.py", Path("/etc/hostname")):
-        with pytest.raises(urllib.error.HTTPError) as refusal:
-            urllib.request.urlopen(f"{server.address}gradio_api/file={path}", timeout=30)
-        assert refusal.value.code in (403, 404)
-
-
-def test_nobody_can_look_at_the_traffic(server: Server) -> None:
-    for path in ("monitoring", "monitoring/summary"):
-        with pytest.raises(urllib.error.HTTPError) as refusal:
-            urllib.request.urlopen(f"{server.address}{path}", timeout=30)
-        assert refusal.value.code == 403
-
-
-def test_deleting_leaves_nothing(page: Page, server: Server, tmp_path: Path) -> None:
-    """Nor of what was uploaded and never used."""
-
-    def files() -> set[Path]:
-        records = {"page.json", "server.log"}  # of this run, and of the next one that the page begins
-        return {path for path in server.log.parent.rglob("*") if path.is_file() and path.name not in records}
-
-    before = files()
-    run = run_of(page)
-    clip = write_clip(tmp_path / "mine.mp4", frames=7)
-    page.locator("#clip input[type=file]").first.set_input_files(clip)
-    page.locator("#trim .trim-first").wait_for()
-    find_face(page)
-    page.get_by_role("tab", name="Directions").click()
-    page.get_by_role("button", name="Train one from your own pictures").click()
-    pictures = write_set(tmp_path / "faces", {"serious": 0.0, "smiling": 1.0}, apart(2))
-    page.locator("#below input[type=file]").set_input_files(pictures / "serious")
-    page.locator("#below").get_by_text("p00_0").wait_for()
-    expect(page.locator("#library .direction")).to_have_count(3)
-    page.wait_for_timeout(1500)  # until nothing is on its way, as in `come_back`
-    assert len(files()) > len(before)
-    page.get_by_role("tab", name="Studio").click()
-    page.on("dialog", lambda dialog: dialog.accept())
-    page.locator("#delete").click()
-    page.wait_for_url(lambda url: "run=" in url and run not in url)
-    assert files() == before
-
-
 # --- What goes wrong ----------------------------------------------------------------------------------------------
-
-
-def test_a_tab_is_not_listened_to(browser: Browser, server: Server) -> None:
-    streams: list[str] = []
-    with visit(browser, server) as tab:
-        tab.page.on("request", lambda request: streams.append(request.url) if "queue/data" in request.url else None)
-        choose_sample(tab.page, SECONDS)
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(streams[-1], timeout=30)
-
-
-def test_text_instead_of_a_video_is_told(page: Page, tmp_path: Path) -> None:
-    false = tmp_path / "holiday.mp4"
-    false.write_text("This is no video.\n" * 100)
-    page.locator("#clip input[type=file]").first.set_input_files(false)
-    told = page.locator(".toast-body")
-    expect(told).to_contain_text("is not a video that can be read")
-    expect(page.locator("#find")).to_be_disabled()
-
-
-def test_a_clip_without_a_face_is_told_before_and_after(page: Page, tmp_path: Path) -> None:
-    clip = tmp_path / "nobody.mp4"
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-f", "lavfi"]
-    source = "gradients=s=256x256:r=25:duration=1"
-    subprocess.run([*command, "-i", source, "-pix_fmt", "yuv420p", str(clip)], check=True, timeout=60)
-    page.locator("#clip input[type=file]").first.set_input_files(clip)
-    expect(page.locator("#clip-notice")).to_contain_text("face")
-    page.locator("#find").click()
-    expect(page.locator("#status .failed")).to_contain_text("face")
 
 
 def test_an_edit_without_a_change_is_told(aligned_page: Page) -> None:

@@ -5,28 +5,19 @@ from __future__ import annotations
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.page_server import CHROMIUM, Server, come_back, run_of, serve, visit
+from benchmarks.page_server import Server, come_back, run_of, visit
 from tests.support.drawn_face import write_clip
 
+SETTINGS = {"STIT_PUBLIC": "on"}
 HOSTILE = "<img src=x onerror=alert(1)>.mp4"
 
 pytest_plugins = ["tests.support.fixtures_browser"]
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, str]) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("page"), {**tiny, "STIT_PUBLIC": "on"}) as served:
-        yield served
+pytestmark = pytest.mark.browser
 
 
 def write_clips(folder: Path) -> list[Path]:

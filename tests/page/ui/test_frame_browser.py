@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Frame, Page, expect
 
-from benchmarks.page_server import ARGUMENTS, CHROMIUM, PATIENCE, Server, choose_sample, open_browser, serve
+from benchmarks.page_server import ARGUMENTS, CHROMIUM, PATIENCE, Server, choose_sample, open_browser
 from page.server.origins import HUB as KNOWN_HUB
 from page.server.sessions import KEY as COOKIE
 from page.studio.folders import public_name
@@ -20,18 +20,14 @@ from page.ui.address import RUN
 from page.ui.components import WEB
 from tests.support.hub import AT_HUB, HUB, KEY, SPACE, SPACE_HOST, browser_arguments, serve_hub, settings_of_a_space
 
+SETTINGS = settings_of_a_space()
+
 pytest_plugins = ["tests.support.fixtures_browser"]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
     pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed"),
 ]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, str]) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("space"), tiny | settings_of_a_space()) as served:
-        yield served
 
 
 @pytest.fixture(scope="module")

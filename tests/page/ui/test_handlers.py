@@ -229,6 +229,16 @@ def test_a_look_that_fails_is_told(
     assert set(told) <= set(wired)
 
 
+def test_a_trim_whose_clip_was_deleted_in_another_tab_is_told(steps: dict[str, Any]) -> None:
+    step = steps["ClipStep"]
+    run = step.studio.arrive().id
+    step.studio.set_sample(run, next(iter(step.studio.clips.samples)))
+    step.studio.runs.update(run, lambda state: dataclasses.replace(state, clip=f"{state.clip}.gone"))
+    assert "There is no clip yet" in step.show_trim(run)[step.notice]
+    step.studio.delete(run)
+    assert "not there any more" in step.show_trim(run)[step.notice]
+
+
 # --- Watch --------------------------------------------------------------------------------------------------------
 
 

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.page_server import CHROMIUM, Server, run_of, serve, visit
+from benchmarks.page_server import Server, run_of, visit
 from tests.support.drawn_face import write_clip
 from tests.support.labelled_sets import apart, write_set
 
 PASSWORD = "correct horse"
+SETTINGS = {"STIT_PUBLIC": "on", "STIT_PASSWORD": PASSWORD}
 REFUSED = "You have not said yet that you may edit this, so it was not kept. Tick the line above the upload"
 
 pytest_plugins = ["tests.support.fixtures_browser"]
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, str]) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("public"), {**tiny, "STIT_PUBLIC": "on", "STIT_PASSWORD": PASSWORD}) as served:
-        yield served
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +10,14 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.page_server import CHROMIUM, ROOT, Server, come_back, run_of, serve, visit
+from benchmarks.page_server import Server, come_back, run_of, serve, visit
 from tests.support.drawn_face import draw_face
-from tests.support.prepared_runs import prepare_runs
+from tests.support.prepared_runs import SAMPLE, prepare_runs
 
-SAMPLE = ROOT / "assets" / "clips" / "young-woman-turning.mp4"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 pytest_plugins = ["tests.support.fixtures_browser"]
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, str]) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("page"), tiny) as served:
-        yield served
+pytestmark = pytest.mark.browser
 
 
 def open_tab(page: Page) -> None:

@@ -24,7 +24,7 @@ from tests.support.batch_cases import batch_of, videos, write_clips
 from tests.support.drawn_face import write_clip
 from tests.support.full_disk import room_for
 
-pytest_plugins = ["tests.support.fixtures_pack"]
+pytest_plugins = ["tests.support.fixtures_pack", "tests.support.fixtures_ray"]
 
 ROOT = Path(__file__).resolve().parents[3]
 CLIPS = 12
@@ -55,16 +55,6 @@ def reference(
     return root / "out"
 
 
-@pytest.fixture(scope="module")
-def two_workers() -> Iterator[Any]:
-    """A Ray of this machine with room for two workers."""
-    ray = pytest.importorskip("ray", reason="Ray is not installed (requirements-cluster.txt)")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
-    yield ray
-    ray.shutdown()
-
-
 @pytest.mark.parametrize("place", ["here", "ray"])
 def test_a_worker_that_is_killed_half_way_changes_no_byte(
     place: str, clips: list[Path], reference: Path, home: Path, request: pytest.FixtureRequest
@@ -72,7 +62,7 @@ def test_a_worker_that_is_killed_half_way_changes_no_byte(
     clips = clips[: CLIPS if place == "ray" else CLIPS // 2]
     batch = batch_of(clips, home / "out", home / "runs")
     if place == "ray":
-        workers: Any = ray_cluster.RayActors(request.getfixturevalue("two_workers"), batch.role, "cpu", None, 1, 0)
+        workers: Any = ray_cluster.RayActors(request.getfixturevalue("ray"), batch.role, "cpu", None, 1, 0)
     else:
         workers = local(batch)
     assert workers.slots == 2

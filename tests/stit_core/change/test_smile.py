@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stit_core.change.drawn import Drawn, moved_point
-from stit_core.change.smile import Smile, find_smile, fold_shade, hold_grin, raise_cheeks
+from stit_core.change.smile import Smile, find_smile, fold_shade, hold_grin, raise_cheeks, without_smudges
 from stit_core.faces.labels import MOUTH
 from stit_core.warps import warp_between
 from tests.support.transfer_cases import SIZE, drawn, head_labels
@@ -99,6 +99,21 @@ def test_a_broad_smile_folds_the_skin_between_nose_and_mouth_on_both_sides_alike
     assert rows.max() < 96, "it ends by the mouth"
     assert not np.any((columns > 56) & (columns < 72)), "nothing on nose and lips"
     assert shade[:, :64].sum() == pytest.approx(shade[:, 65:].sum(), rel=0.15)
+
+
+def test_shadows_around_a_smiling_mouth_go_and_lights_and_the_rest_stay() -> None:
+    motion, smile, tone = corners_go(6.0, -4.0), smile_of(6.0, -4.0), np.array([-0.02, -0.03, -0.04], np.float32)
+    assert smile is not None
+    rows, columns = np.indices((SIZE, SIZE))
+    shade = np.broadcast_to(tone + np.float32(-0.1), (SIZE, SIZE, 3)).copy()
+    shade[:, 64:] = tone + np.float32(0.1)
+    result = without_smudges(shade, tone, motion, dataclasses.replace(smile, strength=1.0))
+    beside = (np.abs(rows - 90) < 6) & (columns > 44) & (columns < 64)
+    np.testing.assert_allclose(result[beside], np.broadcast_to(tone, (beside.sum(), 3)), atol=0.02)
+    np.testing.assert_array_equal(result[:, 64:], shade[:, 64:])
+    np.testing.assert_allclose(result[:40], shade[:40], atol=0.01)
+    mild = without_smudges(shade, tone, motion, dataclasses.replace(smile, strength=0.5))
+    assert shade[90, 54, 0] < mild[90, 54, 0] < result[90, 54, 0]
 
 
 def test_a_mouth_that_is_pursed_meanwhile_has_no_folds() -> None:

@@ -8,6 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from stit_core.directions import logistic
+from tests.support.tiny_pack import NUM_WS
+from tests.support.training_cases import cosine
 
 PEOPLE, EACH, WIDTH = 60, 3, 400
 
@@ -122,3 +124,18 @@ def test_the_bootstrap_is_that_of_scikit_learn_on_drawn_people() -> None:
     assert (found["auc"].low, found["auc"].high) == (pytest.approx(low), pytest.approx(high))
     assert found["auc"].value == pytest.approx(roc_auc_score(labels, scores))
     assert found["accuracy"].value == pytest.approx(np.mean((scores > 0) == labels))
+
+
+def test_planted_directions_are_found_in_their_layers() -> None:
+    """Latents in which the classes differ along a known vector of a few layers only."""
+    random = np.random.default_rng(0)
+    truth = np.zeros((NUM_WS, 512))
+    truth[3:5] = random.normal(size=(2, 512))
+    truth /= np.linalg.norm(truth)
+    labels = np.arange(400) % 2
+    latents = random.normal(size=(400, NUM_WS * 512)) * 0.05 + np.outer(2.0 * labels - 1, truth.reshape(-1)) * 0.4
+    people = [f"p{k // 4}" for k in range(400)]
+    fit = logistic.fit_direction(logistic.Design(latents.astype(np.float32)), labels, people, 5, 0)
+    assert cosine(fit.direction, truth.reshape(-1)) > 0.85
+    energy = np.square(fit.direction.reshape(NUM_WS, 512)).sum(1)
+    assert energy[3:5].sum() > 0.7 * energy.sum()

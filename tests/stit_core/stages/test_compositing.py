@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from tests.support.geometry_cases import CLIP_HASH, KEPT_EVERY, REFERENCE, clip_
 
 FRAME, QUAD, CROP = reference_frame(7), REFERENCE["quads_default"][7], 255 - REFERENCE["crop_7"]
 MASK = REFERENCE["paste_mask_in"]
+PERSON = 3  # whatever number
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,8 @@ def test_feathering_equals_a_loop_and_stays_within_the_mask(radius: int) -> None
     assert not feathered[mask == 0].any()
 
 
-Case = tuple[Clip, Alignment, Stitched, Callable[[int, np.ndarray, np.ndarray], np.ndarray]]
+People = dict[int, tuple[Alignment, Stitched]]
+Case = tuple[Clip, People, Callable[[int, np.ndarray, Mapping[int, np.ndarray]], np.ndarray]]
 
 
 def case(folder: Path) -> Case:
@@ -109,23 +111,25 @@ def case(folder: Path) -> Case:
     nothing = np.zeros(3)
     alignment = Alignment(CLIP_HASH, frames, quads, FrameFolder(folder / "crops", frames), 256)
 
-    def paste_face(frame: int, picture: np.ndarray, face: np.ndarray) -> np.ndarray:
-        return paste(picture, face, quads[frames.index(frame)], MASK, feather_radius(CompositeConfig(), 50, 256))
+    def paste_faces(frame: int, picture: np.ndarray, faces: Mapping[int, np.ndarray]) -> np.ndarray:
+        radius = feather_radius(CompositeConfig(), 50, 256)
+        return paste(picture, faces[PERSON], quads[frames.index(frame)], MASK, radius)
 
-    return clip, alignment, Stitched(CLIP_HASH, frames, crops, nothing, nothing, nothing), paste_face
+    stitched = Stitched(CLIP_HASH, frames, crops, nothing, nothing, nothing)
+    return clip, {PERSON: (alignment, stitched)}, paste_faces
 
 
 def test_every_frame_comes_out_in_order(tmp_path: Path) -> None:
-    clip, alignment, stitched, paste_face = case(tmp_path)
+    clip, people, paste_faces = case(tmp_path)
     steps: list[tuple[str, int, int]] = []
     runtime = Runtime(progress=lambda *step: steps.append(step))
-    results = list(composite(clip, alignment, stitched, paste_face, None, runtime))
+    results = list(composite(clip, people, paste_faces, None, runtime))
     assert len(results) == 5
     for frame in (0, 3):
         np.testing.assert_array_equal(results[frame], reference_frame(frame))
     for position, frame in enumerate((1, 2, 4)):
         # half of the outer dilation of 50, counted at 1024 px: 6 px at 256
-        expected = paste(reference_frame(frame), CROP, alignment.quads[position], MASK, 6)
+        expected = paste(reference_frame(frame), CROP, people[PERSON][0].quads[position], MASK, 6)
         np.testing.assert_array_equal(results[frame], expected)
     assert steps == [("composite", done, 5) for done in range(1, 6)]
 
@@ -137,14 +141,16 @@ def test_feathering_is_a_setting() -> None:
 
 
 def test_artefacts_that_do_not_belong_together_are_refused_before_the_first_frame(tmp_path: Path) -> None:
-    clip, alignment, stitched, paste_face = case(tmp_path)
+    clip, people, paste_faces = case(tmp_path)
+    alignment, stitched = people[PERSON]
     wrong = [
         (dataclasses.replace(clip, hash="b" * 64), stitched),
+        (clip, dataclasses.replace(stitched, clip_hash="b" * 64)),
         (clip, dataclasses.replace(stitched, frame_indices=(1, 2, 3))),
     ]
     for other_clip, other_stitched in wrong:
         with pytest.raises(ArtefactMismatchError):
-            composite(other_clip, alignment, other_stitched, paste_face, None, Runtime())
+            composite(other_clip, {PERSON: (alignment, other_stitched)}, paste_faces, None, Runtime())
 
 
 def test_a_stop_ends_the_stream(tmp_path: Path) -> None:

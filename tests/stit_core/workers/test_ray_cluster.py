@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,8 @@ from stit_core.workers.ray_cluster import RayActors, Share, share_of, slots_of
 from stit_core.workers.scheduling import Scheduler
 from stit_core.workers.tasks import Outcome, Role, Task
 from tests.support.worker_roles import ROLE
+
+pytest_plugins = ["tests.support.fixtures_ray"]
 
 
 def machine(cpus: float, gpus: float = 0.0, alive: bool = True) -> dict[str, Any]:
@@ -40,15 +40,6 @@ def test_a_worker_takes_a_gpu_or_a_core(
 ) -> None:
     assert share_of(machines, threads, gpus) == share
     assert slots_of(machines, share) == slots
-
-
-@pytest.fixture
-def ray() -> Iterator[Any]:
-    found = pytest.importorskip("ray", reason="Ray is not installed (requirements-cluster.txt)")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    found.init(address="local", num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
-    yield found
-    found.shutdown()
 
 
 def test_tasks_on_ray_end_as_they_do_here(ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,64 @@
+"""How a strong shade of all skin, as another tone is, is laid over a face: up to where, and below the sheen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stit_core.change.drawn import Drawn
+from stit_core.change.matte import hair_matte, picture_mask
+from stit_core.change.reading import Change
+from stit_core.change.skin import keep_sheen, read_sheen
+from stit_core.faces.labels import HAIR, is_one_of
+from stit_core.warps import warp
+
+RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
+STRONG = (0.05, 0.2)  # of the logarithm of a ratio: from where on a shade shows where it ends, and wholly does
+TONE_WINDOW = 33  # pixels of the crop over which it is averaged: a fold has no tone
+MEAN = np.full((1, 3), 1 / 3, np.float32)  # of the channels
+
+
+@dataclass(frozen=True)
+class Tint:
+    """What of a source's crop (S, S) a strong shade goes by; float32.
+
+    Attributes
+    ----------
+    share: how much of a pixel is skin by the picture's colours; clipped to [0, 1] it is a matte.
+    slope: (S, S, 3), what a grey level more in each channel adds to it, for pixels finer than the crop's.
+    sheen: (S, S, 3), share of the light that the surface of skin reflects.
+    mean_sheen: (3,), the same of all skin.
+    """
+
+    share: np.ndarray
+    slope: np.ndarray
+    sheen: np.ndarray
+    mean_sheen: np.ndarray
+
+
+def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
+    """What a strong shade of a source goes by.
+
+    Parameters
+    ----------
+    skin: (S, S), where what is shaded is seen, 0 or 1.
+    free: (S, S), 0 ... 1, how far it may be shaded whatever its colour.
+    """
+    smooth = cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32)
+    hair = is_one_of(source.labels, (HAIR,))
+    share, slope = hair_matte(skin, hair, smooth, picture_mask(skin, source.picture))
+    return Tint(free * share, free[..., None] * slope, *read_sheen(source))
+
+
+def strength(change: Change) -> np.ndarray:
+    """How far, 0 ... 1, the shade of skin counts as strong, (S, S)."""
+    tone = np.abs(cv2.blur(cv2.transform(change.skin, MEAN), (TONE_WINDOW, TONE_WINDOW)))
+    return np.clip((tone - STRONG[0]) / (STRONG[1] - STRONG[0]), 0, 1)  # type: ignore[no-any-return]
+
+
+def below_sheen(shade: np.ndarray, strong: np.ndarray, tint: Tint, motion: np.ndarray) -> np.ndarray:
+    """A shade (S, S, 3) that leaves the sheen, which has come here along a motion (S, S, 2), as far as it is strong."""
+    strong = strong[..., None]
+    return keep_sheen(shade, strong * warp(tint.sheen, motion), strong * tint.mean_sheen)
