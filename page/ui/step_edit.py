@@ -24,9 +24,8 @@ FURTHEST_FACTOR = 20.0  # that can be typed
 FIRST_FACTOR = 1.5  # of a direction that was just chosen
 KEY_FRAMES = 2
 # Nothing can be moved while another person's edit is fetched: it would be changed of the one before.
-EACH = "document.querySelectorAll('#whose,#dials').forEach"
-HOLD = f"(run, sent) => ({EACH}((part) => (part.inert = true)), [run, sent])"
-LET_GO = f"() => {EACH}((part) => (part.inert = false))"
+HELD = "#dials"
+LET_GO = f"() => document.querySelector('{HELD}').toggleAttribute('inert', false)"
 
 
 class EditStep:
@@ -37,7 +36,7 @@ class EditStep:
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320, elem_id="preview-column"):
                 build_html(html.heading(labels.EDIT_HEADING, labels.EDIT_INTRO))
-                self.people = build_widget("picker", {}, "whose", legend=labels.FACES)
+                self.people = build_widget("picker", {}, "whose", legend=labels.FACES, holds=HELD)
                 self.to_all = gr.Button(labels.EVERYONE_TOO, visible=False, size="sm", elem_id="to-all")
                 self.wipe = build_widget("wipe", {}, "wipe")
                 self.regions = build_widget("picker", {}, "regions", legend=labels.REGIONS)
@@ -62,10 +61,12 @@ class EditStep:
         shown.success(self.show_cards, shown_here, self.dials, **PREVIEWS).success(
             self.show_people, shown_here, who, **PREVIEWS
         )
-        turned = self.people.pick(self.turn, shown_here, [self.dials, *shell.job_outputs], js=HOLD, **LIGHT)
-        turned.then(None, None, None, js=LET_GO, **LIGHT)
-        turned.then(self.show_people, shown_here, who, **PREVIEWS)
-        self.to_all.click(self.copy_to_all, shown_here, None, **LIGHT).then(
+        picked = [*shown_here, self.people]
+        turned = self.people.pick(self.turn, picked, [self.dials, *shell.job_outputs], **newest)
+        for ended in (turned.success, turned.failure):  # gradio's `then` is not reached from an error
+            ended(None, None, None, js=LET_GO, **LIGHT)
+            ended(self.show_people, shown_here, who, **PREVIEWS)
+        self.to_all.click(self.copy_to_all, shown_here, None, **LIGHT).success(
             self.show_people, shown_here, who, **PREVIEWS
         )
         shell.ended.change(self.preview, run_id, preview, **PREVIEWS).success(
@@ -171,10 +172,11 @@ class EditStep:
         return {**self._people(run_id), self.dials: self._following(run_id, read_whose(sent))}
 
     @shows_errors
-    def turn(self, run_id: str, sent: Any, event: gr.EventData) -> Update:
+    def turn(self, run_id: str, sent: Any, people: Any) -> Update:
         """Turn to another person's edit; the generator is tuned to him or her, where it is not yet."""
         cast = self.studio.previews.cast(run_id)
-        wanted = next((number for number in cast.numbers if number == event.id), None)
+        chosen = people.get("chosen") if isinstance(people, dict) else None
+        wanted = next((number for number in cast.numbers if number == chosen), None)
         if wanted is None:
             return {self.dials: gr.skip()}
         self._keep(run_id, sent)
