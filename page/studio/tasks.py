@@ -353,6 +353,6 @@ def check_edit(config: RunConfig) -> None:
 
 def _title(state: RunState, config: RunConfig) -> str:
     """How the name of a video's file begins: `smile+2`, and of several people `0_smile+2_1_age-2`."""
-    people = edits_of(state) or [PersonEdit("", config.edit.directions)]
+    people = sorted(edits_of(state) or [PersonEdit("", config.edit.directions)], key=lambda each: str(each.face))
     parts = [part for each in people for part in (str(each.face), *(f"{n}{f:+.3g}" for n, f in each.directions))]
     return "_".join(filter(None, parts))[:80]
