@@ -35,7 +35,7 @@ def invert_and_tune(models: Models, picture: np.ndarray, config: RunConfig, runt
         crops = FrameFolder(Path(scratch) / "crops", (0,))
         crops.write(0, picture)
         alignment = Alignment("picture", (0,), quad, crops, size)
-        pivot = invert(alignment, models.encoder, config.inversion, runtime)
+        pivot = invert(alignment, models.encoder, config.inversion, runtime, Path(scratch))
         tuned = tune(alignment, pivot, models.generator, models.perceptual, config.tuning, runtime, Path(scratch))
     net = own_copy(models.generator, runtime.device, tuned.state)
     with torch.inference_mode():

@@ -61,6 +61,10 @@ class CheckpointError(StitError):
     """A weight file that is truncated, hostile or of another layout."""
 
 
+class DeviceError(StitError):
+    """A graphics card that was not lent, or taken back: no result of what was to be done on it."""
+
+
 class DirectionError(StitError):
     """An edit direction that is unknown, malformed or made for another pack."""
 

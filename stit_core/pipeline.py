@@ -101,7 +101,9 @@ STAGES: dict[str, Stage] = {
         Inversion,
         ("align",),
         lambda p, clip: key("invert", p.key("align", clip), p.network("encoder")),
-        lambda p, clip, _: inversion.invert(p.align(clip), p.models.encoder, p.config.inversion, p.runtime),
+        lambda p, clip, folder: inversion.invert(
+            p.align(clip), p.models.encoder, p.config.inversion, p.runtime, folder
+        ),
     ),
     "tune": Stage(
         Tuned,

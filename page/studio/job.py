@@ -159,9 +159,9 @@ class Job:
         self.moved = time.monotonic()
 
     def warn(self, text: str) -> None:
-        """Add something to know."""
+        """Add something to know, once."""
         with self._lock:
-            self._facts["warnings"] = (*self._facts.get("warnings", ()), text)
+            self._facts["warnings"] = (*dict.fromkeys((*self._facts.get("warnings", ()), text)),)
             self._version += 1
 
     @property

@@ -28,14 +28,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from page.settings import PageSettings
-from page.studio.job import Job, stage_of_turn
+from page.studio.job import Job, Kind, stage_of_turn
 from page.studio.networks import Networks
 from page.studio.slices import SliceSettings, error_of, lent_slice, work_slice
 from page.studio.stepwise import Message
 from stit_core.artefacts import Clip
-from stit_core.errors import Cancelled, StitError
+from stit_core.errors import Cancelled, DeviceError, StitError
 from stit_core.pipeline import Pipeline
 from stit_core.previews import stitched_so_far
+from stit_core.stages.masks import BATCH_SIZE
 
 LOG = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ TAKEN_BACK = "The graphics card was taken back before this piece was finished."
 ON_PROCESSOR = "It went on without the graphics card, which takes longer: {why}"
 
 
-class CardError(StitError):
+class CardError(DeviceError):
     """The card was not lent, or taken back; `stale` where another event of the visitor's may mend it."""
 
     def __init__(self, message: str, hint: str = KEPT, stale: bool = False) -> None:
@@ -105,6 +106,7 @@ class HeavyWork:
     clip: opened by it, and aligned.
     made: called with each stage that is ready.
     turn: which of several people's it is, in the order of the job.
+    kind: the kind of job whose stages these are, where the job's own plan does not count them.
     """
 
     def __init__(
@@ -115,9 +117,11 @@ class HeavyWork:
         clip: Clip,
         made: Callable[[str], None] = lambda _: None,
         turn: int = 0,
+        kind: Kind | None = None,
     ) -> None:
         self.networks, self.settings, self.job_seconds = lending.networks, lending.settings, lending.job_seconds
         self.job, self.pipeline, self.clip, self.made, self.turn = job, pipeline, clip, made, turn
+        self.kind = kind or job.kind
         self._worked: dict[str, float] = {}  # seconds in slices that ended before their stage did
         self._passes = 0  # of the tuning that were reported; each slice tells those before it again
 
@@ -149,8 +153,7 @@ class HeavyWork:
     def _can_go_on_here(self, stages: Sequence[str]) -> bool:
         if not self.settings.cpu_fallback:
             return False
-        config, kind = self.pipeline.config, self.job.kind
-        plan = self.networks.without_card.plan(kind, config, len(self.clip.frames))
+        plan = self.networks.without_card.plan(self.kind, self.pipeline.config, len(self.clip.frames))
         return sum(plan.get(stage, 0.0) for stage in self._missing(stages)) <= self.job_seconds
 
     def _missing(self, stages: Sequence[str]) -> list[str]:
@@ -248,16 +251,23 @@ class HeavyWork:
         return min(self.settings.slice_seconds, max(SHORTEST, wanted))
 
     def _expected(self, stages: Sequence[str]) -> float:
-        return self.job.expected([stage_of_turn(stage, self.turn) for stage in stages])
+        if self.kind == self.job.kind:
+            return self.job.expected([stage_of_turn(stage, self.turn) for stage in stages])
+        plan = self.networks.estimator.plan(self.kind, self.pipeline.config, len(self.clip.frames))
+        return sum(plan[stage] for stage in stages)
 
     def _unit(self, stages: Sequence[str]) -> float:
         """Seconds of the longest piece of work after which alone a slice can end."""
         config, frames = self.pipeline.config, max(1, len(self.clip.frames))
+        batches = max(1, frames // BATCH_SIZE)
         pieces = {
+            "invert": max(1, frames // config.inversion.batch_size),
             "tune": config.tuning.passes + 1,  # the last being the evaluation
+            "register": batches,
+            "masks": batches,
             "stitch": frames if self.pipeline.transfers else max(1, frames // config.stitching.window),
         }
-        whole = [self._expected([stage]) / pieces.get(stage, 1) for stage in stages]
+        whole = [self._expected([stage]) / pieces[stage] for stage in stages]
         return MARGIN * self.networks.estimator.pace * max(whole, default=0.0)
 
 

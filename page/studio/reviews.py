@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from page.studio.direction_roots import roots_of
 from page.studio.folders import is_id, new_id
 from page.studio.holdings import KEPT, remove
 from page.studio.job import Job, Status
+from page.studio.lending import HeavyWork
 from page.studio.review_requests import (
     LONGEST_QUESTION,
     NOT_STATED,
@@ -23,7 +25,10 @@ from page.studio.review_requests import (
     review_folder,
 )
 from page.studio.studio import Studio
+from page.studio.tasks import heavy_stages, stages_of_tuning
+from stit_core.artefacts import Clip
 from stit_core.errors import Cancelled, ConfigError
+from stit_core.pipeline import Pipeline
 from stit_core.review.costs import REPORT, expected_seconds
 from stit_core.review.gathering import read_source
 from stit_core.review.people import People, Person
@@ -209,6 +214,8 @@ def _work(
         dtype = pick_dtype(PRESET, device)
         runtime = Runtime(device, dtype, progress=job.progress, cancel=job.token)
         review = make_review(studio, run_id, request, people, runtime)
+        if studio.networks.lent:
+            review.prepare = functools.partial(_make_on_card, studio, job)
         folder = review_folder(studio, run_id) / record.id
         stopped = False
         try:
@@ -231,6 +238,15 @@ def _work(
             raise Cancelled(STAGE)
 
     return work
+
+
+def _make_on_card(studio: Studio, job: Job, pipeline: Pipeline, clip: Clip) -> None:
+    """Make the heavy stages of a clip, or of an edit of it, on the lent card.
+
+    Stills stay on the processor: one takes less time there than the way to the card.
+    """
+    stages = heavy_stages(pipeline) if pipeline.config.edit.directions else stages_of_tuning(pipeline)
+    HeavyWork(studio.lending, job, pipeline, clip, kind="edit").carry_out(stages)
 
 
 def _reported(record: ReviewRecord, written: Written, stopped: bool) -> ReviewRecord:

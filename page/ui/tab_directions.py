@@ -15,7 +15,7 @@ from page.ui.picture_rows import thumbnail
 from page.ui.shell import LIGHT, PREVIEWS, Shell, Update, shows_errors
 from page.ui.signals import read_end
 from page.ui.words import labels
-from page.ui.words.about import TRAINING
+from page.ui.words.about import TRAINING, TRAINING_HERE
 from stit_core.directions.library import Card
 
 SHOWN = (-3.0, 0.0, 3.0)  # factors of the heads on a card
@@ -31,6 +31,8 @@ class DirectionsTab:
         with form, gr.Row(elem_classes="columns"):
             with gr.Column(scale=3, min_width=320):
                 gr.Markdown(TRAINING)
+                if self.studio.networks.lent:
+                    build_html(html.quiet(TRAINING_HERE))
                 shell.build_consent("directions")
                 with gr.Row():
                     self.below = _folder(labels.PICTURES_BELOW, "below")

@@ -57,6 +57,8 @@ class ReviewTab:
     def __init__(self, shell: Shell, tab: gr.Tab, watch: WatchStep) -> None:
         self.shell, self.studio, self.tab, self.watch = shell, shell.studio, tab, watch
         build_html(html.heading(labels.REVIEW_TAB, review_words.ABOUT))
+        if self.studio.networks.lent:
+            build_html(html.quiet(review_words.ON_CARD))
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=1, min_width=320):
                 self._build_people()

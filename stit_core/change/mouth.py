@@ -62,8 +62,12 @@ class Mouth:
         """The same mouth in another frame, see `Opening.carried`."""
         return dataclasses.replace(self, opening=self.opening.carried(way))
 
-    def over(self, matrix: np.ndarray, width: int, height: int) -> tuple[slice, slice, np.ndarray, np.ndarray]:
+    def over(
+        self, matrix: np.ndarray, width: int, height: int, focus: float = 0.0
+    ) -> tuple[slice, slice, np.ndarray, np.ndarray]:
         """What is seen in it, over a picture to whose pixels `matrix` (2, 3) leads from the crop's.
+
+        `focus` is the deviation, in those pixels, by which the picture's own edges are soft.
 
         Returns
         -------
@@ -83,7 +87,7 @@ class Mouth:
         fine = np.concatenate([colours * self.light, place[..., None]], axis=-1).astype(np.float32)
         coarse = 1 / float(np.hypot(*whole[:, 0]))  # pixels of the fine picture to one of this
         whole[:, 2] -= left, top
-        fine = cv2.GaussianBlur(fine, (0, 0), max(coarse / 2, 0.3)).astype(np.float32, copy=False)
+        fine = cv2.GaussianBlur(fine, (0, 0), coarse * max(focus, 0.5)).astype(np.float32, copy=False)
         seen = cv2.warpAffine(
             fine, whole, (right - left, bottom - top), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )

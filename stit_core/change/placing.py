@@ -1,4 +1,4 @@
-"""A change laid over a frame at the frame's own resolution: how far to believe it where, and the pixels it makes."""
+"""How far to believe a change where: weights from what the parser sees in the source."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stit_core.change.carrying import carry, unfold
-from stit_core.change.drawn import OFFSET, Drawn
-from stit_core.change.folds import change_folds
+from stit_core.change.drawn import Drawn
 from stit_core.change.matte import EDGE_WIDTH
-from stit_core.change.reading import Change
-from stit_core.change.tint import MEAN, RELIEF, Tint, below_sheen, read_tint, strength
+from stit_core.change.tint import Tint, read_tint
 from stit_core.config import TransferConfig
 from stit_core.faces.labels import (
     BROWS,
@@ -31,15 +28,7 @@ from stit_core.faces.labels import (
     SKIN_LIKE,
     is_one_of,
 )
-from stit_core.geometry import frame_to_crop, quad_bounds
-from stit_core.warps import warp
 
-LARGEST_RELIEF = 0.1  # of the light around, that counts so: what stands out further is a hair
-RELIEF_POWER = 0.1  # of the ratio by which light is shaded: the one for relief
-SHOULDER = np.float32(190)  # grey levels, from where on film bends what is brighter towards white
-ROOM = np.float32(255) - SHOULDER  # grey levels that it has for all of that
-LARGEST_BEND = np.float32(0.97)  # of that room: beyond, nothing is known of how bright it was
-SMALLEST_SHADE = 0.01  # logarithm of a ratio, under which nothing is bent
 EYE_SHADE = 0.4  # of the skin's, for eyes that keep their own: lids and the skin around light them less
 MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
 EAR_REACH = 0.5  # of the eyes' distance, radius around an ear's place
@@ -110,7 +99,8 @@ def place_weights(
     # with the face beside them, as the neck does and what is worn.
     whole = HAIR in classes
     moving = np.float32(allowed > 0.5) * (1 - is_one_of(labels, (NECK,)) if whole else is_one_of(labels, FACE))
-    still = np.zeros_like(allowed) if whole else _cover(labels)
+    beside = [] if {*EARS, HAIR} & set(classes) else [*EARS, HAIR]  # an edit that means the mouth takes neither along
+    still = np.zeros_like(allowed) if whole else np.maximum(_cover(labels), is_one_of(labels, beside))
     skin = cv2.GaussianBlur(np.maximum(is_one_of(labels, (*SKIN_LIKE, *BROWS)), ears), (0, 0), EDGE_WIDTH)
     return Weights(
         config.motion * moving,
@@ -172,96 +162,3 @@ def _largest(mask: np.ndarray) -> np.ndarray:
     sizes[0] = 0
     kept = sizes >= max(SMALLEST_PART, 0.02 * sizes.max())
     return kept[parts].astype(np.float32)
-
-
-def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: Weights) -> np.ndarray:
-    """Give a change to the source's own pixels.
-
-    Parameters
-    ----------
-    frame: (H, W, 3) uint8.
-    quad: (4, 2), frame pixels.
-    change, weights: over the crop of that quad, (S, S).
-
-    Returns
-    -------
-    (h, w, 3) uint8: the part of the frame that geometry.quad_bounds names, changed; equal to it where all weights
-    are 0, empty where the quad misses the frame.
-    """
-    size = change.novelty.shape[0]
-    left, top, right, bottom = quad_bounds(quad, frame.shape[1], frame.shape[0])
-    if right <= left or bottom <= top:
-        return np.zeros((0, 0, 3), np.uint8)
-    matrix, shift = frame_to_crop(quad, size)
-    rows, columns = np.indices((bottom - top, right - left), dtype=np.float32)
-    columns, rows = columns + np.float32(left), rows + np.float32(top)
-    x = np.float32(matrix[0, 0]) * columns + np.float32(matrix[0, 1]) * rows + np.float32(shift[0])
-    y = np.float32(matrix[1, 0]) * columns + np.float32(matrix[1, 1]) * rows + np.float32(shift[1])
-
-    def over_frame(values: np.ndarray) -> np.ndarray:
-        return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-
-    motion = unfold(carry(change.motion, weights.motion, weights.still), np.maximum(change.novelty, change.hidden))
-    # What is shaded is what has come here, so its weights come along with it.
-    skin = warp(weights.skin, motion)[..., None]
-    shade = skin * change.skin + (1 - skin) * change.features
-    believed = weights.shade
-    slope = None
-    if weights.tint is not None:
-        strong = strength(change)
-        shade = below_sheen(shade, strong, weights.tint, motion)
-        believed = believed + strong * (weights.tint.share - believed)
-        slope = over_frame(warp(strong[..., None] * weights.tint.slope, motion))
-    believed = over_frame(warp(believed, motion))
-    novelty = change.novelty * warp(weights.fresh, motion)
-    way = cv2.transform(over_frame(motion), np.linalg.inv(matrix).astype(np.float32))
-    moved = cv2.remap(
-        frame, columns + way[..., 0], rows + way[..., 1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
-    ).astype(np.float32)
-    zoom = 1 / np.sqrt(abs(np.linalg.det(matrix)))
-    if weights.ageing is not None:
-        moved = change_folds(moved, over_frame(warp(weights.ageing, motion)), zoom)
-    base = cv2.GaussianBlur(moved, (0, 0), RELIEF * zoom)
-    relief = moved - base
-    if slope is not None:
-        believed = np.clip(believed + cv2.transform(slope * relief, np.ones((1, 3), np.float32)), 0, 1)
-    shade = over_frame(shade) * believed[..., None]
-    # What is shaded keeps more of its relief than of its light, as dark skin does.
-    largest = np.float32(LARGEST_RELIEF) * (base + np.float32(OFFSET))
-    fine = cv2.min(cv2.max(relief, -largest), largest)
-    base = moved - fine
-    result = (base + np.float32(OFFSET)) * np.exp(_below_white(base, shade)) - np.float32(OFFSET)
-    result += fine * np.exp(shade * np.float32(RELIEF_POWER))
-    share = over_frame(novelty)[..., None]
-    result = result + share * (over_frame(change.fresh) - result)
-    if change.mouth is not None:
-        to_patch = np.linalg.inv(matrix)
-        placed = np.column_stack([to_patch, -to_patch @ shift - (left, top)])
-        down, across, place, colours = change.mouth.over(placed, right - left, bottom - top)
-        # What is left of the source's own beside it, teeth in a corner, goes too.
-        place = np.maximum(place, over_frame(change.hidden)[down, across])
-        place = place * over_frame(warp(weights.fresh, motion))[down, across]
-        result[down, across] += place[..., None] * (colours - result[down, across])
-    return np.clip(np.rint(result), 0, 255).astype(np.uint8)
-
-
-def _below_white(base: np.ndarray, shade: np.ndarray) -> np.ndarray:
-    """A shade (h, w, 3) that changes grey levels less the nearer they are to white.
-
-    What gets brighter is bent towards white as on film; what gets darker was bent so before and comes from beyond it.
-    """
-
-    def bent(levels: np.ndarray) -> np.ndarray:
-        over = np.maximum(levels - SHOULDER, 0)
-        return levels - over + ROOM * np.tanh(over / ROOM)
-
-    light = cv2.transform(base, MEAN) + np.float32(OFFSET)
-    change = cv2.transform(shade, MEAN)
-    bright = (light * np.exp(np.maximum(change, 0)) > SHOULDER) & (np.abs(change) > SMALLEST_SHADE)
-    light, change = light[bright], change[bright]
-    over = np.maximum(light - SHOULDER, 0)
-    before = light - over + ROOM * np.arctanh(np.minimum(over / ROOM, LARGEST_BEND))
-    start = np.where(change < 0, before, light)
-    less = np.ones(bright.shape, np.float32)
-    less[bright] = np.log(bent(start * np.exp(change)) / bent(start)) / change
-    return shade * less[..., None]  # type: ignore[no-any-return]

@@ -136,7 +136,8 @@ class Models:
     def _get(self, name: str) -> Any:
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = _build(self.pack, name, self.device)
+                with torch.inference_mode(False):  # whoever asks first may be in it; others need gradients through them
+                    self._loaded[name] = _build(self.pack, name, self.device)
             return self._loaded[name]
 
 

@@ -30,6 +30,7 @@ READ_FRAMES = 5  # of a clip that are read, spread over those with a face
 SHOWN_FRAMES = 24  # of a clip's animation
 
 Values = dict[str, Any]
+Prepare = Callable[[Pipeline, Clip], None]
 
 
 class Examination:
@@ -40,14 +41,15 @@ class Examination:
     pipeline: with the settings of the review and no edit.
     clip: the source, one frame of a still.
     reader: the instruments.
+    prepare: called before heavy stages of a clip are needed, to have them made elsewhere; None for a still.
 
     Raises
     ------
     FaceError: no face in it, or one that is too small.
     """
 
-    def __init__(self, pipeline: Pipeline, clip: Clip, reader: CropReader) -> None:
-        self.pipeline, self.clip, self.reader = pipeline, clip, reader
+    def __init__(self, pipeline: Pipeline, clip: Clip, reader: CropReader, prepare: Prepare | None = None) -> None:
+        self.pipeline, self.clip, self.reader, self.prepare = pipeline, clip, reader, prepare
         self.crops = pipeline.align(clip)
         frames = self.crops.frame_indices
         if not frames:
@@ -76,6 +78,8 @@ class Examination:
 
     def _reconstruction(self) -> Values:
         """How near encoder and tuning come: PSNR and LPIPS of the face, landmark error in per cent."""
+        if self.prepare is not None:
+            self.prepare(self.pipeline, self.clip)
         tuned = self.pipeline.tune(self.clip)
         pivots = self.pipeline.invert(self.clip)
         rows = [self.crops.frame_indices.index(frame) for frame in self.frames]
@@ -134,6 +138,8 @@ class Examination:
         clip = self.clip
         if len(clip.frames) == 1 and pipeline.transfers:
             return lambda frame: transferred_crop(pipeline, clip, frame), {}  # the same picture, nothing stored
+        if self.prepare is not None:
+            self.prepare(pipeline, clip)
         stitched: Stitched = pipeline.stitch(clip)
         more: Values = {}
         if len(clip.frames) > 1:

@@ -18,6 +18,7 @@ from stit_core.directions.library import load_direction
 from stit_core.errors import (
     CheckpointError,
     ConfigError,
+    DeviceError,
     DirectionError,
     PackError,
     StitError,
@@ -26,7 +27,7 @@ from stit_core.errors import (
 from stit_core.packs.loading import Models
 from stit_core.pipeline import Pipeline
 from stit_core.review.attributes import AttributeColumns
-from stit_core.review.examining import Examination, quiet
+from stit_core.review.examining import Examination, Prepare, quiet
 from stit_core.review.people import People, Person, Source
 from stit_core.review.plan import Plan
 from stit_core.review.reading import CropReader
@@ -43,8 +44,8 @@ LOCK, IN_USE = ".review.lock", "Another process is working on a review of these 
 RECORD_VERSION = 1  # raise it when readings of the same picture change
 STILL_PASSES = 8  # of tuning, one step each: about as many as a clip gets
 KEY_DIGITS = 24
-# What is wrong with the program or the disk, not with a picture: these end the review, all others are results.
-FATAL = (StoreError, PackError, CheckpointError, DirectionError, ConfigError)
+# What is wrong with the program, disk or card, not with a picture: these end the review, all others are results.
+FATAL = (StoreError, PackError, CheckpointError, DeviceError, DirectionError, ConfigError)
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,21 @@ class Review:
     plan, people: settled beforehand.
     models: the networks of a pack.
     folder: where everything of this review is kept; deleting it deletes all of it, but runs of clips.
-    runtime: told of each person as (STAGE, done, total); its token stops the review after the step it is at.
+    runtime: told of each person as (STAGE, done, total), and the same again at every step of a person's, as a sign of
+        life; its token stops the review after the step it is at.
     store: where runs of clips are kept; by default inside `folder`.
     roots: folders of directions, those of the library where None.
+
+    Attributes
+    ----------
+    prepare: has heavy stages of clips made elsewhere, see `Examination`; None for here.
 
     Raises
     ------
     DirectionError, ConfigError: an edit that the pack cannot do.
     """
+
+    prepare: Prepare | None = None
 
     def __init__(
         self,
@@ -86,6 +94,7 @@ class Review:
         self.plan, self.people, self.models, self.folder, self.runtime = plan, people, models, folder, runtime
         self.store = store or Store(folder / "runs")
         self.roots = roots
+        self._at: tuple[int, int] | None = None  # people who are done, and all of them
         pack = models.pack
         self.directions = {name: load_direction(pack, name, roots) for name, _ in plan.edits}
         self.columns = AttributeColumns.of_pack(pack, [name for name, _ in plan.edits])
@@ -149,6 +158,7 @@ class Review:
         with alone(self.folder / LOCK, IN_USE):
             self.runtime.step(STAGE, 0, total)
             for place, person in enumerate(self.people.persons):
+                self._at = place, total
                 failure = self.look_at(place)
                 self.runtime.step(STAGE, place + 1, total)
                 yield Examined(place, person, failure)
@@ -208,11 +218,11 @@ class Review:
     @contextmanager
     def _opened(self, source: Source, digest: str) -> Iterator[Examination]:
         """The file on its way through the pipeline; what a still leaves on the disk is deleted afterwards."""
-        runtime = quiet(self.runtime)
+        runtime = dataclasses.replace(quiet(self.runtime), progress=lambda *_: self._sign())
         reader = CropReader(self.models, self.columns, runtime)
         if source.is_clip:
             pipeline = Pipeline(self.models, self.store, self.clip_settings, runtime, self.roots)
-            yield Examination(pipeline, pipeline.open(self._clip_file(source, digest)), reader)
+            yield Examination(pipeline, pipeline.open(self._clip_file(source, digest)), reader, self.prepare)
             return
         assert source.read is not None
         picture = decode(source.read())
@@ -224,6 +234,10 @@ class Review:
             yield Examination(pipeline, clip, reader)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def _sign(self) -> None:
+        if self._at is not None:
+            self.runtime.progress(STAGE, *self._at)
 
     def _clip_file(self, source: Source, digest: str) -> Path:
         """Where a clip lies on the disk; one of a zip is laid into the review's folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,13 +28,15 @@ BATCH_SIZE = 4  # frames a call of the parser; a stop waits for one call
 def make_masks(alignment: Alignment, config: MaskConfig, parser: Parser, runtime: Runtime, folder: Path) -> Masks:
     """Parse every crop and make its content, border and full mask.
 
+    Every frame is written when it is finished: a run that was stopped goes on from there.
+
     Parameters
     ----------
     alignment: the crops.
     config: background classes and dilations.
     parser: on the runtime's device.
     runtime: device, progress and stop, one step a frame.
-    folder: where the masks go, one PNG a frame with the three masks as its channels.
+    folder: where the masks go, one PNG a frame with the three masks as its channels; private to this result.
 
     Returns
     -------
@@ -50,9 +53,11 @@ def make_masks(alignment: Alignment, config: MaskConfig, parser: Parser, runtime
     frames, size = alignment.frame_indices, alignment.size
     outer, inner = to_crop_pixels(config.outer_dilation, size), to_crop_pixels(config.inner_dilation, size)
     pictures = FrameFolder(folder, frames)
+    finished = next((k for k, frame in enumerate(frames) if not pictures.file(frame).is_file()), len(frames))
+    voting = bisect_left(frames, frames[min(finished, len(frames) - 1)] - config.smoothing)
 
     def faces() -> Iterator[tuple[int, np.ndarray]]:
-        for start in range(0, len(frames), BATCH_SIZE):
+        for start in range(voting // BATCH_SIZE * BATCH_SIZE, len(frames), BATCH_SIZE):
             batch = frames[start : start + BATCH_SIZE]
             crops = np.stack([alignment.crops.read(frame) for frame in batch])
             for frame, mask in zip(batch, foreground(crops, config.background, parser, runtime), strict=True):
@@ -64,10 +69,16 @@ def make_masks(alignment: Alignment, config: MaskConfig, parser: Parser, runtime
                     )
                 yield frame, face
 
-    for done, (frame, face) in enumerate(steady(faces(), config.smoothing), start=1):
+    missing = set(frames[finished:])
+    for frame, face in steady(faces(), config.smoothing) if missing else ():
+        if frame not in missing:
+            continue
         regions = mask_regions(face, outer, inner, outer, config.whole_image_border)
         pictures.write(frame, np.stack(regions, axis=-1) * np.uint8(255))
-        runtime.step(STAGE, done, len(frames))
+        missing.discard(frame)
+        runtime.step(STAGE, len(frames) - len(missing), len(frames))
+        if missing:
+            runtime.kept(STAGE)
     return Masks(alignment.clip_hash, frames, pictures, size)
 
 

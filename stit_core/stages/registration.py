@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from stit_core.artefacts import Alignment, FrameFolder, Registration, Tuned, check_same_frames, stretches
 from stit_core.config import TransferConfig
 from stit_core.faces.reading import draw_faces, landmark_finder, read_faces
+from stit_core.fitting.batch_record import find_by_batches
 from stit_core.models.generator import Generator
 from stit_core.models.interfaces import Parser
 from stit_core.runtime import Runtime
@@ -30,6 +30,8 @@ def register(
 ) -> Registration:
     """Draw every pivot, parse it and its source, and find the landmarks of both in the same way.
 
+    Every batch is kept: a run that was stopped goes on from there.
+
     Parameters
     ----------
     alignment, tuned: of the same T frames.
@@ -41,7 +43,7 @@ def register(
 
     Returns
     -------
-    Registration. A stopped run begins this stage anew: it takes a twentieth of a second a frame.
+    Registration.
 
     Raises
     ------
@@ -53,21 +55,20 @@ def register(
     frames = alignment.frame_indices
     pivots, labels = FrameFolder(folder / "pivots", frames), FrameFolder(folder / "labels", frames)
     points = landmark_finder()
-    source_points, pivot_points = [], []
-    runtime.step(STAGE, 0, len(frames))
-    for positions in _batches(len(frames)):
-        names = [frames[p] for p in positions]
+
+    def find(rows: range) -> dict[str, np.ndarray]:
+        names = frames[rows.start : rows.stop]
         crops = np.stack([alignment.crops.read(name) for name in names])
-        drawn = draw_faces(generator, tuned.w_plus[positions], runtime)
+        drawn = draw_faces(generator, tuned.w_plus[rows.start : rows.stop], runtime)
         known = read_faces(np.concatenate([crops, drawn]), parser, runtime)
         for row, name in enumerate(names):
-            source_points.append(points(crops[row]))
-            pivot_points.append(points(drawn[row]))
             pivots.write(name, drawn[row])
             both = known[row].labels, known[len(names) + row].labels
             labels.write(name, np.stack([*both, np.zeros_like(both[0])], axis=-1))
-            runtime.step(STAGE, positions[0] + row + 1, len(frames))
-    source, pivot = np.stack(source_points), np.stack(pivot_points)
+        return {"source": np.stack([*map(points, crops)]), "pivot": np.stack([*map(points, drawn)])}
+
+    found = find_by_batches(len(frames), BATCH_SIZE, find, STAGE, runtime, folder)
+    source, pivot = found["source"], found["pivot"]
     offsets = _smooth(pivot - source, frames, config.registration_sigma)
     return Registration(alignment.clip_hash, frames, pivots, labels, source, offsets)
 
@@ -78,8 +79,3 @@ def _smooth(offsets: np.ndarray, frames: tuple[int, ...], sigma: float) -> np.nd
         return offsets
     parts = [gaussian_filter1d(offsets[part], sigma, axis=0, mode="nearest") for part in stretches(frames)]
     return np.concatenate(parts)
-
-
-def _batches(count: int) -> Iterator[list[int]]:
-    for start in range(0, count, BATCH_SIZE):
-        yield list(range(start, min(start + BATCH_SIZE, count)))

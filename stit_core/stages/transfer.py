@@ -18,9 +18,10 @@ import cv2
 import numpy as np
 
 from stit_core.artefacts import Alignment, Clip, Edit, Masks, Registration, Stitched, check_clip, check_same_frames
+from stit_core.change.applying import apply_change
 from stit_core.change.drawn import Drawn
 from stit_core.change.mouth import Mouth, mean_mouth
-from stit_core.change.placing import apply_change, place_weights
+from stit_core.change.placing import place_weights
 from stit_core.change.reading import FIELD, Change, dense_flow, read_change
 from stit_core.change.relief import read_folds
 from stit_core.change.tint import strength

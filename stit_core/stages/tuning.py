@@ -39,6 +39,7 @@ from stit_core.runtime import Runtime
 
 STAGE = "tune"
 CHECKPOINT = "progress.safetensors"
+EXPRESSED = "expressed.safetensors"
 # Bytes of perceptual features that are kept, reached by two seconds of a 256 px clip, so that memory does not grow with
 # a longer one; of frames beyond they are computed again, which costs little beside a step of the generator.
 TARGET_MEMORY = 128 * 2**20
@@ -91,9 +92,7 @@ def tune(
     _check_blocks(config, generator)
     frames = alignment.frame_indices
     rows = key_rows(len(frames), config.key_frames)
-    pivots = inversion.w_plus.detach().float()
-    if config.expression > 0 and expressions is not None:
-        pivots = fit_expression(alignment, pivots, rows, generator, expressions, config.expression, runtime)
+    pivots = _expressed(alignment, inversion, rows, generator, config, runtime, folder / EXPRESSED, expressions)
     pivots = steady(pivots, frames, config.smoothing)
     fit = _Fit(*_at(rows, alignment, pivots), generator, perceptual, config, runtime)
     fit.load(folder / CHECKPOINT)
@@ -111,6 +110,30 @@ def tune(
     elif config.smoothing > 0:
         w_plus = pivots + steady(w_plus - pivots, frames, config.smoothing)
     return Tuned(alignment.clip_hash, frames, w_plus, cpu_state(fit.net), history, decibels, lpips)
+
+
+def _expressed(
+    alignment: Alignment,
+    inversion: Inversion,
+    rows: np.ndarray,
+    generator: Generator,
+    config: TuningConfig,
+    runtime: Runtime,
+    file: Path,
+    expressions: Tensor | None,
+) -> Tensor:
+    """The pivots (T, L, 512) with the expression of the crops, where that is asked for; kept in `file`."""
+    pivots = inversion.w_plus.detach().float()
+    if config.expression == 0 or expressions is None:
+        return pivots
+    facts = {"fingerprint": _fingerprint(alignment, inversion, generator, config, runtime, expressions)}
+    found = load_checkpoint(file)
+    if found is not None and found[1] == facts:
+        return found[0]["w_plus"]
+    moved = fit_expression(alignment, pivots, rows, generator, expressions, config.expression, runtime)
+    save_checkpoint(file, {"w_plus": moved}, facts)
+    runtime.kept(STAGE)
+    return moved
 
 
 def _at(rows: np.ndarray, alignment: Alignment, pivots: Tensor) -> tuple[Alignment, Inversion]:
@@ -357,10 +380,15 @@ class _Original:
 
 
 def _fingerprint(
-    alignment: Alignment, inversion: Inversion, generator: Generator, config: TuningConfig, runtime: Runtime
+    alignment: Alignment,
+    inversion: Inversion,
+    generator: Generator,
+    config: TuningConfig,
+    runtime: Runtime,
+    *more: Tensor,
 ) -> str:
     """What a checkpoint must have been made from to be resumed."""
     digest = hashlib.sha256(repr((alignment.clip_hash, alignment.frame_indices)).encode())
     digest.update(repr((dataclasses.astuple(config), str(runtime.dtype), runtime.seed)).encode())
-    add_to_digest(digest, [inversion.w_plus, *generator.state_dict().values()])
+    add_to_digest(digest, [inversion.w_plus, *generator.state_dict().values(), *more])
     return digest.hexdigest()

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +25,13 @@ class _Held:
     """The locks that this process holds, which keep its own threads apart whatever the disk can do."""
 
     def __init__(self) -> None:
+        self._begin()
+        self._warned = False
+        os.register_at_fork(after_in_child=self._begin)  # a fork holds none, whatever its parent's threads were doing
+
+    def _begin(self) -> None:
         self._paths: set[Path] = set()
         self._lock = threading.Lock()
-        self._warned = False
 
     def take(self, path: Path) -> bool:
         """Whether the lock was free in this process; it is held from now on."""
@@ -80,7 +85,10 @@ def alone(path: Path, otherwise: str) -> Iterator[None]:
         with _opened(path) as file:
             if not _lock(file, path):
                 raise InUseError(otherwise, _HINT)
-            yield  # the file stays: deleting it would let two processes hold locks on different files of this name
+            try:
+                yield  # the file stays: deleting it would let two processes hold locks on different files of this name
+            finally:
+                _unlock(file)
     finally:
         _HELD.leave(name)
 
@@ -120,3 +128,9 @@ def _lock(file: IO[str], path: Path) -> bool:
             raise
         _HELD.warn(path)
     return True
+
+
+def _unlock(file: IO[str]) -> None:
+    """Give the lock back. To close the file is not enough: forks that live on have it open too."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_UN)

@@ -50,9 +50,10 @@ def tune_and_die(root: Path, method: str, moment: str) -> None:
     torch.set_num_threads(1)
     save = tuning.save_checkpoint
 
-    def save_and_die(*arguments: object) -> None:
-        save(*arguments)  # type: ignore[arg-type]
-        kill_self()
+    def save_and_die(file: Path, *arguments: object) -> None:
+        save(file, *arguments)  # type: ignore[arg-type]
+        if file.name == tuning.CHECKPOINT:  # not the one before the first pass
+            kill_self()
 
     def progress(stage: str, done: int, total: int) -> None:
         if moment == "inside" and stage == tuning.STAGE and total > 1 and done == total * 3 // 8:  # 3 of 8 steps

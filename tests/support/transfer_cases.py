@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn
+from stit_core.change.reading import Change
 
 SIZE = 128
 SKIN, EYE, MOUTH, UPPER, LOWER, HAIR, EAR, GLASSES = 1, 4, 11, 12, 13, 17, 7, 6
@@ -71,3 +72,13 @@ def face_landmarks() -> np.ndarray:
 
 def drawn(labels: np.ndarray, picture: np.ndarray | None = None) -> Drawn:
     return Drawn(painted(labels) if picture is None else picture, labels, landmarks())
+
+
+def change_of(motion: tuple[float, float] = (0.0, 0.0), shade: float = 0.0, novelty: float = 0.0) -> Change:
+    """A change that is the same everywhere; `novelty` shows grey levels of 200."""
+
+    def plane(value: float | tuple[float, ...], channels: int) -> np.ndarray:
+        return np.broadcast_to(np.float32(value), (SIZE, SIZE, channels)).copy()
+
+    new, none = plane(novelty, 1)[..., 0], plane(0.0, 1)[..., 0]
+    return Change(plane(motion, 2), plane(shade, 3), plane(shade, 3), plane(200.0, 3), new, none)

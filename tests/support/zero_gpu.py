@@ -11,7 +11,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import contextvars
+import dataclasses
 import hashlib
+import html
 import json
 import os
 import signal
@@ -135,14 +137,20 @@ class Scenes:
         return str(state.id)
 
     def press(
-        self, studio: Any, run_id: str, kind: str = "tune", at: Callable[[Any], None] = lambda _: None
+        self,
+        studio: Any,
+        run_id: str,
+        kind: str = "tune",
+        at: Callable[[Any], None] = lambda _: None,
+        act: Callable[[str], Any] | None = None,
     ) -> dict[str, Any]:
         """Press a button as a visitor whose tab answers whenever it is asked, and wait for the end of the job.
 
-        `at` is called with the status whenever it was looked at.
+        `at` is called with the status whenever it was looked at; `act` does what the button does, if it is not one of a
+        kind of job.
         """
         self.scheduler.calls.clear()
-        as_visitor("button", lambda: studio.start(run_id, kind))
+        as_visitor("button", lambda: act(run_id) if act else studio.start(run_id, kind))
         answered, until = 0, time.monotonic() + PATIENCE
         while not (status := studio.status(run_id)).finished:
             at(status)
@@ -155,7 +163,7 @@ class Scenes:
         videos = [Path(status.output.video)] if status.output else []
         tuned = sorted(studio.folders.private(run_id).glob("**/tune-*/*.safetensors"))
         scheduled = self.scheduler.asked("schedule")
-        return {
+        found = {
             "state": status.state,
             "message": status.message,
             "hint": status.hint,
@@ -172,6 +180,10 @@ class Scenes:
             "forks": len({parameters["pid"] for parameters in self.scheduler.asked("allow")}),
             "released": [parameters["fail"] for parameters in self.scheduler.asked("release")],
         }
+        for parameters in self.scheduler.asked("allow"):  # a Space ends those whose card goes to others
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(parameters["pid"]), signal.SIGKILL)
+        return found
 
     # --- with the imitated card ---
 
@@ -262,15 +274,60 @@ class Scenes:
             )
         return found
 
+    def review(self) -> dict[str, Any]:
+        """A review of a clip without a card, on it, and with a refusal in its middle."""
+        import torch
+
+        found: dict[str, Any] = {}
+        torch.set_num_threads(1)  # as forks do: the bits of a convolution depend on it
+        for name in ("without", "slices"):
+            studio = self.studio(name, slice_seconds=1e-6)
+            studio.networks.lent = name == "slices"
+            run_id, begin = self.begin(studio), self.reviewed(studio)
+            if name == "slices":
+                refusal = (429, {"left": 10, "wait": 3 * 3600})
+                self.scheduler.answers[:] = [(200, GRANT)] * 3 + [refusal]
+                found["refused"] = self.press(studio, run_id, act=begin)
+            found[name] = self.press(studio, run_id, act=begin)
+            kept = studio.folders.private(run_id).glob("review/kept/files/*/*.json")
+            found[name]["kept"] = {
+                f"{file.parent.name}/{file.name}": json.loads(file.read_text()) for file in sorted(kept)
+            }
+        return found
+
+    def reviewed(self, studio: Any) -> Callable[[str], Any]:
+        """What starts the review of a picture and a clip in a run."""
+        from PIL import Image
+
+        from page.studio.review_requests import bring_people
+        from page.studio.reviews import start_review
+        from tests.support.drawn_face import draw_face
+        from tests.support.page_cases import upload
+
+        picture = self.folder / "face.png"
+        Image.fromarray(draw_face(200, 200, (100, 100), 55)).save(picture)
+
+        def begin(run_id: str) -> Any:
+            uploads = [(upload(studio, file), file.name) for file in (picture, self.clip)]
+            request = bring_people(studio, run_id, uploads)
+            wanted = {"edits": (("smile", (1.0,)),), "labels_from": "perceived"}
+            return start_review(studio, run_id, dataclasses.replace(request, **wanted))
+
+        return begin
+
     def page(self) -> dict[str, Any]:
         """The page itself: it reports that it has a function for the card, and a tab's event brings its token."""
         import httpx
 
         import app
+        from page.ui.words.about import TRAINING_HERE
+        from page.ui.words.review import ON_CARD
 
         self.scheduler.calls.clear()
         _, address, _ = app.demo.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, run_history=False)
         found: dict[str, Any] = {"reported": len(self.scheduler.asked("startup-report"))}
+        shown = html.unescape(json.dumps(app.demo.config["components"], default=str))
+        found["told"] = [text in shown for text in (ON_CARD, TRAINING_HERE)]
         functions = app.demo.config["dependencies"]
         news = next(entry for entry in functions if entry["targets"][0][1] == "news")
         run_id = self.begin(app.studio, end=0.2)

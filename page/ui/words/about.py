@@ -70,6 +70,7 @@ folder of pictures for each, or one zip with two folders in it. Some hundred pic
 well; with fewer than 20 there is nothing to learn. The direction belongs to your run: nobody else sees it, and it is
 deleted with your data.
 """
+TRAINING_HERE = "It is learned on this server's processor, and takes nothing of your share of the graphics card."
 
 
 def about_text(pack: Pack) -> str:

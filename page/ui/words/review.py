@@ -14,6 +14,10 @@ ABOUT = (
     "What does an edit do to different groups of people? The same edits are made on a fixed set of faces, measured, "
     "and compared by labels that somebody gave; labels are never inferred."
 )
+ON_CARD = (
+    "Clips use the graphics card that is lent to you, and your share of it; pictures are looked at on this server's "
+    "processor."
+)
 WHOM = "Whom"
 PACK_PEOPLE = "The pack's own people"
 OWN_PEOPLE = "Your own"

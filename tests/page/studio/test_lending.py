@@ -32,7 +32,7 @@ def scenes(
         "STIT_DIRECTIONS": str(direction_root),
         "XDG_CACHE_HOME": str(folder / "cache"),
     }
-    names = ("no_hardware", "alike", "refusals", "endings", "waiting", "page")
+    names = ("no_hardware", "alike", "refusals", "endings", "waiting", "review", "page")
     command = [sys.executable, "-W", "ignore", "-m", "tests.support.zero_gpu", str(folder), str(face_clip), *names]
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=MOST_SECONDS, check=False
@@ -127,12 +127,29 @@ def test_a_job_that_waited_asks_for_an_event_and_one_whose_visitor_left_ends(sce
     assert "Nobody was there" in gone["message"]
 
 
+def test_a_review_has_its_clips_made_on_the_card_and_reads_the_same_in_them(scenes: dict[str, Any]) -> None:
+    found = scenes["review"]
+    assert found["without"]["state"] == found["slices"]["state"] == "done"
+    assert found["without"]["tokens"] == []
+    assert len(found["slices"]["tokens"]) > PASSES / 2
+    assert found["slices"]["kept"] == found["without"]["kept"]
+    assert len(found["slices"]["kept"]) == 4, "a picture and a clip, each as it is and edited"
+    assert not [record for record in found["slices"]["kept"].values() if "failure" in record]
+
+
+def test_a_review_whose_card_is_refused_ends_in_words_and_is_resumed(scenes: dict[str, Any]) -> None:
+    refused = scenes["review"]["refused"]
+    assert (refused["state"], refused["message"]) == ("failed", QUOTA)
+    assert len(refused["tokens"]) == 4
+
+
 def test_the_page_reports_its_function_and_its_tabs_bring_tokens(scenes: dict[str, Any]) -> None:
     found = scenes["page"]
     assert found["reported"] == 1
     assert found["joined"] == 200
     assert found["state"] == "done"
     assert found["tokens"][0] == "tab"
+    assert found["told"] == [True, True], "what does not use the card says so"
 
 
 @pytest.mark.parametrize(

@@ -226,6 +226,7 @@ def test_a_budget_that_is_never_enough_gets_there_in_many_slices(case: Case) -> 
     assert len(ends) > 10
     stages = [word[1] for word in ends[:-1]]
     assert stages == sorted(stages, key=case.stages.index), "none is begun anew"
+    assert all(stages.count(stage) > 1 for stage in case.stages), "each ends within itself, not only at its end"
     assert case.digest() == in_one_go(case)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stit_core.config import TuningConfig
-from stit_core.errors import Cancelled
+from stit_core.errors import BudgetSpent, Cancelled
 from stit_core.fitting import expression
 from stit_core.fitting.expression import expression_figures, fit_expression, predict
 from stit_core.fitting.key_frames import key_rows, steady
@@ -126,3 +126,9 @@ def test_tuning_begins_with_the_expression_where_settings_and_directions_ask_for
         found = tune(alignment, pivots_of(alignment, w_plus), net, Nothing(), config, Runtime(), tmp_path / name, given)
         torch.testing.assert_close(found.w_plus, steady(w_plus + shift, alignment.frame_indices, 1.0))
     assert asked == [(alignment, key_rows(FRAMES, 3).tolist(), net, 0.5, 0)]
+    (tmp_path / "hurried").mkdir()
+    arguments = (alignment, pivots_of(alignment, w_plus), net, Nothing(), config, Runtime(spent=lambda: True))
+    with pytest.raises(BudgetSpent):
+        tune(*arguments, tmp_path / "hurried", vectors)
+    assert torch.equal(tune(*arguments, tmp_path / "hurried", vectors).w_plus, found.w_plus)
+    assert len(asked) == 2, "it is fitted once, however often the tuning is resumed"

@@ -139,6 +139,17 @@ def test_networks_are_those_that_were_saved() -> None:
 
 
 @pytest.mark.usefixtures("home")
+def test_a_network_that_is_first_asked_for_in_inference_mode_takes_gradients_later() -> None:
+    models = load_models(find_pack("tiny"), torch.device("cpu"))
+    with torch.inference_mode():
+        assert models.perceptual
+    picture = torch.rand(1, 3, RESOLUTION, RESOLUTION, requires_grad=True)
+    features = models.perceptual.features(picture)
+    models.perceptual.distance(features, [torch.zeros_like(part) for part in features]).sum().backward()
+    assert picture.grad is not None
+
+
+@pytest.mark.usefixtures("home")
 def test_every_part_answers_as_its_stage_expects() -> None:
     models = load_models(find_pack("tiny"), CPU, parts=["encoder", "parser"])
     images = torch.rand(2, 3, RESOLUTION, RESOLUTION, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -43,9 +43,9 @@ def alignment(levels, tmp_path):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8])
-def test_every_frame_gets_its_own_pivot_whatever_the_batch(alignment, levels, batch_size):
+def test_every_frame_gets_its_own_pivot_whatever_the_batch(alignment, levels, batch_size, tmp_path):
     encoder = ChannelMeans()
-    found = invert(alignment, encoder, InversionConfig(batch_size), Runtime())
+    found = invert(alignment, encoder, InversionConfig(batch_size), Runtime(), tmp_path)
     assert found.frame_indices == tuple(range(40, 47))
     assert found.clip_hash == alignment.clip_hash
     assert found.w_plus.shape == (7, LAYERS, 512)
@@ -56,25 +56,26 @@ def test_every_frame_gets_its_own_pivot_whatever_the_batch(alignment, levels, ba
     assert sum(encoder.batches) == 7
 
 
-def test_the_pivots_may_be_trained_later(alignment):
-    found = invert(alignment, ChannelMeans(), InversionConfig(), Runtime())
+def test_the_pivots_may_be_trained_later(alignment, tmp_path):
+    found = invert(alignment, ChannelMeans(), InversionConfig(), Runtime(), tmp_path)
     found.w_plus.clone().requires_grad_(True).sum().backward()  # an inference tensor would refuse
 
 
-def test_a_pivot_that_is_no_number_names_its_frame(alignment, levels):
+def test_a_pivot_that_is_no_number_names_its_frame(alignment, levels, tmp_path):
     encoder = ChannelMeans(bad=float(levels[2] / 127.5 - 1))
     with pytest.raises(StitError, match="frame 42"):
-        invert(alignment, encoder, InversionConfig(batch_size=2), Runtime())
+        invert(alignment, encoder, InversionConfig(batch_size=2), Runtime(), tmp_path)
 
 
-def test_progress_counts_frames_and_stop_acts_between_them(alignment):
+def test_progress_counts_frames_and_stop_acts_between_them(alignment, tmp_path):
     told = []
     runtime = Runtime(progress=lambda stage, done, total: told.append((stage, done, total)))
-    invert(alignment, ChannelMeans(), InversionConfig(batch_size=3), runtime)
+    invert(alignment, ChannelMeans(), InversionConfig(batch_size=3), runtime, tmp_path)
     assert told == [("invert", done, 7) for done in range(8)]
 
+    (tmp_path / "stopped").mkdir()
     stopped = Runtime(progress=lambda _, done, __: stopped.cancel.set() if done == 3 else None)
     encoder = ChannelMeans()
     with pytest.raises(Cancelled):
-        invert(alignment, encoder, InversionConfig(batch_size=3), stopped)
+        invert(alignment, encoder, InversionConfig(batch_size=3), stopped, tmp_path / "stopped")
     assert encoder.batches == [3]

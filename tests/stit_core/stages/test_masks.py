@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stit_core.artefacts import Alignment, FrameFolder
 from stit_core.config import MaskConfig
-from stit_core.errors import Cancelled, FaceError, StoreError
+from stit_core.errors import BudgetSpent, Cancelled, FaceError, StoreError
 from stit_core.geometry import to_crop_pixels
 from stit_core.runtime import Runtime
 from stit_core.stages.masks import full_masks, keep_face, make_masks, mask_regions, steady
@@ -195,3 +195,24 @@ def test_the_masks_of_single_crops_are_those_of_the_stage(tmp_path: Path) -> Non
     found = full_masks(np.stack(list(crops.crops)), MaskConfig(), parser, Runtime())
     for position, frame in enumerate(crops.frame_indices):
         np.testing.assert_array_equal(found[position], made.full(frame))
+
+
+def test_masks_that_are_stopped_after_every_frame_are_the_same(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    pictures = [face_picture() for _ in range(11)]
+    for picture in pictures:  # a beard in some frames, which the frames around have a say in
+        picture[90:100, 44:84] = 255 * (rng.random() < 0.5)
+    alignment, config = crops_of(pictures, tmp_path / "crops", first=3), MaskConfig(smoothing=2)
+    whole = make_masks(alignment, config, BrightnessParser(128), Runtime(), tmp_path / "whole")
+    steps: list[int] = []
+    runtime = Runtime(progress=lambda _, done, __: steps.append(done), spent=lambda: True)
+    for _ in range(len(pictures) - 1):
+        with pytest.raises(BudgetSpent):
+            make_masks(alignment, config, BrightnessParser(128), runtime, tmp_path / "parts")
+    parts = make_masks(alignment, config, BrightnessParser(128), runtime, tmp_path / "parts")
+    assert steps == list(range(1, len(pictures) + 1)), "no frame is made twice"
+    for frame in alignment.frame_indices:
+        assert parts.pictures.file(frame).read_bytes() == whole.pictures.file(frame).read_bytes()
+    assert len({whole.pictures.file(frame).read_bytes() for frame in alignment.frame_indices}) > 1
+    again = make_masks(alignment, config, BrightnessParser(128), runtime, tmp_path / "parts")
+    assert again == parts, "one that was killed before its result was stored"

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from stit_core.config import TransferConfig
-from stit_core.errors import ArtefactMismatchError, Cancelled
+from stit_core.errors import ArtefactMismatchError, BudgetSpent, Cancelled
 from stit_core.faces.reading import draw_faces
 from stit_core.runtime import CancelToken, Runtime
-from stit_core.stages.registration import register
+from stit_core.stages.registration import BATCH_SIZE, register
 from tests.support.stage_cases import LeftRight, alignment_of, tiny_generator, untuned
 
 FRAMES = 6
@@ -72,3 +72,22 @@ def test_other_frames_are_refused_and_a_stop_is_heard(case, tmp_path):
     token.set()
     with pytest.raises(Cancelled):
         register(alignment, tuned, net, LeftRight(), TransferConfig(), Runtime(cancel=token), tmp_path)
+
+
+def test_a_registration_without_any_time_is_the_same_batch_by_batch(case, tmp_path):
+    alignment, tuned, net = case
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    expected = register(alignment, tuned, net, LeftRight(), TransferConfig(), Runtime(), whole)
+    hurried = Runtime(spent=lambda: True)
+    with pytest.raises(BudgetSpent):
+        register(alignment, tuned, net, LeftRight(), TransferConfig(), hurried, parts)
+    assert len(list((parts / "pivots").iterdir())) == BATCH_SIZE
+    found = register(alignment, tuned, net, LeftRight(), TransferConfig(), hurried, parts)
+    np.testing.assert_array_equal(found.points, expected.points)
+    np.testing.assert_array_equal(found.offsets, expected.offsets)
+    for frame in alignment.frame_indices:
+        for name in ("pivots", "labels"):
+            made, wanted = (getattr(each, name).file(frame).read_bytes() for each in (found, expected))
+            assert made == wanted

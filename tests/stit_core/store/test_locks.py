@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from stit_core.whole_run import edit_video
 from tests.support.pipeline_cases import watched
 from tests.support.poor_disk import poor_disk, rename_slowly
 from tests.support.stored_results import HASH, make_alignment
+
+PATIENCE = 60.0  # seconds for a process
 
 pytest_plugins = ["tests.support.fixtures_pack"]
 
@@ -96,3 +99,33 @@ def test_a_move_onto_what_is_there_is_an_error_of_the_disk(tmp_path: Path) -> No
     with pytest.raises(OSError, match="not empty"):
         move_folder(tmp_path / "part", tmp_path / "final")
     assert (tmp_path / "final" / "a").read_text() == "final"
+
+
+def test_a_fork_keeps_no_lock_of_its_parents_and_knows_of_none(tmp_path: Path) -> None:
+    file, context = tmp_path / ".stage.lock", multiprocessing.get_context("fork")
+    free, done, told = context.Event(), context.Event(), context.SimpleQueue()
+
+    def live_on() -> None:
+        told.put(_can_lock(file))  # its parent holds it
+        free.wait(PATIENCE)
+        told.put(_can_lock(file))  # nobody does
+        done.wait(PATIENCE)
+
+    with locked(file, "stage"):
+        fork = context.Process(target=live_on, daemon=True)
+        fork.start()
+        assert told.get() is False
+    assert _can_lock(file), "the fork has the file open, and yet does not hold it"
+    free.set()
+    assert told.get() is True
+    done.set()
+    fork.join(PATIENCE)
+    assert fork.exitcode == 0
+
+
+def _can_lock(file: Path) -> bool:
+    try:
+        with locked(file, "stage"):
+            return True
+    except StoreError:
+        return False

@@ -1,0 +1,148 @@
+"""A change laid over a frame at the frame's own resolution."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from stit_core.change.carrying import carry, unfold
+from stit_core.change.drawn import OFFSET
+from stit_core.change.folds import change_folds
+from stit_core.change.placing import Weights
+from stit_core.change.reading import Change
+from stit_core.change.tint import MEAN, RELIEF, below_sheen, strength
+from stit_core.geometry import frame_to_crop, quad_bounds
+from stit_core.warps import warp
+
+LARGEST_RELIEF = 0.1  # of the light around, that counts so: what stands out further is a hair
+RELIEF_POWER = 0.1  # of the ratio by which light is shaded: the one for relief
+SHOULDER = np.float32(190)  # grey levels, from where on film bends what is brighter towards white
+ROOM = np.float32(255) - SHOULDER  # grey levels that it has for all of that
+LARGEST_BEND = np.float32(0.97)  # of that room: beyond, nothing is known of how bright it was
+SMALLEST_SHADE = 0.01  # logarithm of a ratio, under which nothing is bent
+FOCUS_BLURS = 0.7, 1.4  # pixels, deviations of two Gaussians by which it is told how sharp a picture is
+DIFFERENCE = 1 / 3  # square pixels, variance of the box that a difference across two pixels is
+EDGES = 99.9  # percentile of the slopes in a face that are its edges
+SHARPEST, SOFTEST = 0.3, 3.0  # pixels
+
+
+def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: Weights) -> np.ndarray:
+    """Give a change to the source's own pixels.
+
+    Parameters
+    ----------
+    frame: (H, W, 3) uint8.
+    quad: (4, 2), frame pixels.
+    change, weights: over the crop of that quad, (S, S).
+
+    Returns
+    -------
+    (h, w, 3) uint8: the part of the frame that geometry.quad_bounds names, changed; equal to it where all weights
+    are 0, empty where the quad misses the frame.
+    """
+    size = change.novelty.shape[0]
+    left, top, right, bottom = quad_bounds(quad, frame.shape[1], frame.shape[0])
+    if right <= left or bottom <= top:
+        return np.zeros((0, 0, 3), np.uint8)
+    matrix, shift = frame_to_crop(quad, size)
+    rows, columns = np.indices((bottom - top, right - left), dtype=np.float32)
+    columns, rows = columns + np.float32(left), rows + np.float32(top)
+    x = np.float32(matrix[0, 0]) * columns + np.float32(matrix[0, 1]) * rows + np.float32(shift[0])
+    y = np.float32(matrix[1, 0]) * columns + np.float32(matrix[1, 1]) * rows + np.float32(shift[1])
+
+    def over_frame(values: np.ndarray) -> np.ndarray:
+        return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+    motion = unfold(carry(change.motion, weights.motion, weights.still), np.maximum(change.novelty, change.hidden))
+    # What is shaded is what has come here, so its weights come along with it.
+    skin = warp(weights.skin, motion)[..., None]
+    shade = skin * change.skin + (1 - skin) * change.features
+    believed = weights.shade
+    slope = None
+    if weights.tint is not None:
+        strong = strength(change)
+        shade = below_sheen(shade, strong, weights.tint, motion)
+        believed = believed + strong * (weights.tint.share - believed)
+        slope = over_frame(warp(strong[..., None] * weights.tint.slope, motion))
+    believed = over_frame(warp(believed, motion))
+    novelty = change.novelty * warp(weights.fresh, motion)
+    way = cv2.transform(over_frame(motion), np.linalg.inv(matrix).astype(np.float32))
+    moved = cv2.remap(
+        frame, columns + way[..., 0], rows + way[..., 1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
+    ).astype(np.float32)
+    zoom = 1 / np.sqrt(abs(np.linalg.det(matrix)))
+    if weights.ageing is not None:
+        moved = change_folds(moved, over_frame(warp(weights.ageing, motion)), zoom)
+    base = cv2.GaussianBlur(moved, (0, 0), RELIEF * zoom)
+    relief = moved - base
+    if slope is not None:
+        believed = np.clip(believed + cv2.transform(slope * relief, np.ones((1, 3), np.float32)), 0, 1)
+    shade = over_frame(shade) * believed[..., None]
+    # What is shaded keeps more of its relief than of its light, as dark skin does.
+    largest = np.float32(LARGEST_RELIEF) * (base + np.float32(OFFSET))
+    fine = cv2.min(cv2.max(relief, -largest), largest)
+    base = moved - fine
+    result = (base + np.float32(OFFSET)) * np.exp(_below_white(base, shade)) - np.float32(OFFSET)
+    result += fine * np.exp(shade * np.float32(RELIEF_POWER))
+    share = over_frame(novelty)[..., None]
+    result = result + share * (over_frame(change.fresh) - result)
+    if change.mouth is not None:
+        to_patch = np.linalg.inv(matrix)
+        placed = np.column_stack([to_patch, -to_patch @ shift - (left, top)])
+        focus = _focus(frame[top:bottom, left:right], over_frame(weights.skin) > 0.5)
+        down, across, place, colours = change.mouth.over(placed, right - left, bottom - top, focus)
+        # What is left of the source's own beside it, teeth in a corner, goes too.
+        place = np.maximum(place, over_frame(change.hidden)[down, across])
+        place = place * over_frame(warp(weights.fresh, motion))[down, across]
+        result[down, across] += place[..., None] * (colours - result[down, across])
+    return np.clip(np.rint(result), 0, 255).astype(np.uint8)
+
+
+def _focus(picture: np.ndarray, face: np.ndarray) -> float:
+    """Deviation of the Gaussian, in pixels, by which the sharpest edges of a face are soft.
+
+    An edge that is blurred by s has a slope of 1 / sqrt(s^2 + b^2) after a Gaussian of b, so that two of them tell s.
+
+    Parameters
+    ----------
+    picture: (h, w, 3) uint8.
+    face: (h, w), where it is.
+    """
+    if not face.any():
+        return SHARPEST
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    near = (
+        cv2.erode(face.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    )  # its outline may lie before something blurred
+    slopes = []
+    for blur in FOCUS_BLURS:
+        smooth = cv2.GaussianBlur(grey, (0, 0), blur)
+        steep = np.hypot(cv2.Scharr(smooth, cv2.CV_32F, 1, 0), cv2.Scharr(smooth, cv2.CV_32F, 0, 1))
+        slopes.append(float(np.percentile(steep[near if near.any() else face], EDGES)))
+    fine, coarse = (blur**2 + DIFFERENCE for blur in FOCUS_BLURS)
+    square = (slopes[0] / max(slopes[1], 1e-3)) ** 2
+    if square <= 1:
+        return SOFTEST
+    return float(np.clip(np.sqrt(max((coarse - fine * square) / (square - 1), 0)), SHARPEST, SOFTEST))
+
+
+def _below_white(base: np.ndarray, shade: np.ndarray) -> np.ndarray:
+    """A shade (h, w, 3) that changes grey levels less the nearer they are to white.
+
+    What gets brighter is bent towards white as on film; what gets darker was bent so before and comes from beyond it.
+    """
+
+    def bent(levels: np.ndarray) -> np.ndarray:
+        over = np.maximum(levels - SHOULDER, 0)
+        return levels - over + ROOM * np.tanh(over / ROOM)
+
+    light = cv2.transform(base, MEAN) + np.float32(OFFSET)
+    change = cv2.transform(shade, MEAN)
+    bright = (light * np.exp(np.maximum(change, 0)) > SHOULDER) & (np.abs(change) > SMALLEST_SHADE)
+    light, change = light[bright], change[bright]
+    over = np.maximum(light - SHOULDER, 0)
+    before = light - over + ROOM * np.arctanh(np.minimum(over / ROOM, LARGEST_BEND))
+    start = np.where(change < 0, before, light)
+    less = np.ones(bright.shape, np.float32)
+    less[bright] = np.log(bent(start * np.exp(change)) / bent(start)) / change
+    return shade * less[..., None]  # type: ignore[no-any-return]

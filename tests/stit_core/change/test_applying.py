@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from stit_core.change.applying import SHARPEST, _focus, apply_change
+from stit_core.change.mouth import Mouth
+from stit_core.change.opening import COLUMNS, Opening
+from stit_core.change.placing import Weights, place_weights
+from stit_core.config import TransferConfig
+from stit_core.geometry import quad_bounds
+from tests.support.transfer_cases import (
+    SIZE,
+    SKIN,
+    WHOLE_FACE,
+    change_of,
+    drawn,
+    head_labels,
+)
+
+LABELS, EARRING = head_labels(), 9
+ARC = np.sqrt(np.clip(1 - (COLUMNS[0] / 25.0) ** 2, 0, 1))  # of an opening of 50 millimetres
+
+
+def everywhere(value: float) -> Weights:
+    plane = np.full((SIZE, SIZE), value, np.float32)
+    return Weights(plane, np.zeros_like(plane), plane, plane, plane)
+
+
+def quad_at(left: float, top: float, side: float) -> np.ndarray:
+    return np.array([[left, top], [left, top + side], [left + side, top + side], [left + side, top]])
+
+
+FRAME = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
+
+
+QUAD = quad_at(60, 20, SIZE)
+
+
+def inner(patch: np.ndarray, quad: np.ndarray = QUAD, margin: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    """The patch and the frame inside the quad."""
+    left, top, right, bottom = quad_bounds(quad, 300, 200)
+    assert patch.shape == (bottom - top, right - left, 3)
+    there = FRAME[top:bottom, left:right]
+    return patch[margin:-margin, margin:-margin], there[margin:-margin, margin:-margin]
+
+
+def test_without_a_change_every_pixel_stays() -> None:
+    for change, weights in ((change_of(), everywhere(1.0)), (change_of((3, 2), -0.5, 1.0), everywhere(0.0))):
+        patch, frame = inner(apply_change(FRAME, QUAD, change, weights), margin=1)
+        np.testing.assert_array_equal(patch, frame)
+
+
+def test_motion_says_where_a_pixel_comes_from_at_any_scale() -> None:
+    far = 44  # pixels from the rim, before which a motion comes to rest
+    patch, _ = inner(apply_change(FRAME, QUAD, change_of((3, 2)), everywhere(1.0)), margin=far)
+    left, top, right, bottom = quad_bounds(QUAD, 300, 200)
+    expected = FRAME[top + 2 : bottom + 2, left + 3 : right + 3][far:-far, far:-far]
+    np.testing.assert_array_equal(patch, expected)
+    large = quad_at(20, 4, 1.5 * SIZE)  # two pixels of the crop are three of the frame
+    patch, _ = inner(apply_change(FRAME, large, change_of((2, 0)), everywhere(1.0)), large, far)
+    left, top, right, bottom = quad_bounds(large, 300, 200)
+    np.testing.assert_array_equal(patch, FRAME[top:bottom, left + 3 : right + 3][far:-far, far:-far])
+
+
+def test_shade_is_a_ratio_and_what_is_new_replaces() -> None:
+    flat = np.full((200, 300, 3), 120, np.uint8)
+    shaded = apply_change(flat, QUAD, change_of(shade=float(np.log(0.5))), everywhere(1.0))
+    assert shaded[40, 40, 0] == 55  # (120 + 10) / 2 - 10
+    new = apply_change(flat, QUAD, change_of(novelty=1.0), everywhere(1.0))
+    assert new[40, 40, 0] == 200
+
+
+def test_a_quad_beside_the_frame_is_an_empty_patch() -> None:
+    patch = apply_change(FRAME, quad_at(-400, -400, 100), change_of((1, 1)), everywhere(1.0))
+    assert patch.size == 0
+
+
+def test_a_chin_comes_to_lie_where_there_was_background() -> None:
+    weights = place_weights(drawn(LABELS), WHOLE_FACE, TransferConfig(steadying=0))
+    frame, edge = np.zeros((SIZE, SIZE, 3), np.uint8), int(np.flatnonzero(LABELS[:, 64] == SKIN).max())
+    frame[LABELS == SKIN] = 200
+    change = change_of((0.0, -4.0))
+    patch = apply_change(frame, quad_at(0, 0, SIZE), change, weights)
+    chin = np.flatnonzero(patch[:SIZE, 64, 0] > 100).max()
+    assert chin == pytest.approx(edge + 4, abs=1)
+
+
+@pytest.mark.parametrize("tone", [60, 230])
+def test_what_gets_lighter_is_bent_towards_white_and_what_gets_darker_comes_from_there(tone: int) -> None:
+    frame = np.full((200, 300, 3), tone, np.uint8)
+    lighter, _ = inner(apply_change(frame, QUAD, change_of(shade=0.5), everywhere(1.0)))
+    darker, _ = inner(apply_change(frame, QUAD, change_of(shade=-0.5), everywhere(1.0)))
+    assert tone < lighter.mean() <= 254
+    if tone < 100:
+        assert lighter.mean() == pytest.approx((tone + 10) * np.exp(0.5) - 10, abs=1)
+        assert darker.mean() == pytest.approx((tone + 10) * np.exp(-0.5) - 10, abs=1)
+    else:
+        assert darker.mean() > (tone + 10) * np.exp(-0.5) - 5
+
+
+def test_ageing_makes_the_frame_s_own_folds_deeper_or_shallower() -> None:
+    frame = np.full((200, 300, 3), 150, np.uint8)
+    frame[80:82, 90:160] = 110
+    plane = np.ones((SIZE, SIZE), np.float32)
+    still = everywhere(1.0)
+
+    def fold(ageing: float) -> float:
+        patch = apply_change(frame, QUAD, change_of(), dataclasses.replace(still, ageing=np.float32(ageing) * plane))
+        left, top, _, _ = quad_bounds(QUAD, 300, 200)
+        return float(patch[80 - top : 82 - top, 100 - left : 150 - left].mean())
+
+    assert fold(1.0) < fold(0.0) - 5
+    assert fold(-1.0) > fold(0.0) + 10
+
+
+def test_light_from_beyond_white_stays_bright_in_darker_skin() -> None:
+    shade = float(np.log(0.6))
+    lit, dim = (np.full((200, 300, 3), level, np.uint8) for level in (245, 150))
+    left = [inner(apply_change(frame, QUAD, change_of(shade=shade), everywhere(1.0)))[0].mean() for frame in (lit, dim)]
+    assert left[1] == pytest.approx(160 * 0.6 - 10, abs=1)
+    assert left[0] > 1.08 * (255 * 0.6 - 10)
+
+
+def test_hairs_across_skin_are_shaded_as_wholly_as_the_skin_around_and_pores_are_kept() -> None:
+    kept = []
+    for depth in (8, 120):
+        frame = np.full((200, 300, 3), 160, np.uint8)
+        frame[:, ::12] -= np.uint8(depth)
+        patch, _ = inner(apply_change(frame, QUAD, change_of(shade=float(np.log(0.5))), everywhere(1.0)))
+        kept.append(np.ptp(patch[..., 0].astype(float).mean(axis=0)) / depth)
+    assert kept[0] > 0.85
+    assert kept[1] < 0.65
+
+
+def test_it_is_told_how_soft_the_edges_of_a_face_are() -> None:
+    step = np.zeros((80, 80), np.float32)
+    step[:, 40:] = 200.0
+    face = np.ones((80, 80), bool)
+    for soft in (1.0, 1.6, 2.4):
+        picture = np.rint(cv2.GaussianBlur(step, (0, 0), soft))[..., None].repeat(3, axis=-1).astype(np.uint8)
+        assert _focus(picture, face) == pytest.approx(soft, abs=0.2)
+    assert _focus(picture, ~face) == SHARPEST
+
+
+def test_a_drawn_mouth_lies_in_the_frame_and_is_as_soft_as_the_frame() -> None:
+    opening = Opening(np.array([[50.0, 92], [78, 92]]), 0.56, -2.0 * ARC, 9.0 * ARC, 1.0, 0.0)
+    change = dataclasses.replace(change_of(), mouth=Mouth(opening, np.full(3, 200.0), 1.0))
+    weights = everywhere(1.0)
+    large = quad_at(0, 0, 4 * SIZE)
+    sharp = np.full((4 * SIZE, 4 * SIZE, 3), 150, np.uint8)
+    sharp[:, ::16] = 60
+    shown = [apply_change(frame, large, change, weights) for frame in (sharp, cv2.GaussianBlur(sharp, (0, 0), 2.0))]
+    outside = np.ones((4 * SIZE, 4 * SIZE), bool)
+    outside[85 * 4 : 99 * 4, 47 * 4 : 81 * 4] = False
+    np.testing.assert_array_equal(shown[0][outside], sharp[outside])
+    middle = slice(92 * 4, 96 * 4), slice(58 * 4, 70 * 4)
+    assert shown[0][middle].mean() < 60, "it is dark under the teeth"
+    steps = [
+        np.abs(np.diff(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY)[360:400, 256].astype(float))).max() for each in shown
+    ]
+    assert steps[1] < 0.8 * steps[0]
+    without = apply_change(sharp, large, change, dataclasses.replace(weights, fresh=0 * weights.fresh))
+    np.testing.assert_array_equal(without, sharp)
