@@ -30,6 +30,7 @@ MISFIT = "What was sent does not fit what the page asks for."
 RELOAD = "Load the page again and repeat what you did."
 AGAIN = "Do the same once more."
 FILLED_IN = (gr.Request, gr.EventData)
+LEFT_OUT = object()
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -54,6 +55,8 @@ class CheckedBlocks(gr.Blocks):
     """
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False) -> Any:
+        if block_fn.api_visibility == "public":  # gradio's clients fill these in, others need not
+            inputs = [*inputs, *_defaults(block_fn.fn)[len(inputs) :]]
         try:
             values = await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except gr.Error as error:
@@ -100,6 +103,15 @@ def _declared(function: Callable[..., Any]) -> tuple[Any, ...]:
     hints = typing.get_type_hints(function)
     names = [name for name in inspect.signature(function).parameters if hints.get(name) not in FILLED_IN]
     return tuple(hints.get(name, Any) for name in names)
+
+
+@functools.cache
+def _defaults(function: Callable[..., Any]) -> tuple[Any, ...]:
+    """What a function's arguments are where they are left out; of one that must be given LEFT_OUT, which is no JSON."""
+    return tuple(
+        LEFT_OUT if argument.default is inspect.Parameter.empty else argument.default
+        for argument in inspect.signature(function).parameters.values()
+    )
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -163,18 +163,14 @@ def start_clips(studio: Studio, run_id: str, **choices: Any) -> int:
     """
     with studio.lists.hold(run_id):
         listed = choose(studio, run_id, **choices)
-        _check(studio, listed.choices)
+        _check(studio, run_id, listed.choices)
         found = cards(studio, run_id)
         if any(card.working for card in found) and listed.begun != listed.choices:
             message = "The clips are being edited with another change."
             raise ConfigError(message, "Wait until they are finished, or stop them all.")
         if not any(card.clip.run and card.state != "gone" for card in found):
             raise ConfigError("There is no clip that could be edited.", "Upload clips first.")
-        wanted = {
-            card.clip.id
-            for card in found
-            if card.clip.run and card.state != "gone" and not card.working and not _has(studio, card, listed.choices)
-        }
+        wanted = {card.clip.id for card in lacking(studio, found, listed.choices)}
         clips = [
             dataclasses.replace(clip, wanted=True, reason="") if clip.id in wanted else clip for clip in listed.clips
         ]
@@ -185,7 +181,16 @@ def start_clips(studio: Studio, run_id: str, **choices: Any) -> int:
     return len(wanted)
 
 
-def _check(studio: Studio, choices: Mapping[str, Any]) -> None:
+def lacking(studio: Studio, found: Sequence[Card], choices: Mapping[str, Any]) -> list[Card]:
+    """The clips that a start with these choices edits: that have not got the edit, and are not on their way to it."""
+    return [
+        card
+        for card in found
+        if card.clip.run and card.state != "gone" and not card.working and not _has(studio, card, choices)
+    ]
+
+
+def _check(studio: Studio, run_id: str, choices: Mapping[str, Any]) -> None:
     """Refuse what would fail for every clip alike."""
     state = shown_first(with_choices(RunState(""), **choices))
     config = studio.config(state)
@@ -193,7 +198,7 @@ def _check(studio: Studio, choices: Mapping[str, Any]) -> None:
     names = [name for name, _ in config.edit.directions]
     names += [name for each in edits_of(state) or () for name, _ in each.directions]
     for name in dict.fromkeys(names):
-        load_direction(studio.networks.pack, name, roots_of(studio.folders, None))
+        load_direction(studio.networks.pack, name, roots_of(studio.folders, run_id))
 
 
 def _has(studio: Studio, card: Card, choices: Mapping[str, Any]) -> bool:
@@ -204,11 +209,16 @@ def _has(studio: Studio, card: Card, choices: Mapping[str, Any]) -> bool:
     wanted = with_choices(state, **choices)
     config = studio.config(wanted)
     made = (output.edits, output.preset, output.method, output.region)
-    return not wanted.others and made == (
-        config.edit.directions,
-        config.preset,
-        config.method,
-        config.transfer.region,
+    return (
+        not wanted.others
+        and not output.others
+        and made
+        == (
+            config.edit.directions,
+            config.preset,
+            config.method,
+            config.transfer.region,
+        )
     )
 
 

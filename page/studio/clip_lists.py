@@ -122,6 +122,16 @@ class ClipLists:
         """The runs of the clips of a run's list."""
         return tuple(clip.run for clip in self.load(run_id).clips if clip.run)
 
+    def drop_direction(self, run_id: str, name: str) -> None:
+        """Choose a direction no longer for the next start of a run's list; raises as `update`."""
+
+        def dropped(listed: ClipList) -> ClipList:
+            edits = [pair for pair in listed.choices.get("edits", ()) if pair[0] != name]
+            return dataclasses.replace(listed, choices={**listed.choices, "edits": edits})
+
+        if self.load(run_id) != ClipList():
+            self.update(run_id, dropped)
+
     def adopt(self, run_id: str, clip_run: str) -> None:
         """Note of a clip's run in whose list it is.
 
@@ -161,11 +171,17 @@ class ClipLists:
 
     def _drop_archive_of(self, clip_run: str) -> None:
         """Delete the archives that may hold a video of this run, whose list belongs to another."""
-        if not self._folders.known(clip_run):
-            return
-        holder = (read_json(self._folders.settings.private / clip_run / LISTED) or {}).get("list")
-        if isinstance(holder, str) and self._folders.known(holder):
+        holder = holder_of(self._folders, clip_run)
+        if holder is not None:
             self.drop_archives(holder)
+
+
+def holder_of(folders: RunFolders, clip_run: str) -> str | None:
+    """The run in whose list another one's clip is; None for a run of no list."""
+    if not folders.known(clip_run):
+        return None
+    holder = (read_json(folders.settings.private / clip_run / LISTED) or {}).get("list")
+    return holder if isinstance(holder, str) and folders.known(holder) else None
 
 
 def _from_record(record: Mapping[str, Any]) -> ClipList:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from page.studio.clip_lists import holder_of
 from page.studio.folders import RunFolders
 from stit_core.directions.library import direction_roots
 
@@ -21,10 +22,14 @@ def own_root(folders: RunFolders, run_id: str) -> Path:
 
 
 def roots_of(folders: RunFolders, run_id: str | None) -> tuple[Path, ...]:
-    """Where directions are looked for, in this order.
+    """Where directions are looked for, in this order; a clip of a list has those of the run that holds the list too.
 
     Raises
     ------
     StitError: what is no id.
     """
-    return direction_roots() if run_id is None else (own_root(folders, run_id), *direction_roots())
+    if run_id is None:
+        return direction_roots()
+    holder = holder_of(folders, run_id)
+    runs = [run_id] if holder is None else [run_id, holder]
+    return (*(own_root(folders, run) for run in runs), *direction_roots())

@@ -6,7 +6,9 @@ A run's `face` is the person whose edit is shown, and `edits` are his or hers; `
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from page.studio.job import stage_of_turn
@@ -16,20 +18,91 @@ from stit_core.several_people import EVERYBODY, PersonEdit
 Edits = tuple[tuple[str, float], ...]
 
 
-def turn_to(state: RunState, current: int, wanted: int) -> dict[str, Any]:
-    """The choices of a run that turns from one person's edit to another's; each keeps what was chosen."""
-    kept = {number: edits for number, edits in state.others if number not in (EVERYONE, current)}
-    everyone = dict(state.others).get(EVERYONE)
-    if current != wanted:
-        kept[current] = state.edits
-    edits = kept.pop(wanted, everyone or ()) if current != wanted else state.edits
-    choices = {"face": wanted, "point": None, "point_frame": None}
-    return {**choices, "edits": edits, "others": tuple(sorted(kept.items()))}
+@dataclass(frozen=True)
+class Cast:
+    """Who is in a run's clip.
+
+    Attributes
+    ----------
+    shown: the number of the person whom the run's choices pick; None before that is known.
+    numbers: of everybody; none before that is known.
+    """
+
+    shown: int | None = None
+    numbers: tuple[int, ...] = ()
 
 
-def copy_to(state: RunState, current: int, everyone: Iterable[int]) -> dict[str, Any]:
-    """The choices of a run in which everyone gets the edit that is shown."""
-    return {"face": current, "others": tuple((number, state.edits) for number in everyone if number != current)}
+def label(state: RunState, number: int | None) -> str:
+    """Names a person of the run's clip in what goes to a browser and comes back with an edit; "" for nobody known.
+
+    Numbers are given anew for another clip and after a correction, so that they alone would not do.
+    """
+    if number is None:
+        return ""
+    people = hashlib.sha256(repr((state.clip, state.upload, state.corrections)).encode()).hexdigest()[:12]
+    return f"{number} {people}"
+
+
+def keep(state: RunState, cast: Cast, edits: Edits, whose: object) -> dict[str, Any]:
+    """The choices of a run in which one person's edit was changed, whoever is shown by now.
+
+    Parameters
+    ----------
+    whose: the label under which the browser had the edit; one that is none of this clip's means who is shown.
+    """
+    shown = state.face if state.face is not None else cast.shown
+    number = next((number for number in cast.numbers if whose == label(state, number)), shown)
+    others = _others(state, shown, cast)
+    if number is None or number == shown:
+        return {"edits": edits, **_beside(shown, others)}
+    return _beside(shown, {**others, number: edits})
+
+
+def turn_to(state: RunState, cast: Cast, wanted: int) -> dict[str, Any]:
+    """The choices of a run that turns to somebody's edit; each keeps what was chosen."""
+    shown = state.face if state.face is not None else cast.shown
+    if shown is None or shown == wanted:
+        return _picked(wanted)
+    kept = {**_others(state, shown, cast), shown: state.edits}
+    return {"edits": kept.pop(wanted, ()), "others": _sorted(kept), **_picked(wanted)}
+
+
+def follow(state: RunState, cast: Cast, wanted: int) -> dict[str, Any]:
+    """The choices of a run whose one edit goes to somebody; where others have edits, each keeps what was chosen."""
+    return turn_to(state, cast, wanted) if state.others else _picked(wanted)
+
+
+def copy_to_all(state: RunState, cast: Cast, whose: object) -> dict[str, Any]:
+    """The choices of a run in which everyone gets one person's edit, who is named as for `keep`."""
+    shown = state.face if state.face is not None else cast.shown
+    others = _others(state, shown, cast)
+    edits = next((others.get(number, ()) for number in cast.numbers if whose == label(state, number)), None)
+    if shown is None or edits is None or whose == label(state, shown):
+        edits = state.edits
+    return {"edits": edits, **_beside(shown, {number: edits for number in cast.numbers if number != shown})}
+
+
+def _others(state: RunState, shown: int | None, cast: Cast) -> dict[int, Edits]:
+    """The edits of all but the one who is shown, by number; that of everyone is spelled out once they are known."""
+    known = dict(state.others)
+    if not cast.numbers or EVERYONE not in known:
+        return known
+    everyone = known.pop(EVERYONE)
+    return {number: everyone for number in cast.numbers if number != shown} | known
+
+
+def _beside(shown: int | None, others: Mapping[int, Edits]) -> dict[str, Any]:
+    """The choices of a run in which others than the one who is shown have these edits, who then is picked by number."""
+    picked = _picked(shown) if others and shown is not None else {}
+    return {"others": _sorted(others), **picked}
+
+
+def _picked(number: int) -> dict[str, Any]:
+    return {"face": number, "point": None, "point_frame": None}
+
+
+def _sorted(others: Mapping[int, Edits]) -> tuple[tuple[int, Edits], ...]:
+    return tuple(sorted(others.items()))
 
 
 def after_correction(state: RunState, corrections: tuple[tuple[str, int, int], ...]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from page.studio.crops import bounds, mouth_openness, shrunk, spread, thumbnail
 from page.studio.edit_previews import KeyFrame, PastedFrames, TransferredFrames, pivot_of
+from page.studio.people import Cast
 from page.studio.torch_threads import compute_lightly
 from stit_core.artefacts import Alignment, Clip, Landmarks, People, Person
 from stit_core.config import AlignmentConfig, CompositeConfig, EditConfig, RunConfig, TransferConfig
@@ -128,6 +129,8 @@ class ClipPreviews:
         ------
         StitError: there is no such run, or what it needs is not there yet.
         """
+        if self._clip is not None:  # without the lock, which a preview holds for as long as it takes
+            return self._clip
         with self._lock:
             if self._clip is None and not self.pipeline.clips.knows(self.source):
                 raise StitError("The face has not been found yet.", "Do the step 'Align' first.")
@@ -162,6 +165,13 @@ class ClipPreviews:
         if not self.pipeline.clips.knows(self.source) or not self.pipeline.has(self.clip, "landmarks"):
             return None
         return [person.index for person in self.pipeline.people(self.clip).persons]
+
+    def cast(self) -> Cast:
+        """Who is in the clip, and whom the settings choose; nobody before that is known."""
+        numbers = self.numbers()
+        if numbers is None:
+            return Cast()
+        return Cast(self.landmarks().index, tuple(numbers))
 
     def align(self) -> Alignment:
         """The crops.

@@ -14,7 +14,7 @@ from page.studio.direction_roots import roots_of
 from page.studio.folders import RunFolders
 from page.studio.lru import Lru
 from page.studio.networks import Networks
-from page.studio.people import numbers_of
+from page.studio.people import Cast, numbers_of
 from page.studio.previews import (
     ClipPreviews,
     EditPreview,
@@ -115,6 +115,19 @@ class RunPreviews:
         StitError: before the alignment.
         """
         return self.opened(run_id).faces()
+
+    def cast(self, run_id: str) -> Cast:
+        """Who is in the clip, and who is shown; nobody before that is known.
+
+        Raises
+        ------
+        StitError: there is no such run.
+        """
+        state = self._runs.get(run_id)
+        try:
+            return self._open(state).cast() if state.clip else Cast()
+        except StitError:
+            return Cast()
 
     def tracks(self, run_id: str) -> list[Track]:
         """Who is in the clip and when.

@@ -50,7 +50,9 @@ class Output:
     warnings: in plain words.
     feed: folder of its frames for the player, or None; feed_id: what the player knows it by while the server runs.
     created: seconds since 1970.
+    face: the number of the person whose `edits` they are, in a clip with several; else None.
     others: the edits of further people, by number.
+    people_measures: where several were edited, the figures of each, by number; `measures` are of the one of `edits`.
     """
 
     id: str
@@ -69,7 +71,9 @@ class Output:
     created: float = 0.0
     method: str = STITCHED
     region: str = TransferConfig.region
+    face: int | None = None
     others: tuple[tuple[int, tuple[tuple[str, float], ...]], ...] = ()
+    people_measures: tuple[tuple[int, dict[str, float]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -218,16 +222,6 @@ class Runs:
         with self._lock:
             return self._write(make(self.get(run_id)))
 
-    def change(self, run_id: str, **choices: Any) -> RunState:
-        """Set some of the visitor's choices.
-
-        Raises
-        ------
-        ConfigError: what cannot be chosen.
-        StitError: there is no such run.
-        """
-        return self.update(run_id, lambda state: with_choices(state, **choices))
-
     def note_end(self, event: JobEnded) -> None:
         """Note how a job ended, and what came of it: an output stands before the others, and is looked at next.
 
@@ -269,6 +263,13 @@ def with_choices(state: RunState, **choices: Any) -> RunState:
     if unknown:
         raise ConfigError(f"There is no choice '{unknown[0]}'.", f"Choices: {', '.join(CHOICES)}.")
     return _checked(dataclasses.replace(state, **_plain(choices)))
+
+
+def without_direction(state: RunState, name: str) -> RunState:
+    """A run in which a direction is no longer chosen for anybody; nothing is stored."""
+    edits = tuple(pair for pair in state.edits if pair[0] != name)
+    others = tuple((face, tuple(pair for pair in pairs if pair[0] != name)) for face, pairs in state.others)
+    return dataclasses.replace(state, edits=edits, others=others)
 
 
 def _plain(choices: Mapping[str, Any]) -> dict[str, Any]:
@@ -321,6 +322,7 @@ def _from_record(record: dict[str, Any]) -> RunState:
                 **output,
                 **_plain({name: output[name] for name in ("edits", "others") if name in output}),
                 "warnings": tuple(output["warnings"]),
+                "people_measures": tuple((number, known) for number, known in output.get("people_measures", ())),
                 "feed_id": None,
             }
         )

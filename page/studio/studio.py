@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import datetime
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from page.studio.previews import fit_key
 from page.studio.queue import JobQueue
 from page.studio.quota import Quota
 from page.studio.run_previews import RunPreviews
-from page.studio.runs import Output, Runs, RunState, with_choices
+from page.studio.runs import Output, Runs, RunState, with_choices, without_direction
 from page.studio.sweeper import sweep
 from page.studio.tasks import Task, check_edit
 from page.studio.watching import Watched
@@ -39,6 +39,8 @@ from stit_core.config import RunConfig
 from stit_core.directions.library import load_direction
 from stit_core.errors import StitError, StoreError
 from stit_core.provenance import Consent
+
+Choose = Callable[[RunState], Mapping[str, Any]]
 
 
 class ConsentError(StitError):
@@ -174,15 +176,19 @@ class Studio:
             state = dataclasses.replace(state, mark=True)
         return state.config(self.settings.video(), self.networks.pack.schedules)
 
-    def change(self, run_id: str, **choices: Any) -> RunState:
+    def change(self, run_id: str, choose: Choose | None = None, **choices: Any) -> RunState:
         """Store choices of the visitor.
+
+        Parameters
+        ----------
+        choose: further choices, made of those that are stored by then, which no other thread changes meanwhile.
 
         Raises
         ------
         ConfigError: a choice that is not possible.
         StitError: there is no such run.
         """
-        self.runs.change(run_id, **choices)
+        self.runs.update(run_id, lambda now: _chosen(now, choose, choices))
         return self.state(run_id)
 
     def agree(self, run_id: str, wording: str) -> RunState:
@@ -227,14 +233,17 @@ class Studio:
         Raises
         ------
         DirectionError: one that came with the program.
-        StitError: a job of the run, which may need it, is not ended.
+        StitError: a job of the run or of a clip of its list, which may need it, is not ended.
         """
-        self._check_idle(run_id)
+        listed = self.lists.load(run_id).clips
+        self._check_idle(run_id, *(clip.run for clip in listed), waits=any(clip.wanted for clip in listed))
         self.directions.delete(run_id, name)
-        state = self.runs.get(run_id)
-        edits = [(chosen, factor) for chosen, factor in state.edits if chosen != name]
-        others = [(face, [pair for pair in pairs if pair[0] != name]) for face, pairs in state.others]
-        return self.change(run_id, edits=edits, others=others)
+        self.lists.drop_direction(run_id, name)
+        for known in self.lists.runs(run_id):
+            if self.runs.load(known) is not None:
+                self.runs.update(known, lambda now: without_direction(now, name))
+        self.runs.update(run_id, lambda now: without_direction(now, name))
+        return self.state(run_id)
 
     def set_clip(self, run_id: str, upload: str | Path) -> RunState:
         """Take an uploaded clip into the run.
@@ -308,16 +317,17 @@ class Studio:
         except (StitError, OSError, ValueError, KeyError):  # its frames were deleted; the video is there
             return dataclasses.replace(output, feed=None, feed_id=None)
 
-    def _check_idle(self, run_id: str) -> None:
-        if run_id in self.jobs:
+    def _check_idle(self, *run_ids: str, waits: bool = False) -> None:
+        if waits or any(run_id in self.jobs for run_id in run_ids):
             raise StitError("The page is still at work for you.", "Wait until it has finished, or press Stop.")
 
     # --- Jobs ---------------------------------------------------------------------------------------------------
 
-    def start(self, run_id: str, kind: Kind, **choices: Any) -> Status:
+    def start(self, run_id: str, kind: Kind, choose: Choose | None = None, **choices: Any) -> Status:
         """Put the run's next job into the queue, under its stored choices.
 
-        `choices` change them, if it can begin: else they would throw away what the running job makes.
+        `choices` change them, and `choose` as for `change`, if it can begin: else they would throw away what the
+        running job makes.
 
         An edit is put behind the run's own alignment or tuning, if that is running; the status then is still of that.
 
@@ -327,7 +337,7 @@ class Studio:
             cannot be made.
         VideoError: a trim that is too long.
         """
-        state = with_choices(self.runs.get(run_id), **choices)
+        state = _chosen(self.runs.get(run_id), choose, choices)
         if kind == "edit":
             state = shown_first(state)
         path, config = clip_of(state), self.config(state)
@@ -347,7 +357,7 @@ class Studio:
         job = self.jobs.submit(run_id, kind, task.work(kind), plan)
         begun: dict[str, Any] = {"fitted": fit} if kind == "tune" else {}
         status = self.jobs.status(run_id) or job.status()
-        self.runs.update(run_id, lambda now: dataclasses.replace(with_choices(now, **choices), last=status, **begun))
+        self.runs.update(run_id, lambda now: dataclasses.replace(_chosen(now, choose, choices), last=status, **begun))
         return status
 
     def stop(self, run_id: str) -> bool:
@@ -367,3 +377,8 @@ class Studio:
         state = self.state(run_id)
         known = state.last is not None and state.last.kind == "tune" and state.clip is not None
         return state.last if known and state.fitted == self.previews.fit_name(state) else None
+
+
+def _chosen(state: RunState, choose: Choose | None, choices: Mapping[str, Any]) -> RunState:
+    """A run under other choices; raises as `with_choices`."""
+    return with_choices(state, **choices, **(choose(state) if choose is not None else {}))

@@ -34,7 +34,7 @@ from stit_core.pipeline import Pipeline
 from stit_core.provenance import Provenance
 from stit_core.report import Report
 from stit_core.runtime import CancelToken, Runtime, pick_dtype
-from stit_core.several_people import GroupEdit, finish_people, write_group_part
+from stit_core.several_people import GroupEdit, PersonEdit, finish_people, write_group_part
 from stit_core.whole_run import finish, prepare
 
 Offer = Callable[[int, np.ndarray, float | None], None]  # (frame, stitched crop, its loss at the border)
@@ -96,7 +96,7 @@ class Task:
         """Up to the finished video, or where that is stopped, a video of what there is by then."""
         started = time.monotonic()
         name = new_id()
-        target = self.folders.outputs(self.state.id) / f"{_title(self.config)}_{name[:6]}.mp4"
+        target = self.folders.outputs(self.state.id) / f"{_title(self.state, self.config)}_{name[:6]}.mp4"
         editing = _Editing(self, job, name, target)
         try:
             report = editing.carry_out()
@@ -122,6 +122,7 @@ class Task:
             of=report.frames,
             seconds_taken=sum(report.seconds.values()),
             measures=report.measures.figures,
+            people_measures=editing.people_measures,
             warnings=warnings,
             created=time.time(),
             **editing.edits,
@@ -178,6 +179,7 @@ class _Editing:
         self.pipeline = task.pipeline(job, self.offer)  # of the one who is shown
         self.pipelines: dict[int, Pipeline] = {}  # of everybody who is edited, the one who is shown first
         self.group: GroupEdit | None = None  # of several people
+        self.people_measures: tuple[tuple[int, dict[str, float]], ...] = ()  # of them, once they are known
         self.writer: FeedWriter | None = None
         self.clip: Clip | None = None
 
@@ -191,8 +193,10 @@ class _Editing:
     @property
     def edits(self) -> dict[str, Any]:
         """What was changed of whom, as an output knows it."""
-        shown, *others = (own.config.edit.directions for own in self.pipelines.values())
-        return {"edits": shown, "others": tuple(zip(list(self.pipelines)[1:], others, strict=True))}
+        assert self.clip is not None
+        (number, edits), *others = ((n, own.config.edit.directions) for n, own in self.pipelines.items())
+        alone = len(self.pipeline.people(self.clip).persons) < 2
+        return {"edits": edits, "others": tuple(others), "face": None if alone else number}
 
     def carry_out(self) -> Report:
         """Make the video; raises what the stages raise."""
@@ -250,6 +254,7 @@ class _Editing:
         if self.group is None:
             return finish(self.pipeline, clip, self.target, self.task.provenance)
         made = finish_people(self.group, self.target, self.task.provenance)
+        self.people_measures = tuple((number, report.measures.figures) for number, report in made.people.items())
         seconds = Counter(self.pipeline.results.seconds) + Counter(made.seconds)
         for own in self.pipelines.values():
             seconds.update({stage: spent for stage, spent in own.results.seconds.items() if stage not in made.seconds})
@@ -346,5 +351,8 @@ def check_edit(config: RunConfig) -> None:
         raise ConfigError("Nothing to change was chosen.", "Choose a direction and a factor other than 0.")
 
 
-def _title(config: RunConfig) -> str:
-    return "_".join(f"{name}{factor:+.3g}" for name, factor in config.edit.directions)[:80]
+def _title(state: RunState, config: RunConfig) -> str:
+    """How the name of a video's file begins: `smile+2`, and of several people `0_smile+2_1_age-2`."""
+    people = sorted(edits_of(state) or [PersonEdit("", config.edit.directions)], key=lambda each: str(each.face))
+    parts = [part for each in people for part in (str(each.face), *(f"{n}{f:+.3g}" for n, f in each.directions))]
+    return "_".join(filter(None, parts))[:80]

@@ -97,6 +97,12 @@ def read_factors(value: Any) -> tuple[tuple[str, float], ...]:
     return tuple((name, factor) for name, factor in pairs if factor is not None and abs(factor) <= LARGEST_FACTOR)
 
 
+def read_chosen(picker: Any) -> str:
+    """What a widget "picker" shows as chosen, as the browser sends it."""
+    chosen = picker.get("chosen") if isinstance(picker, dict) else None
+    return chosen if isinstance(chosen, str) else ""
+
+
 def read_pairs(value: Any) -> tuple[tuple[str, tuple[float, ...]], ...]:
     """What the widget "factors" sent, as (name, factors) pairs; whatever is no name with finite numbers is left out."""
     chosen = value.get("chosen") if isinstance(value, Mapping) else None

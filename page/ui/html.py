@@ -109,11 +109,12 @@ def measures(known: Mapping[str, float]) -> str:
 
 
 def finished(output: Output, name: str) -> str:
-    """The result in plain words and in figures, under its name."""
+    """The result in plain words and in figures, of each person whom it changes, under its name."""
     warnings = [*([words.part_made(output)] if output.partial else []), *output.warnings]
     made = "" if output.partial else words.output_text(output)
-    rows = [] if output.partial else words.measures(output.measures or {})
-    return render("finished", name=name, made=made, rows=rows, texts=warnings, kind="warning")
+    people = [(words.person(number), words.measures(known)) for number, known in output.people_measures]
+    groups = [] if output.partial else people or [("", words.measures(output.measures or {}))]
+    return render("finished", name=name, made=made, groups=groups, texts=warnings, kind="warning")
 
 
 def pictures(shown: Sequence[tuple[str, str]]) -> str:

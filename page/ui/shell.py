@@ -21,7 +21,7 @@ import gradio as gr
 from page.studio import batches
 from page.studio.job import Status
 from page.studio.runs import RunState
-from page.studio.studio import Studio
+from page.studio.studio import Choose, Studio
 from page.ui import words
 from page.ui.components import build_widget
 from page.ui.signals import build_signal, news
@@ -184,9 +184,9 @@ class Shell:
         tab.select(fill, self.run_id, outputs, **PREVIEWS)
         arrival.success(fill, [self.run_id, self.shown], outputs, js=shown, **PREVIEWS)
 
-    def begin(self, run_id: str, kind: Any, **choices: Any) -> Update:
-        """Start a job of the run with these choices; the outputs are those of `job_outputs`."""
-        return self.watch(run_id, self.studio.start(run_id, kind, **choices))
+    def begin(self, run_id: str, kind: Any, choose: Choose | None = None, **choices: Any) -> Update:
+        """Start a job of the run with these choices, see `Studio.start`; the outputs are those of `job_outputs`."""
+        return self.watch(run_id, self.studio.start(run_id, kind, choose, **choices))
 
     def watch(self, run_id: str, status: Status) -> Update:
         """Show a job that was just started, and ask how it goes from now on."""

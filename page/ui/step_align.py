@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from page.studio.people import turn_to
+from page.studio.people import follow
 from page.ui import html, words
 from page.ui.components import build_html, build_widget, data_url, read_index
 from page.ui.picture_rows import pictures
@@ -106,12 +106,8 @@ class AlignStep:
         index = read_index(event.id, faces)
         if index is None:
             return {self.shell.ended: gr.skip()}
-        state, wanted = self.studio.state(run_id), faces[index].face
-        choices: dict[str, Any] = {"face": wanted, "point": None, "point_frame": None}
-        current = next((face.face for face in faces if face.chosen), None)
-        if state.others and current is not None:  # each keeps an edit of his or her own
-            choices = turn_to(state, current, wanted)
-        return self.shell.begin(run_id, "align", **choices)
+        cast = self.studio.previews.cast(run_id)
+        return self.shell.begin(run_id, "align", lambda now: follow(now, cast, faces[index].face))
 
     # --- What is shown --------------------------------------------------------------------------------------------
 

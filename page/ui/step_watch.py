@@ -9,7 +9,7 @@ import gradio as gr
 
 from page.studio.runs import Output
 from page.ui import html, words
-from page.ui.components import build_html, build_widget
+from page.ui.components import build_html, build_widget, read_chosen
 from page.ui.player import beside, build_player, named
 from page.ui.shell import EDIT, LIGHT, TUNE, Shell, Update, shows_errors
 from page.ui.signals import read_end
@@ -147,12 +147,6 @@ class WatchStep:
             feed and feed.finished and (feed.facts, feed.finished.source, feed.finished.start) for feed in feeds
         )
         return one.id != other.id and first is not None and first == second
-
-
-def read_chosen(picker: Any) -> str:
-    """What a widget "picker" shows as chosen, as the browser sends it."""
-    chosen = picker.get("chosen") if isinstance(picker, dict) else None
-    return chosen if isinstance(chosen, str) else ""
 
 
 def _item(output: Output, names: Mapping[str, str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from page.studio.batch_costs import cost_of_list
 from page.studio.batch_files import card_pictures, pack_videos
 from page.studio.batches import bring_clips, cards, choose, is_working, remove_clip, start_clips, stop_all, stop_clip
 from page.studio.studio import ConsentError, Studio
@@ -44,6 +45,7 @@ class ClipsTab:
                 build_html(html.heading(clip_words.WHICH_EDIT))
                 self.dials = build_widget("dials", {}, "clip-dials")
                 self.start_button = gr.Button(clip_words.START, variant="primary", elem_id="clips-start")
+                self.cost = build_html(elem_id="clips-cost")
         self.notice = build_html(elem_id="clips-notice", elem_classes="notices")
         answers = [answer_cards(self.studio), answer_pictures(self.studio)]
         self.list = build_widget("clips", {}, "clip-list", server_functions=answers)
@@ -53,19 +55,22 @@ class ClipsTab:
     def wire(self, arrival: Any) -> None:
         """Connect the widgets."""
         run_id, shell = self.shell.run_id, self.shell
-        form, shown = [self.dials, self.presets], [self.list, self.notice, self.pack_button]
+        form, shown = [self.dials, self.presets], [self.list, self.notice, self.pack_button, self.cost]
         newest: dict[str, Any] = {"trigger_mode": "always_last", **LIGHT}
         shell.on_open(self.tab, "clips-start", self.fill, [*form, *shown], arrival)
         brought = [self.files, *shown]
         self.files.upload(self.bring, [run_id, self.files], brought, preprocess=False, **LOOKS)
-        self.dials.moved(self.move, [run_id, self.dials], None, **newest)
-        self.presets.pick(self.pick, run_id, self.presets, **newest)
+        for kept in (
+            self.dials.moved(self.move, [run_id, self.dials], None, **newest),
+            self.presets.pick(self.pick, run_id, self.presets, **newest),
+        ):
+            kept.success(self.weigh, run_id, self.cost, trigger_mode="always_last", **PREVIEWS)
         started = [*shown, shell.job]
         self.start_button.click(self.start, [run_id, self.dials], started, **PREVIEWS)
         self.list.stop(self.stop, run_id, shown, **LIGHT)
         self.list.stop_all(self.stop_all, run_id, shown, **LIGHT)
         self.list.remove(self.remove, run_id, shown, **PREVIEWS)
-        self.list.settled(self.settle, run_id, [self.pack_button, self.notice], **PREVIEWS)
+        self.list.settled(self.settle, run_id, [self.pack_button, self.notice, self.cost], **PREVIEWS)
         self.pack_button.click(self.pack, run_id, self.archive, **LOOKS).success(None, None, None, js=FETCH, **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
@@ -74,7 +79,7 @@ class ClipsTab:
     def show(self, run_id: str) -> Update:
         """The form as it was left, and the clips."""
         choices = self.studio.lists.load(run_id).choices
-        dials = {"factors": dict(choices["edits"]), "offer": offer_directions(self.studio, pictures=True)}
+        dials = {"factors": dict(choices["edits"]), "offer": offer_directions(self.studio, run_id, pictures=True)}
         return {self.dials: dials, self.presets: self._presets(choices["preset"]), **self._shown(run_id)}
 
     @shows_errors
@@ -102,6 +107,11 @@ class ClipsTab:
         if event.id in words.PRESET_WORDS:
             choose(self.studio, run_id, preset=event.id)
         return {self.presets: self._presets(self.studio.lists.load(run_id).choices["preset"])}
+
+    @shows_errors
+    def weigh(self, run_id: str) -> Update:
+        """Say what the next start takes."""
+        return {self.cost: self._cost(run_id)}
 
     @shows_errors
     def start(self, run_id: str, sent: Any) -> Update:
@@ -136,7 +146,7 @@ class ClipsTab:
     def settle(self, run_id: str) -> Update:
         """Another clip was finished."""
         said = gr.skip() if is_working(self.studio, run_id) else ""
-        return {self.pack_button: self._pack_button(run_id), self.notice: said}
+        return {self.pack_button: self._pack_button(run_id), self.notice: said, self.cost: self._cost(run_id)}
 
     @shows_errors
     def pack(self, run_id: str) -> Update:
@@ -157,7 +167,11 @@ class ClipsTab:
             self.list: {"run": run_id, "turn": time.monotonic()},
             self.notice: "",
             self.pack_button: self._pack_button(run_id),
+            self.cost: self._cost(run_id),
         }
+
+    def _cost(self, run_id: str) -> str:
+        return html.quiet(clip_words.cost(cost_of_list(self.studio, run_id), self.studio.limits))
 
     def _pack_button(self, run_id: str) -> gr.Button:
         return gr.Button(visible=any(card.output for card in cards(self.studio, run_id)))

@@ -34,10 +34,10 @@ from page.studio.reviews import (
 )
 from page.studio.studio import ConsentError, Studio
 from page.ui import html, words
-from page.ui.components import build_html, build_widget, read_number, read_pairs, read_uploads_by_name
+from page.ui.components import build_html, build_widget, read_chosen, read_number, read_pairs, read_uploads_by_name
 from page.ui.shell import PREVIEWS, REVIEW_TAB, Shell, Update, shows_errors
 from page.ui.signals import read_end
-from page.ui.step_watch import WatchStep, read_chosen
+from page.ui.step_watch import WatchStep
 from page.ui.words import labels
 from page.ui.words import review as review_words
 from stit_core.config import LARGEST_FACTOR

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 from page.studio.people import after_correction
+from page.studio.previews import Track
 from page.ui import html, words
 from page.ui.components import build_html, data_url
 from page.ui.shell import LIGHT, PREVIEWS, Shell, Update, shows_errors
@@ -37,7 +39,7 @@ class Tracks:
         run_id, shell = self.shell.run_id, self.shell
         shown = [self.rows, self.box, self.one, self.other, self.whole, self.moment, self.undo]
         arrival.success(self.show, run_id, shown, **PREVIEWS)
-        shell.ended.change(self.after, [run_id, shell.ended], shown, **PREVIEWS)
+        shell.ended.change(self.after, [run_id, shell.ended, self.rows], shown, **PREVIEWS)
         self.join.click(self.join_two, [run_id, self.one, self.other], shell.job_outputs, **LIGHT)
         self.split.click(self.split_one, [run_id, self.whole, self.moment], shell.job_outputs, **LIGHT)
         self.undo.click(self.take_back, run_id, shell.job_outputs, **LIGHT)
@@ -53,7 +55,7 @@ class Tracks:
         choices = [(words.person(track.number), track.number) for track in tracks]
         several = len(tracks) > 1 or corrected
         return {
-            self.rows: html.tracks(tracks, [data_url(track.picture) for track in tracks]) if several else "",
+            self.rows: _drawn(tracks) if several else "",
             self.box: gr.Accordion(visible=several),
             self.one: gr.Radio(choices, value=None),
             self.other: gr.Radio(choices, value=None),
@@ -63,10 +65,17 @@ class Tracks:
         }
 
     @shows_errors
-    def after(self, run_id: str, ended: str) -> Update:
-        """A job came to its end: if it looked for the faces, show whom it found; else what was picked stays picked."""
+    def after(self, run_id: str, ended: str, rows: Any) -> Update:
+        """A job came to its end: if it looked for the faces, show whom it found; else what was picked stays picked.
+
+        So it does where the same people are shown already: gradio may call this several times for one end.
+        """
         event = read_end(run_id, ended)
-        return self.show(run_id) if event is not None and event.kind == "align" else {self.rows: gr.skip()}
+        if event is None or event.kind != "align":
+            return {self.rows: gr.skip()}
+        if event.done and rows and rows == _drawn(self.studio.previews.tracks(run_id)):
+            return {self.undo: gr.Button(interactive=bool(self.studio.state(run_id).corrections))}
+        return self.show(run_id)
 
     @shows_errors
     def join_two(self, run_id: str, one: Any, other: Any) -> Update:
@@ -89,6 +98,10 @@ class Tracks:
         corrections = (*self.studio.state(run_id).corrections, (kind, number, other))
         self.studio.previews.check_corrections(run_id, corrections)
         return after_correction(self.studio.state(run_id), corrections)
+
+
+def _drawn(tracks: Sequence[Track]) -> str:
+    return html.tracks(tracks, [data_url(track.picture) for track in tracks])
 
 
 def _number(value: Any) -> int:

@@ -49,10 +49,15 @@ def costs(rows: Sequence[Row], times: StepTimes, size: int, cancelled: Callable[
             yield Cost(row, failure=error.message)
             continue
         frames = frames_of(facts, config)
-        video = int(frames * facts.width * facts.height * VIDEO_BITS / 8)
+        video = video_bytes(facts, frames)
         people = count_of(row.treatment.people)
         seconds = people * estimate(config, frames, times)
         yield Cost(row, frames, seconds, video, people * stage_bytes(facts, config.video, size))
+
+
+def video_bytes(facts: probing.Probe, frames: int) -> int:
+    """Bytes of a finished video, generously."""
+    return int(frames * facts.width * facts.height * VIDEO_BITS / 8)
 
 
 def count_of(people: Sequence[PersonEdit]) -> int:

@@ -18,8 +18,16 @@ def wait_until(page: Page, true: Callable[[], bool]) -> None:
 
 
 def choose_person(page: Page, place: str, name: str) -> None:
-    """Pick somebody of those who are offered."""
-    page.locator(f"{place} label", has_text=name).click()
+    """Pick somebody of those who are offered; again where they were just being offered anew, which picks nobody."""
+    one = page.locator(f"{place} label", has_text=name)
+
+    def chosen() -> bool:
+        if not one.locator("input").is_checked():
+            one.click()
+        page.wait_for_timeout(300)
+        return one.locator("input").is_checked()
+
+    wait_until(page, chosen)
 
 
 def download(page: Page, selector: str, path: Path) -> Path:

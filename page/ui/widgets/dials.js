@@ -1,7 +1,8 @@
 // What to change, and how much: cards to choose from and a slider for each chosen one. Props: value {factors: {name: factor},
 // offer: {cards: [{name, title, text, about, positive, negative, low, high, start, image}], quick: [{label, factors}],
-// furthest: the largest factor that can be typed, while a slider ends at its card's low and high}, yields: whether the
-// factors give way to what was chosen meanwhile}; the offer stays until another one comes. Fires "moved" while sliders move.
+// furthest: the largest factor that can be typed, while a slider ends at its card's low and high}, whose: names the person
+// whose edit it is, and goes back with it, over: whose edit the dials showed when the server was asked: an answer gives way to
+// what was chosen meanwhile}; the offer stays until another one comes. Fires "moved" while sliders move.
 
 /**
  * @typedef {object} Card
@@ -29,7 +30,6 @@ const WAIT = 120; // milliseconds between two messages while a slider moves
 /** @type {Record<string, number>} */
 let factors = {};
 let timer = 0;
-let touched = false; // whether the visitor has chosen anything since the dials came onto the screen
 
 const sent = () => props.value || {};
 /** @returns {Card[]} */
@@ -57,8 +57,14 @@ function tell() {
     timer = 0;
     trigger("moved");
   }, WAIT);
-  touched = true;
-  props.value = { factors: { ...factors } }; // at once: a button that is pressed next sends it too
+  kept.touched = true; // whether anything of this person was chosen here
+  put();
+}
+
+/** What is sent with the next event, at once: a button that is pressed next sends it too. */
+function put() {
+  kept.factors = { ...factors };
+  props.value = { factors: { ...factors }, whose: kept.whose || "" };
 }
 
 /** @param {Card} card */
@@ -185,14 +191,31 @@ find(".dials-reset").addEventListener("click", () => {
   tell();
 });
 search.addEventListener("input", filter);
-watch("value", () => {
-  const { offer, factors: wanted, yields } = sent();
+
+/**
+ * Show what the server said, unless it was overtaken; true where there is anything new to draw.
+ * @param {boolean} [first] whether the dials come onto the screen, off which nothing overtakes it
+ */
+function take(first = false) {
+  const { offer, factors: wanted, whose = "", over } = sent();
   if (offer) kept.offer = offer;
-  const ahead = timer || (yields && touched); // the visitor, of the server
-  if (wanted && !ahead) factors = { ...wanted };
-  if (offer || (wanted && !ahead)) draw();
-  if (wanted && ahead && !same(wanted, factors)) props.value = { factors: { ...factors } };
+  if (!wanted) return Boolean(offer);
+  const asked = first || over === undefined || over === (kept.whose || ""); // of the person who is shown still
+  const own = !kept.whose || whose === kept.whose;
+  const ahead = !asked || (own && (timer || (over !== undefined && kept.touched))); // the visitor, of the server
+  if (asked) kept.whose = whose;
+  if (!ahead) {
+    factors = { ...wanted };
+    kept.factors = { ...factors };
+    if (!own) kept.touched = false;
+  }
+  if (ahead && !(same(wanted, factors) && whose === kept.whose)) put();
+  return Boolean(offer) || !ahead;
+}
+
+factors = { ...kept.factors };
+watch("value", () => {
+  if (take()) draw();
 });
-if (sent().offer) kept.offer = sent().offer;
-factors = { ...sent().factors };
+take(true);
 draw();

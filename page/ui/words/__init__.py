@@ -299,10 +299,15 @@ def part_made(output: Output) -> str:
 
 
 def output_name(output: Output) -> str:
-    """`Smile +2 · transfer · draft`, and where the change was made unless that was left to the directions."""
+    """`Smile +2 · transfer · draft`, and where the change was made unless that was left to the directions.
+
+    In a clip with several people it says whose change it is: `Person 0: smile +2; Person 1: age -2 · transfer · draft`.
+    """
     where = REGION_WORDS[output.region] if output.method == "transfer" and output.region != "auto" else ""
     preset = PRESET_WORDS[output.preset][0]
-    changed = "; ".join([edits(output.edits), *(f"{person(face)}: {edits(pairs)}" for face, pairs in output.others)])
+    alone = [edits(output.edits)] if output.face is None else []
+    people = [*output.others] if output.face is None else [(output.face, output.edits), *output.others]
+    changed = "; ".join([*alone, *(f"{person(face)}: {edits(pairs)}" for face, pairs in sorted(people))])
     changed = changed[:1].upper() + changed[1:]
     return " · ".join(filter(None, (changed, output.method, where.lower(), preset.lower())))
 

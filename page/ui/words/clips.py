@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from page.studio.batch_costs import ListCost
 from page.studio.batches import Card
+from page.studio.estimates import duration
 from page.studio.studio import Limits
 from page.ui import words
 
@@ -96,6 +98,24 @@ def _text(found: Card) -> str:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def cost(found: ListCost, known: Limits) -> str:
+    """What a start takes, before it; nothing where there is nothing to edit."""
+    told = []
+    if found.clips:
+        clips = "1 clip" if found.clips == 1 else f"{found.clips} clips"
+        time = words.UNTIMED if found.seconds is None else f"About {duration(found.seconds)}, once it is their turn."
+        told = [f"{clips} to edit, up to {_megabytes(found.stored)} on this server's disk.", time]
+    if found.refused:
+        clips = "1 clip takes" if found.refused == 1 else f"{found.refused} clips take"
+        limit = duration(known.job_seconds)
+        told.append(f"{clips} longer than the {limit} that a job may: choose a quicker preset, or shorten it.")
+    return " ".join(told)
+
+
+def _megabytes(stored: int) -> str:
+    return f"{stored / 1e9:.2g} GB" if stored >= 1e9 else f"{max(1, round(stored / 1e6))} MB"
 
 
 def begun(count: int) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks.page_server import Server, serve
+from page.server.shapes import MISFIT
 from page.ui.words import run_gone_here
 from stit_core.directions.library import Card, save_direction
 from stit_core.packs.loading import find_pack
@@ -362,6 +363,31 @@ def test_errors_of_the_api_have_a_message(server: Server, name: str, value: Any)
     told = json.loads(stream.split("data: ")[-1])
     assert told["error"], told
     assert "passwd" not in told["error"].replace("passwd'", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "told"),
+    [
+        ("edit", [], MISFIT),
+        ("edit", ["no such sample"], MISFIT),
+        ("edit", ["no such sample", "smile=1"], "This is no clip."),
+        ("edit", ["young woman turning", "5: smile=1; 5: age=1"], "named twice"),
+        ("batch", [], MISFIT),
+        ("batch", [[5], "smile=1"], "This is no clip."),
+        ("preflight", [], "This is no clip."),
+    ],
+)
+def test_values_at_the_end_may_be_left_out(server: Server, name: str, sent: list[Any], told: str) -> None:
+    status, text = post(server, f"/call/{name}", {"data": sent})
+    assert status == 200, text
+    _, stream = get(server, f"{API}/call/{name}/{json.loads(text)['event_id']}")
+    assert told in json.loads(stream.split("data: ")[-1])["error"]
+
+
+def test_a_function_of_the_api_without_any_value_answers(server: Server) -> None:
+    _, text = post(server, "/call/directions", {"data": []})
+    _, stream = get(server, f"{API}/call/directions/{json.loads(text)['event_id']}")
+    assert "event: complete" in stream, stream
 
 
 def ended_in_words(message: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import threading
 import zipfile
@@ -11,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 
+from page.studio.batch_costs import ListCost, cost_of_list
 from page.studio.batch_files import ARCHIVE, card_pictures, pack_videos
 from page.studio.batches import (
     AT_ONCE,
@@ -27,13 +30,20 @@ from page.studio.batches import (
     stop_clip,
     turn,
 )
+from page.studio.direction_roots import own_root
+from page.studio.estimates import Estimator
 from page.studio.folders import public_name
 from page.studio.job import Job
+from page.studio.runs import with_choices
 from page.studio.studio import ConsentError, Studio
 from page.studio.visitors import CURRENT, Visitor
+from stit_core.directions.library import Card as DirectionCard
+from stit_core.directions.library import save_direction
 from stit_core.errors import ConfigError, DirectionError, StitError
+from stit_core.estimates import StepTimes, estimate
 from tests.support.drawn_face import write_clip
 from tests.support.page_cases import PATIENCE, begin, ended, finish, make_studio, upload, wait_for
+from tests.support.tiny_pack import make_direction
 
 pytest_plugins = ["tests.support.fixtures_pack"]
 
@@ -271,6 +281,54 @@ def test_an_edit_that_is_there_is_not_made_again_and_another_is(studio: Studio, 
         assert start_clips(studio, run, edits=(("smile", 2.0),)) == 2
         assert cards(studio, run)[0].output == first.output  # until the other is there
         stop_all(studio, run)
+
+
+def test_a_direction_that_the_visitor_trained_is_done_to_all(studio: Studio, clips: list[Path]) -> None:
+    run = studio.arrive().id
+    save_direction(studio.networks.pack, make_direction(9), DirectionCard("mine"), own_root(studio.folders, run))
+    bring(studio, run, clips[0])
+    choices = {**EDIT, "edits": (("mine", 1.0),)}
+    with busy_worker(studio):
+        start_clips(studio, run, **choices)
+        with pytest.raises(StitError, match="at work"):
+            studio.delete_direction(run, "mine")
+    (card,) = finish_all(studio, run)
+    assert (card.state, card.reason) == ("done", "")
+    assert "mine" in [known.name for known in studio.directions.cards(run_id=card.clip.run)]
+    with pytest.raises(DirectionError, match="of your own"):
+        studio.delete_direction(card.clip.run, "mine")
+    studio.delete_direction(run, "mine")
+    assert (studio.lists.load(run).choices["edits"], studio.state(card.clip.run).edits) == ([], ())
+    assert cards(studio, run)[0].output == card.output, "its video stays"
+    with pytest.raises(DirectionError, match="mine"):
+        start_clips(studio, run, **choices)
+
+
+def test_what_a_start_takes_is_known_before(home: Path, clips: list[Path], broken: Path) -> None:
+    studio = make_studio(home / "runs", job_minutes=0.5)
+    run = studio.arrive().id
+    assert cost_of_list(studio, run) == ListCost()
+    bring(studio, run, *clips, broken)
+    choose(studio, run, **EDIT)
+    untimed = cost_of_list(studio, run)
+    assert (untimed.clips, untimed.seconds, untimed.refused) == (3, None, 0)
+    assert untimed.stored > sum(clip.stat().st_size for clip in clips)
+    steps = StepTimes(draw=0.01, noise=0.01, fit_one=0.01, fit=0.01, tune=0.01)
+    studio.networks._estimator = Estimator(studio.networks.models, {torch.float32: steps, torch.bfloat16: steps})
+    known = cost_of_list(studio, run)
+    config = studio.config(with_choices(studio.state(run), **EDIT))
+    expected = [estimate(config, 2 + k, steps) for k in range(3)]
+    assert known == dataclasses.replace(untimed, seconds=pytest.approx(sum(expected)))
+    slow = {kind: steps.scaled(10.0) for kind in (torch.float32, torch.bfloat16)}
+    studio.networks._estimator = Estimator(studio.networks.models, slow)
+    choose(studio, run, preset="paper")
+    refused = cost_of_list(studio, run)
+    assert (refused.clips, refused.seconds, refused.stored, refused.refused) == (0, 0, 0, 3), "over half a minute each"
+    choose(studio, run, preset="draft")
+    start_clips(studio, run)
+    assert cost_of_list(studio, run) == ListCost(), "what is begun is not begun again"
+    assert [card.state for card in finish_all(studio, run)][:3] == ["done"] * 3
+    assert cost_of_list(studio, run) == ListCost()
 
 
 @pytest.mark.parametrize(

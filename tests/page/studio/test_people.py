@@ -14,7 +14,17 @@ import pytest
 from PIL import Image
 
 from page.studio.feed_writer import FeedWriter
-from page.studio.people import copy_to, edits_of, numbers_of, plan_of_people, shown_first, turn_to
+from page.studio.people import (
+    Cast,
+    copy_to_all,
+    edits_of,
+    keep,
+    label,
+    numbers_of,
+    plan_of_people,
+    shown_first,
+    turn_to,
+)
 from page.studio.planning import seconds_left
 from page.studio.runs import EVERYONE, RunState
 from page.studio.studio import Studio
@@ -30,16 +40,45 @@ SMILE, OLDER, STILL = (("smile", 2.0),), (("age", -1.0),), (("smile", 0.0),)
 
 
 def test_each_keeps_what_was_chosen_when_another_is_turned_to() -> None:
-    state = RunState("x", face=0, edits=SMILE)
-    turned = dataclasses.replace(state, **turn_to(state, 0, 1))
+    state, cast = RunState("x", edits=SMILE), Cast(0, (0, 1, 2))
+    turned = dataclasses.replace(state, **turn_to(state, cast, 1))
     assert (turned.face, turned.edits, turned.others) == (1, (), ((0, SMILE),))
     changed = dataclasses.replace(turned, edits=OLDER)
-    back = dataclasses.replace(changed, **turn_to(changed, 1, 0))
+    assert turn_to(changed, cast, 1) == {"face": 1, "point": None, "point_frame": None}, "turned to already"
+    back = dataclasses.replace(changed, **turn_to(changed, cast, 0))
     assert (back.face, back.edits, back.others) == (0, SMILE, ((1, OLDER),))
     assert edits_of(back) == [PersonEdit(0, SMILE), PersonEdit(1, OLDER)]
-    alike = dataclasses.replace(back, **copy_to(back, 0, [0, 1, 2]))
+    alike = dataclasses.replace(back, **copy_to_all(back, cast, label(back, 0)))
     assert edits_of(alike) == [PersonEdit(0, SMILE), PersonEdit(1, SMILE), PersonEdit(2, SMILE)]
-    assert (numbers_of(state, None), numbers_of(back, None), numbers_of(alike, None)) == ([0], [0, 1], [0, 1, 2])
+    assert numbers_of(dataclasses.replace(state, face=0), None) == [0]
+    assert (numbers_of(back, None), numbers_of(alike, None)) == ([0, 1], [0, 1, 2])
+
+
+def test_an_edit_is_kept_of_the_person_of_whom_it_was_shown() -> None:
+    """Whatever was turned to while its message was on its way, here or in another tab."""
+    cast = Cast(1, (0, 1, 2))
+    state = RunState("x", clip="pair.mp4", face=1, edits=OLDER, others=((0, SMILE),))
+    late = dataclasses.replace(state, **keep(state, cast, STILL, label(state, 0)))
+    assert (late.face, late.edits, late.others) == (1, OLDER, ((0, STILL),))
+    own = dataclasses.replace(state, **keep(state, cast, STILL, label(state, 1)))
+    assert (own.edits, own.others) == (STILL, ((0, SMILE),))
+    third = dataclasses.replace(state, **keep(state, cast, STILL, label(state, 2)))
+    assert third.others == ((0, SMILE), (2, STILL))
+    for whose in ("", "0", "9 " + label(state, 9), label(dataclasses.replace(state, clip="other.mp4"), 0), None, 0):
+        unknown = dataclasses.replace(state, **keep(state, cast, STILL, whose))
+        assert (unknown.edits, unknown.others) == (STILL, ((0, SMILE),)), whose
+    from_other = dataclasses.replace(state, **copy_to_all(state, cast, label(state, 0)))
+    assert edits_of(from_other) == [PersonEdit(1, SMILE), PersonEdit(0, SMILE), PersonEdit(2, SMILE)]
+
+
+def test_an_edit_of_everyone_is_spelled_out_when_one_changes() -> None:
+    cast, state = Cast(1, (0, 1, 2)), RunState("x", edits=SMILE, others=((EVERYONE, SMILE),))
+    changed = dataclasses.replace(state, **keep(state, cast, OLDER, label(state, 1)))
+    assert edits_of(changed) == [PersonEdit(1, OLDER), PersonEdit(0, SMILE), PersonEdit(2, SMILE)]
+    turned = dataclasses.replace(state, **turn_to(state, cast, 2))
+    assert edits_of(turned) == [PersonEdit(2, SMILE), PersonEdit(0, SMILE), PersonEdit(1, SMILE)]
+    early = dataclasses.replace(state, **keep(state, Cast(), OLDER, ""))
+    assert (early.edits, early.others) == (OLDER, state.others), "before anybody is known"
 
 
 def test_who_has_no_edit_is_left_out() -> None:
@@ -58,11 +97,14 @@ def test_two_people_are_edited_in_one_video(tmp_path: Path) -> None:
     status = finish(studio, run.id, "edit")
     assert status.state == "done", status.message
     (output,) = studio.state(run.id).outputs
-    assert (output.edits, output.others) == (SMILE, ((1, OLDER),))
+    assert (output.face, output.edits, output.others) == (0, SMILE, ((1, OLDER),))
+    assert [number for number, _ in output.people_measures] == [0, 1]
+    assert output.measures == dict(output.people_measures)[0]
     people = json.loads(Path(str(output.manifest)).read_text())["people"]
     assert [(person["face"], person["edits"][0]["direction"]) for person in people] == [(0, "smile"), (1, "age")]
     again = make_studio(tmp_path / "studio").state(run.id)
     assert (again.others, again.outputs[0].others) == (((1, OLDER),), ((1, OLDER),)), "a restart forgets nothing"
+    assert again.outputs[0].people_measures == output.people_measures
     with pytest.raises(ConfigError, match="chosen twice"):
         studio.change(run.id, others=((1, (*OLDER, *OLDER)),))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -53,6 +54,7 @@ def test_clips_are_brought_edited_reloaded_packed_opened_and_deleted(
         page.locator(".toast-close").click()
         page.locator("#clip-dials .chip", has_text="Smile").click()
         page.locator("#clip-presets button", has_text="Draft").click()
+        expect(page.locator("#clips-cost")).to_contain_text(re.compile(r"2 clips to edit, up to \d+ MB on .* disk\."))
         page.locator("#clips-start").click()
         expect(page.locator("#clips-notice")).to_contain_text("2 clips are edited now")
         page.locator(".clip-card[data-state=running]").first.wait_for()

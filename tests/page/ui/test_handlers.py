@@ -256,7 +256,7 @@ def test_one_sees_which_of_several_results_is_looked_at(steps: dict[str, Any]) -
 
 
 def test_what_the_browser_says_it_looks_at_is_checked(steps: dict[str, Any]) -> None:
-    from page.ui.step_watch import read_chosen
+    from page.ui.components import read_chosen
 
     assert [read_chosen(sent) for sent in ({"chosen": "2"}, {"chosen": 2}, {}, None, "2", [2])] == [
         "2",

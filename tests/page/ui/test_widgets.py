@@ -138,7 +138,13 @@ FILLED: dict[str, dict[str, Any]] = {  # every template, with what a visitor mig
     "limits": {"facts": [HOSTILE], "kept": HOSTILE},
     "estimates": {"caption": HOSTILE, "rows": [(HOSTILE, HOSTILE)]},
     "measures": {"rows": [(HOSTILE, HOSTILE, HOSTILE)]},
-    "finished": {"name": HOSTILE, "made": HOSTILE, "rows": [(HOSTILE,) * 3], "texts": [HOSTILE], "kind": HOSTILE},
+    "finished": {
+        "name": HOSTILE,
+        "made": HOSTILE,
+        "groups": [(HOSTILE, [(HOSTILE,) * 3])],
+        "texts": [HOSTILE],
+        "kind": HOSTILE,
+    },
     "reviewed": {"title": HOSTILE, "findings": [HOSTILE], "replaced": HOSTILE},
     "pictures": {"shown": [(HOSTILE, HOSTILE)]},
     "triple": {"shown": [(HOSTILE, HOSTILE), (HOSTILE, None)]},
@@ -246,6 +252,9 @@ def test_measures_are_told_in_words() -> None:
     good = html.finished(make_output(), "Smile +1.5, age -2 · stitch · draft")
     for word in ("kept", "steady", "fine", "close", "2 min", "Smile +1.5, age -2", "75 frames"):
         assert word in good
+    both = html.finished(make_output(people_measures=((0, MEASURES), (1, MEASURES | {"id_cosine": 0.3}))), "Both")
+    first, second = both.split("Person 1")
+    assert ("Person 0" in first, "kept" in first, "changed" in second) == (True, True, True)
     bad = html.finished(make_output(measures=MEASURES | {"id_cosine": 0.3, "tl_id": 0.5, "border_loss": 0.2}), "")
     for word in ("changed", "unsteady", "may show"):
         assert word in bad
@@ -260,6 +269,9 @@ def test_videos_are_named_by_what_tells_them_apart() -> None:
         "3": "Smile +2 · stitch · balanced",
         "4": "Smile +1.5, age -2 · stitch · draft (2)",
     }
+    both = make_output(face=1, edits=(("smile", 2.0),), others=((0, (("age", -1.0),)),))
+    assert words.output_name(both) == "Person 0: age -1; Person 1: smile +2 · stitch · draft"
+    assert words.output_name(make_output(face=2, edits=(("smile", 2.0),))) == "Person 2: smile +2 · stitch · draft"
 
 
 def test_every_method_region_and_suggestion_has_words() -> None:
