@@ -36,8 +36,8 @@ def skin_below(frame: np.ndarray, matrix: np.ndarray, shift: np.ndarray, neck: n
     size = len(neck)
     height = round(size * (1 + BELOW))
     place = np.column_stack([matrix, shift])
-    picture = cv2.warpAffine(frame, place, (size, height), flags=cv2.INTER_LINEAR).astype(np.float32)
-    picture = cv2.GaussianBlur(picture, (0, 0), SMOOTH)
+    seen = cv2.warpAffine(frame, place, (size, height), flags=cv2.INTER_LINEAR)
+    picture = cv2.GaussianBlur(seen, (0, 0), SMOOTH).astype(np.float32)
     known = cv2.erode(neck.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     known[: round(SEEN * size)] = False
     if known.sum() < LEAST_NECK:
