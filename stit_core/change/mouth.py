@@ -30,7 +30,7 @@ TIP = 4.0  # millimetres from a corner of an opening within which lips close ove
 IVORY = np.array([1.0, 0.92, 0.84], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
 TONGUE = np.array([0.74, 0.36, 0.35], np.float32)
-DARK = np.array([0.24, 0.095, 0.085], np.float32)
+DARK = np.array([0.3, 0.12, 0.105], np.float32)
 CHEEK = np.array([0.42, 0.18, 0.16], np.float32)  # the inside of a cheek, in a corner
 WET = 0.13  # of the light: a glint on the tongue
 SHADOW_HUE = np.array([0.8, 1.1, 1.2], np.float32)  # powers: what reaches a shadow in a mouth comes from red tissue
@@ -146,7 +146,7 @@ def _cavity(opening: Opening, half: float) -> np.ndarray:
     x = COLUMNS - 0.5 * opening.middle  # it is seen from aside less, since it lies deeper
     width = 0.8 * half
     dome = np.sqrt(np.clip(1 - (x / width) ** 2, 0, 1))
-    rise = (0.42 + 0.25 * np.clip((gap - 4) / 10, 0, 1)) * gap * dome
+    rise = (0.56 + 0.14 * np.clip((gap - 4) / 10, 0, 1)) * gap * dome
     into = ROWS - (bottom - rise)  # millimetres below the tongue's outline
     front = np.clip(into / np.maximum(rise, 0.5), 0, 1)
     surface = (0.42 + 0.58 * front**0.8) * (0.7 + 0.3 * dome)

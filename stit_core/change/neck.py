@@ -16,6 +16,8 @@ LEAST_NECK = 60  # pixels of it
 NOISE = 40.0  # squared grey levels by which its colours vary at least
 ALIKE = 2.5, 4.5  # deviations of these colours: up to where something is skin, and from where on it is not
 RIM = 16  # pixels of the crop at its lower edge, in which skin below hangs together with the neck
+EDGE = 5  # pixels of the crop, twice the way by which a parser may miss the neck's edge
+WIDENS = 0.7  # pixels a pixel, by which it gets wider on each side on the way down to the shoulders
 SMOOTH = 1.2  # pixels of the crop, deviation of the Gaussian over the edge of that skin
 FADES = 0.04, 0.46  # of the crop's side below it, between which the shade fades
 
@@ -47,9 +49,23 @@ def skin_below(frame: np.ndarray, matrix: np.ndarray, shift: np.ndarray, neck: n
     inverse = np.linalg.inv(np.cov(colours.T) + NOISE * np.eye(3)).astype(np.float32)
     away = np.sqrt(np.maximum(np.einsum("ijk,kl,ijl->ij", apart, inverse, apart), 0))
     alike = np.clip((ALIKE[1] - away) / (ALIKE[1] - ALIKE[0]), 0, 1).astype(np.float32)
+    alike *= _reach(neck, height)
     _, parts = cv2.connectedComponents((alike > 0.5).astype(np.uint8))
     at_rim = np.unique(parts[size - RIM : size][(neck[size - RIM :] > 0) & (parts[size - RIM : size] > 0)])
     held = cv2.dilate(np.isin(parts, at_rim).astype(np.float32), np.ones((3, 3), np.uint8))
     t = np.clip((np.arange(height) / size - 1 - FADES[0]) / (FADES[1] - FADES[0]), 0, 1)
     fade = (1 - t * t * (3 - 2 * t)).astype(np.float32)[:, None]
     return fade * cv2.GaussianBlur(alike * held, (0, 0), SMOOTH)  # type: ignore[no-any-return]
+
+
+def _reach(neck: np.ndarray, height: int) -> np.ndarray:
+    """1 where skin may be, (height, S): in the crop where the parser sees a neck, below in a cone from there."""
+    size = len(neck)
+    reach = np.zeros((height, size), np.float32)
+    reach[:size] = cv2.dilate(neck, np.ones((EDGE, EDGE), np.uint8))
+    columns = np.flatnonzero(neck[size - RIM :].any(axis=0))
+    if len(columns):
+        beyond = np.arange(height - size)[:, None]
+        x = np.arange(size)[None]
+        reach[size:] = (x >= columns[0] - WIDENS * beyond) & (x <= columns[-1] + WIDENS * beyond)
+    return reach

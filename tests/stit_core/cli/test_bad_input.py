@@ -15,6 +15,7 @@ from PIL import Image
 
 from stit_core import pipeline as pipelines
 from stit_core.__main__ import main
+from stit_core.media import opening
 from tests.support.full_disk import room_for
 
 pytest_plugins = ["tests.support.fixtures_pack"]
@@ -53,13 +54,13 @@ def test_a_missing_ffmpeg_is_told_as_such(
     assert "ffmpeg cannot be run" in told
     assert "IMAGEIO_FFMPEG_EXE" in told
     monkeypatch.delenv("IMAGEIO_FFMPEG_EXE")
-    decode = pipelines.video.open_clip
+    decode = opening.video.open_clip
 
     def open_clip(*arguments: object) -> object:  # it is there when the file is looked into, and gone for the decoding
         monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(home / "gone" / "ffmpeg"))
         return decode(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pipelines.video, "open_clip", open_clip)
+    monkeypatch.setattr(opening.video, "open_clip", open_clip)
     assert main(["check", str(face_clip), "--pack", "tiny"]) == 1
     assert "ffmpeg cannot be run" in capsys.readouterr().err
 
