@@ -54,6 +54,11 @@ class Visit:
     page: Page
     complaints: list[str] = field(default_factory=list)
 
+    def print_screen(self, server: Server) -> None:
+        """Print what is on the screen, what the browser complained about, and the end of the server's log."""
+        shown = self.page.locator("body").inner_text(timeout=5000)[:3000]
+        print(f"{self.page.url}\n{shown}\n{self.complaints}\n{server.log.read_text()[-3000:]}")
+
 
 _TABS: dict[Page, Visit] = {}  # that are open
 
@@ -126,9 +131,8 @@ def visit(browser: Browser, server: Server, run: str = "", **context: Any) -> It
     try:
         try:
             yield tab
-        except Exception:  # what somebody at the screen would have seen
-            shown = tab.page.locator("body").inner_text(timeout=5000)[:3000]
-            print(f"{tab.page.url}\n{shown}\n{tab.complaints}\n{server.log.read_text()[-3000:]}")
+        except Exception:
+            tab.print_screen(server)
             raise
         assert tab.complaints == [], tab.complaints
         assert "Traceback" not in tab.page.content()

@@ -66,8 +66,8 @@ class ClipStep:
     def restore(self, run_id: str) -> Update:
         """Show the clip of a run that came back."""
         state = self.studio.state(run_id)
-        if state.clip is None:
-            return {self.onward: gr.Button(interactive=False)}
+        if state.clip is None:  # a clip that is taken meanwhile stays taken, whichever answer comes first
+            return {self.onward: gr.skip()}
         return {
             self.clip: state.clip,
             self.samples: self._samples(state.sample),

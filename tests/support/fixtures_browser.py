@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from benchmarks.page_server import CHROMIUM, Server, open_browser, serve, visit
 from tests.support.tiny_page import tiny_settings
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep whether a test itself failed, for fixtures that say then what was on the screen."""
+    report = yield
+    if call.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
+def failed(item: pytest.Item) -> bool:
+    """Whether a test has run and failed."""
+    return item.stash.get(FAILED, False)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +55,8 @@ def server(
 
 
 @pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, browser: Browser, server: Server) -> Iterator[Page]:
     with visit(browser, server) as tab:
         yield tab.page
+        if failed(request.node):
+            tab.print_screen(server)

@@ -175,7 +175,18 @@ function filter() {
   find(".dials-none").hidden = shown > 0 || !cards().length;
 }
 
+/** How to find what has the focus again once all has been drawn anew; empty where it lies elsewhere. */
+function focused() {
+  const held = document.activeElement;
+  if (!(held instanceof HTMLElement) || !element.contains(held)) return "";
+  if (held.id) return `#${CSS.escape(held.id)}`;
+  if (held.dataset.name) return `.card[data-name="${CSS.escape(held.dataset.name)}"]`;
+  const label = held.getAttribute("aria-label");
+  return label ? `[aria-label="${CSS.escape(label)}"]` : "";
+}
+
 function draw() {
+  const held = focused();
   const chosen = Object.keys(factors).flatMap((name) => cards().filter((card) => card.name === name));
   find(".dials-quick").replaceChildren(...quick().map(suggestion));
   find(".dials-chosen").replaceChildren(...chosen.map(dial));
@@ -183,6 +194,7 @@ function draw() {
   find(".dials-reset").toggleAttribute("disabled", chosen.length === 0);
   find(".dials-cards").replaceChildren(...cards().map(choice));
   filter();
+  if (held) /** @type {HTMLElement | null} */ (element.querySelector(held))?.focus({ preventScroll: true });
 }
 
 find(".dials-reset").addEventListener("click", () => {

@@ -233,7 +233,7 @@ def test_a_direction_is_trained_used_and_deleted(aligned_page: Page, server: Ser
     page.get_by_role("button", name="Train one from your own pictures").click()
     expect(page.locator("#library .direction")).to_have_count(3)
     page.locator("#zip input[type=file]").set_input_files(archive)
-    page.locator("#zip").get_by_text("faces.zip").wait_for()
+    page.locator("#zip").get_by_label("faces.zip").wait_for()
     page.get_by_label("Name").fill("grin")
     page.get_by_label("Below 0 it is").fill("serious")
     page.get_by_label("Above 0 it is").fill("grinning")
@@ -290,29 +290,31 @@ def test_a_setting_out_of_range_is_told(aligned_page: Page) -> None:
 # --- Everybody ----------------------------------------------------------------------------------------------------
 
 
+def press(page: Page, place: str, key: str) -> None:
+    """Reach a control that can be used, and press a key on it."""
+    control = page.locator(place).last
+    expect(control).to_be_enabled()
+    control.focus()
+    expect(control).to_be_focused()
+    page.keyboard.press(key)
+
+
 def test_by_keyboard_alone(page: Page) -> None:
-    page.locator("#samples button").last.focus()
-    page.keyboard.press("Enter")
+    press(page, "#samples button", "Enter")
     page.locator("#trim .trim-last").wait_for()
-    page.locator("#trim .trim-last").focus()
     for _ in range(5):
-        page.keyboard.press("PageDown")
+        press(page, "#trim .trim-last", "PageDown")
     expect(page.locator(".trim-length")).not_to_have_text(re.compile("3.52 of"))
-    page.locator("#find").focus()
-    page.keyboard.press("Enter")
+    press(page, "#find", "Enter")
     page.locator("#crops img").first.wait_for()
-    page.locator("#to-tune").focus()
-    page.keyboard.press("Space")
-    page.locator("#to-edit").focus()
-    page.keyboard.press("Enter")
+    press(page, "#to-tune", "Space")
+    press(page, "#to-edit", "Enter")
     page.locator("#dials .card").first.focus()
     page.keyboard.press("Space")
-    page.locator("#dial-age").focus()
-    page.keyboard.press("ArrowRight")
+    press(page, "#dial-age", "ArrowRight")
     expect(page.get_by_label("Age: factor as a number")).to_have_value("1.6")
     page.locator("#wipe .wipe-after").first.wait_for()
-    page.locator("#wipe .wipe-cut").focus()
-    page.keyboard.press("Home")
+    press(page, "#wipe .wipe-cut", "Home")
     expect(page.locator("#wipe .wipe-cut")).to_have_value("0")
 
 

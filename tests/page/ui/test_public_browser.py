@@ -94,7 +94,7 @@ def test_pictures_to_learn_from_and_people_to_review_need_it_too(
         open_lesson(page)
         page.locator("#zip input[type=file]").set_input_files(archive)
         expect(page.locator("#train-notice")).to_contain_text(REFUSED)
-        expect(page.locator("#zip").get_by_text("faces.zip")).to_have_count(0)
+        expect(page.locator("#zip").get_by_label("faces.zip")).to_have_count(0)
         open_own_people(page)
         page.locator("#people input[type=file]").set_input_files(person)
         expect(page.locator("#review-people")).to_contain_text(REFUSED)
@@ -106,7 +106,7 @@ def test_pictures_to_learn_from_and_people_to_review_need_it_too(
         expect(page.locator("#review-people")).to_contain_text("1 person in your upload")
         open_lesson(page)
         page.locator("#zip input[type=file]").set_input_files(archive)
-        page.locator("#zip").get_by_text("faces.zip").wait_for()
+        page.locator("#zip").get_by_label("faces.zip").wait_for()
         expect(page.locator("#train-notice")).not_to_contain_text(REFUSED)
 
 

@@ -99,7 +99,7 @@ def test_a_zip_that_is_none_is_told(page: Page, tmp_path: Path) -> None:
     page.get_by_role("tab", name="Directions").click()
     page.get_by_role("button", name="Train one from your own pictures").click()
     page.locator("#zip input[type=file]").set_input_files(false)
-    page.locator("#zip").get_by_text("faces.zip").wait_for()
+    page.locator("#zip").get_by_label("faces.zip").wait_for()
     page.get_by_label("Name").fill("grin")
     page.locator("#train").click()
     expect(page.locator("#status .job.failed")).to_contain_text("faces.zip")
