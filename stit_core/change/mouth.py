@@ -121,7 +121,7 @@ def mouth_light(source: Drawn) -> np.ndarray:
 
 def _draw(opening: Opening) -> tuple[np.ndarray, np.ndarray]:
     """The fine picture of a mouth: its place (h, w) in [0, 1], and its colours (h, w, 3) of the light of a tooth."""
-    top, bottom = opening.top[None], opening.bottom[None]
+    top, bottom = opening.top.astype(np.float32)[None], opening.bottom.astype(np.float32)[None]
     open_ = np.flatnonzero(opening.bottom > opening.top + 1e-3)
     half = max(len(open_) / FINE / 2, 1.0)
     x = COLUMNS - (COLUMNS[0, open_].mean() if len(open_) else 0.0)

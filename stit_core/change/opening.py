@@ -24,8 +24,8 @@ EYES_APART = 63.0  # millimetres between their middles
 FINE = 4  # pixels a millimetre at which a mouth is drawn
 LEFT, TOP, RIGHT, BOTTOM = -34.0, -16.0, 34.0, 30.0  # millimetres around the middle of a mouth
 SHAPE = int((RIGHT - LEFT) * FINE), int((BOTTOM - TOP) * FINE)  # width and height of that picture
-COLUMNS = (LEFT + (np.arange(SHAPE[0]) + 0.5) / FINE)[None]  # x of its columns, millimetres
-ROWS = (TOP + (np.arange(SHAPE[1]) + 0.5) / FINE)[:, None]  # y of its rows
+COLUMNS = (LEFT + (np.arange(SHAPE[0], dtype=np.float32) + 0.5) / FINE)[None]  # x of its columns, millimetres
+ROWS = (TOP + (np.arange(SHAPE[1], dtype=np.float32) + 0.5) / FINE)[:, None]  # y of its rows
 SMALLEST = 1.0  # millimetres: no less counts as an opening
 OUTLINE_DEGREE = 2  # of the polynomial along a lip, beside the arc from corner to corner
 ROUND = (0.12, 0.4)  # height of an opening, of its width: up to where its corners are pointed, from where on round
@@ -91,14 +91,15 @@ class Opening:
     def millimetres(self, points: np.ndarray) -> np.ndarray:
         """Where points (..., 2) of the crop lie around the middle of the mouth."""
         matrix = self.matrix
-        fine = (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
-        return fine / FINE + np.array([LEFT, TOP])
+        inverse = np.linalg.inv(matrix[:, :2]) / FINE
+        start = np.array([LEFT, TOP]) - inverse @ matrix[:, 2]
+        return points @ inverse.T.astype(points.dtype) + start.astype(points.dtype)
 
     def place(self, size: int) -> tuple[np.ndarray, np.ndarray]:
         """x and y (size, size) of every pixel of the crop, in millimetres around the middle of the mouth."""
         pixels = np.indices((size, size), dtype=np.float32)[::-1].transpose(1, 2, 0)
-        places = self.millimetres(pixels).astype(np.float32)
-        return places[..., 0], places[..., 1]
+        x, y = np.moveaxis(self.millimetres(pixels), -1, 0)
+        return x, y
 
     @property
     def down(self) -> np.ndarray:
@@ -203,8 +204,9 @@ def drop_jaw(motion: np.ndarray, opening: Opening) -> np.ndarray:
     """A motion (S, S, 2) under which the chin goes down with the lower lip: the jaw is one bone."""
     down, opens = opening.down, jaw_drop(motion, opening)
     x, y = opening.place(motion.shape[0])
-    lip = np.interp(x, COLUMNS[0], opening.bottom)
-    share = np.clip((y - lip) / 6.0 + 1, 0, 1) * np.exp(-0.5 * ((x - opening.middle) / JAW) ** 4)
+    lip = np.interp(x, COLUMNS[0], opening.bottom).astype(np.float32)
+    aside = np.square((x - np.float32(opening.middle)) / np.float32(JAW))
+    share = np.clip((y - lip) / 6 + 1, 0, 1) * np.exp(-0.5 * aside * aside)
     more = np.maximum(opens * share - np.maximum(-(motion @ down), 0), 0).astype(np.float32)
     return motion - cv2.GaussianBlur(more, (0, 0), 2.0)[..., None] * down
 

@@ -279,12 +279,15 @@ def motion_between(edited: Drawn, pivot: Drawn) -> np.ndarray:
     return share * marked + (1 - share) * flow
 
 
-def dense_flow(to: np.ndarray, from_: np.ndarray) -> np.ndarray:
+def dense_flow(to: np.ndarray, from_: np.ndarray, fast: bool = False) -> np.ndarray:
     """Where in `from_` each pixel of `to` comes from: pictures (S, S, 3) uint8 -> offsets (S, S, 2) in pixels.
+
+    `fast` is enough for neighbouring frames of a clip, which differ little.
 
     Source: Kroeger et al., "Fast Optical Flow using Dense Inverse Search" (2016), as OpenCV has it.
     """
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    preset = cv2.DISOPTICAL_FLOW_PRESET_FAST if fast else cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+    search = cv2.DISOpticalFlow.create(preset)
     grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (to, from_)]
     flow = search.calc(grey[0], grey[1], np.zeros((*to.shape[:2], 2), np.float32))
     return cv2.GaussianBlur(flow, (0, 0), FLOW_BLUR)

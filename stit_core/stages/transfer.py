@@ -212,7 +212,8 @@ class Transfer:
     def _flow(self, here: int, there: int) -> np.ndarray:
         """Where in the crop of one position each pixel of a neighbour's, `here`, comes from."""
         if (here, there) not in self._flows:
-            self._flows[here, there] = dense_flow(self._source(here).picture, self._source(there).picture)
+            pictures = self._source(here).picture, self._source(there).picture
+            self._flows[here, there] = dense_flow(*pictures, fast=True)
         return self._flows[here, there]
 
     def _forget(self, position: int) -> None:
