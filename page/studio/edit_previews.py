@@ -161,7 +161,9 @@ class TransferredFrames:
         quad = crops.quads[[crops.frame_indices.index(frame)]]
         crop = dataclasses.replace(crops, frame_indices=(frame,), quads=quad)
         tuned, nets = untuned(pipeline, self.clip, [frame]), (models.generator, models.parser)
-        registration = register(crop, tuned, *nets, config, runtime, Path(self._folder.name))
+        own = Path(self._folder.name) / str(frame)  # two frames at once would take each other's batches for their own
+        own.mkdir(exist_ok=True)
+        registration = register(crop, tuned, *nets, config, runtime, own)
         edited = editing.edit(tuned, {}, models.generator, EditConfig(), runtime)
         return tuned, Transfer(self.clip, crop, edited, registration, *nets, (), config, runtime)
 
