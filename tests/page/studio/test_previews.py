@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from page.studio.edit_previews import TransferredFrames
 from page.studio.studio import Studio
 from stit_core.errors import ConfigError, DirectionError, StitError
 from stit_core.faces.reading import draw_faces
@@ -193,6 +194,21 @@ def test_before_the_tuning_nobody_elses_face_changes_and_nothing_is_stored(
         assert np.array_equal(key.after[inner], key.before[inner])
         assert not np.array_equal(key.after, key.before)
     assert not list(studio.folders.private(run.id).glob("*/masks-*"))
+
+
+def test_a_frame_before_the_tuning_is_registered_by_itself_whatever_was_shown_before(
+    studio: Studio, face_clip: Path
+) -> None:
+    run = begin(studio, face_clip, edits=SMILE, method="transfer")
+    assert finish(studio, run.id, "align").state == "done"
+    opened = studio.previews.opened(run.id)
+    frames = opened.align().frame_indices
+    first, last = frames[0], frames[-1]
+    work = TransferredFrames(opened.pipeline, opened.clip)
+    registered = [work._untuned(opened.pipeline, frame).registration for frame in (first, last)]
+    alone = TransferredFrames(opened.pipeline, opened.clip)._untuned(opened.pipeline, last).registration
+    np.testing.assert_array_equal(registered[1].points, alone.points)
+    assert not np.array_equal(registered[0].points, registered[1].points), "they are different frames"
 
 
 def test_a_tuning_is_shown_under_its_own_settings_only(studio: Studio, two_faces: Path) -> None:
