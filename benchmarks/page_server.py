@@ -131,7 +131,7 @@ def visit(browser: Browser, server: Server, run: str = "", **context: Any) -> It
     try:
         try:
             yield tab
-        except Exception:
+        except Exception:  # whatever failed in the test; it is raised again
             tab.print_screen(server)
             raise
         assert tab.complaints == [], tab.complaints
