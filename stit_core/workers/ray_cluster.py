@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from stit_core.errors import ConfigError, StitError
+from stit_core.memory import ONE_ARENA
 from stit_core.workers.tasks import Died, Done, Event, Failure, Ready, Role, Step
 
 LOG = logging.getLogger(__name__)
@@ -186,8 +187,9 @@ class RayActors:
             )
         self._slots = jobs or room
         own = {name: value for name, value in os.environ.items() if name.startswith(OWN_VARIABLES)}
+        self._environment = {"env_vars": own | ONE_ARENA}
         device = "cuda" if self.share.gpus else device
-        self._arguments = (ROOT, own, pickle.dumps((role, device, self.share.cpus)))
+        self._arguments = (ROOT, pickle.dumps((role, device, self.share.cpus)))
         self._actors: dict[int, _Actor] = {}
         self._count = 0
         self._since = time.monotonic()
@@ -198,8 +200,8 @@ class RayActors:
         return self._slots
 
     def start(self) -> int:
-        options = {"num_cpus": self.share.cpus, "num_gpus": self.share.gpus, "max_concurrency": 3, "max_restarts": 0}
-        handle = self._ray.remote(**options)(_actor_class()).remote(*self._arguments)
+        options = {"num_cpus": self.share.cpus, "num_gpus": self.share.gpus, "runtime_env": self._environment}
+        handle = self._ray.remote(max_concurrency=3, max_restarts=0, **options)(_actor_class()).remote(*self._arguments)
         self._count += 1
         self._actors[self._count] = _Actor(handle, handle.load.remote())
         return self._count
@@ -286,17 +288,15 @@ def _actor_class() -> type:
     """The actor, made inside a function: it travels as code, and makes the program importable where it arrives."""
 
     class StitWorker:
-        def __init__(self, root: str, variables: dict[str, str], role: bytes) -> None:
-            self.root, self.variables, self.role = root, variables, role
+        def __init__(self, root: str, role: bytes) -> None:
+            self.root, self.role = root, role
             self.worker: Any = None
 
         def load(self) -> Any:
             """Load what the role needs; gives a Failure where that cannot be."""
-            import os
             import pickle
             import sys
 
-            os.environ.update(self.variables)
             if self.root not in sys.path:
                 sys.path.insert(0, self.root)
             from stit_core.workers.tasks import begin
