@@ -323,6 +323,7 @@ class Registration:
     labels: pictures (size, size, 3) whose channels are the parser's classes of the source and of the pivot, and 0.
     points: (T, 68, 2), landmarks of the source in pixels of the crop.
     offsets: (T, 68, 2), from them to those of the pivot, smoothed over time.
+    places: of the tuned pivot, as faces.reading.to_place_picture has them; None where the parser does not tell.
     """
 
     clip_hash: str
@@ -331,6 +332,7 @@ class Registration:
     labels: FrameFolder
     points: np.ndarray
     offsets: np.ndarray
+    places: FrameFolder | None
 
     def source_labels(self, frame: int) -> np.ndarray:
         """The parser's classes of the source, (size, size) uint8."""

@@ -22,6 +22,7 @@ ROOM = np.float32(255) - SHOULDER  # grey levels that it has for all of that
 LARGEST_BEND = np.float32(0.97)  # of that room: beyond, nothing is known of how bright it was
 SMALLEST_SHADE = 0.01  # logarithm of a ratio, under which nothing is bent
 LOWER = 0.82, 0.95  # of the crop's side from its top: between them a shade fades, or is that of the neck below
+SMALLEST_WAY = 1 / 64  # pixels: OpenCV's steps are of 1/32, so that a shorter way is none
 FOCUS_BLURS = 0.7, 1.4  # pixels, deviations of two Gaussians by which it is told how sharp a picture is
 DIFFERENCE = 1 / 3  # square pixels, variance of the box that a difference across two pixels is
 EDGES = 99.9  # percentile of the slopes in a face that are its edges
@@ -90,9 +91,7 @@ def _changed(
         believed += edge * over_frame(below) * over_frame(strong, cv2.BORDER_REPLICATE)
     novelty = change.novelty * warp(weights.fresh, motion)
     way = cv2.transform(over_frame(motion), np.linalg.inv(matrix).astype(np.float32))
-    moved = cv2.remap(
-        frame, columns + way[..., 0], rows + way[..., 1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
-    ).astype(np.float32)
+    moved = _moved(frame, columns, rows, way)
     zoom = 1 / np.sqrt(abs(np.linalg.det(matrix)))
     if weights.ageing is not None:
         moved = change_folds(moved, over_frame(warp(weights.ageing, motion)), zoom)
@@ -119,6 +118,20 @@ def _changed(
         place = place * over_frame(warp(weights.fresh, motion))[down, across]
         result[down, across] += place[..., None] * (colours - result[down, across])
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
+
+
+def _moved(frame: np.ndarray, columns: np.ndarray, rows: np.ndarray, way: np.ndarray) -> np.ndarray:
+    """The pixels (h, w, 3) float32 that a frame has at these places (h, w) moved by a way (h, w, 2)."""
+    far = np.abs(way) > SMALLEST_WAY
+    far = far[..., 0] | far[..., 1]
+    top, left = int(rows[0, 0]), int(columns[0, 0])
+    result = frame[top : top + rows.shape[0], left : left + rows.shape[1]].astype(np.float32)
+    down, across = np.flatnonzero(far.any(axis=1)), np.flatnonzero(far.any(axis=0))
+    if len(down):
+        box = np.s_[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
+        x, y = columns[box] + way[box][..., 0], rows[box] + way[box][..., 1]
+        result[box] = cv2.remap(frame, x, y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+    return result
 
 
 def _focus(picture: np.ndarray, face: np.ndarray) -> float:

@@ -9,10 +9,10 @@ from scipy.ndimage import gaussian_filter1d
 
 from stit_core.artefacts import Alignment, FrameFolder, Registration, Tuned, check_same_frames, stretches
 from stit_core.config import TransferConfig
-from stit_core.faces.reading import draw_faces, landmark_finder, read_faces
+from stit_core.faces.reading import draw_faces, landmark_finder, read_faces, to_place_picture
 from stit_core.fitting.batch_record import find_by_batches
 from stit_core.models.generator import Generator
-from stit_core.models.interfaces import Parser
+from stit_core.models.interfaces import Parser, Reader
 from stit_core.runtime import Runtime
 
 STAGE = "register"
@@ -54,23 +54,25 @@ def register(
     check_same_frames(alignment, tuned)
     frames = alignment.frame_indices
     pivots, labels = FrameFolder(folder / "pivots", frames), FrameFolder(folder / "labels", frames)
+    places = FrameFolder(folder / "places", frames) if isinstance(parser, Reader) else None
     points = landmark_finder()
 
     def find(rows: range) -> dict[str, np.ndarray]:
         names = frames[rows.start : rows.stop]
         crops = np.stack([alignment.crops.read(name) for name in names])
         drawn = draw_faces(generator, tuned.w_plus[rows.start : rows.stop], runtime)
-        known = read_faces(np.concatenate([crops, drawn]), parser, runtime)
-        for row, name in enumerate(names):
-            pivots.write(name, drawn[row])
-            both = known[row].labels, known[len(names) + row].labels
-            labels.write(name, np.stack([*both, np.zeros_like(both[0])], axis=-1))
+        both = zip(read_faces(crops, parser, runtime), read_faces(drawn, parser, runtime, places=True), strict=True)
+        for name, picture, (own, pivot) in zip(names, drawn, both, strict=True):
+            pivots.write(name, picture)
+            labels.write(name, np.stack([own.labels, pivot.labels, np.zeros_like(own.labels)], axis=-1))
+            if places is not None:
+                places.write(name, to_place_picture(pivot))
         return {"source": np.stack([*map(points, crops)]), "pivot": np.stack([*map(points, drawn)])}
 
     found = find_by_batches(len(frames), BATCH_SIZE, find, STAGE, runtime, folder)
     source, pivot = found["source"], found["pivot"]
     offsets = _smooth(pivot - source, frames, config.registration_sigma)
-    return Registration(alignment.clip_hash, frames, pivots, labels, source, offsets)
+    return Registration(alignment.clip_hash, frames, pivots, labels, source, offsets, places)
 
 
 def _smooth(offsets: np.ndarray, frames: tuple[int, ...], sigma: float) -> np.ndarray:

@@ -26,7 +26,7 @@ from stit_core.change.reading import FIELD, Change, dense_flow, read_change
 from stit_core.change.relief import read_folds
 from stit_core.change.tint import strength
 from stit_core.config import TransferConfig
-from stit_core.faces.reading import Reading, draw_faces, landmark_finder, read_faces
+from stit_core.faces.reading import Reading, draw_faces, from_place_picture, landmark_finder, read_faces
 from stit_core.fitting.frame_record import FrameRecord
 from stit_core.geometry import lay_patch, warp_quad_to_square
 from stit_core.images import to_mask, to_model
@@ -249,10 +249,8 @@ class Transfer:
         with torch_threads(1):
             source = self._source(position)
             drawn = draw_faces(self.generator, self.edit.w_plus[position : position + 1], self.runtime)[0]
-            stored = self.registration.pivots.read(self.alignment.frame_indices[position])
-            readings = read_faces(np.stack([stored, drawn]), self.parser, self.runtime, places=True)
-        pivot = self._pivot(position, stored, readings[0])
-        edited = self._drawn(drawn, readings[1], self._find_points(drawn))
+            reading = read_faces(drawn[None], self.parser, self.runtime, places=True)[0]
+        pivot, edited = self._pivot(position), self._drawn(drawn, reading, self._find_points(drawn))
         offset = warp_between(source.points, pivot.points - source.points, self.size)
         change = read_change(source, pivot, edited, offset, self.classes, self.config.anatomy, self._folds)
         return change.stacked(), change.mouth
@@ -265,10 +263,11 @@ class Transfer:
             self._sources[position] = self._drawn(picture, Reading(labels), self.registration.points[position])
         return self._sources[position]
 
-    def _pivot(self, position: int, picture: np.ndarray, reading: Reading) -> Drawn:
-        labels = self.registration.pivot_labels(self.alignment.frame_indices[position])
-        points = self.registration.points[position] + self.registration.offsets[position]
-        return self._drawn(picture, dataclasses.replace(reading, labels=labels), points)
+    def _pivot(self, position: int) -> Drawn:
+        known, frame = self.registration, self.alignment.frame_indices[position]
+        places = (None, None) if known.places is None else from_place_picture(known.places.read(frame))
+        points = known.points[position] + known.offsets[position]
+        return self._drawn(known.pivots.read(frame), Reading(known.pivot_labels(frame), *places), points)
 
     def _drawn(self, picture: np.ndarray, reading: Reading, points: np.ndarray) -> Drawn:
         """A crop and what is known of it, at the size at which changes are read."""

@@ -20,7 +20,7 @@ STAGE_VERSIONS: Mapping[str, int] = {
     "align": 1,
     "invert": 1,
     "tune": 1,
-    "register": 1,
+    "register": 2,
     "masks": 1,
     "stitch": 2,
     "identify": 1,

@@ -41,11 +41,16 @@ FRAME = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8
 QUAD = quad_at(60, 20, SIZE)
 
 
-def inner(patch: np.ndarray, quad: np.ndarray = QUAD, margin: int = 12) -> tuple[np.ndarray, np.ndarray]:
-    """The patch and the frame inside the quad, down to where a shade begins to fade."""
+def inner_frame(patch: np.ndarray, quad: np.ndarray = QUAD) -> np.ndarray:
+    """The part of the frame in whose place a patch lies."""
     left, top, right, bottom = patch_bounds(quad, 300, 200)
     assert patch.shape == (bottom - top, right - left, 3)
-    there = FRAME[top:bottom, left:right]
+    return FRAME[top:bottom, left:right]
+
+
+def inner(patch: np.ndarray, quad: np.ndarray = QUAD, margin: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    """The patch and the frame inside the quad, down to where a shade begins to fade."""
+    there = inner_frame(patch, quad)
     whole = slice(margin, min(int(LOWER[0] * np.ptp(quad[:, 1])), len(patch) - margin)), slice(margin, -margin)
     return patch[whole], there[whole]
 
@@ -81,6 +86,17 @@ def test_shade_is_a_ratio_and_what_is_new_replaces() -> None:
 def test_a_quad_beside_the_frame_is_an_empty_patch() -> None:
     patch = apply_change(FRAME, quad_at(-400, -400, 100), change_of((1, 1)), everywhere(1.0))
     assert patch.size == 0
+
+
+def test_what_moves_is_the_same_whether_or_not_something_moves_far_from_it() -> None:
+    """Only what moves is sampled anew; how much that is must not show."""
+    here, both = change_of(), change_of()
+    here.motion[40:50, 40:60] = both.motion[40:50, 40:60] = (1.3, -0.7)
+    both.motion[110:115, 100:110] = (-2.4, 0.2)
+    one, two = (apply_change(FRAME, QUAD, change, everywhere(1.0)) for change in (here, both))
+    np.testing.assert_array_equal(one[:90], two[:90])
+    assert (one[100:] != two[100:]).any()
+    assert (one[:90] != inner_frame(one)[:90]).any()
 
 
 def test_a_chin_comes_to_lie_where_there_was_background() -> None:

@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from stit_core.faces.reading import draw_faces, landmark_finder, read_faces
+from stit_core.faces.correspondence import PLACES_A_SIDE
+from stit_core.faces.reading import (
+    PLACES_WITHIN,
+    draw_faces,
+    from_place_picture,
+    landmark_finder,
+    read_faces,
+    to_place_picture,
+)
 from stit_core.models.reader import CompactReader
 from stit_core.runtime import Runtime
 from tests.support.stage_cases import LeftRight, tiny_generator
@@ -34,6 +44,20 @@ def test_a_reader_gives_places_where_they_are_asked_for() -> None:
         assert b.places.shape == (128, 128, 3)
         assert b.head.shape == (128, 128)
         assert 0 <= b.head.min() <= b.head.max() <= 1
+
+
+def test_places_survive_as_a_picture_to_a_fiftieth_of_a_pixel() -> None:
+    torch.manual_seed(0)
+    reading = read_faces(PICTURES[:1], CompactReader().eval(), Runtime(), places=True)[0]
+    assert reading.places is not None
+    assert reading.head is not None
+    reading.places[0, 0] = (PLACES_WITHIN, -PLACES_WITHIN, 0)
+    places, head = from_place_picture(to_place_picture(reading))
+    pixel = PLACES_A_SIDE / 256
+    assert np.abs(places - reading.places).max() < pixel / 50
+    assert np.abs(head - reading.head).max() <= 0.5 / 255 + 1e-6
+    with pytest.raises(ValueError, match="no places"):
+        to_place_picture(dataclasses.replace(reading, places=None))
 
 
 def test_latents_are_drawn_one_by_one_as_together() -> None:

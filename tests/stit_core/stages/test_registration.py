@@ -9,7 +9,8 @@ import torch
 
 from stit_core.config import TransferConfig
 from stit_core.errors import ArtefactMismatchError, BudgetSpent, Cancelled
-from stit_core.faces.reading import draw_faces
+from stit_core.faces.reading import draw_faces, from_place_picture, read_faces
+from stit_core.models.reader import CompactReader
 from stit_core.runtime import CancelToken, Runtime
 from stit_core.stages.registration import BATCH_SIZE, register
 from tests.support.stage_cases import LeftRight, alignment_of, tiny_generator, untuned
@@ -38,7 +39,19 @@ def test_pivots_labels_and_landmarks_of_every_frame(case, tmp_path):
         assert np.abs(found.pivots.read(frame).astype(int) - drawn).max() <= 1
         labels = found.labels.read(frame)
         assert set(np.unique(labels[..., :2])) == {1, 17}
+    assert found.places is None  # this parser tells none
     assert steps[-1] == ("register", FRAMES, FRAMES)
+
+
+def test_a_reader_s_places_of_the_pivot_are_kept_with_it(case, tmp_path):
+    alignment, tuned, net = case
+    reader = CompactReader().eval()
+    found = register(alignment, tuned, net, reader, TransferConfig(), Runtime(), tmp_path)
+    frame = found.frame_indices[2]
+    told = read_faces(found.pivots.read(frame)[None], reader, Runtime(), places=True)[0]
+    places, head = from_place_picture(found.places.read(frame))
+    np.testing.assert_allclose(places, told.places, atol=1e-3)
+    np.testing.assert_allclose(head, told.head, atol=1e-2)
 
 
 def test_the_way_to_the_pivot_is_smoothed_within_unbroken_stretches_only(case, tmp_path):
