@@ -103,8 +103,8 @@ def test_a_batch_that_is_killed_goes_on_and_ends_with_the_same_bytes(
     command += ["--pack", "tiny", "-o", str(home / "out"), "--jobs", "2"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    limit = time.monotonic() + PATIENCE
-    while len(videos(home / "out")) < 2 and time.monotonic() < limit:
+    jobs, limit = home / "out" / ".batch" / "jobs", time.monotonic() + PATIENCE
+    while not (len(videos(home / "out")) >= 2 and list(jobs.glob("*/*.json"))) and time.monotonic() < limit:
         assert process.poll() is None
         time.sleep(0.01)
     process.kill()
@@ -117,7 +117,7 @@ def test_a_batch_that_is_killed_goes_on_and_ends_with_the_same_bytes(
     assert told["counts"].get(FOUND, 0) >= 1
     assert sum(told["counts"].values()) == count
     assert {row["state"] for row in told["rows"]} == {DONE}
-    records = {path.stem[:10] for path in (home / "out" / ".batch" / "jobs").glob("*/*.json")}
+    records = {path.stem[:10] for path in jobs.glob("*/*.json")}
     for name in kept:  # a video whose record was not yet written when the kill came may be made again
         if (home / "out" / name).stat().st_mtime_ns != kept[name]:
             assert told["counts"][DONE] > count - len(kept)
