@@ -14,6 +14,7 @@ from stit_core.warps import fill, warp, warp_labels
 TONE_BLUR = 8.0  # pixels: within such a Gaussian the colours of source and pivot are compared
 OPENS = (0.03, 0.10)  # of the mouth's area, lips and all: how much more or less of its inside is another mouth
 MEANT = (0.5, 0.2)  # of the area of the pivot's mouth, how much more or less of its inside; of its width, how much more
+WIDENS = (1.0, 1.1)  # times the inside of the pivot's mouth, that of one which opens
 MEANS = (0.8, 1.0)  # sum of the shares of those that an edit changes: up to where it does not mean the mouth, and does
 SMALLEST_MOUTH = 20  # pixels of the inside of the source's own mouth that count
 TEETH_EDGE = 1.5  # pixels, deviation of the Gaussian between teeth that move as one piece and lips
@@ -103,7 +104,9 @@ def mouth_share(
     meant = _means_mouth(pivot, edited)
     share = _another_mouth(wanted, before, there, source.labels, meant)
     if opens is not None and _inside(there) > OPENS[0] * _area(wanted):
-        return float(round(max(meant * share, opens)))  # a lower lip that goes down would take teeth along
+        # A lower lip that goes down would take teeth along. In a face that gets longer it goes down, and nothing opens.
+        wider = _beyond(_inside(edited.labels) / max(_inside(pivot.labels), 1.0), WIDENS)
+        return float(round(max(meant * share, opens * wider)))
     return share
 
 

@@ -10,7 +10,7 @@ from stit_core.change.drawn import Drawn
 from stit_core.change.mouth import Mouth, mean_mouth, mouth_light
 from stit_core.change.novelty import hold_teeth
 from stit_core.change.opening import FINE, Opening, drop_jaw, find_opening, hold_corners
-from stit_core.change.reading import read_change
+from stit_core.change.reading import Change, read_change
 from stit_core.change.seam import open_along_seam
 from tests.support.transfer_cases import MOUTH, SIZE, WHOLE_FACE, drawn, head_labels, landmarks
 
@@ -253,11 +253,28 @@ def test_an_edit_that_leaves_the_pivots_mouth_leaves_the_sources_too() -> None:
 def test_teeth_that_show_already_stay_under_an_edit_that_does_not_mean_the_mouth() -> None:
     # The generator sees half of the grin, and opens it a little.
     grinning, pivot, edited = face(8, teeth=1.0), face(3), face(5)
-    kept = read_change(grinning, pivot, edited, STILL, WHOLE_FACE, anatomy=True)
-    assert kept.mouth is None
-    assert kept.novelty[80:110].max() == kept.hidden.max() == 0
-    jaw = face(18).points.copy()
-    jaw[[*range(4, 13), *range(55, 60), *range(65, 68)], 1] += 18
-    meant = read_change(grinning, face(0), dataclasses.replace(face(18), points=jaw), STILL, WHOLE_FACE, anatomy=True)
+    assert_teeth_stay(read_change(grinning, pivot, edited, STILL, WHOLE_FACE, anatomy=True))
+    meant = read_change(grinning, face(0), jaw_down(face(18)), STILL, WHOLE_FACE, anatomy=True)
     assert meant.mouth is not None
     assert meant.mouth.share == meant.hidden.max().round(1) == 1, "and the teeth that were there go"
+
+
+def test_a_face_that_gets_longer_does_not_open_its_mouth() -> None:
+    """As with age: the lower lip goes down with the chin, and the grin gets no wider inside."""
+    grinning, pivot = face(8, teeth=1.0), face(20)
+    longer, opened = jaw_down(face(20)), jaw_down(face(26))
+    assert_teeth_stay(read_change(grinning, pivot, longer, STILL, WHOLE_FACE, anatomy=True))
+    meant = read_change(grinning, pivot, opened, STILL, WHOLE_FACE, anatomy=True)
+    assert meant.mouth is not None
+
+
+def jaw_down(head: Drawn) -> Drawn:
+    """The same with its chin and lower lip further down, by its landmarks."""
+    points = head.points.copy()
+    points[[*range(4, 13), *range(55, 60), *range(65, 68)], 1] += 18
+    return dataclasses.replace(head, points=points)
+
+
+def assert_teeth_stay(change: Change) -> None:
+    assert change.mouth is None
+    assert change.novelty[80:110].max() == change.hidden.max() == 0
