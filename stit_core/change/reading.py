@@ -18,7 +18,7 @@ from stit_core.change.carrying import calm
 from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
 from stit_core.change.growth import grow
 from stit_core.change.jaw import shape_jaw
-from stit_core.change.mouth import Mouth, mouth_light
+from stit_core.change.mouth import Mouth, mouth_flesh, mouth_light
 from stit_core.change.novelty import hold_teeth, mouth_share, own_mouth, read_novelty
 from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens
 from stit_core.change.pose import keep_head
@@ -182,7 +182,10 @@ def read_change(
     novelty, fresh = read_novelty(source, pivot, edited, wanted, before, offset, motion, classes, drawn, share)
     if opening is not None:
         opening = open_along_seam(opening, source, motion)
-    mouth = Mouth(opening, mouth_light(source), share) if opening is not None and share > 0 else None
+    mouth = None
+    if opening is not None and share > 0:
+        light = mouth_light(source)
+        mouth = Mouth(opening, light, share, mouth_flesh(source, light))
     hidden = share * np.float32(1 - is_shut(source)) * own_mouth(source, motion) if drawn else np.zeros_like(novelty)
     skin = warp(skin, offset)
     if smile is not None:
