@@ -26,16 +26,17 @@ GUM = np.array([0.84, 0.49, 0.47], np.float32)  # of flesh that is lit, as are t
 DARK = np.array([0.36, 0.29, 0.26], np.float32)
 CHEEK = np.array([0.5, 0.42, 0.4], np.float32)  # the inside of a cheek, in a corner
 SHADOW_HUE = np.array([0.8, 1.1, 1.2], np.float32)  # powers: what reaches a shadow in a mouth comes from red tissue
+TEETH_HUE = np.array([0.92, 1.04, 1.08], np.float32)  # the same of teeth
 DROPPED = (2.0, 9.0)  # millimetres of dark under the teeth: up to where a mouth only shows teeth, from where on it gapes
 # Of a mouth that only shows teeth, and of one that gapes:
 LIP_SHADOW = (0.22, 0.5)  # by which it is darker right under the upper lip
 LIP_REACH = (1.2, 3.0)  # millimetres below it at which a third of that is left
 CORNER_SHADOW = (0.3, 0.62)  # by which it is darker in the corners
-ROLL = (0.12, 0.4)  # by which lips get darker where they turn inwards
-ROLL_REACH = 1.3  # millimetres from their edge at which a third of that is left
+ROLL = (0.1, 0.28)  # by which lips get darker where they turn inwards
+ROLL_REACH = 1.6  # millimetres from their edge at which a third of that is left
 RISE = (0.78, 0.62)  # of that dark, how high a tongue lies, where the mouth hardly gapes and where it gapes widely
 WIDE = (6.0, 20.0)  # millimetres of dark that are hardly and widely
-FLOOR_SHADOW, FLOOR_REACH = 0.55, 1.6  # by which a tongue is darker where it goes down behind the lip; millimetres
+FLOOR_SHADOW, FLOOR_REACH = 0.35, 2.2  # by which a tongue is darker where it goes down behind the lip; millimetres
 WET = 0.1  # of the light: a glint on the tongue
 
 
@@ -71,7 +72,7 @@ def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray) -> Cavit
     shadow, reach, corner = (_between(pair, gapes) for pair in (LIP_SHADOW, LIP_REACH, CORNER_SHADOW))
     gets_in = 1 - shadow * np.exp(-np.maximum(ROWS - top, 0) / reach)
     gets_in = gets_in * (1 - corner * _smooth((aside - 0.35) / 0.65))
-    colours = colours * gets_in[..., None] ** SHADOW_HUE
+    colours = colours * gets_in[..., None] ** (SHADOW_HUE + tooth[..., None] * (TEETH_HUE - SHADOW_HUE))
     return Cavity(place, colours, _rolled(place, _between(ROLL, gapes)))
 
 
@@ -94,8 +95,8 @@ def _tongue(opening: Opening, aside: np.ndarray, x: np.ndarray, half: float, fle
     # Its back is in the dark, its front is lit and goes down behind the lower lip; its sides turn away.
     surface = (0.42 + 0.58 * _smooth(front / 0.75)) * (0.55 + 0.45 * dome)
     surface = surface * (1 - FLOOR_SHADOW * np.exp(-np.maximum(bottom - ROWS, 0) / FLOOR_REACH))
-    furrow = 0.2 * np.exp(-np.square(x / 1.5)) - 0.06 * np.exp(-np.square((np.abs(x) - 4.5) / 2.5))
-    surface = surface * (1 - furrow * (1 - 0.6 * front))
+    furrow = 0.1 * np.exp(-np.square(x / 1.8)) - 0.05 * np.exp(-np.square((np.abs(x) - 4.5) / 2.5))
+    surface = surface * (1 - furrow * (1 - front))
     glint = sum(np.exp(-np.square((x - at) / 2.6) - np.square((front - 0.5) / 0.16)) for at in (-6.0, 3.5))
     surface = surface + WET * wide * glint
     colours = colours + (ramp(into, 0.8) * (dome > 0))[..., None] * (surface[..., None] - colours)

@@ -20,7 +20,7 @@ from stit_core.change.growth import grow
 from stit_core.change.jaw import shape_jaw
 from stit_core.change.mouth import Mouth, mouth_flesh, mouth_light
 from stit_core.change.novelty import hold_teeth, mouth_share, own_mouth, read_novelty
-from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens
+from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens, narrow_mouth
 from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
 from stit_core.change.seam import is_shut, open_along_seam
@@ -176,7 +176,8 @@ def read_change(
     smile = find_smile(source, motion) if anatomy and {SKIN, MOUTH} <= set(classes) else None
     if opening is not None:
         motion = drop_jaw(motion, opening)
-        held, kept = hold_corners(motion, opening, source), hold_teeth(motion, source)
+        held = hold_corners(narrow_mouth(motion, opening, source), opening, source)
+        kept = hold_teeth(motion, source)
         motion = np.float32(share) * held + np.float32(1 - share) * kept
     drawn = opening is not None
     novelty, fresh = read_novelty(source, pivot, edited, wanted, before, offset, motion, classes, drawn, share)

@@ -19,9 +19,9 @@ PAIRS = ((60, 60), (61, 67), (62, 66), (63, 65), (64, 64))  # landmarks on eithe
 SEARCHED = 2.0  # millimetres from the landmarks, within which it is the darkest line
 DEGREE = 4  # of the polynomial that it is, from corner to corner
 CLEAR = 0.6  # millimetres from that line at which a lip begins
-LARGEST = 3.0  # millimetres by which an opening grows to reach it
+LARGEST, SMALLEST = 3.0, 4.0  # millimetres by which an opening grows to reach it, and gives way to lips beyond it
 SHUT = (0.02, 0.08)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
-SMOOTH = 1.5  # millimetres, deviation of the Gaussian along the outline of what is added
+SMOOTH = 2.5  # millimetres, deviation of the Gaussian along the outline of what is added
 
 
 def open_along_seam(opening: Opening, source: Drawn, motion: np.ndarray) -> Opening:
@@ -40,14 +40,20 @@ def open_along_seam(opening: Opening, source: Drawn, motion: np.ndarray) -> Open
     open_ = opening.bottom > opening.top + 1e-3
     upper = (y < middle) & (y > opening.top[None] - LARGEST) & (below > -CLEAR)
     lower = (y > middle) & (y < opening.bottom[None] + LARGEST) & (below < CLEAR)
-    up = np.where(upper.any(axis=0), opening.top - ROWS[upper.argmax(axis=0), 0], 0)
-    down = np.where(lower.any(axis=0), ROWS[len(ROWS) - 1 - lower[::-1].argmax(axis=0), 0] - opening.bottom, 0)
+    # Where no row belongs to the dark between them, lips have not parted.
+    up = np.where(upper.any(axis=0), opening.top - ROWS[upper.argmax(axis=0), 0], opening.top - middle[0])
+    last = ROWS[len(ROWS) - 1 - lower[::-1].argmax(axis=0), 0]
+    down = np.where(lower.any(axis=0), last - opening.bottom, middle[0] - opening.bottom)
 
     def grown(by: np.ndarray) -> np.ndarray:
-        by = (np.clip(by, 0, LARGEST) * open_).astype(np.float32)
+        by = (np.clip(by, -SMALLEST, LARGEST) * open_).astype(np.float32)
         return shut * open_ * cv2.GaussianBlur(by[None], (0, 0), SMOOTH * FINE, sigmaY=1e-3)[0]
 
-    return dataclasses.replace(opening, top=opening.top - grown(up), bottom=opening.bottom + grown(down))
+    top, bottom = opening.top - grown(up), opening.bottom + grown(down)
+    parted = bottom > top
+    return dataclasses.replace(
+        opening, top=np.where(parted, top, middle[0]), bottom=np.where(parted, bottom, middle[0])
+    )
 
 
 def is_shut(source: Drawn) -> float:
