@@ -22,11 +22,11 @@ TINTS = np.array([1.0, 0.97, 0.9, 0.88, 0.86])  # how light each next tooth is
 BETWEEN = 0.24  # by which it is darker between two teeth
 TIP = 4.0  # millimetres from a corner of an opening within which lips close over it, softly
 IVORY = np.array([1.0, 0.92, 0.84], np.float32)
-GUM = np.array([0.84, 0.49, 0.47], np.float32)  # of flesh that is lit, as are the next two
-DARK = np.array([0.36, 0.29, 0.26], np.float32)
-CHEEK = np.array([0.5, 0.42, 0.4], np.float32)  # the inside of a cheek, in a corner
+GUM = np.array([0.62, 0.36, 0.35], np.float32)
+DARK = np.array([0.33, 0.24, 0.21], np.float32)  # of flesh that is lit, as is the next
+CHEEK = np.array([0.46, 0.35, 0.33], np.float32)  # the inside of a cheek, in a corner
 SHADOW_HUE = np.array([0.8, 1.1, 1.2], np.float32)  # powers: what reaches a shadow in a mouth comes from red tissue
-TEETH_HUE = np.array([0.92, 1.04, 1.08], np.float32)  # the same of teeth
+TEETH_HUE = np.array([0.9, 1.05, 1.1], np.float32)  # the same of teeth over such a dark
 DROPPED = (2.0, 9.0)  # millimetres of dark under the teeth: up to where a mouth only shows teeth, from where on it gapes
 # Of a mouth that only shows teeth, and of one that gapes:
 LIP_SHADOW = (0.22, 0.5)  # by which it is darker right under the upper lip
@@ -36,7 +36,7 @@ ROLL = (0.1, 0.28)  # by which lips get darker where they turn inwards
 ROLL_REACH = 1.6  # millimetres from their edge at which a third of that is left
 RISE = (0.78, 0.62)  # of that dark, how high a tongue lies, where the mouth hardly gapes and where it gapes widely
 WIDE = (6.0, 20.0)  # millimetres of dark that are hardly and widely
-FLOOR_SHADOW, FLOOR_REACH = 0.35, 2.2  # by which a tongue is darker where it goes down behind the lip; millimetres
+FLOOR_SHADOW, FLOOR_REACH = 0.3, 2.0  # by which a tongue is darker where it goes down behind the lip; millimetres
 WET = 0.1  # of the light: a glint on the tongue
 
 
@@ -63,7 +63,7 @@ def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray) -> Cavit
     half = max(len(open_) / FINE / 2, 1.0)
     x = COLUMNS - np.float32(COLUMNS[0, open_].mean() if len(open_) else 0.0)
     aside = np.abs(x) / half
-    gapes = float(np.clip((opening.gap - DROPPED[0]) / (DROPPED[1] - DROPPED[0]), 0, 1))
+    gapes = opening.gapes(DROPPED)
     place = ramp(ROWS - top, 0.3) * ramp(bottom - ROWS, 0.3) * np.clip((half - np.abs(x)) / TIP, 0, 1)
     tooth, ivory, facing = _teeth(opening)
     colours = _tongue(opening, aside, x, half, flesh)
@@ -72,7 +72,8 @@ def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray) -> Cavit
     shadow, reach, corner = (_between(pair, gapes) for pair in (LIP_SHADOW, LIP_REACH, CORNER_SHADOW))
     gets_in = 1 - shadow * np.exp(-np.maximum(ROWS - top, 0) / reach)
     gets_in = gets_in * (1 - corner * _smooth((aside - 0.35) / 0.65))
-    colours = colours * gets_in[..., None] ** (SHADOW_HUE + tooth[..., None] * (TEETH_HUE - SHADOW_HUE))
+    hue = SHADOW_HUE + np.float32(gapes) * tooth[..., None] * (TEETH_HUE - SHADOW_HUE)
+    colours = colours * gets_in[..., None] ** hue
     return Cavity(place, colours, _rolled(place, _between(ROLL, gapes)))
 
 
@@ -88,12 +89,12 @@ def _tongue(opening: Opening, aside: np.ndarray, x: np.ndarray, half: float, fle
     colours = DARK + _smooth((aside - 0.5) / 0.5)[..., None] * (CHEEK - DARK)
     x = x - np.float32(0.5 * opening.middle)  # a tongue lies deeper than lips, and is seen from aside less
     dome = np.sqrt(np.clip(1 - np.square(x / (0.86 * half)), 0, 1))
-    wide = float(np.clip((gap - WIDE[0]) / (WIDE[1] - WIDE[0]), 0, 1))
+    wide = opening.gapes(WIDE)
     rise = _between(RISE, wide) * gap * dome
     into = ROWS - (bottom - rise)  # millimetres below the outline of its back
     front = np.clip(into / np.maximum(rise, 0.5), 0, 1)
     # Its back is in the dark, its front is lit and goes down behind the lower lip; its sides turn away.
-    surface = (0.42 + 0.58 * _smooth(front / 0.75)) * (0.55 + 0.45 * dome)
+    surface = (0.4 + 0.6 * _smooth(front / 0.55)) * (0.62 + 0.38 * dome)
     surface = surface * (1 - FLOOR_SHADOW * np.exp(-np.maximum(bottom - ROWS, 0) / FLOOR_REACH))
     furrow = 0.1 * np.exp(-np.square(x / 1.8)) - 0.05 * np.exp(-np.square((np.abs(x) - 4.5) / 2.5))
     surface = surface * (1 - furrow * (1 - front))

@@ -79,6 +79,10 @@ class Opening:
         """Millimetres of dark between the upper incisors and the lower lip."""
         return float(max(0.0, self.bottom[self.centre] - max(self.edge, self.top[self.centre])))
 
+    def gapes(self, limits: tuple[float, float]) -> float:
+        """How far, 0 ... 1, that gap lies between two limits, millimetres."""
+        return float(np.clip((self.gap - limits[0]) / (limits[1] - limits[0]), 0, 1))
+
     def narrowed(self, share: float) -> Opening:
         """The same mouth, open by a share of it: half-open lips hide the rest, they are never half transparent."""
         middle = (self.top + self.bottom) / 2
@@ -297,7 +301,7 @@ def _outline(inside: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray] |
 
 def _giving_way(opening: Opening, before: float) -> Opening:
     """A mouth that is narrower the further it gapes, and joined further inwards; `before` is its own width, of this."""
-    gapes = float(np.clip((opening.gap - GAPES[0]) / (GAPES[1] - GAPES[0]), 0, 1))
+    gapes = opening.gapes(GAPES)
     across = min(1.0, (1 - NARROWER * gapes) * max(before, 1.0))
     inside = across * (1 + gapes * (CORNER[1] / CORNER[0] - 1))
     middle = opening.corners.mean(axis=0)

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn
-from stit_core.change.opening import COLUMNS, CORNERS, FINE, ROWS, SHAPE, TOP, Opening
+from stit_core.change.opening import COLUMNS, CORNERS, FINE, GAPES, ROWS, SHAPE, TOP, Opening
 from stit_core.faces.labels import LIPS, MOUTH, is_one_of
 
 PAIRS = ((60, 60), (61, 67), (62, 66), (63, 65), (64, 64))  # landmarks on either side of the line
 SEARCHED = 2.0  # millimetres from the landmarks, within which it is the darkest line
 DEGREE = 4  # of the polynomial that it is, from corner to corner
 CLEAR = 0.6  # millimetres from that line at which a lip begins
-LARGEST, SMALLEST = 3.0, 4.0  # millimetres by which an opening grows to reach it, and gives way to lips beyond it
+LARGEST, YIELDS = 3.0, 6.0  # millimetres by which an opening grows to reach it; by which it yields to lips if it gapes
 SHUT = (0.02, 0.08)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
 SMOOTH = 2.5  # millimetres, deviation of the Gaussian along the outline of what is added
 
@@ -44,9 +44,10 @@ def open_along_seam(opening: Opening, source: Drawn, motion: np.ndarray) -> Open
     up = np.where(upper.any(axis=0), opening.top - ROWS[upper.argmax(axis=0), 0], opening.top - middle[0])
     last = ROWS[len(ROWS) - 1 - lower[::-1].argmax(axis=0), 0]
     down = np.where(lower.any(axis=0), last - opening.bottom, middle[0] - opening.bottom)
+    yields = YIELDS * opening.gapes(GAPES)
 
     def grown(by: np.ndarray) -> np.ndarray:
-        by = (np.clip(by, -SMALLEST, LARGEST) * open_).astype(np.float32)
+        by = (np.clip(by, -yields, LARGEST) * open_).astype(np.float32)
         return shut * open_ * cv2.GaussianBlur(by[None], (0, 0), SMOOTH * FINE, sigmaY=1e-3)[0]
 
     top, bottom = opening.top - grown(up), opening.bottom + grown(down)
