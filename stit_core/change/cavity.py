@@ -94,7 +94,7 @@ def _tongue(opening: Opening, aside: np.ndarray, x: np.ndarray, half: float, fle
     into = ROWS - (bottom - rise)  # millimetres below the outline of its back
     front = np.clip(into / np.maximum(rise, 0.5), 0, 1)
     # Its back is in the dark, its front is lit and goes down behind the lower lip; its sides turn away.
-    surface = (0.4 + 0.6 * _smooth(front / 0.55)) * (0.62 + 0.38 * dome)
+    surface = (0.4 + 0.6 * _smooth(front / 0.7)) * (0.62 + 0.38 * dome)
     surface = surface * (1 - FLOOR_SHADOW * np.exp(-np.maximum(bottom - ROWS, 0) / FLOOR_REACH))
     furrow = 0.1 * np.exp(-np.square(x / 1.8)) - 0.05 * np.exp(-np.square((np.abs(x) - 4.5) / 2.5))
     surface = surface * (1 - furrow * (1 - front))

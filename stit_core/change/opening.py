@@ -28,8 +28,8 @@ COLUMNS = (LEFT + (np.arange(SHAPE[0], dtype=np.float32) + 0.5) / FINE)[None]  #
 ROWS = (TOP + (np.arange(SHAPE[1], dtype=np.float32) + 0.5) / FINE)[:, None]  # y of its rows
 SMALLEST = 1.0  # millimetres: no less counts as an opening
 OUTLINE_DEGREE = 2  # of the polynomial along a lip, beside the arc from corner to corner
-ROUND = (0.12, 0.4)  # height of an opening, of its width: up to where its corners are pointed, from where on round
-CORNER = (0.96, 0.9)  # of the way from the middle of a mouth to its corners: lips are joined beyond
+ROUND = (0.15, 0.6)  # height of an opening, of its width: up to where its corners are pointed, from where on round
+CORNER = (0.96, 0.94)  # of the way from the middle of a mouth to its corners: lips are joined beyond
 NARROWER = 0.1  # of its width, by which a mouth gives way that gapes
 GAPES = (3.0, 16.0)  # millimetres of dark under the teeth: up to where a mouth keeps its width, from where on it gapes
 CHEEK = 11.0  # millimetres above and below an opening at which skin follows its corners a third as far

@@ -23,7 +23,7 @@ from stit_core.change.novelty import hold_teeth, mouth_share, own_mouth, read_no
 from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens, narrow_mouth
 from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
-from stit_core.change.seam import is_shut, open_along_seam
+from stit_core.change.seam import is_shut, open_along_seam, open_over_own
 from stit_core.change.skin import pigment_hue
 from stit_core.change.smile import find_smile, fold_shade, hold_grin, raise_cheeks, without_smudges
 from stit_core.faces.correspondence import read_motion
@@ -182,7 +182,7 @@ def read_change(
     drawn = opening is not None
     novelty, fresh = read_novelty(source, pivot, edited, wanted, before, offset, motion, classes, drawn, share)
     if opening is not None:
-        opening = open_along_seam(opening, source, motion)
+        opening = open_over_own(open_along_seam(opening, source, motion), source, motion)
     mouth = None
     if opening is not None and share > 0:
         light = mouth_light(source)
