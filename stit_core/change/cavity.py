@@ -1,8 +1,9 @@
 """What is seen inside an open mouth: teeth, tongue and the dark behind them, and how lips turn into it.
 
-Drawn in millimetres, in the light that gets in between lips. Source: ours, after the teeth proxy of Garrido et al.,
-"VDub: Modifying Face Video of Actors for Plausible Visual Alignment to a Dubbed Audio Track" (2015), section 6; widths of
-teeth after Wheeler, "Dental Anatomy".
+Drawn in millimetres, in the light that gets in between lips.
+
+Source: ours, after the teeth proxy of Garrido et al., "VDub: Modifying Face Video of Actors for Plausible Visual
+Alignment to a Dubbed Audio Track" (2015), section 6; widths of teeth after Wheeler, "Dental Anatomy".
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stit_core.change.opening import COLUMNS, CROWN, FINE, ROWS, SHAPE, Opening, ramp
+from stit_core.change.opening import COLUMNS, CROWN, FINE, ROWS, Opening, ramp
 
 ARCH = 25.0  # millimetres, radius of the arch of teeth
 DEPTH = 18.0  # millimetres by which the incisors stand before the corners of the mouth
@@ -27,13 +28,16 @@ DARK = np.array([0.33, 0.24, 0.21], np.float32)  # of flesh that is lit, as is t
 CHEEK = np.array([0.46, 0.35, 0.33], np.float32)  # the inside of a cheek, in a corner
 SHADOW_HUE = np.array([0.8, 1.1, 1.2], np.float32)  # powers: what reaches a shadow in a mouth comes from red tissue
 TEETH_HUE = np.array([0.9, 1.05, 1.1], np.float32)  # the same of teeth over such a dark
-DROPPED = (2.0, 9.0)  # millimetres of dark under the teeth: up to where a mouth only shows teeth, from where on it gapes
+DROPPED = (
+    2.0,
+    9.0,
+)  # millimetres of dark under the teeth: up to where a mouth only shows teeth, from where on it gapes
 # Of a mouth that only shows teeth, and of one that gapes:
 LIP_SHADOW = (0.22, 0.5)  # by which it is darker right under the upper lip
 LIP_REACH = (1.2, 3.0)  # millimetres below it at which a third of that is left
 CORNER_SHADOW = (0.3, 0.62)  # by which it is darker in the corners
 ROLL = (0.1, 0.28)  # by which lips get darker where they turn inwards
-ROLL_REACH = 1.6  # millimetres from their edge at which a third of that is left
+ROLL_REACH = 4.5  # millimetres from their edge within which they do
 RISE = (0.78, 0.62)  # of that dark, how high a tongue lies, where the mouth hardly gapes and where it gapes widely
 WIDE = (6.0, 20.0)  # millimetres of dark that are hardly and widely
 FLOOR_SHADOW, FLOOR_REACH = 0.3, 2.0  # by which a tongue is darker where it goes down behind the lip; millimetres
@@ -57,7 +61,7 @@ class Cavity:
 
 
 def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray) -> Cavity:
-    """The inside of a mouth, of whose teeth a white one has the colour `light` (3,), and whose tongue is `flesh` (3,)."""
+    """A mouth in which a white tooth has the colour `light` (3,), and the tongue `flesh` (3,), grey levels."""
     top, bottom = opening.top.astype(np.float32)[None], opening.bottom.astype(np.float32)[None]
     open_ = np.flatnonzero(opening.bottom > opening.top + 1e-3)
     half = max(len(open_) / FINE / 2, 1.0)
@@ -80,7 +84,7 @@ def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray) -> Cavit
 def _rolled(place: np.ndarray, by: float) -> np.ndarray:
     """How much darker (h, w) lips are around an opening: they turn into it, away from the light."""
     away = cv2.distanceTransform((place < 0.5).astype(np.uint8), cv2.DIST_L2, 3) / FINE
-    return 1 - np.float32(by) * np.exp(-away / np.float32(ROLL_REACH))
+    return 1 - np.float32(by) * np.square(np.clip(1 - away / np.float32(ROLL_REACH), 0, 1))
 
 
 def _tongue(opening: Opening, aside: np.ndarray, x: np.ndarray, half: float, flesh: np.ndarray) -> np.ndarray:

@@ -33,7 +33,6 @@ CORNER = (0.96, 0.94)  # of the way from the middle of a mouth to its corners: l
 NARROWER = 0.1  # of its width, by which a mouth gives way that gapes
 GAPES = (3.0, 16.0)  # millimetres of dark under the teeth: up to where a mouth keeps its width, from where on it gapes
 CHEEK = 11.0  # millimetres above and below an opening at which skin follows its corners a third as far
-UNEVEN = 0.4  # how much an outline that the generator draws uneven is believed less
 REACH = 5.0  # millimetres beside what the generator draws open, that open along with it
 SHOWN_AT_REST = 2.5  # millimetres of the upper incisors below a relaxed lip
 CROWN = 10.5  # millimetres, height of an upper incisor
@@ -285,11 +284,9 @@ def _outline(inside: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray] |
     arc = np.clip(1 - x**2, 0, 1) ** (1 - 0.5 * wide)
     known = columns[np.abs(x[columns]) < 1]
     shape = arc[known, None] * x[known, None] ** np.arange(OUTLINE_DEGREE + 1)
-    even = UNEVEN * np.sqrt(len(known)) * np.eye(OUTLINE_DEGREE + 1)[1:]
 
     def smooth(rows: np.ndarray) -> np.ndarray:
-        wanted = np.concatenate([TOP + rows[known] / FINE, np.zeros(OUTLINE_DEGREE)])
-        fitted = np.linalg.lstsq(np.concatenate([shape, even]), wanted, rcond=None)[0]
+        fitted = np.linalg.lstsq(shape, TOP + rows[known] / FINE, rcond=None)[0]
         return arc * np.polyval(fitted[::-1], np.clip(x, -1, 1))
 
     top = smooth(inside.argmax(axis=0))
@@ -306,9 +303,7 @@ def _giving_way(opening: Opening, before: float) -> Opening:
     inside = across * (1 + gapes * (CORNER[1] / CORNER[0] - 1))
     middle = opening.corners.mean(axis=0)
     top, bottom = (np.interp(COLUMNS[0] / inside, COLUMNS[0], side) for side in (opening.top, opening.bottom))
-    return dataclasses.replace(
-        opening, corners=middle + across * (opening.corners - middle), top=top, bottom=bottom
-    )
+    return dataclasses.replace(opening, corners=middle + across * (opening.corners - middle), top=top, bottom=bottom)
 
 
 def _drawn_edge(drawn: np.ndarray, inside: np.ndarray, middle: float) -> float:

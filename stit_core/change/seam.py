@@ -50,7 +50,7 @@ def open_along_seam(opening: Opening, source: Drawn, motion: np.ndarray) -> Open
 
 
 def open_over_own(opening: Opening, source: Drawn, motion: np.ndarray) -> Opening:
-    """An opening that takes in where the source's own mouth is open, moved (S, S, 2), as far as it is: lips end there."""
+    """An opening that takes in where the source's own mouth is open, moved (S, S, 2), as far as it is."""
     open_ = 1 - is_shut(source)
     if open_ <= 0:
         return opening
