@@ -34,6 +34,7 @@ NARROWER = 0.1  # of its width, by which a mouth gives way that gapes
 GAPES = (3.0, 16.0)  # millimetres of dark under the teeth: up to where a mouth keeps its width, from where on it gapes
 CHEEK = 11.0  # millimetres above and below an opening at which skin follows its corners a third as far
 REACH = 5.0  # millimetres beside what the generator draws open, that open along with it
+EVEN = 0.2  # weight of an arc that is even, beside the outline that is drawn
 SHOWN_AT_REST = 2.5  # millimetres of the upper incisors below a relaxed lip
 CROWN = 10.5  # millimetres, height of an upper incisor
 CLOSED = (1.5, 4.0)  # millimetres of dark under the teeth: up to where they reach the lower lip, from where on not
@@ -284,9 +285,13 @@ def _outline(inside: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray] |
     arc = np.clip(1 - x**2, 0, 1) ** (1 - 0.5 * wide)
     known = columns[np.abs(x[columns]) < 1]
     shape = arc[known, None] * x[known, None] ** np.arange(OUTLINE_DEGREE + 1)
+    # Drawings are blunt and uneven where lips meet; how high a mouth is says its middle.
+    weight = arc[known] ** 2
+    even = EVEN * np.linalg.norm(weight) * np.eye(OUTLINE_DEGREE + 1)[1:]
 
     def smooth(rows: np.ndarray) -> np.ndarray:
-        fitted = np.linalg.lstsq(shape, TOP + rows[known] / FINE, rcond=None)[0]
+        wanted = np.append(weight * (TOP + rows[known] / FINE), np.zeros(OUTLINE_DEGREE))
+        fitted = np.linalg.lstsq(np.concatenate([weight[:, None] * shape, even]), wanted, rcond=None)[0]
         return arc * np.polyval(fitted[::-1], np.clip(x, -1, 1))
 
     top = smooth(inside.argmax(axis=0))
