@@ -27,7 +27,7 @@ GUM = np.array([0.62, 0.36, 0.35], np.float32)
 DARK = np.array([0.33, 0.24, 0.21], np.float32)  # of flesh that is lit, as is the next
 CHEEK = np.array([0.46, 0.35, 0.33], np.float32)  # the inside of a cheek, in a corner
 SHADOW_HUE = np.array([0.8, 1.1, 1.2], np.float32)  # powers: what reaches a shadow in a mouth comes from red tissue
-TEETH_HUE = np.array([0.9, 1.05, 1.1], np.float32)  # the same of teeth over such a dark
+TEETH_HUE = np.array([0.94, 1.03, 1.06], np.float32)  # the same of teeth over such a dark
 DROPPED = (
     2.0,
     9.0,

@@ -234,8 +234,7 @@ def narrow_mouth(motion: np.ndarray, opening: Opening, source: Drawn) -> np.ndar
     """
     x, y = opening.place(motion.shape[0])
     ends = opening.millimetres(opening.corners)
-    top, bottom = (np.interp(x, COLUMNS[0], side) for side in (opening.top, opening.bottom))
-    beyond = np.maximum(np.maximum(top - y, y - bottom), 0)
+    beyond = np.maximum(np.maximum(opening.top.min() - y, y - opening.bottom.max()), 0)
     for side, corner, end in zip((-1, 1), CORNERS, ends, strict=True):
         come = opening.millimetres(moved_point(source.points[corner], motion))
         way = side * float(come[0] - end[0])  # millimetres inwards
