@@ -25,8 +25,9 @@ DEPTH = 18.0  # millimetres by which the incisors stand before the corners of th
 GAPS = np.array([0.0, 8.5, 15.2, 22.8, 29.8, 36.8])  # millimetres along the arch from the middle to each next gap
 EDGES = np.array([0.0, 0.9, 0.3, 1.2, 2.2])  # millimetres by which the edge of each next tooth stands higher
 TINTS = np.array([1.0, 0.97, 0.9, 0.88, 0.86])  # how light each next tooth is
+LAST = 31.0  # millimetres along the arch, where teeth go over into the dark between them and the cheek
 BETWEEN = 0.24  # by which it is darker between two teeth
-TIP = 4.0  # millimetres from a corner of an opening within which lips close over it, softly
+TIP = 1.5  # millimetres from a corner of an opening within which lips close over it, softly
 IVORY = np.array([1.0, 0.92, 0.84], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
 TONGUE = np.array([0.74, 0.36, 0.35], np.float32)
@@ -149,8 +150,8 @@ def _cavity(opening: Opening, half: float) -> np.ndarray:
     rise = (0.56 + 0.14 * np.clip((gap - 4) / 10, 0, 1)) * gap * dome
     into = ROWS - (bottom - rise)  # millimetres below the tongue's outline
     front = np.clip(into / np.maximum(rise, 0.5), 0, 1)
-    surface = (0.42 + 0.58 * front**0.8) * (0.7 + 0.3 * dome)
-    surface = surface * (1 - 0.22 * np.exp(-((x / 1.2) ** 2)) * (1 - 0.6 * front))
+    surface = (0.5 + 0.5 * front**0.6) * (0.7 + 0.3 * dome)
+    surface = surface * (1 - 0.14 * np.exp(-((x / 1.6) ** 2)) * (1 - 0.6 * front))
     lit = surface[..., None] * TONGUE
     glint = sum(np.exp(-(((x - at) / 2.6) ** 2) - ((front - 0.42) / 0.16) ** 2) for at in (-6.0, 3.5))
     lit = lit + WET * np.clip((gap - 5) / 6, 0, 1) * glint[..., None]
@@ -170,14 +171,15 @@ def _teeth(opening: Opening, turn: float) -> tuple[np.ndarray, np.ndarray, np.nd
     shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.14 * (2 * across - 1) ** 2) * (1 - BETWEEN * gap)
     gum = ramp(height - 9.4 + 1.6 * (1 - np.minimum(beside / 2.5, 1)), 0.4)[..., None]
     ivory = (shade * TINTS[number])[..., None] * IVORY
-    return ramp(edge - ROWS, 0.25), ivory + gum * (GUM - ivory), 0.6 + 0.4 * facing
+    seen = ramp(edge - ROWS, 0.25) * ramp(LAST - along, 2.5)
+    return seen, ivory + gum * (GUM - ivory), 0.6 + 0.4 * facing
 
 
 def _along_arch(turn: float) -> tuple[np.ndarray, np.ndarray]:
     """For every column (1, w): millimetres from the middle along the arch of teeth, and how far it faces the camera."""
     angle = np.linspace(-1.45, 1.45, 400)
     seen = ARCH * np.sin(angle) * np.cos(turn) + (ARCH * np.cos(angle) - (ARCH - DEPTH)) * np.sin(turn)
-    facing = np.cos(angle - turn)
+    facing = np.cos(angle + turn)  # the arch is turned with the head, and so is what it faces
     front = facing > 0.05
     return np.abs(np.interp(COLUMNS, seen[front], ARCH * angle[front])), np.interp(COLUMNS, seen[front], facing[front])
 

@@ -28,7 +28,7 @@ COLUMNS = (LEFT + (np.arange(SHAPE[0], dtype=np.float32) + 0.5) / FINE)[None]  #
 ROWS = (TOP + (np.arange(SHAPE[1], dtype=np.float32) + 0.5) / FINE)[:, None]  # y of its rows
 SMALLEST = 1.0  # millimetres: no less counts as an opening
 OUTLINE_DEGREE = 2  # of the polynomial along a lip, beside the arc from corner to corner
-ROUND = (0.12, 0.4)  # height of an opening, of its width: up to where its corners are pointed, from where on round
+ARC, ALMOND = 0.6, 0.8  # powers of 1 - x^2 from corner to corner: lips are fitted to one, and part to the other at most
 CORNER = 0.96  # of the way from the middle of a mouth to its corners: lips are joined beyond
 REACH = 5.0  # millimetres beside what the generator draws open, that open along with it
 SHOWN_AT_REST = 2.5  # millimetres of the upper incisors below a relaxed lip
@@ -36,6 +36,8 @@ CROWN = 10.5  # millimetres, height of an upper incisor
 CLOSED = (1.5, 4.0)  # millimetres of dark under the teeth: up to where they reach the lower lip, from where on not
 PALE = (95.0, 0.62)  # of what is a tooth in a drawn mouth: least grey level, and blue as a share of red
 HELD = (6.0, 12.0)  # millimetres inwards from a corner of the mouth, and around it, that move with it
+GATHERED = (0.14, 2.4)  # of the gap, by which each corner goes inwards, and the most, millimetres
+GATHERED_REACH = (9.0, 12.0)  # millimetres, deviations of the Gaussian around a corner that goes with it
 WIDE_GAP, LIP_DROP = (7.5, 10.5), (1.0, 2.5)  # millimetres: up to where an edit does not open the jaw, and does
 JAW = 30.0  # millimetres from the midline within which the jaw's skin goes down with it
 
@@ -226,6 +228,23 @@ def hold_corners(motion: np.ndarray, opening: Opening, source: Drawn) -> np.ndar
     return motion
 
 
+def gather_corners(motion: np.ndarray, opening: Opening, opens: float) -> np.ndarray:
+    """A motion (S, S, 2) under which the corners of a mouth come nearer to each other as the jaw drops.
+
+    What they are made of has one length: a mouth that opens gets as much narrower as it gets higher. `opens` is how
+    far, 0 ... 1, the jaw drops.
+    """
+    inwards = min(GATHERED[0] * opening.gap, GATHERED[1]) * opens * opening.millimetre
+    x, y = opening.place(motion.shape[0])
+    across = (opening.corners[1] - opening.corners[0]) / np.hypot(*(opening.corners[1] - opening.corners[0]))
+    more = np.zeros(motion.shape[:2], np.float32)
+    for side, arrived in zip((-1, 1), opening.corners, strict=True):
+        there = opening.millimetres(arrived)
+        near = ((x - there[0]) / GATHERED_REACH[0]) ** 2 + ((y - there[1]) / GATHERED_REACH[1]) ** 2
+        more += side * np.exp(-0.5 * near)
+    return motion + np.float32(inwards) * more[..., None] * across.astype(np.float32)
+
+
 def ramp(distance: np.ndarray, width: float) -> np.ndarray:
     """0 well below a distance of 0, 1 well above it."""
     return np.clip(distance / (2 * width) + 0.5, 0, 1)
@@ -234,17 +253,17 @@ def ramp(distance: np.ndarray, width: float) -> np.ndarray:
 def _outline(inside: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray] | None:
     """Top and bottom of an opening for every column, smooth and meeting in the corners; millimetres.
 
-    `half` is half the way from corner to corner. Thin openings end in a point, wide ones are round.
+    `half` is half the way from corner to corner. Small generators end a mouth like a box; lips are joined in its
+    corners, and part from there on as an almond does.
     """
     columns, heights = np.flatnonzero(inside.any(axis=0)), inside.sum(axis=0)
     if len(columns) < 6 * FINE or heights.max() < SMALLEST * FINE:
         return None
-    wide = float(np.clip((heights.max() / FINE / half / 2 - ROUND[0]) / (ROUND[1] - ROUND[0]), 0, 1))
     x = COLUMNS[0]
     left, right = np.clip((x[columns[0]] - REACH, x[columns[-1]] + REACH), -CORNER * half, CORNER * half)
     half = max((right - left) / 2, 1.0)
     x = (x - (left + right) / 2) / half
-    arc = np.clip(1 - x**2, 0, 1) ** (1 - 0.5 * wide)
+    arc = np.clip(1 - x**2, 0, 1) ** ARC
     known = columns[np.abs(x[columns]) < 1]
     shape = arc[known, None] * x[known, None] ** np.arange(OUTLINE_DEGREE + 1)
 
@@ -254,6 +273,7 @@ def _outline(inside: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray] |
 
     top = smooth(inside.argmax(axis=0))
     bottom = smooth(inside.shape[0] - inside[::-1].argmax(axis=0))
+    bottom = np.minimum(bottom, top + float((bottom - top).max()) * arc ** (ALMOND / ARC))
     open_ = (np.abs(x) < 1) & (bottom > top)
     middle = (top + bottom) / 2
     return np.where(open_, top, middle), np.where(open_, bottom, middle)

@@ -20,7 +20,7 @@ from stit_core.change.growth import grow
 from stit_core.change.jaw import shape_jaw
 from stit_core.change.mouth import Mouth, mouth_light
 from stit_core.change.novelty import hold_teeth, mouth_share, own_mouth, read_novelty
-from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens
+from stit_core.change.opening import drop_jaw, find_opening, gather_corners, hold_corners, jaw_opens
 from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
 from stit_core.change.seam import is_shut, open_along_seam
@@ -169,6 +169,9 @@ def read_change(
             opening = find_opening(wanted, source, motion, warp(after, offset))
         if opening is not None:
             opens = jaw_opens(motion, opening)
+            if opens > 0:
+                motion = gather_corners(motion, opening, opens)
+                opening = find_opening(wanted, source, motion, warp(after, offset)) or opening
         share = mouth_share(source, pivot, edited, wanted, before, motion, opens if opening is not None else None)
         if anatomy:
             motion, stays = hold_grin(motion, source, opens)

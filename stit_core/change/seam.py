@@ -20,6 +20,7 @@ SEARCHED = 2.0  # millimetres from the landmarks, within which it is the darkest
 DEGREE = 4  # of the polynomial that it is, from corner to corner
 CLEAR = 0.6  # millimetres from that line at which a lip begins
 LARGEST = 3.0  # millimetres by which an opening grows to reach it
+WEB = 10.0  # millimetres from the corners of an opening, within which it grows less
 SHUT = (0.02, 0.08)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
 SMOOTH = 1.5  # millimetres, deviation of the Gaussian along the outline of what is added
 
@@ -43,8 +44,12 @@ def open_along_seam(opening: Opening, source: Drawn, motion: np.ndarray) -> Open
     up = np.where(upper.any(axis=0), opening.top - ROWS[upper.argmax(axis=0), 0], 0)
     down = np.where(lower.any(axis=0), ROWS[len(ROWS) - 1 - lower[::-1].argmax(axis=0), 0] - opening.bottom, 0)
 
+    # Lips part towards their corners less and less: what is stretched there is the web between them.
+    ends = COLUMNS[0, open_][[0, -1]] if open_.any() else np.zeros(2)
+    web = np.clip(np.minimum(COLUMNS[0] - ends[0], ends[1] - COLUMNS[0]) / WEB, 0, 1)
+
     def grown(by: np.ndarray) -> np.ndarray:
-        by = (np.clip(by, 0, LARGEST) * open_).astype(np.float32)
+        by = (np.clip(by, 0, LARGEST) * web).astype(np.float32)
         return shut * open_ * cv2.GaussianBlur(by[None], (0, 0), SMOOTH * FINE, sigmaY=1e-3)[0]
 
     return dataclasses.replace(opening, top=opening.top - grown(up), bottom=opening.bottom + grown(down))
