@@ -2,8 +2,9 @@
 
     python -m benchmarks.edits CLIP [CLIP ...] [--end 2] [--method transfer] [--sheets docs/edits] [--json FILE]
 
-The columns are those of benchmarks/photo_measures.py and the project's own TL-ID and TG-ID. A sheet has a row for each
-of three frames: the source and its eight edits, cut along the crop.
+The columns are those of benchmarks/photo_measures.py and the project's own TL-ID and TG-ID. The first row of a clip is
+the source itself, moved by whole pixels: the flicker that its grain makes of any motion, however steady, since grain is
+new in every frame. A sheet has a row for each of three frames: the source and its eight edits, cut along the crop.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ EDITS = (
     ("skin_tone", 1.5),
     ("yaw", 1.0),
 )
+SHIFT = 3  # pixels by which the source is moved for a clip's first row
 SHEET_FRAMES = 3
 SHEET_SIDE = 256  # pixels of a face in a sheet
 COLUMNS = ("sharp", "detail", "outside", "flicker", "moved", "TL-ID", "TG-ID")
@@ -74,9 +76,15 @@ def finished_frames(pipeline: Pipeline, clip: Clip) -> Iterator[np.ndarray]:
         yield preview_frame(pipeline, clip, frame, faces[frame]) if frame in faces else clip.frames.read(frame)
 
 
+def measure_shift(clip: Clip) -> PhotoMeasures:
+    """What is measured of the source where it is only moved, by whole pixels and all of it."""
+    return measure_pair(clip.frames, (np.roll(frame, SHIFT, axis=0) for frame in clip.frames))
+
+
 def edit_clip(base: Pipeline, path: Path, sheets: Path | None) -> list[Row]:
     """Make and measure all edits of a clip; prints a line for each."""
     rows: list[Row] = []
+    print(Row(path.stem, f"none, {SHIFT} px lower", measure_shift(base.open(path)), 1.0, 1.0).text(), flush=True)
     columns: list[np.ndarray] = []
     for name, factor in EDITS:
         pipeline = base.with_config(base.config.with_changes({"edit": {"directions": ((name, factor),)}}))

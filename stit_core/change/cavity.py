@@ -20,8 +20,9 @@ DEPTH = 18.0  # millimetres by which the incisors stand before the corners of th
 GAPS = np.array([0.0, 8.5, 15.2, 22.8, 29.8, 36.8])  # millimetres along the arch from the middle to each next gap
 EDGES = np.array([0.0, 0.9, 0.3, 1.2, 2.2])  # millimetres by which the edge of each next tooth stands higher
 TINTS = np.array([1.0, 0.97, 0.9, 0.88, 0.86])  # how light each next tooth is
+LAST = 31.0  # millimetres along the arch, where teeth go over into the dark between them and the cheek
 BETWEEN = 0.24  # by which it is darker between two teeth
-TIP = 4.0  # millimetres from a corner of an opening within which lips close over it, softly
+TIP = 1.5  # millimetres from a corner of an opening within which lips close over it, softly
 IVORY = np.array([1.0, 0.92, 0.84], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
 DARK = np.array([0.33, 0.24, 0.21], np.float32)  # of flesh that is lit, as is the next
@@ -121,14 +122,15 @@ def _teeth(opening: Opening) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.14 * (2 * across - 1) ** 2) * (1 - BETWEEN * gap)
     gum = ramp(height - 9.4 + 1.6 * (1 - np.minimum(beside / 2.5, 1)), 0.4)[..., None]
     ivory = (shade * TINTS[number])[..., None] * IVORY
-    return ramp(edge - ROWS, 0.25), ivory + gum * (GUM - ivory), 0.6 + 0.4 * facing
+    seen = ramp(edge - ROWS, 0.25) * ramp(LAST - along, 2.5)
+    return seen, ivory + gum * (GUM - ivory), 0.6 + 0.4 * facing
 
 
 def _along_arch(turn: float) -> tuple[np.ndarray, np.ndarray]:
     """For every column (1, w): millimetres from the middle along the arch of teeth, and how far it faces the camera."""
     angle = np.linspace(-1.45, 1.45, 400)
     seen = ARCH * np.sin(angle) * np.cos(turn) + (ARCH * np.cos(angle) - (ARCH - DEPTH)) * np.sin(turn)
-    facing = np.cos(angle - turn)
+    facing = np.cos(angle + turn)  # the arch is turned with the head, and so is what it faces
     front = facing > 0.05
     return np.abs(np.interp(COLUMNS, seen[front], ARCH * angle[front])), np.interp(COLUMNS, seen[front], facing[front])
 

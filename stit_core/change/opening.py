@@ -28,8 +28,8 @@ COLUMNS = (LEFT + (np.arange(SHAPE[0], dtype=np.float32) + 0.5) / FINE)[None]  #
 ROWS = (TOP + (np.arange(SHAPE[1], dtype=np.float32) + 0.5) / FINE)[:, None]  # y of its rows
 SMALLEST = 1.0  # millimetres: no less counts as an opening
 OUTLINE_DEGREE = 2  # of the polynomial along a lip, beside the arc from corner to corner
-ROUND = (0.15, 0.6)  # height of an opening, of its width: up to where its corners are pointed, from where on round
-CORNER = (0.96, 0.94)  # of the way from the middle of a mouth to its corners: lips are joined beyond
+ARC, ALMOND = 0.6, 0.8  # powers of 1 - x^2 from corner to corner: lips are fitted to one, and part to the other at most
+CORNER = (0.96, 0.94)  # of the way from the middle of a mouth to its corners: lips are joined beyond; where it gapes
 NARROWER = 0.1  # of its width, by which a mouth gives way that gapes
 GAPES = (3.0, 16.0)  # millimetres of dark under the teeth: up to where a mouth keeps its width, from where on it gapes
 CHEEK = 11.0  # millimetres above and below an opening at which skin follows its corners a third as far
@@ -271,20 +271,20 @@ def ramp(distance: np.ndarray, width: float) -> np.ndarray:
 def _outline(inside: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray] | None:
     """Top and bottom of an opening for every column, smooth and meeting in the corners; millimetres.
 
-    `half` is half the way from corner to corner. Thin openings end in a point, wide ones are round.
+    `half` is half the way from corner to corner. Small generators end a mouth like a box; lips are joined in its
+    corners, and part from there on as an almond does.
     """
     columns, heights = np.flatnonzero(inside.any(axis=0)), inside.sum(axis=0)
     if len(columns) < 6 * FINE or heights.max() < SMALLEST * FINE:
         return None
-    wide = float(np.clip((heights.max() / FINE / half / 2 - ROUND[0]) / (ROUND[1] - ROUND[0]), 0, 1))
     x = COLUMNS[0]
     left, right = np.clip((x[columns[0]] - REACH, x[columns[-1]] + REACH), -CORNER[0] * half, CORNER[0] * half)
     half = max((right - left) / 2, 1.0)
     x = (x - (left + right) / 2) / half
-    arc = np.clip(1 - x**2, 0, 1) ** (1 - 0.5 * wide)
+    arc = np.clip(1 - x**2, 0, 1) ** ARC
     known = columns[np.abs(x[columns]) < 1]
     shape = arc[known, None] * x[known, None] ** np.arange(OUTLINE_DEGREE + 1)
-    # Drawings are blunt and uneven where lips meet; how high a mouth is says its middle.
+    # How high a mouth is says its middle, where lips meet drawings are blunt.
     weight = arc[known] ** 2
     even = EVEN * np.linalg.norm(weight) * np.eye(OUTLINE_DEGREE + 1)[1:]
 
@@ -295,6 +295,7 @@ def _outline(inside: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray] |
 
     top = smooth(inside.argmax(axis=0))
     bottom = smooth(inside.shape[0] - inside[::-1].argmax(axis=0))
+    bottom = np.minimum(bottom, top + float((bottom - top).max()) * arc ** (ALMOND / ARC))
     open_ = (np.abs(x) < 1) & (bottom > top)
     middle = (top + bottom) / 2
     return np.where(open_, top, middle), np.where(open_, bottom, middle)

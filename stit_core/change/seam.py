@@ -21,6 +21,7 @@ SEARCHED = 2.0  # millimetres from the landmarks, within which it is the darkest
 DEGREE = 4  # of the polynomial that it is, from corner to corner
 CLEAR = 0.6  # millimetres from that line at which a lip begins
 LARGEST, YIELDS = 3.0, 6.0  # millimetres by which an opening grows to reach it; by which it yields to lips if it gapes
+WEB = 10.0  # millimetres from the ends of an opening, within which it grows less
 RIM = 0.5  # millimetres of lip beside the source's own open mouth that are not seen either: its edge is soft
 SHUT = (0.02, 0.08)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
 SMOOTH = 2.5  # millimetres, deviation of the Gaussian along the outline of what is added
@@ -46,7 +47,11 @@ def open_along_seam(opening: Opening, source: Drawn, motion: np.ndarray) -> Open
     last = ROWS[len(ROWS) - 1 - lower[::-1].argmax(axis=0), 0]
     down = np.where(lower.any(axis=0), last - opening.bottom, middle[0] - opening.bottom)
     yields = YIELDS * opening.gapes(GAPES)
-    return _grown(opening, *(shut * np.clip(by, -yields, LARGEST) for by in (up, down)))
+    # Lips part towards their corners less and less: what is stretched there is the web between them.
+    open_ = COLUMNS[0, opening.bottom > opening.top + 1e-3]
+    ends = (open_[0], open_[-1]) if len(open_) else (0.0, 0.0)
+    web = np.clip(np.minimum(COLUMNS[0] - ends[0], ends[1] - COLUMNS[0]) / WEB, 0, 1)
+    return _grown(opening, *(shut * np.clip(by, -yields, LARGEST * web) for by in (up, down)))
 
 
 def open_over_own(opening: Opening, source: Drawn, motion: np.ndarray) -> Opening:
