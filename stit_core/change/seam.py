@@ -59,10 +59,8 @@ def open_over_own(opening: Opening, source: Drawn, motion: np.ndarray) -> Openin
     open_ = 1 - is_shut(source)
     if open_ <= 0:
         return opening
-    own = cv2.warpAffine(
-        own_mouth(source, motion), opening.matrix, SHAPE, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    )
-    own = own > 0.5
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    own = cv2.warpAffine(own_mouth(source, motion), opening.matrix, SHAPE, flags=flags) > 0.5
     top, bottom = ROWS[own.argmax(axis=0), 0] - RIM, ROWS[len(ROWS) - 1 - own[::-1].argmax(axis=0), 0] + RIM
     seen = own.any(axis=0)
     over = (np.where(seen, by, 0) for by in (opening.top - top, bottom - opening.bottom))
