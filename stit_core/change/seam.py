@@ -22,7 +22,7 @@ DEGREE = 4  # of the polynomial that it is, from corner to corner
 CLEAR = 0.6  # millimetres from that line at which a lip begins
 LARGEST, YIELDS = 3.0, 6.0  # millimetres by which an opening grows to reach it; by which it yields to lips if it gapes
 WEB = 10.0  # millimetres from the ends of an opening, within which it grows less
-RIM = 0.5  # millimetres of lip beside the source's own open mouth that are not seen either: its edge is soft
+RIM = 1.1  # millimetres of lip beside the source's own open mouth that are not seen either: its edge is soft
 SHUT = (0.02, 0.08)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
 SMOOTH = 2.5  # millimetres, deviation of the Gaussian along the outline of what is added
 
