@@ -22,7 +22,7 @@ MIDDLE = (33, 51, 62, 66, 57)  # landmarks on the face's midline, from the nose 
 EYES = slice(36, 42), slice(42, 48)  # landmarks around them
 EYES_APART = 63.0  # millimetres between their middles
 FINE = 4  # pixels a millimetre at which a mouth is drawn
-LEFT, TOP, RIGHT, BOTTOM = -34.0, -16.0, 34.0, 30.0  # millimetres around the middle of a mouth
+LEFT, TOP, RIGHT, BOTTOM = -40.0, -16.0, 40.0, 30.0  # millimetres around the middle of a mouth
 SHAPE = int((RIGHT - LEFT) * FINE), int((BOTTOM - TOP) * FINE)  # width and height of that picture
 COLUMNS = (LEFT + (np.arange(SHAPE[0], dtype=np.float32) + 0.5) / FINE)[None]  # x of its columns, millimetres
 ROWS = (TOP + (np.arange(SHAPE[1], dtype=np.float32) + 0.5) / FINE)[:, None]  # y of its rows

@@ -21,6 +21,7 @@ SEARCHED = 2.0  # millimetres from the landmarks, within which it is the darkest
 DEGREE = 4  # of the polynomial that it is, from corner to corner
 CLEAR = 0.6  # millimetres from that line at which a lip begins
 LARGEST, YIELDS = 3.0, 6.0  # millimetres by which an opening grows to reach it; by which it yields to lips if it gapes
+JOINED = 2.0  # millimetres from them, within which it hardly grows for any reason: there lips are one
 WEB = 10.0  # millimetres from the ends of an opening, within which it grows less
 RIM = 1.1  # millimetres of lip beside the source's own open mouth that are not seen either: its edge is soft
 SHUT = (0.02, 0.08)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
@@ -48,9 +49,7 @@ def open_along_seam(opening: Opening, source: Drawn, motion: np.ndarray) -> Open
     down = np.where(lower.any(axis=0), last - opening.bottom, middle[0] - opening.bottom)
     yields = YIELDS * opening.gapes(GAPES)
     # Lips part towards their corners less and less: what is stretched there is the web between them.
-    open_ = COLUMNS[0, opening.bottom > opening.top + 1e-3]
-    ends = (open_[0], open_[-1]) if len(open_) else (0.0, 0.0)
-    web = np.clip(np.minimum(COLUMNS[0] - ends[0], ends[1] - COLUMNS[0]) / WEB, 0, 1)
+    web = np.clip(_from_ends(opening) / WEB, 0, 1)
     return _grown(opening, *(shut * np.clip(by, -yields, LARGEST * web) for by in (up, down)))
 
 
@@ -71,14 +70,22 @@ def _grown(opening: Opening, up: np.ndarray, down: np.ndarray) -> Opening:
     """An opening whose lips lie further apart, by smooth ways for each column where they are apart; millimetres."""
     open_ = (opening.bottom > opening.top + 1e-3).astype(np.float32)
     middle = (opening.top + opening.bottom) / 2
+    joined = np.clip(_from_ends(opening) / JOINED, 0, 1)
 
     def smooth(by: np.ndarray) -> np.ndarray:
         by = (by * open_).astype(np.float32)
-        return open_ * cv2.GaussianBlur(by[None], (0, 0), SMOOTH * FINE, sigmaY=1e-3)[0]
+        return joined * cv2.GaussianBlur(by[None], (0, 0), SMOOTH * FINE, sigmaY=1e-3)[0]
 
     top, bottom = opening.top - smooth(up), opening.bottom + smooth(down)
     parted = bottom > top
     return dataclasses.replace(opening, top=np.where(parted, top, middle), bottom=np.where(parted, bottom, middle))
+
+
+def _from_ends(opening: Opening) -> np.ndarray:
+    """Millimetres from where an opening ends, for every column; below 0 beyond that."""
+    open_ = COLUMNS[0, opening.bottom > opening.top + 1e-3]
+    ends = (open_[0], open_[-1]) if len(open_) else (0.0, 0.0)
+    return np.minimum(COLUMNS[0] - ends[0], ends[1] - COLUMNS[0])  # type: ignore[no-any-return]
 
 
 def is_shut(source: Drawn) -> float:
