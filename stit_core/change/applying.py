@@ -112,11 +112,11 @@ def _changed(
         to_patch = np.linalg.inv(matrix)
         placed = np.column_stack([to_patch, -to_patch @ shift - (left, top)])
         focus = _focus(frame[top:bottom, left:right], over_frame(weights.skin) > 0.5)
-        down, across, place, colours = change.mouth.over(placed, right - left, bottom - top, focus)
+        seen = change.mouth.over(placed, right - left, bottom - top, focus)
+        there = seen.rows, seen.columns
         # What is left of the source's own beside it, teeth in a corner, goes too.
-        place = np.maximum(place, over_frame(change.hidden)[down, across])
-        place = place * over_frame(warp(weights.fresh, motion))[down, across]
-        result[down, across] += place[..., None] * (colours - result[down, across])
+        hidden, fresh = over_frame(change.hidden)[there], over_frame(warp(weights.fresh, motion))[there]
+        result[there] = seen.laid_over(result, hidden, fresh)
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
 
 

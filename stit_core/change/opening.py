@@ -22,22 +22,24 @@ MIDDLE = (33, 51, 62, 66, 57)  # landmarks on the face's midline, from the nose 
 EYES = slice(36, 42), slice(42, 48)  # landmarks around them
 EYES_APART = 63.0  # millimetres between their middles
 FINE = 4  # pixels a millimetre at which a mouth is drawn
-LEFT, TOP, RIGHT, BOTTOM = -34.0, -16.0, 34.0, 30.0  # millimetres around the middle of a mouth
+LEFT, TOP, RIGHT, BOTTOM = -40.0, -16.0, 40.0, 30.0  # millimetres around the middle of a mouth
 SHAPE = int((RIGHT - LEFT) * FINE), int((BOTTOM - TOP) * FINE)  # width and height of that picture
 COLUMNS = (LEFT + (np.arange(SHAPE[0], dtype=np.float32) + 0.5) / FINE)[None]  # x of its columns, millimetres
 ROWS = (TOP + (np.arange(SHAPE[1], dtype=np.float32) + 0.5) / FINE)[:, None]  # y of its rows
 SMALLEST = 1.0  # millimetres: no less counts as an opening
 OUTLINE_DEGREE = 2  # of the polynomial along a lip, beside the arc from corner to corner
 ARC, ALMOND = 0.6, 0.8  # powers of 1 - x^2 from corner to corner: lips are fitted to one, and part to the other at most
-CORNER = 0.96  # of the way from the middle of a mouth to its corners: lips are joined beyond
+CORNER = (0.96, 0.94)  # of the way from the middle of a mouth to its corners: lips are joined beyond; where it gapes
+NARROWER = 0.1  # of its width, by which a mouth gives way that gapes
+GAPES = (3.0, 16.0)  # millimetres of dark under the teeth: up to where a mouth keeps its width, from where on it gapes
+CHEEK = 11.0  # millimetres above and below an opening at which skin follows its corners a third as far
 REACH = 5.0  # millimetres beside what the generator draws open, that open along with it
+EVEN = 0.2  # weight of an arc that is even, beside the outline that is drawn
 SHOWN_AT_REST = 2.5  # millimetres of the upper incisors below a relaxed lip
 CROWN = 10.5  # millimetres, height of an upper incisor
 CLOSED = (1.5, 4.0)  # millimetres of dark under the teeth: up to where they reach the lower lip, from where on not
 PALE = (95.0, 0.62)  # of what is a tooth in a drawn mouth: least grey level, and blue as a share of red
 HELD = (6.0, 12.0)  # millimetres inwards from a corner of the mouth, and around it, that move with it
-GATHERED = (0.14, 2.4)  # of the gap, by which each corner goes inwards, and the most, millimetres
-GATHERED_REACH = (9.0, 12.0)  # millimetres, deviations of the Gaussian around a corner that goes with it
 WIDE_GAP, LIP_DROP = (7.5, 10.5), (1.0, 2.5)  # millimetres: up to where an edit does not open the jaw, and does
 JAW = 30.0  # millimetres from the midline within which the jaw's skin goes down with it
 
@@ -77,6 +79,10 @@ class Opening:
         """Millimetres of dark between the upper incisors and the lower lip."""
         return float(max(0.0, self.bottom[self.centre] - max(self.edge, self.top[self.centre])))
 
+    def gapes(self, limits: tuple[float, float]) -> float:
+        """How far, 0 ... 1, that gap lies between two limits, millimetres."""
+        return float(np.clip((self.gap - limits[0]) / (limits[1] - limits[0]), 0, 1))
+
     def narrowed(self, share: float) -> Opening:
         """The same mouth, open by a share of it: half-open lips hide the rest, they are never half transparent."""
         middle = (self.top + self.bottom) / 2
@@ -102,6 +108,12 @@ class Opening:
         pixels = np.indices((size, size), dtype=np.float32)[::-1].transpose(1, 2, 0)
         x, y = np.moveaxis(self.millimetres(pixels), -1, 0)
         return x, y
+
+    @property
+    def along(self) -> np.ndarray:
+        """From a place to one that is a millimetre nearer to the face's left, (2,) pixels of the crop."""
+        along = self.corners[1] - self.corners[0]
+        return (along * (self.millimetre / np.hypot(*along))).astype(np.float32)
 
     @property
     def down(self) -> np.ndarray:
@@ -183,7 +195,9 @@ def find_opening(wanted: np.ndarray, source: Drawn, motion: np.ndarray, drawn: n
     gap = lower - edge
     if seen > (upper + lower) / 2:  # teeth that are together, as in a smile, not those of a mouth that speaks
         edge += gap * float(np.clip((CLOSED[1] - gap) / (CLOSED[1] - CLOSED[0]), 0, 1))
-    return dataclasses.replace(opening, edge=edge, middle=middle)
+    opening = dataclasses.replace(opening, edge=edge, middle=middle)
+    before = float(np.hypot(*(source.points[CORNERS[1]] - source.points[CORNERS[0]]))) / width
+    return _giving_way(opening, before)
 
 
 def jaw_drop(motion: np.ndarray, opening: Opening) -> float:
@@ -213,36 +227,40 @@ def drop_jaw(motion: np.ndarray, opening: Opening) -> np.ndarray:
     return motion - cv2.GaussianBlur(more, (0, 0), 2.0)[..., None] * down
 
 
+def narrow_mouth(motion: np.ndarray, opening: Opening, source: Drawn) -> np.ndarray:
+    """A motion (S, S, 2) that takes the corners of a mouth as far inwards as an opening has them.
+
+    Lips and cheeks go along smoothly: lips by how far from the middle they are, cheeks the less the further.
+    """
+    x, y = opening.place(motion.shape[0])
+    ends = opening.millimetres(opening.corners)
+    beyond = np.maximum(np.maximum(opening.top.min() - y, y - opening.bottom.max()), 0)
+    for side, corner, end in zip((-1, 1), CORNERS, ends, strict=True):
+        come = opening.millimetres(moved_point(source.points[corner], motion))
+        way = side * float(come[0] - end[0])  # millimetres inwards
+        out = np.maximum(side * x, 0) / max(side * float(end[0]), 1.0)
+        share = out * np.exp((1 - out**4) / 4) * np.exp(-np.square(beyond / CHEEK))
+        along = side * max(way, 0.0) * opening.along
+        motion = motion + (share[..., None] * along).astype(np.float32)
+    return motion
+
+
 def hold_corners(motion: np.ndarray, opening: Opening, source: Drawn) -> np.ndarray:
     """A motion (S, S, 2) under which the corners of a mouth move as one piece.
 
     Lips part beside them; without this the crease of a corner is torn along with the lower lip.
     """
     x, y = opening.place(motion.shape[0])
+    open_ = COLUMNS[0, opening.bottom > opening.top + 1e-3]
+    ends = {-1: open_.min(), 1: open_.max()} if len(open_) else {-1: 0.0, 1: 0.0}
     for side, corner, arrived in zip((-1, 1), CORNERS, opening.corners, strict=True):
         there = opening.millimetres(arrived)
         outwards, down = side * (x - there[0]), y - there[1]
-        share = ramp(outwards + HELD[0] / 2, HELD[0] / 2) * np.exp(-((down / HELD[1]) ** 2))
+        inwards = HELD[0] + max(side * float(there[0] - ends[side]), 0.0)
+        share = ramp(outwards + inwards / 2, inwards / 2) * np.exp(-((down / HELD[1]) ** 2))
         share = (share * np.exp(-((np.maximum(outwards, 0) / HELD[1]) ** 2)))[..., None].astype(np.float32)
         motion = motion + share * ((source.points[corner] - arrived).astype(np.float32) - motion)
     return motion
-
-
-def gather_corners(motion: np.ndarray, opening: Opening, opens: float) -> np.ndarray:
-    """A motion (S, S, 2) under which the corners of a mouth come nearer to each other as the jaw drops.
-
-    What they are made of has one length: a mouth that opens gets as much narrower as it gets higher. `opens` is how
-    far, 0 ... 1, the jaw drops.
-    """
-    inwards = min(GATHERED[0] * opening.gap, GATHERED[1]) * opens * opening.millimetre
-    x, y = opening.place(motion.shape[0])
-    across = (opening.corners[1] - opening.corners[0]) / np.hypot(*(opening.corners[1] - opening.corners[0]))
-    more = np.zeros(motion.shape[:2], np.float32)
-    for side, arrived in zip((-1, 1), opening.corners, strict=True):
-        there = opening.millimetres(arrived)
-        near = ((x - there[0]) / GATHERED_REACH[0]) ** 2 + ((y - there[1]) / GATHERED_REACH[1]) ** 2
-        more += side * np.exp(-0.5 * near)
-    return motion + np.float32(inwards) * more[..., None] * across.astype(np.float32)
 
 
 def ramp(distance: np.ndarray, width: float) -> np.ndarray:
@@ -260,15 +278,19 @@ def _outline(inside: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray] |
     if len(columns) < 6 * FINE or heights.max() < SMALLEST * FINE:
         return None
     x = COLUMNS[0]
-    left, right = np.clip((x[columns[0]] - REACH, x[columns[-1]] + REACH), -CORNER * half, CORNER * half)
+    left, right = np.clip((x[columns[0]] - REACH, x[columns[-1]] + REACH), -CORNER[0] * half, CORNER[0] * half)
     half = max((right - left) / 2, 1.0)
     x = (x - (left + right) / 2) / half
     arc = np.clip(1 - x**2, 0, 1) ** ARC
     known = columns[np.abs(x[columns]) < 1]
     shape = arc[known, None] * x[known, None] ** np.arange(OUTLINE_DEGREE + 1)
+    # How high a mouth is says its middle, where lips meet drawings are blunt.
+    weight = arc[known] ** 2
+    even = EVEN * np.linalg.norm(weight) * np.eye(OUTLINE_DEGREE + 1)[1:]
 
     def smooth(rows: np.ndarray) -> np.ndarray:
-        fitted = np.linalg.lstsq(shape, TOP + rows[known] / FINE, rcond=None)[0]
+        wanted = np.append(weight * (TOP + rows[known] / FINE), np.zeros(OUTLINE_DEGREE))
+        fitted = np.linalg.lstsq(np.concatenate([weight[:, None] * shape, even]), wanted, rcond=None)[0]
         return arc * np.polyval(fitted[::-1], np.clip(x, -1, 1))
 
     top = smooth(inside.argmax(axis=0))
@@ -277,6 +299,16 @@ def _outline(inside: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray] |
     open_ = (np.abs(x) < 1) & (bottom > top)
     middle = (top + bottom) / 2
     return np.where(open_, top, middle), np.where(open_, bottom, middle)
+
+
+def _giving_way(opening: Opening, before: float) -> Opening:
+    """A mouth that is narrower the further it gapes, and joined further inwards; `before` is its own width, of this."""
+    gapes = opening.gapes(GAPES)
+    across = min(1.0, (1 - NARROWER * gapes) * max(before, 1.0))
+    inside = across * (1 + gapes * (CORNER[1] / CORNER[0] - 1))
+    middle = opening.corners.mean(axis=0)
+    top, bottom = (np.interp(COLUMNS[0] / inside, COLUMNS[0], side) for side in (opening.top, opening.bottom))
+    return dataclasses.replace(opening, corners=middle + across * (opening.corners - middle), top=top, bottom=bottom)
 
 
 def _drawn_edge(drawn: np.ndarray, inside: np.ndarray, middle: float) -> float:

@@ -19,12 +19,12 @@ from stit_core.change.cheeks import cheek_shade, raise_cheeks
 from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
 from stit_core.change.growth import grow
 from stit_core.change.jaw import shape_jaw
-from stit_core.change.mouth import Mouth, mouth_light
+from stit_core.change.mouth import Mouth, mouth_flesh, mouth_light
 from stit_core.change.novelty import hold_teeth, mouth_share, own_mouth, read_novelty
-from stit_core.change.opening import drop_jaw, find_opening, gather_corners, hold_corners, jaw_opens
+from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens, narrow_mouth
 from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
-from stit_core.change.seam import is_shut, open_along_seam
+from stit_core.change.seam import is_shut, open_along_seam, open_over_own
 from stit_core.change.skin import pigment_hue
 from stit_core.change.smile import close_corners, find_smile, fold_shade, hold_grin, without_smudges
 from stit_core.faces.correspondence import read_motion
@@ -170,9 +170,6 @@ def read_change(
             opening = find_opening(wanted, source, motion, warp(after, offset))
         if opening is not None:
             opens = jaw_opens(motion, opening)
-            if opens > 0:
-                motion = gather_corners(motion, opening, opens)
-                opening = find_opening(wanted, source, motion, warp(after, offset)) or opening
         share = mouth_share(source, pivot, edited, wanted, before, motion, opens if opening is not None else None)
         if anatomy:
             motion, stays = hold_grin(motion, source, opens)
@@ -182,13 +179,17 @@ def read_change(
         opening = close_corners(opening, smile.strength * is_shut(source) * (1 - opens))
     if opening is not None:
         motion = drop_jaw(motion, opening)
-        held, kept = hold_corners(motion, opening, source), hold_teeth(motion, source)
+        held = hold_corners(narrow_mouth(motion, opening, source), opening, source)
+        kept = hold_teeth(motion, source)
         motion = np.float32(share) * held + np.float32(1 - share) * kept
     drawn = opening is not None
     novelty, fresh = read_novelty(source, pivot, edited, wanted, before, offset, motion, classes, drawn, share)
     if opening is not None:
-        opening = open_along_seam(opening, source, motion)
-    mouth = Mouth(opening, mouth_light(source), share) if opening is not None and share > 0 else None
+        opening = open_over_own(open_along_seam(opening, source, motion), source, motion)
+    mouth = None
+    if opening is not None and share > 0:
+        light = mouth_light(source)
+        mouth = Mouth(opening, light, share, mouth_flesh(source, light))
     hidden = share * np.float32(1 - is_shut(source)) * own_mouth(source, motion) if drawn else np.zeros_like(novelty)
     skin = warp(skin, offset)
     if smile is not None:

@@ -12,17 +12,20 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn
-from stit_core.change.opening import COLUMNS, CORNERS, FINE, ROWS, SHAPE, TOP, Opening
+from stit_core.change.novelty import own_mouth
+from stit_core.change.opening import COLUMNS, CORNERS, FINE, GAPES, ROWS, SHAPE, TOP, Opening
 from stit_core.faces.labels import LIPS, MOUTH, is_one_of
 
 PAIRS = ((60, 60), (61, 67), (62, 66), (63, 65), (64, 64))  # landmarks on either side of the line
 SEARCHED = 2.0  # millimetres from the landmarks, within which it is the darkest line
 DEGREE = 4  # of the polynomial that it is, from corner to corner
 CLEAR = 0.6  # millimetres from that line at which a lip begins
-LARGEST = 3.0  # millimetres by which an opening grows to reach it
-WEB = 10.0  # millimetres from the corners of an opening, within which it grows less
+LARGEST, YIELDS = 3.0, 6.0  # millimetres by which an opening grows to reach it; by which it yields to lips if it gapes
+JOINED = 2.0  # millimetres from them, within which it hardly grows for any reason: there lips are one
+WEB = 10.0  # millimetres from the ends of an opening, within which it grows less
+RIM = 1.1  # millimetres of lip beside the source's own open mouth that are not seen either: its edge is soft
 SHUT = (0.02, 0.08)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
-SMOOTH = 1.5  # millimetres, deviation of the Gaussian along the outline of what is added
+SMOOTH = 2.5  # millimetres, deviation of the Gaussian along the outline of what is added
 
 
 def open_along_seam(opening: Opening, source: Drawn, motion: np.ndarray) -> Opening:
@@ -38,21 +41,51 @@ def open_along_seam(opening: Opening, source: Drawn, motion: np.ndarray) -> Open
     there = rest.millimetres(came)
     below = there[..., 1] - np.interp(there[..., 0], COLUMNS[0], seam)  # millimetres below the line, where it came from
     middle = ((opening.top + opening.bottom) / 2)[None]
-    open_ = opening.bottom > opening.top + 1e-3
     upper = (y < middle) & (y > opening.top[None] - LARGEST) & (below > -CLEAR)
     lower = (y > middle) & (y < opening.bottom[None] + LARGEST) & (below < CLEAR)
-    up = np.where(upper.any(axis=0), opening.top - ROWS[upper.argmax(axis=0), 0], 0)
-    down = np.where(lower.any(axis=0), ROWS[len(ROWS) - 1 - lower[::-1].argmax(axis=0), 0] - opening.bottom, 0)
-
+    # Where no row belongs to the dark between them, lips have not parted.
+    up = np.where(upper.any(axis=0), opening.top - ROWS[upper.argmax(axis=0), 0], opening.top - middle[0])
+    last = ROWS[len(ROWS) - 1 - lower[::-1].argmax(axis=0), 0]
+    down = np.where(lower.any(axis=0), last - opening.bottom, middle[0] - opening.bottom)
+    yields = YIELDS * opening.gapes(GAPES)
     # Lips part towards their corners less and less: what is stretched there is the web between them.
-    ends = COLUMNS[0, open_][[0, -1]] if open_.any() else np.zeros(2)
-    web = np.clip(np.minimum(COLUMNS[0] - ends[0], ends[1] - COLUMNS[0]) / WEB, 0, 1)
+    web = np.clip(_from_ends(opening) / WEB, 0, 1)
+    return _grown(opening, *(shut * np.clip(by, -yields, LARGEST * web) for by in (up, down)))
 
-    def grown(by: np.ndarray) -> np.ndarray:
-        by = (np.clip(by, 0, LARGEST) * web).astype(np.float32)
-        return shut * open_ * cv2.GaussianBlur(by[None], (0, 0), SMOOTH * FINE, sigmaY=1e-3)[0]
 
-    return dataclasses.replace(opening, top=opening.top - grown(up), bottom=opening.bottom + grown(down))
+def open_over_own(opening: Opening, source: Drawn, motion: np.ndarray) -> Opening:
+    """An opening that takes in where the source's own mouth is open, moved (S, S, 2), as far as it is."""
+    open_ = 1 - is_shut(source)
+    if open_ <= 0:
+        return opening
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    own = cv2.warpAffine(own_mouth(source, motion), opening.matrix, SHAPE, flags=flags) > 0.5
+    top, bottom = ROWS[own.argmax(axis=0), 0] - RIM, ROWS[len(ROWS) - 1 - own[::-1].argmax(axis=0), 0] + RIM
+    seen = own.any(axis=0)
+    over = (np.where(seen, by, 0) for by in (opening.top - top, bottom - opening.bottom))
+    return _grown(opening, *(open_ * np.clip(by, 0, LARGEST) for by in over))
+
+
+def _grown(opening: Opening, up: np.ndarray, down: np.ndarray) -> Opening:
+    """An opening whose lips lie further apart, by smooth ways for each column where they are apart; millimetres."""
+    open_ = (opening.bottom > opening.top + 1e-3).astype(np.float32)
+    middle = (opening.top + opening.bottom) / 2
+    joined = np.clip(_from_ends(opening) / JOINED, 0, 1)
+
+    def smooth(by: np.ndarray) -> np.ndarray:
+        by = (by * open_).astype(np.float32)
+        return joined * cv2.GaussianBlur(by[None], (0, 0), SMOOTH * FINE, sigmaY=1e-3)[0]
+
+    top, bottom = opening.top - smooth(up), opening.bottom + smooth(down)
+    parted = bottom > top
+    return dataclasses.replace(opening, top=np.where(parted, top, middle), bottom=np.where(parted, bottom, middle))
+
+
+def _from_ends(opening: Opening) -> np.ndarray:
+    """Millimetres from where an opening ends, for every column; below 0 beyond that."""
+    open_ = COLUMNS[0, opening.bottom > opening.top + 1e-3]
+    ends = (open_[0], open_[-1]) if len(open_) else (0.0, 0.0)
+    return np.minimum(COLUMNS[0] - ends[0], ends[1] - COLUMNS[0])  # type: ignore[no-any-return]
 
 
 def is_shut(source: Drawn) -> float:

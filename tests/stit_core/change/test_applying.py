@@ -168,14 +168,14 @@ def test_it_is_told_how_soft_the_edges_of_a_face_are() -> None:
 
 def test_a_drawn_mouth_lies_in_the_frame_and_is_as_soft_as_the_frame() -> None:
     opening = Opening(np.array([[50.0, 92], [78, 92]]), 0.56, -2.0 * ARC, 9.0 * ARC, 1.0, 0.0)
-    change = dataclasses.replace(change_of(), mouth=Mouth(opening, np.full(3, 200.0), 1.0))
+    change = dataclasses.replace(change_of(), mouth=Mouth(opening, np.full(3, 200.0), 1.0, np.full(3, 100.0)))
     weights = everywhere(1.0)
     large = quad_at(0, 0, 4 * SIZE)
     sharp = np.full((4 * SIZE, 4 * SIZE, 3), 150, np.uint8)
     sharp[:, ::16] = 60
     shown = [apply_change(frame, large, change, weights) for frame in (sharp, cv2.GaussianBlur(sharp, (0, 0), 2.0))]
     outside = np.ones((4 * SIZE, 4 * SIZE), bool)
-    outside[85 * 4 : 99 * 4, 47 * 4 : 81 * 4] = False
+    outside[85 * 4 : 101 * 4, 47 * 4 : 81 * 4] = False  # nor are lips shaded further away
     np.testing.assert_array_equal(shown[0][outside], sharp[outside])
     middle = slice(92 * 4, 96 * 4), slice(58 * 4, 70 * 4)
     assert shown[0][middle].mean() < 0.6 * sharp.mean(), "it is dark under the teeth"

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from stit_core.change.opening import COLUMNS, CORNERS, Opening, find_opening, hold_corners, narrow_mouth
+from tests.support.mouth_cases import LEFT, LIPS_MEET, RIGHT, STILL, face, opening_of
+from tests.support.transfer_cases import SIZE
+
+WIDTH = RIGHT - LEFT
+FEATURES = np.s_[:78]  # rows above the mouth: eyes and the bridge of the nose
+
+
+def width_of(opening: Opening | None) -> float:
+    assert opening is not None
+    return float(np.hypot(*(opening.corners[1] - opening.corners[0])))
+
+
+def open_width(opening: Opening | None) -> float:
+    """Millimetres between the ends of what is open."""
+    assert opening is not None
+    return float(np.ptp(COLUMNS[0, opening.bottom > opening.top + 0.2]))
+
+
+def across(way: float) -> np.ndarray:
+    """A motion that takes the corners of the mouth outwards by a share of their distance from the middle."""
+    motion = np.zeros((SIZE, SIZE, 2), np.float32)
+    motion[..., 0] = -way / (1 + way) * (np.arange(SIZE) - 64)
+    return motion
+
+
+def test_a_mouth_gets_narrower_the_further_the_jaw_drops() -> None:
+    widths = [width_of(opening_of(pixels)) / WIDTH for pixels in (3, 8, 14)]
+    assert 1 >= widths[0] > widths[1] > widths[2]
+    assert 0.85 < widths[2] < 0.95, "by no more than a tenth or so"
+    assert width_of(opening_of(5, teeth=1.0)) == pytest.approx(WIDTH), "a smile that shows teeth drops no jaw"
+
+
+def test_what_is_open_ends_before_the_corners_of_the_lips() -> None:
+    opened = opening_of(12)
+    assert opened is not None
+    assert open_width(opened) < 0.96 * width_of(opened) / opened.millimetre
+
+
+def test_a_mouth_that_the_edit_narrows_already_gets_no_narrower() -> None:
+    assert width_of(opening_of(12, motion=across(-0.15))) == pytest.approx(0.85 * WIDTH, rel=0.03)
+    assert width_of(opening_of(12, motion=across(0.2))) < 1.15 * WIDTH, "and one that it widens gives way too"
+
+
+def test_an_outline_is_highest_in_its_middle_and_falls_towards_both_ends() -> None:
+    for pixels in (4, 9, 14):  # drawn as rectangles
+        opened = opening_of(pixels)
+        assert opened is not None
+        height = opened.bottom - opened.top
+        top = int(height.argmax())
+        assert abs(COLUMNS[0, top]) < 3
+        assert (np.diff(height[:top]) > -1e-6).all()
+        assert (np.diff(height[top:]) < 1e-6).all()
+        assert height.max() * opened.millimetre == pytest.approx(pixels, rel=0.12)
+
+
+def test_lips_and_cheeks_follow_the_corners_smoothly() -> None:
+    source, opened = face(), opening_of(14)
+    assert opened is not None
+    motion = narrow_mouth(STILL, opened, source)
+    for corner, end in zip(CORNERS, opened.corners, strict=True):
+        x, y = np.rint(end).astype(int)
+        np.testing.assert_allclose(end + motion[y, x], source.points[corner], atol=0.35)
+    stretch = 1 + np.gradient(motion[..., 0], axis=1)
+    assert 0.7 < stretch.min() < 1 < stretch.max() < 1.35, "nothing folds, no pixel is drawn out"
+    assert np.abs(np.gradient(motion[..., 0], axis=0)).max() < 0.2
+    assert np.abs(motion[FEATURES]).max() < 0.4
+    assert np.abs(motion[:, [2, -3]]).max() < 0.1, "beside the face nothing moves"
+    row = round(LIPS_MEET)
+    np.testing.assert_allclose(motion[row, 64], 0, atol=0.1)
+    half = np.abs(motion[row, [57, 71], 0]) / np.abs(motion[row, [52, 76], 0])
+    np.testing.assert_allclose(half, 7 / 12, atol=0.15)
+
+
+def test_a_mouth_that_keeps_its_width_pulls_at_no_cheek() -> None:
+    opened = opening_of(5, teeth=1.0)
+    assert opened is not None
+    np.testing.assert_array_equal(narrow_mouth(STILL, opened, face()), STILL)
+
+
+def test_corners_are_held_as_far_inwards_as_lips_are_joined() -> None:
+    opened = opening_of(12)
+    assert opened is not None
+    torn = STILL.copy()
+    torn[92:, :, 1] = -6.0
+    further = dataclasses.replace(opened, top=opened.top * (np.abs(COLUMNS[0]) < 12), bottom=opened.bottom * 1.0)
+    further = dataclasses.replace(further, bottom=np.where(np.abs(COLUMNS[0]) < 12, opened.bottom, further.top))
+    inwards = round(opened.corners[0, 0] + 5 * opened.millimetre), 96
+    held = [abs(hold_corners(torn, each, face())[inwards[::-1]][1]) for each in (opened, further)]
+    assert held[1] < 0.75 * held[0]
+
+
+def test_no_mouth_is_found_where_corners_meet() -> None:
+    source, edited = face(), face(10)
+    points = source.points.copy()
+    points[54] = points[48]
+    lost = dataclasses.replace(source, points=points)
+    assert find_opening(edited.labels, lost, STILL, edited.picture.astype(np.float32)) is None
