@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from stit_core.change.carrying import calm
+from stit_core.change.cheeks import cheek_shade, raise_cheeks
 from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
 from stit_core.change.growth import grow
 from stit_core.change.jaw import shape_jaw
@@ -25,7 +26,7 @@ from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
 from stit_core.change.seam import is_shut, open_along_seam, open_over_own
 from stit_core.change.skin import pigment_hue
-from stit_core.change.smile import find_smile, fold_shade, hold_grin, raise_cheeks, without_smudges
+from stit_core.change.smile import close_corners, find_smile, fold_shade, hold_grin, without_smudges
 from stit_core.faces.correspondence import read_motion
 from stit_core.faces.labels import EARS, EYES, FACE, LIPS, MOUTH, NECK, NOSE, SKIN, SKIN_LIKE, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
@@ -174,6 +175,8 @@ def read_change(
             motion, stays = hold_grin(motion, source, opens)
             share *= 1 - round(stays)
     smile = find_smile(source, motion) if anatomy and {SKIN, MOUTH} <= set(classes) else None
+    if opening is not None and smile is not None:
+        opening = close_corners(opening, smile.strength * is_shut(source) * (1 - opens))
     if opening is not None:
         motion = drop_jaw(motion, opening)
         held = hold_corners(narrow_mouth(motion, opening, source), opening, source)
@@ -192,7 +195,7 @@ def read_change(
     if smile is not None:
         motion = raise_cheeks(motion, smile)
         skin = without_smudges(skin, level, motion, smile)
-        skin = skin + fold_shade(motion, smile)[..., None] * SHADOW
+        skin = skin + (fold_shade(motion, smile) + cheek_shade(motion, smile, source))[..., None] * SHADOW
     if anatomy:
         motion = shape_jaw(motion, source)
     if folds is not None:

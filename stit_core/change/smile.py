@@ -1,9 +1,7 @@
-"""What a smile does beyond the mouth: cheeks and lower lids rise.
+"""Mouths that smile after an edit: how far, what holds them, and the folds from the nose past their corners.
 
-The muscle that draws a mouth's corner out and up, zygomaticus major, heaps up the cheek; around the eye it does so
-together with orbicularis oculi. A small generator moves the mouth alone, which looks like a mask.
-
-Source: ours; what moves after Ekman, Friesen and Hager, "Facial Action Coding System" (2002), units 6 and 12.
+What a smile does to cheeks and eyes is in `change.cheeks`. Source: ours; what moves after Ekman, Friesen and Hager,
+"Facial Action Coding System" (2002), unit 12.
 """
 
 from __future__ import annotations
@@ -11,19 +9,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn, moved_point
-from stit_core.change.opening import CORNERS
+from stit_core.change.opening import COLUMNS, CORNERS, Opening
 from stit_core.faces.labels import MOUTH, is_one_of
 
 EYES = (36, 39, 37, 38, 40, 41), (45, 42, 44, 43, 47, 46)  # landmarks: outer, inner, two of the upper lid, two below
-WIDENS = (0.04, 0.14)  # of a mouth's width, held against the eyes': from where on it smiles, and smiles broadly
-LID_RISE = 0.5  # of an eye's opening, by which a broad smile raises the lower lid
-CHEEK_RISE = 0.09  # of the eyes' distance, by which it raises the cheek
-CHEEK = 0.08, 0.45  # of the eyes' distance: where a cheek is fullest, outwards and down from the lower lid
-CHEEK_WIDTH, CHEEK_HEIGHT = 0.26, 0.2  # of the eyes' distance, deviations of its Gaussian
+LIFTS = (0.02, 0.1)  # of the eyes' distance, by which corners rise: from where on a mouth smiles, and smiles broadly
+NARROWS = -0.06  # of a mouth's width, held against the eyes': by which one that is pursed gets narrower
 # Of the fold from a nostril's wing past the corner of the mouth (nasolabial), in the eyes' distance.
 WINGS = 31, 35  # landmarks where it begins
 WING_OUT, CORNER_OUT, CORNER_DOWN, BULGE = 0.13, 0.17, 0.04, 0.05
@@ -35,8 +29,11 @@ SMUDGE_WIDTH, SMUDGE_HEIGHT = 0.65, 0.35  # of the eyes' distance, deviations of
 GRINS = 0.95, 1.08  # of a mouth's width, in the eyes' distance: from where on it grins, and can grin no more
 SHOWS = 0.03, 0.08  # of what a mouth shows of its inside, in squares of that: shut, and teeth bared
 GRIN_WIDTH, GRIN_HEIGHT = 0.6, 0.35  # of the eyes' distance, deviations of the Gaussian around such a mouth
-NOSE = 33  # landmark
-FOLDS = 0.78, 0.98  # of a mouth's width after the edit, in the eyes' distance: from where on there is one, and in full
+NOSE, LIPS = 33, (51, 57)  # landmarks: below it, and of the middle of the lips' outline
+TEETH_SEEN = 25.0  # millimetres from a mouth's middle, up to where a smile parts the lips: beyond, no teeth are seen
+TEETH_DEPTH = 18.0  # millimetres by which the incisors stand before the corners
+FOLD_DEPTH = 1.25  # of one that a face has for good
+FOLDS = 0.7, 0.9  # of a mouth's width after the edit, in the eyes' distance: from where on there is one, and in full
 
 
 @dataclass(frozen=True)
@@ -57,26 +54,42 @@ class Smile:
     down: np.ndarray
     unit: float
 
+    def around(self, point: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """How far right and down the face every pixel (size, size) of the crop lies from a point; float32, pixels."""
+        rows, columns = np.indices((size, size), dtype=np.float32)
+        x, y = columns - np.float32(point[0]), rows - np.float32(point[1])
+        right, down = self.right.astype(np.float32), self.down.astype(np.float32)
+        return x * right[0] + y * right[1], x * down[0] + y * down[1]
+
+    def over(self, across: np.ndarray, along: np.ndarray) -> np.ndarray:
+        """Vectors (..., 2) of the crop that go so far right and down the face."""
+        right, down = self.right.astype(np.float32), self.down.astype(np.float32)
+        return across[..., None] * right + along[..., None] * down
+
 
 def find_smile(source: Drawn, motion: np.ndarray) -> Smile | None:
-    """The smile that a motion (S, S, 2) gives to the source; None where it gives none."""
+    """The smile that a motion (S, S, 2) gives to the source; None where it gives none.
+
+    A mouth smiles as far as its corners rise, above what the nose does and above what the lips' middle does: one that
+    goes up as a whole, in a face that gets shorter, does not, nor one that only gets wider.
+    """
     face = unsmiling(source)
     if face is None:
         return None
-    points, down, unit = face.points, face.down, face.unit
+    points = face.points
     eyes = [points[list(eye)].mean(axis=0) for eye in EYES]
+
+    def rise(*landmarks: int) -> float:
+        return -float(np.mean([(moved_point(points[i], motion) - points[i]) @ face.down for i in landmarks]))
 
     def widened(a: np.ndarray, b: np.ndarray) -> float:
         moved = moved_point(b, motion) - moved_point(a, motion)
         return float(np.hypot(*moved) / max(float(np.hypot(*(b - a))), 1.0))
 
-    lift = np.mean([moved_point(points[i], motion) - points[i] for i in CORNERS], axis=0) @ down
-    lift -= (moved_point(points[NOSE], motion) - points[NOSE]) @ down
-    wider = widened(*points[list(CORNERS)]) / widened(*eyes) - 1
-    strength = float(np.clip((wider - WIDENS[0]) / (WIDENS[1] - WIDENS[0]), 0, 1))
-    if strength <= 0 or lift > 0.02 * unit:  # corners that are drawn down do not smile
-        return None
-    return dataclasses.replace(face, strength=strength)
+    lift = (rise(*CORNERS) - max(rise(NOSE), rise(*LIPS))) / face.unit
+    strength = float(np.interp(lift, LIFTS, (0, 1)))
+    strength *= float(np.interp(widened(*points[list(CORNERS)]) / widened(*eyes) - 1, (NARROWS, 0), (0, 1)))
+    return dataclasses.replace(face, strength=strength) if strength > 0 else None
 
 
 def hold_grin(motion: np.ndarray, source: Drawn, opens: float) -> tuple[np.ndarray, float]:
@@ -94,7 +107,7 @@ def hold_grin(motion: np.ndarray, source: Drawn, opens: float) -> tuple[np.ndarr
     stays = (1 - opens) * float(np.interp(wide, GRINS, (0, 1)) * np.interp(inside, SHOWS, (0, 1)))
     if stays <= 0:
         return motion, 0.0
-    near = _bump(face, corners.mean(axis=0), GRIN_WIDTH * face.unit, GRIN_HEIGHT * face.unit, motion.shape[0])
+    near = gaussian(face, corners.mean(axis=0), GRIN_WIDTH * face.unit, GRIN_HEIGHT * face.unit, motion.shape[0])
     return motion * (1 - np.float32(stays) * np.clip(2 * near, 0, 1)[..., None]), stays
 
 
@@ -108,18 +121,22 @@ def unsmiling(source: Drawn) -> Smile | None:
     return Smile(0.0, source.points, right, np.array([-right[1], right[0]]), unit)
 
 
-def raise_cheeks(motion: np.ndarray, smile: Smile) -> np.ndarray:
-    """A motion (S, S, 2) under which cheeks and lower lids rise with the corners of the mouth."""
-    rise = np.zeros(motion.shape[:2], np.float32)
-    for side, (outer, inner, *lids) in zip((-1, 1), EYES, strict=True):
-        upper, lower = smile.points[lids[:2]].mean(axis=0), smile.points[lids[2:]].mean(axis=0)
-        opening = float(np.hypot(*(lower - upper)))
-        width = float(np.hypot(*(smile.points[outer] - smile.points[inner])))
-        lid = _bump(smile, lower, 0.4 * width, 0.6 * max(opening, 0.1 * width), motion.shape[0])
-        centre = lower + smile.unit * (side * CHEEK[0] * smile.right + CHEEK[1] * smile.down)
-        cheek = _bump(smile, centre, CHEEK_WIDTH * smile.unit, CHEEK_HEIGHT * smile.unit, motion.shape[0])
-        rise = np.maximum(rise, np.maximum(LID_RISE * opening * lid, CHEEK_RISE * smile.unit * cheek))
-    return motion + smile.strength * cv2.GaussianBlur(rise, (0, 0), 1.5)[..., None] * smile.down.astype(np.float32)
+def close_corners(opening: Opening, share: float) -> Opening:
+    """An opening that ends, by a share of the way, where a smile shows the last of the teeth.
+
+    Lips that are drawn aside lie on each other from there to their corners; parted, they would show a dark wedge.
+    """
+    x = COLUMNS[0].astype(np.float64)
+    open_ = np.flatnonzero(opening.bottom > opening.top + 1e-3)
+    if share <= 0 or not len(open_) or not x[open_[0]] < 0 < x[open_[-1]]:
+        return opening
+    turned = np.clip(opening.middle / TEETH_DEPTH, -0.7, 0.7)  # sine of the angle
+    seen = TEETH_SEEN * float(np.sqrt(1 - turned**2))
+    ends = x[open_[[0, -1]]]
+    closed = ends + share * (np.clip(ends, -seen, seen) - ends)
+    came = np.where(x < 0, x * ends[0] / closed[0], x * ends[1] / closed[1])
+    top, bottom = (np.interp(came, x, side) for side in (opening.top, opening.bottom))
+    return dataclasses.replace(opening, top=top, bottom=bottom)
 
 
 def without_smudges(shade: np.ndarray, tone: np.ndarray, motion: np.ndarray, smile: Smile) -> np.ndarray:
@@ -128,7 +145,7 @@ def without_smudges(shade: np.ndarray, tone: np.ndarray, motion: np.ndarray, smi
     Small generators draw the folds of a smile as broad shadows, which read as dirt beside the mouth's corners.
     """
     mouth = np.mean([moved_point(smile.points[i], motion) for i in CORNERS], axis=0)
-    near = _bump(smile, mouth, SMUDGE_WIDTH * smile.unit, SMUDGE_HEIGHT * smile.unit, len(shade))
+    near = gaussian(smile, mouth, SMUDGE_WIDTH * smile.unit, SMUDGE_HEIGHT * smile.unit, len(shade))
     share = np.float32(smile.strength) * np.clip(1.5 * near, 0, 1)[..., None]
     return shade - share * np.minimum(shade - tone, 0)  # type: ignore[no-any-return]
 
@@ -141,7 +158,7 @@ def fold_shade(motion: np.ndarray, smile: Smile) -> np.ndarray:
     left, right = (moved_point(smile.points[i], motion) for i in CORNERS)
     wide = float(np.hypot(*(right - left))) / smile.unit
     depth = smile.strength * float(np.clip((wide - FOLDS[0]) / (FOLDS[1] - FOLDS[0]), 0, 1))
-    return depth * nasolabial_shade(motion, smile) if depth > 0 else np.zeros(motion.shape[:2], np.float32)
+    return FOLD_DEPTH * depth * nasolabial_shade(motion, smile) if depth > 0 else np.zeros(motion.shape[:2], np.float32)
 
 
 def nasolabial_shade(motion: np.ndarray, smile: Smile) -> np.ndarray:
@@ -180,9 +197,7 @@ def _fold(first: np.ndarray, last: np.ndarray, outwards: np.ndarray, unit: float
     return (ends * (crease + hollow + heap)).astype(np.float32)
 
 
-def _bump(smile: Smile, centre: np.ndarray, width: float, height: float, size: int) -> np.ndarray:
+def gaussian(smile: Smile, centre: np.ndarray, width: float, height: float, size: int) -> np.ndarray:
     """A Gaussian (size, size) around a point, as wide and high in the face as is said; pixels."""
-    rows, columns = np.indices((size, size), dtype=np.float32)
-    x, y = columns - np.float32(centre[0]), rows - np.float32(centre[1])
-    across, along = x * smile.right[0] + y * smile.right[1], x * smile.down[0] + y * smile.down[1]
-    return np.exp(-0.5 * ((across / width) ** 2 + (along / height) ** 2)).astype(np.float32)
+    across, along = smile.around(centre, size)
+    return np.exp(-0.5 * (np.square(across / width) + np.square(along / height))).astype(np.float32)
