@@ -21,6 +21,7 @@ TEETH_EDGE = 1.5  # pixels, deviation of the Gaussian between teeth that move as
 MOUTH_EDGE = 0.8  # pixels, deviation of the Gaussian over the edge of a mouth that is another one
 BRIGHT_SHARE = 90  # percentile of the source's skin that teeth may outshine by TEETH_OVER
 TEETH_OVER = 1.35
+TOOTH = (0.45, 0.75)  # of the skin's mean level: up to where what a mouth shows is its dark, and from where on a tooth
 LIGHTER_INSIDE = 0.15  # of the logarithm of a ratio, by which the inside of a mouth gets lighter at most
 
 
@@ -83,6 +84,14 @@ def hold_teeth(motion: np.ndarray, source: Drawn) -> np.ndarray:
 def own_mouth(source: Drawn, motion: np.ndarray) -> np.ndarray:
     """Where the inside of the source's own mouth comes to lie under a motion (S, S, 2): (S, S) in [0, 1]."""
     return cv2.GaussianBlur(is_one_of(warp_labels(source.labels, motion), (MOUTH,)), (0, 0), MOUTH_EDGE)
+
+
+def own_teeth(source: Drawn, motion: np.ndarray) -> np.ndarray:
+    """`own_mouth` where it shows teeth, which are nearly as light as skin: (S, S) in [0, 1], without its dark."""
+    skin = source.picture[is_one_of(source.labels, SKIN_LIKE) > 0]
+    light = source.picture.mean(axis=-1) / max(float(skin.mean()) if len(skin) else 128.0, 1.0)
+    teeth = np.interp(light, TOOTH, (0, 1)) * is_one_of(source.labels, (MOUTH,))
+    return np.minimum(own_mouth(source, motion), warp(teeth.astype(np.float32), motion))
 
 
 def mouth_share(

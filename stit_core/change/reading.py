@@ -20,7 +20,7 @@ from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
 from stit_core.change.growth import grow
 from stit_core.change.jaw import shape_jaw
 from stit_core.change.mouth import Mouth, mouth_flesh, mouth_light
-from stit_core.change.novelty import hold_teeth, mouth_share, own_mouth, read_novelty
+from stit_core.change.novelty import hold_teeth, mouth_share, own_mouth, own_teeth, read_novelty
 from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens, narrow_mouth
 from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
@@ -52,6 +52,7 @@ LARGEST_LIPS = 0.06  # of the logarithm of a ratio, by which the shade of lips m
 LARGEST_FEATURE = 0.4  # of the logarithm of a ratio, by which the shade of lips and eyes may leave the skin's
 TURNS = (0.03, 0.07)  # of the face's width, by which the nose goes aside: from where on a head turns, and surely does
 FEATURE_BLUR = 2.5  # pixels, of the one over the ratio of eyes and lips
+CLOSES = 2.0  # of how far a mouth smiles, by which lips are joined in its corners
 SHADE_BLUR = 0.8  # pixels, of the one over the ratio
 
 
@@ -175,9 +176,9 @@ def read_change(
             motion, stays = hold_grin(motion, source, opens)
             share *= 1 - round(stays)
     smile = find_smile(source, motion) if anatomy and {SKIN, MOUTH} <= set(classes) else None
-    if opening is not None and smile is not None:
-        opening = close_corners(opening, smile.strength * is_shut(source) * (1 - opens))
+    closes = 0.0 if smile is None else min(1.0, CLOSES * smile.strength) * (1 - opens)
     if opening is not None:
+        opening = close_corners(opening, closes)
         motion = drop_jaw(motion, opening)
         held = hold_corners(narrow_mouth(motion, opening, source), opening, source)
         kept = hold_teeth(motion, source)
@@ -190,7 +191,12 @@ def read_change(
     if opening is not None and share > 0:
         light = mouth_light(source)
         mouth = Mouth(opening, light, share, mouth_flesh(source, light))
-    hidden = share * np.float32(1 - is_shut(source)) * own_mouth(source, motion) if drawn else np.zeros_like(novelty)
+    hidden = np.zeros_like(novelty)
+    if drawn:
+        # In a corner that a smile closes the line between the lips stays; teeth do not.
+        own = own_mouth(source, motion)
+        own += np.float32(closes) * (own_teeth(source, motion) - own)
+        hidden = share * np.float32(1 - is_shut(source)) * own
     skin = warp(skin, offset)
     if smile is not None:
         motion = raise_cheeks(motion, smile)
