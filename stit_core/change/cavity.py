@@ -34,10 +34,11 @@ DROPPED = (
     9.0,
 )  # millimetres of dark under the teeth: up to where a mouth only shows teeth, from where on it gapes
 # Of a mouth that only shows teeth, and of one that gapes:
-LIP_SHADOW = (0.22, 0.5)  # by which it is darker right under the upper lip
+LIP_SHADOW = (0.22, 0.58)  # by which it is darker right under the upper lip
 LIP_REACH = (1.2, 3.0)  # millimetres below it at which a third of that is left
+EDGE_SOFT = (0.25, 0.6)  # millimetres over which the edges of teeth go over into the dark
 CORNER_SHADOW = (0.3, 0.62)  # by which it is darker in the corners
-ROLL = (0.1, 0.28)  # by which lips get darker where they turn inwards
+ROLL = (0.0, 0.28)  # by which lips get darker where they turn inwards
 ROLL_REACH = 4.5  # millimetres from their edge within which they do
 RISE = (0.78, 0.62)  # of that dark, how high a tongue lies, where the mouth hardly gapes and where it gapes widely
 WIDE = (6.0, 20.0)  # millimetres of dark that are hardly and widely
@@ -122,7 +123,7 @@ def _teeth(opening: Opening) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.14 * (2 * across - 1) ** 2) * (1 - BETWEEN * gap)
     gum = ramp(height - 9.4 + 1.6 * (1 - np.minimum(beside / 2.5, 1)), 0.4)[..., None]
     ivory = (shade * TINTS[number])[..., None] * IVORY
-    seen = ramp(edge - ROWS, 0.25) * ramp(LAST - along, 2.5)
+    seen = ramp(edge - ROWS, _between(EDGE_SOFT, opening.gapes(DROPPED))) * ramp(LAST - along, 2.5)
     return seen, ivory + gum * (GUM - ivory), 0.6 + 0.4 * facing
 
 

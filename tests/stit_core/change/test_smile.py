@@ -8,8 +8,18 @@ import cv2
 import numpy as np
 import pytest
 
+from stit_core.change.cheeks import cheek_shade, find_light, raise_cheeks
 from stit_core.change.drawn import Drawn, moved_point
-from stit_core.change.smile import Smile, find_smile, fold_shade, hold_grin, raise_cheeks, without_smudges
+from stit_core.change.opening import COLUMNS, Opening
+from stit_core.change.smile import (
+    TEETH_SEEN,
+    Smile,
+    close_corners,
+    find_smile,
+    fold_shade,
+    hold_grin,
+    without_smudges,
+)
 from stit_core.faces.labels import MOUTH
 from stit_core.warps import warp_between
 from tests.support.transfer_cases import SIZE, drawn, head_labels
@@ -43,7 +53,7 @@ def smile_of(x: float, y: float) -> Smile | None:
 
 
 def test_wider_and_higher_corners_smile() -> None:
-    mild, broad = smile_of(1.5, -1.0), smile_of(6.0, -4.0)
+    mild, broad = smile_of(2.0, -2.0), smile_of(6.0, -4.0)
     assert mild is not None
     assert broad is not None
     assert 0 < mild.strength < broad.strength <= 1
@@ -71,7 +81,43 @@ def test_cheeks_and_lower_lids_rise_and_upper_lids_and_chin_stay() -> None:
         assert (moved_point(source.points[lid], motion) - source.points[lid])[1] < -1.0
     for still in (np.array([64, 116]), np.array([64, 30]), source.points[48]):
         assert np.abs(moved_point(still.astype(float), motion) - still).max() < 0.6
-    assert np.abs(motion[..., 0]).max() < 1e-6, "straight up in an upright face"
+    np.testing.assert_allclose(motion[:, 1:, 0], -motion[:, :0:-1, 0], atol=0.02)  # both cheeks alike, and fuller
+    assert np.abs(motion[..., 0]).max() < 0.2 * np.abs(motion[..., 1]).max(), "nearly straight up in an upright face"
+
+
+def test_an_iris_stays_where_the_lower_lid_rises_over_it_and_nothing_folds() -> None:
+    smile = smile_of(6.0, -4.0)
+    assert smile is not None
+    motion = raise_cheeks(STILL, dataclasses.replace(smile, strength=1.0))
+    for iris in (np.array([48.0, 58.0]), np.array([80.0, 58.0])):
+        assert np.abs(moved_point(iris, motion) - iris).max() < 0.25
+    right, down = np.gradient(motion, axis=1), np.gradient(motion, axis=0)
+    area = (1 + right[..., 0]) * (1 + down[..., 1]) - right[..., 1] * down[..., 0]
+    assert area.min() > 0.1
+
+
+def test_a_cheek_that_heaps_up_is_brighter_on_the_side_of_the_light() -> None:
+    smile, columns = smile_of(6.0, -4.0), np.arange(SIZE, dtype=np.float32)
+    assert smile is not None
+
+    def lit_from(side: float) -> Drawn:
+        levels = np.clip(130 + 1.5 * side * (columns - 64), 20, 250).astype(np.uint8)
+        return dataclasses.replace(face(), picture=np.broadcast_to(levels[None, :, None], (SIZE, SIZE, 3)).copy())
+
+    assert find_light(lit_from(1.0), smile)[0] > find_light(lit_from(-1.0), smile)[0] + 0.05
+    right, left = (cheek_shade(STILL, smile, lit_from(side)) for side in (1.0, -1.0))
+    flank = np.s_[72:84, 90:98]  # the right cheek's outer side
+    assert right[flank].mean() > left[flank].mean()
+
+
+def test_lips_lie_on_each_other_beyond_the_teeth_that_a_smile_shows() -> None:
+    arc = np.sqrt(np.clip(1 - (COLUMNS[0] / 32.0) ** 2, 0, 1))
+    opening = Opening(face().points[[48, 54]], 0.5, 1.0 - arc, 1.0 + 5 * arc, 4.0, 0.0)
+    closed = close_corners(opening, 1.0)
+    apart = closed.bottom - closed.top > 0.05
+    assert np.abs(COLUMNS[0][apart]).max() < TEETH_SEEN + 0.5
+    assert np.ptp(closed.bottom - closed.top) == pytest.approx(np.ptp(opening.bottom - opening.top), rel=0.02)
+    assert close_corners(opening, 0.0) is opening
 
 
 def test_a_turned_head_s_cheeks_rise_along_the_face() -> None:
@@ -119,7 +165,7 @@ def test_shadows_around_a_smiling_mouth_go_and_lights_and_the_rest_stay() -> Non
 def test_a_mouth_that_is_pursed_meanwhile_has_no_folds() -> None:
     smile = smile_of(5.0, -4.0)
     assert smile is not None
-    pursed = corners_go(-4.0, 0.0)
+    pursed = corners_go(-6.0, 0.0)
     assert np.abs(fold_shade(pursed, smile)).max() == 0
     assert np.abs(fold_shade(corners_go(5.0, -4.0), dataclasses.replace(smile, strength=0.0))).max() == 0
 
