@@ -10,11 +10,13 @@ light is Lambert's, fitted to the skin over a head that counts as an ellipsoid.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from stit_core.change.drawn import Drawn, moved_point
 from stit_core.change.opening import CORNERS
-from stit_core.change.smile import EYES, Smile, gaussian
+from stit_core.change.smile import EYES, Pixels, Smile, pixels_of
 from stit_core.faces.labels import NOSE, SKIN, is_one_of
 
 # Lengths are in the eyes' distance, but where something else is said.
@@ -40,41 +42,46 @@ DIMPLE, DIMPLE_OUT, DIMPLE_SIZE = 0.06, 0.055, 0.045  # of the logarithm, by whi
 AMBIENT = 0.3  # of the mean light on skin, that comes from all around
 USUAL_LIGHT = np.array([0.0, -0.4, 0.6])  # to the right, down and forwards, of that mean: where skin says little
 TRUST = 0.3  # how much of all skin that guess weighs as much as
+STEP = 4  # pixels from one to the next that is looked at for that
+JAW_ENDS, BRIDGE, CHIN = (1, 15), 28, 8  # landmarks
+WIDER, HIGHER = 1.05, 1.15  # half the ellipsoid's width, of that between them, and its height, of bridge to chin
 STEEPEST = 0.85  # squared sine up to which skin is seen at an angle: beyond, it says nothing of the light
+AROUND = 0.6  # of what lies around eyes, cheeks and corners, that changes with them
 SHADED = 0.45  # of what a side that is turned away would get darker
 LARGEST = 0.2  # of the logarithm, by which a cheek gets brighter or darker
 
 
 def raise_cheeks(motion: np.ndarray, smile: Smile) -> np.ndarray:
     """A motion (S, S, 2) under which cheeks and lower lids rise with the corners of the mouth; the irises stay."""
-    size, unit = motion.shape[0], smile.unit
-    rise, fuller = np.zeros((size, size), np.float32), np.zeros((size, size, 2), np.float32)
+    place, pixels = _cheeks_place(motion, smile)
+    unit, more = smile.unit, np.zeros_like(motion[place])
     for side, eye in zip((-1, 1), EYES, strict=True):
-        rise += _lid_rise(smile, eye, size)
-        centre = _cheek(smile, side, eye)
-        across, along = smile.around(centre, size)
+        across, along = smile.around(_cheek(smile, side, eye), pixels)
         high = np.where(along < 0, CHEEK_ABOVE, CHEEK_BELOW) * unit
         near = np.exp(-0.5 * (np.square(across / (CHEEK_WIDTH * unit)) + np.square(along / high))).astype(np.float32)
-        rise += CHEEK_RISE * unit * near
-        fuller -= (BULGE * near)[..., None] * smile.over(across, along)
-    return motion + np.float32(smile.strength) * (fuller + rise[..., None] * smile.down.astype(np.float32))
+        rise = CHEEK_RISE * unit * near + _lid_rise(smile, eye, pixels)
+        more += smile.over(-BULGE * near * across, rise - BULGE * near * along)
+    result = motion.copy()
+    result[place] += np.float32(smile.strength) * more
+    return result
 
 
 def cheek_shade(motion: np.ndarray, smile: Smile, source: Drawn) -> np.ndarray:
     """Logarithm of the ratio (S, S) by which what a smile heaps up and creases is lit after a motion (S, S, 2)."""
-    size = motion.shape[0]
-    slopes, shade = np.zeros((2, size, size), np.float32), np.zeros((size, size), np.float32)
-    creased = float(np.interp(smile.strength, CREASED, (0, 1)))
+    place, pixels = _cheeks_place(motion, smile)
+    slopes, dark = np.zeros((2, *motion[place].shape[:2]), np.float32), np.zeros(motion[place].shape[:2], np.float32)
+    creased = CREASES * float(np.interp(smile.strength, CREASED, (0, 1)))
     for side, eye, corner in zip((-1, 1), EYES, CORNERS, strict=True):
-        centre = moved_point(_cheek(smile, side, eye) + HEIGHT_DOWN * smile.unit * smile.down, motion)
-        slopes += smile.strength * _slopes(smile, centre, (HILL_WIDTH, HILL_HEIGHT), HEIGHT, size)
-        slopes += smile.strength * _roll_slopes(smile, eye, size)
+        slopes += _hill_slopes(smile, moved_point(_cheek(smile, side, eye), motion), pixels)
+        slopes += _roll_slopes(smile, eye, pixels)
         if creased > 0:
-            shade -= creased * CREASES * _creases(smile, side, smile.points[eye[0]], size)
+            dark += creased * _creases(smile, side, smile.points[eye[0]], pixels)
         beside = moved_point(smile.points[corner], motion) + side * DIMPLE_OUT * smile.unit * smile.right
-        pit = DIMPLE_SIZE * smile.unit
-        shade -= smile.strength * DIMPLE * gaussian(smile, beside, pit, pit, size)
-    return shade + _relit(smile, source, slopes)
+        across, along = (way / (DIMPLE_SIZE * smile.unit) for way in smile.around(beside, pixels))
+        dark += smile.strength * DIMPLE * np.exp(-0.5 * (np.square(across) + np.square(along)))
+    shade = np.zeros(motion.shape[:2], np.float32)
+    shade[place] = _relit(smile, source, pixels, np.float32(smile.strength) * slopes) - dark
+    return shade
 
 
 def find_light(source: Drawn, face: Smile) -> np.ndarray:
@@ -82,16 +89,28 @@ def find_light(source: Drawn, face: Smile) -> np.ndarray:
 
     Skin is lit by AMBIENT and by this times its normal, on the average.
     """
-    normals, seen = _normals(face, source.labels.shape[0])
-    known = (is_one_of(source.labels, (SKIN, NOSE)) > 0) & seen
-    light = source.picture.mean(axis=-1)[known][::4].astype(np.float64)
+    normals, seen = _normals(face, pixels_of(len(source.labels), STEP))
+    known = (is_one_of(source.labels[::STEP, ::STEP], (SKIN, NOSE)) > 0) & seen
+    light = source.picture[::STEP, ::STEP][known].mean(axis=-1)
     if not len(light) or light.mean() <= 0:
         return USUAL_LIGHT
-    normal = normals[:, known][:, ::4].T.astype(np.float64)
+    normal = normals[:, known].T.astype(np.float64)
     weight = TRUST * len(light)
     left = normal.T @ normal + weight * np.eye(3)
     right = normal.T @ (light / light.mean() - AMBIENT) + weight * USUAL_LIGHT
     return np.linalg.solve(left, right)
+
+
+def _cheeks_place(motion: np.ndarray, smile: Smile) -> tuple[tuple[slice, slice], Pixels]:
+    """The part of a crop where a smile changes cheeks and eyes: as an index, and its pixels."""
+    outer = [smile.points[eye[0]] for eye in EYES]
+    corners = [moved_point(smile.points[i], motion) for i in CORNERS]
+    ends = np.array([*outer, *corners, *(_cheek(smile, side, eye) for side, eye in zip((-1, 1), EYES, strict=True))])
+    low, high = ends.min(axis=0) - AROUND * smile.unit, ends.max(axis=0) + AROUND * smile.unit
+    left, top = np.clip(np.floor(low), 0, motion.shape[0]).astype(int)
+    right, bottom = np.clip(np.ceil(high), 0, motion.shape[0]).astype(int)
+    rows, columns = (places.astype(np.float32) for places in np.ogrid[top:bottom, left:right])
+    return (slice(top, bottom), slice(left, right)), (rows, columns)
 
 
 def _cheek(smile: Smile, side: int, eye: tuple[int, ...]) -> np.ndarray:
@@ -100,87 +119,90 @@ def _cheek(smile: Smile, side: int, eye: tuple[int, ...]) -> np.ndarray:
     return lower + smile.unit * (side * CHEEK[0] * smile.right + CHEEK[1] * smile.down)
 
 
-def _lid(smile: Smile, eye: tuple[int, ...], size: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Of every pixel (size, size): how far below the edge of the lower lid it lies, in pixels, and how near the middle
-    of the eye, 0 at its corners and 1 in between; and the eye's opening, pixels."""
+def _lid(smile: Smile, eye: tuple[int, ...], pixels: Pixels) -> tuple[np.ndarray, np.ndarray, float]:
+    """Where pixels (h, w) lie about a lower lid.
+
+    Returns
+    -------
+    How many pixels below its edge (h, w); how near the middle of the eye (h, w), 0 at its corners and 1 in between;
+    and the eye's opening, pixels.
+    """
     outer, inner = smile.points[[eye[0], eye[1]]]
     middle = (outer + inner) / 2
     half = max(float(np.hypot(*(outer - inner))) / 2, 1.0)
     marks = smile.points[[eye[0], eye[1], *eye[4:]]] - middle
-    line = np.polynomial.Polynomial.fit(marks @ smile.right / half, marks @ smile.down, 2, domain=[-1, 1])
-    across, along = smile.around(middle, size)
+    a, b, c = np.polyfit(marks @ smile.right / half, marks @ smile.down, 2)
+    across, along = smile.around(middle, pixels)
     at = np.clip(across / half, -1, 1)
+    edge = np.float32(a) * at * at + np.float32(b) * at + np.float32(c)
     opening = smile.points[list(eye[4:])].mean(axis=0) - smile.points[list(eye[2:4])].mean(axis=0)
-    return along - line(at).astype(np.float32), 1 - np.square(np.square(at)), max(float(opening @ smile.down), 0.0)
+    return along - edge, 1 - np.square(np.square(at)), max(float(opening @ smile.down), 0.0)
 
 
-def _lid_rise(smile: Smile, eye: tuple[int, ...], size: int) -> np.ndarray:
-    """Pixels (size, size) by which a broad smile raises the lower lid: all of it at its edge, nothing above it."""
-    below, within, opening = _lid(smile, eye, size)
+def _lid_rise(smile: Smile, eye: tuple[int, ...], pixels: Pixels) -> np.ndarray:
+    """Pixels (h, w) by which a broad smile raises the lower lid: all of it at its edge, nothing above it."""
+    below, within, opening = _lid(smile, eye, pixels)
     rise = LID_RISE * opening * within
     # It is pressed together over a strip above where it comes to lie, as if it slid over the eye.
-    strip = np.maximum(LID_EDGE * rise, 1.0)
-    edge = np.clip((below + rise) / strip + 1, 0, 1)
-    return (rise * edge * np.exp(-0.5 * np.square(np.maximum(below, 0) / (LID_REACH * smile.unit)))).astype(np.float32)
+    edge = np.clip((below + rise) / np.maximum(LID_EDGE * rise, 1.0) + 1, 0, 1)
+    fades = np.exp(-0.5 * np.square(np.maximum(below, 0) / np.float32(LID_REACH * smile.unit)))
+    return rise * edge * fades  # type: ignore[no-any-return]
 
 
-def _slopes(smile: Smile, centre: np.ndarray, widths: tuple[float, float], height: float, size: int) -> np.ndarray:
-    """Slopes (2, size, size) to the right and down of a hill that is a Gaussian; all but pixels in eyes' distances."""
-    across, along = smile.around(centre, size)
-    x, y = across / smile.unit / widths[0], along / smile.unit / widths[1]
-    hill = height * np.exp(-0.5 * (np.square(x) + np.square(y)))
-    return np.stack([-hill * x / widths[0], -hill * y / widths[1]]).astype(np.float32)
+def _hill_slopes(smile: Smile, cheek: np.ndarray, pixels: Pixels) -> np.ndarray:
+    """Slopes (2, h, w) to the right and down of a cheek that comes forwards, heights and lengths in one unit."""
+    across, along = smile.around(cheek + HEIGHT_DOWN * smile.unit * smile.down, pixels)
+    x, y = across / np.float32(smile.unit * HILL_WIDTH), along / np.float32(smile.unit * HILL_HEIGHT)
+    hill = HEIGHT * np.exp(-0.5 * (np.square(x) + np.square(y)))
+    return np.stack([-hill * x / HILL_WIDTH, -hill * y / HILL_HEIGHT])
 
 
-def _roll_slopes(smile: Smile, eye: tuple[int, ...], size: int) -> np.ndarray:
-    """Slopes (2, size, size) to the right and down of the roll under the lashes of the lower lid."""
-    below, within, opening = _lid(smile, eye, size)
+def _roll_slopes(smile: Smile, eye: tuple[int, ...], pixels: Pixels) -> np.ndarray:
+    """The same of the roll under the lashes of a lower lid."""
+    below, within, opening = _lid(smile, eye, pixels)
     y = ((below + LID_RISE * smile.strength * opening) / smile.unit - ROLL_DOWN) / ROLL_WIDTH
     down = -ROLL * within * np.exp(-0.5 * np.square(y)) * y / ROLL_WIDTH
-    return np.stack([np.zeros_like(down), down]).astype(np.float32)
+    return np.stack([np.zeros_like(down), down])
 
 
-def _creases(smile: Smile, side: int, corner: np.ndarray, size: int) -> np.ndarray:
-    """How deep (size, size), 0 ... 1, the creases are that fan out from the outer corner of an eye."""
-    across, along = smile.around(corner, size)
-    x, y = side * across / smile.unit, along / smile.unit
-    depth = np.zeros((size, size), np.float32)
+def _creases(smile: Smile, side: int, corner: np.ndarray, pixels: Pixels) -> np.ndarray:
+    """How deep (h, w), 0 ... 1, the creases are that fan out from the outer corner of an eye."""
+    across, along = (way / np.float32(smile.unit) for way in smile.around(corner, pixels))
+    depth, end = np.zeros(across.shape, np.float32), CREASE_BEGINS + CREASE_LENGTH
+    near = (side * across > 0) & (side * across < end) & (np.abs(along) < end)
+    x, y = side * across[near], along[near]
     for turn in CREASE_TURNS:
-        way = x * np.cos(turn) + y * np.sin(turn)
-        off = y * np.cos(turn) - x * np.sin(turn)
+        way = x * math.cos(turn) + y * math.sin(turn)
+        off = y * math.cos(turn) - x * math.sin(turn)
         t = np.clip((way - CREASE_BEGINS) / CREASE_LENGTH, 0, 1)
-        depth += np.sin(np.pi * t) ** 2 * np.exp(-0.5 * np.square(off / CREASE_WIDTH))
+        depth[near] += np.square(np.sin(math.pi * t)) * np.exp(-0.5 * np.square(off / CREASE_WIDTH))
     return depth
 
 
-def _normals(face: Smile, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Normals (3, size, size) of a head that is an ellipsoid, right, down and forwards, and where they are known."""
+def _normals(face: Smile, pixels: Pixels) -> tuple[np.ndarray, np.ndarray]:
+    """Normals (3, h, w) of a head that is an ellipsoid, right, down and forwards, and where they are known (h, w)."""
     points, right, down = face.points, face.right, face.down
-    ends = points[[1, 15]]
-    half = max(abs(float((ends[1] - ends[0]) @ right)) / 2, 1.0)
-    bridge = points[28]
+    ends, bridge = points[list(JAW_ENDS)], points[BRIDGE]
+    half = WIDER * max(abs(float((ends[1] - ends[0]) @ right)) / 2, 1.0)
+    high = HIGHER * max(float((points[CHIN] - bridge) @ down), 1.0)
     middle = bridge + ((ends.mean(axis=0) - bridge) @ right) * right
-    high = max(1.15 * float((points[8] - bridge) @ down), 1.0)
-    across, along = face.around(middle, size)
-    x, y = across / np.float32(1.05 * half), along / np.float32(high)
+    across, along = face.around(middle, pixels)
+    x, y = across / np.float32(half), along / np.float32(high)
     aside = np.square(x) + np.square(y)
-    seen = aside < STEEPEST
-    return np.stack([x, y, np.sqrt(np.maximum(1 - aside, 1 - STEEPEST))]).astype(np.float32), seen
+    return np.stack([x, y, np.sqrt(np.maximum(1 - aside, 1 - STEEPEST))]), aside < STEEPEST
 
 
-def _relit(smile: Smile, source: Drawn, slopes: np.ndarray) -> np.ndarray:
-    """Logarithm of the ratio (S, S) by which skin is lit once it has these slopes (2, S, S) besides its own."""
-    normals, _ = _normals(smile, slopes.shape[1])
+def _relit(smile: Smile, source: Drawn, pixels: Pixels, slopes: np.ndarray) -> np.ndarray:
+    """Logarithm of the ratio (h, w) by which skin is lit once it has these slopes (2, h, w) besides its own."""
+    normals, _ = _normals(smile, pixels)
     light = find_light(source, smile).astype(np.float32)
 
-    def lit(normal: np.ndarray) -> np.ndarray:
-        level = np.tensordot(light, normal / np.sqrt(np.square(normal).sum(axis=0)), 1)
-        return AMBIENT + np.maximum(level, 0)
+    def lit(right: np.ndarray, down: np.ndarray) -> np.ndarray:  # by the slopes of a surface
+        level = -light[0] * right - light[1] * down + light[2]
+        return AMBIENT + np.maximum(level, 0) / np.sqrt(np.square(right) + np.square(down) + 1)
 
-    sloped = np.stack(
-        [normals[0] / normals[2] - slopes[0], normals[1] / normals[2] - slopes[1], np.ones_like(slopes[0])]
-    )
-    ratio = np.log(lit(sloped) / lit(normals))
+    own = -normals[:2] / normals[2]
+    ratio = np.log(lit(*(own + slopes)) / lit(*own))
     # Light from all around, and from the skin beside, gets to the side that is turned away.
     ratio = np.maximum(ratio, np.float32(SHADED) * ratio)
     return np.float32(LARGEST) * np.tanh(ratio / np.float32(LARGEST))

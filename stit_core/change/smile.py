@@ -24,6 +24,7 @@ WING_OUT, CORNER_OUT, CORNER_DOWN, BULGE = 0.13, 0.17, 0.04, 0.05
 CREASE, CREASE_WIDTH = 0.17, 0.015
 HOLLOW, HOLLOW_WIDTH = 0.03, 0.04
 HEAP, HEAP_WIDTH = 0.06, 0.07
+FOLD_REACH = 0.35  # beside it, within which it is seen
 TAPER = (0.0, 0.15, 0.45, 0.85), (0.35, 1.0, 0.7, 0.0)  # places along it, and its depth there
 SMUDGE_WIDTH, SMUDGE_HEIGHT = 0.65, 0.35  # of the eyes' distance, deviations of the Gaussian around a mouth that smiles
 GRINS = 0.95, 1.08  # of a mouth's width, in the eyes' distance: from where on it grins, and can grin no more
@@ -34,6 +35,9 @@ TEETH_SEEN = 23.5  # millimetres from a mouth's middle, up to where a smile part
 TEETH_DEPTH = 18.0  # millimetres by which the incisors stand before the corners
 FOLD_DEPTH = 1.25  # of one that a face has for good
 FOLDS = 0.7, 0.9  # of a mouth's width after the edit, in the eyes' distance: from where on there is one, and in full
+
+
+Pixels = tuple[np.ndarray, np.ndarray]  # rows (h, 1) and columns (1, w) of a part of a crop, float32
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,9 @@ class Smile:
     down: np.ndarray
     unit: float
 
-    def around(self, point: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """How far right and down the face every pixel (size, size) of the crop lies from a point; float32, pixels."""
-        rows, columns = np.indices((size, size), dtype=np.float32)
-        x, y = columns - np.float32(point[0]), rows - np.float32(point[1])
+    def around(self, point: np.ndarray, pixels: Pixels) -> tuple[np.ndarray, np.ndarray]:
+        """How far right and down the face pixels (h, w) of the crop lie from a point (2,); float32."""
+        y, x = (places - np.float32(place) for places, place in zip(pixels, point[::-1], strict=True))
         right, down = self.right.astype(np.float32), self.down.astype(np.float32)
         return x * right[0] + y * right[1], x * down[0] + y * down[1]
 
@@ -65,6 +68,12 @@ class Smile:
         """Vectors (..., 2) of the crop that go so far right and down the face."""
         right, down = self.right.astype(np.float32), self.down.astype(np.float32)
         return across[..., None] * right + along[..., None] * down
+
+
+def pixels_of(size: int, step: int = 1) -> Pixels:
+    """Every pixel of a crop, or one in `step` both ways."""
+    places = np.arange(0, size, step, dtype=np.float32)
+    return places[:, None], places[None]
 
 
 def find_smile(source: Drawn, motion: np.ndarray) -> Smile | None:
@@ -179,8 +188,12 @@ def _fold(first: np.ndarray, last: np.ndarray, outwards: np.ndarray, unit: float
     along = (last - first) / length
     across = outwards - (outwards @ along) * along
     across /= max(float(np.hypot(*across)), 1e-6)
-    rows, columns = np.indices((size, size), dtype=np.float32)
-    x, y = columns - np.float32(first[0]), rows - np.float32(first[1])
+    # No further from it than it is seen.
+    low, high = np.minimum(first, last) - FOLD_REACH * unit, np.maximum(first, last) + FOLD_REACH * unit
+    left, top = np.clip(np.floor(low), 0, size).astype(int)
+    right, bottom = np.clip(np.ceil(high), 0, size).astype(int)
+    rows, columns = np.ogrid[top:bottom, left:right]
+    x, y = columns - float(first[0]), rows - float(first[1])
     t = (x * along[0] + y * along[1]) / length  # 0 ... 1 from its beginning to its end
     inside = np.clip(t, 0, 1)
     beyond = (t - inside) * length / unit
@@ -194,10 +207,12 @@ def _fold(first: np.ndarray, last: np.ndarray, outwards: np.ndarray, unit: float
         )
     )
     ends = np.interp(inside, *TAPER) * np.exp(-0.5 * np.square(beyond / HOLLOW_WIDTH))
-    return (ends * (crease + hollow + heap)).astype(np.float32)
+    shade = np.zeros((size, size), np.float32)
+    shade[top:bottom, left:right] = ends * (crease + hollow + heap)
+    return shade
 
 
 def gaussian(smile: Smile, centre: np.ndarray, width: float, height: float, size: int) -> np.ndarray:
     """A Gaussian (size, size) around a point, as wide and high in the face as is said; pixels."""
-    across, along = smile.around(centre, size)
+    across, along = smile.around(centre, pixels_of(size))
     return np.exp(-0.5 * (np.square(across / width) + np.square(along / height))).astype(np.float32)
