@@ -81,7 +81,7 @@ def test_cheeks_and_lower_lids_rise_and_upper_lids_and_chin_stay() -> None:
         assert (moved_point(source.points[lid], motion) - source.points[lid])[1] < -1.0
     for still in (np.array([64, 116]), np.array([64, 30]), source.points[48]):
         assert np.abs(moved_point(still.astype(float), motion) - still).max() < 0.6
-    np.testing.assert_allclose(motion[:, 1:, 0], -motion[:, :0:-1, 0], atol=0.02)  # both cheeks alike, and fuller
+    np.testing.assert_allclose(motion[:, 1:, 0], -motion[:, :0:-1, 0], atol=0.04)  # both cheeks alike, and fuller
     assert np.abs(motion[..., 0]).max() < 0.2 * np.abs(motion[..., 1]).max(), "nearly straight up in an upright face"
 
 
