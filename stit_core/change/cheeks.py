@@ -46,7 +46,7 @@ STEP = 4  # pixels from one to the next that is looked at for that
 JAW_ENDS, BRIDGE, CHIN = (1, 15), 28, 8  # landmarks
 WIDER, HIGHER = 1.05, 1.15  # half the ellipsoid's width, of that between them, and its height, of bridge to chin
 STEEPEST = 0.85  # squared sine up to which skin is seen at an angle: beyond, it says nothing of the light
-AROUND = 0.6  # of what lies around eyes, cheeks and corners, that changes with them
+AROUND, BELOW, ABOVE = 0.95, 0.75, 0.35  # aside and down from a cheek, and up from an eye: beyond, nothing changes
 SHADED = 0.45  # of what a side that is turned away would get darker
 LARGEST = 0.2  # of the logarithm, by which a cheek gets brighter or darker
 
@@ -103,10 +103,11 @@ def find_light(source: Drawn, face: Smile) -> np.ndarray:
 
 def _cheeks_place(motion: np.ndarray, smile: Smile) -> tuple[tuple[slice, slice], Pixels]:
     """The part of a crop where a smile changes cheeks and eyes: as an index, and its pixels."""
-    outer = [smile.points[eye[0]] for eye in EYES]
-    corners = [moved_point(smile.points[i], motion) for i in CORNERS]
-    ends = np.array([*outer, *corners, *(_cheek(smile, side, eye) for side, eye in zip((-1, 1), EYES, strict=True))])
-    low, high = ends.min(axis=0) - AROUND * smile.unit, ends.max(axis=0) + AROUND * smile.unit
+    ends = [moved_point(smile.points[i], motion) for i in CORNERS]
+    for side, eye in zip((-1, 1), EYES, strict=True):
+        cheek, aside = _cheek(smile, side, eye), side * AROUND * smile.right
+        ends += [cheek + smile.unit * (aside + level * smile.down) for level in (-CHEEK[1] - ABOVE, BELOW)]
+    low, high = np.min(ends, axis=0), np.max(ends, axis=0)
     left, top = np.clip(np.floor(low), 0, motion.shape[0]).astype(int)
     right, bottom = np.clip(np.ceil(high), 0, motion.shape[0]).astype(int)
     rows, columns = (places.astype(np.float32) for places in np.ogrid[top:bottom, left:right])
