@@ -86,6 +86,8 @@ def _changed(
         shade = below_sheen(shade, strong, weights.tint, motion)
         believed = believed + strong * (weights.tint.share - believed)
         slope = over_frame(warp(strong[..., None] * weights.tint.slope, motion))
+        darkens = np.float32(change.skin.mean() < 0)
+        reflected = over_frame(warp(darkens * strong * weights.tint.reflected, motion))
     # A shade fades before the crop's lower edge, or goes on down the neck.
     edge = np.clip((y / size - LOWER[0]) / (LOWER[1] - LOWER[0]), 0, 1)
     believed = over_frame(warp(believed, motion)) * (1 - edge)
@@ -101,6 +103,7 @@ def _changed(
     relief = moved - base
     if slope is not None:
         believed = np.clip(believed + cv2.transform(slope * relief, np.ones((1, 3), np.float32)), 0, 1)
+        believed += (1 - believed) * (1 - edge) * reflected
     shade = over_frame(shade, cv2.BORDER_REPLICATE) * believed[..., None]
     # What is shaded keeps more of its relief than of its light, as dark skin does.
     largest = np.float32(LARGEST_RELIEF) * (base + np.float32(OFFSET))
