@@ -323,10 +323,12 @@ class Pipeline:
         return regions.classes_of(self.config.transfer.region, cards)
 
     def changing_settings(self) -> TransferConfig:
-        """The settings of the transfer, without motion where no direction moves anything. Raises DirectionError."""
-        cards = [direction.card for direction in self.directions().values()]
-        still = bool(cards) and not any(card.moves for card in cards)
-        return dataclasses.replace(self.config.transfer, motion=0.0) if still else self.config.transfer
+        """The settings of the transfer, without what no direction moves. Raises DirectionError."""
+        moves = {direction.card.moves for direction in self.directions().values()}
+        settings = self.config.transfer
+        if moves and "head" not in moves:
+            settings = dataclasses.replace(settings, turning=0.0)
+        return dataclasses.replace(settings, motion=0.0) if moves == {"nothing"} else settings
 
     def changing_relief(self) -> np.ndarray | None:
         """The map of folds of skin that come and go with the edit; None for none. Raises DirectionError."""

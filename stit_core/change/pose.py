@@ -21,12 +21,13 @@ TURN_BLUR = 0.02  # of the map's side: deviation of the Gaussian over a turn; ea
 LEAST_SEEN = 100.0  # pixels of the map of places under which no pose is told from them
 
 
-def keep_head(pivot: Drawn, edited: Drawn) -> tuple[Drawn, np.ndarray]:
+def keep_head(pivot: Drawn, edited: Drawn, turning: float = 1.0) -> tuple[Drawn, np.ndarray]:
     """The edit with its head's axis where the pivot has it and the head as wide, and how the head then turns.
 
     Parameters
     ----------
     pivot, edited: of one frame and one size; without places the edit is handed back, and no turn.
+    turning: share of that turn which the head takes.
 
     Returns
     -------
@@ -47,10 +48,33 @@ def keep_head(pivot: Drawn, edited: Drawn) -> tuple[Drawn, np.ndarray]:
     points = edited.points.copy()
     points[:, 0] = old + (points[:, 0] - new) / wider
     whole, small = offset(size), offset(len(edited.head))
+    kept = _put(edited, whole, small, points)
+    turn = _turn(kept, before[:3] - after[:3] / wider)
+    if turning < 1:
+        back = np.float32(turning - 1) * turn
+        less = cv2.resize(back, (len(small), len(small)), interpolation=cv2.INTER_AREA) * (len(small) / size)
+        rows, columns = np.clip(np.rint(points[:, ::-1]).astype(int), 0, size - 1).T
+        points = points - back[rows, columns]
+        kept = _put(edited, back + warp(whole, back), less + warp(small, less), points)
+        turn = np.float32(turning) * turn
+    return kept, turn
+
+
+def _put(edited: Drawn, whole: np.ndarray, small: np.ndarray, points: np.ndarray) -> Drawn:
+    """An edit looked up at offsets (S, S, 2), and (h, h, 2) where places are known, with its points elsewhere."""
     picture = np.clip(np.rint(warp(edited.picture, whole, cv2.INTER_CUBIC)), 0, 255).astype(np.uint8)
-    places, head = warp(edited.places, small), warp(edited.head, small)
-    kept = Drawn(picture, warp_labels(edited.labels, whole), points, places, head)
-    slopes = before[:3] - after[:3] / wider
+    places, head = warp(edited.places, small), warp(edited.head, small)  # type: ignore[arg-type]
+    return Drawn(picture, warp_labels(edited.labels, whole), points, places, head)
+
+
+def _turn(kept: Drawn, slopes: np.ndarray) -> np.ndarray:
+    """Where in the pivot each pixel of an edit would come from if its head did nothing but turn, (S, S, 2).
+
+    `slopes` (3,) say how many pixels aside that is for a unit of each of the places.
+    """
+    size, places, head = len(kept.labels), kept.places, kept.head
+    assert places is not None
+    assert head is not None
     across = cv2.transform(places, slopes[None].astype(np.float32)) - np.float32(slopes[2] * AXIS)
     # The neck goes along with the head; at the head's rim places are a mean of head and background.
     labels = cv2.resize(kept.labels, (len(head), len(head)), interpolation=cv2.INTER_NEAREST)
@@ -58,7 +82,7 @@ def keep_head(pivot: Drawn, edited: Drawn) -> tuple[Drawn, np.ndarray]:
     smooth = cv2.GaussianBlur(fill(across[..., None], sure)[..., 0], (0, 0), TURN_BLUR * len(head))
     turn = np.zeros((size, size, 2), np.float32)
     turn[..., 0] = cv2.resize(smooth, (size, size), interpolation=cv2.INTER_LINEAR)
-    return kept, turn
+    return turn
 
 
 def _across(drawn: Drawn) -> np.ndarray | None:

@@ -108,6 +108,7 @@ def read_change(
     classes: Collection[int],
     anatomy: bool = False,
     folds: Folds | None = None,
+    turning: float = 1.0,
 ) -> Change:
     """Read the change from a pivot to an edit and lay it out over the source.
 
@@ -118,10 +119,11 @@ def read_change(
     classes: the parser's classes that may change.
     anatomy: whether what is known of skin, jaw and mouths is believed more than the generator.
     folds: of skin, that come or go with the edit; believed with `anatomy`, instead of those that the generator draws.
+    turning: share of the way by which the head turns aside that is taken over, with `anatomy`.
     """
     turn = np.zeros_like(offset)
     if anatomy:
-        edited, turn = keep_head(pivot, edited)
+        edited, turn = keep_head(pivot, edited, turning)
     flow = motion_between(edited, pivot)
     after = edited.picture.astype(np.float32)
     ratio = np.log((after + OFFSET) / (warp(pivot.picture, flow) + OFFSET))
@@ -173,9 +175,9 @@ def read_change(
             opens = jaw_opens(motion, opening)
         share = mouth_share(source, pivot, edited, wanted, before, motion, opens if opening is not None else None)
         if anatomy:
-            turning = warp(turn, offset)  # a grin goes along with the head
-            motion, stays = hold_grin(motion - turning, source, opens)
-            motion, share = motion + turning, share * (1 - round(stays))
+            along = warp(turn, offset)  # a grin goes along with the head
+            motion, stays = hold_grin(motion - along, source, opens)
+            motion, share = motion + along, share * (1 - round(stays))
     smile = find_smile(source, motion) if anatomy and {SKIN, MOUTH} <= set(classes) else None
     closes = 0.0 if smile is None else min(1.0, CLOSES * smile.strength) * (1 - opens)
     if opening is not None:

@@ -38,6 +38,9 @@ RELIEF_MIDDLE = 128
 LARGEST_VALUE = 1e6  # of a direction's numbers, in units of w, which are a few times 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
+# What moves along a direction: the whole head, what is in a face while the head keeps its pose, or nothing.
+MOVES = ("head", "features", "nothing")
+
 
 @dataclass(frozen=True)
 class Card:
@@ -54,7 +57,7 @@ class Card:
     source: how or where it was made.
     training: of a trained or imported one: data, figures, relations to other directions, warnings.
     parts: of the head that it may change, of regions.PARTS; empty where that was not measured.
-    moves: whether anything moves along it; what a tone of skin moves is an error of the generator.
+    moves: what moves along it, of MOVES; what else a generator moves is an error.
     """
 
     name: str
@@ -68,7 +71,7 @@ class Card:
     source: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
-    moves: bool = True
+    moves: str = "head"
 
 
 @dataclass(frozen=True)
@@ -334,9 +337,11 @@ def _read_card(path: Path, name: str) -> Card:
         if not isinstance(record, dict):
             raise ValueError("it holds no table")
         known: dict[str, Any] = {field: record[field] for field in Card.__dataclass_fields__ if field in record}
-        kinds: dict[str, Any] = {"norm": (int, float), "training": dict, "parts": list, "moves": bool}
+        kinds: dict[str, Any] = {"norm": (int, float), "training": dict, "parts": list}
         if not all(isinstance(value, kinds.get(field, str)) for field, value in known.items()):
             raise ValueError("a field has the wrong type")
+        if known.get("moves", MOVES[0]) not in MOVES:
+            raise ValueError(f"what moves is one of {', '.join(MOVES)}")
         return Card(**{**known, "name": name, "parts": _read_parts(known.get("parts", []))})
     except (OSError, ValueError, TypeError) as error:
         message = f"The card {path.name} cannot be read: {error}."

@@ -229,19 +229,25 @@ def test_directions_are_looked_for_where_it_is_told(done: Path, face_clip: Path)
     assert own.open(face_clip).hash
 
 
-def test_nothing_moves_along_directions_of_colour_alone(
+def test_only_what_its_directions_move_does_so_in_an_edit(
     done: Path, direction_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(direction_root, done / "directions")
     monkeypatch.setenv("STIT_DIRECTIONS", str(done / "directions"))
     own = done / "directions" / "tiny"
-    shutil.copyfile(own / "smile.npy", own / "tan.npy")
-    (own / "tan.json").write_text('{"moves": false}')
+    for name, moves in ("tan", "nothing"), ("nose", "features"), ("nod", "head"):
+        shutil.copyfile(own / "smile.npy", own / f"{name}.npy")
+        (own / f"{name}.json").write_text(f'{{"moves": "{moves}"}}')
     base = watched(settings(("tan", 1.0))).pipeline
-    assert base.changing_settings() == dataclasses.replace(base.config.transfer, motion=0.0)
-    for moving in (("smile", 1.0),), (("smile", 1.0), ("tan", 1.0)):
-        pipeline = base.with_config(base.config.with_changes({"edit": {"directions": moving}}))
-        assert pipeline.changing_settings() == base.config.transfer
+    for names, changes in (
+        (("tan",), {"motion": 0.0, "turning": 0.0}),
+        (("nose",), {"turning": 0.0}),
+        (("tan", "nose"), {"turning": 0.0}),
+        (("tan", "nod"), {}),
+    ):
+        directions = tuple((name, 1.0) for name in names)
+        pipeline = base.with_config(base.config.with_changes({"edit": {"directions": directions}}))
+        assert pipeline.changing_settings() == dataclasses.replace(base.config.transfer, **changes), names
 
 
 def test_two_seeds_share_all_but_the_fits(done: Path, face_clip: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,22 @@ def test_a_turn_moves_what_is_in_front_and_leaves_the_outline() -> None:
     assert nose == pytest.approx(-HALF * np.sin(angle), abs=2.5)
     assert abs(turn[60:80, 15:18, 0].mean()) < 0.6 * abs(nose)
     assert np.abs(turn[..., 1]).max() == 0
+
+
+def test_a_head_that_should_not_turn_is_put_back_and_keeps_what_moves_in_its_face() -> None:
+    pivot, edited = turned(0.0), turned(0.08)
+    moved = edited.points.copy()
+    moved[48:] += (0, 5)
+    kept, turn = keep_head(pivot, dataclasses.replace(edited, points=moved), turning=0.0)
+    inside = np.s_[50:90, 48:80]
+    assert np.abs((edited.places - pivot.places)[inside][..., 0]).mean() > 0.05
+    assert np.abs((kept.places - pivot.places)[inside][..., 0]).mean() < 0.012
+    assert not turn.any()
+    np.testing.assert_array_equal(kept.points[:, 1], moved[:, 1])
+    whole, way = keep_head(pivot, edited)
+    half, half_way = keep_head(pivot, edited, turning=0.5)
+    np.testing.assert_allclose(half_way, 0.5 * way)
+    front = 34  # a landmark below the nose; the edit is drawn to the left of the pivot
+    assert half.points[front, 0] - kept.points[front, 0] == pytest.approx(
+        0.5 * (whole.points[front, 0] - kept.points[front, 0]), abs=1e-3
+    )

@@ -219,15 +219,15 @@ def test_a_card_of_unknown_parts_is_refused(pack: Pack, own_root: Path, record: 
         load_direction(pack, "smile")
 
 
-def test_a_card_says_whether_anything_moves(pack: Pack, own_root: Path) -> None:
-    save_direction(pack, make_direction(), Card("tan", moves=False), own_root)
-    assert not load_direction(pack, "tan").card.moves
+def test_a_card_says_what_moves(pack: Pack, own_root: Path) -> None:
+    save_direction(pack, make_direction(), Card("tan", moves="nothing"), own_root)
+    assert load_direction(pack, "tan").card.moves == "nothing"
     (own_root / "tiny" / "tan.json").write_text('{"title": "Older"}')
-    assert load_direction(pack, "tan").card.moves
+    assert load_direction(pack, "tan").card.moves == "head"
     (own_root / "tiny" / "tan.json").write_text('{"moves": "no"}')
-    with pytest.raises(DirectionError, match="wrong type"):
+    with pytest.raises(DirectionError, match="one of head, features, nothing"):
         load_direction(pack, "tan")
-    assert "  changes      skin; nothing moves" in card_lines(Card("tan", parts=("skin",), moves=False))
+    assert "  changes      skin; nothing moves" in card_lines(Card("tan", parts=("skin",), moves="nothing"))
 
 
 def test_the_parts_are_shown() -> None:
