@@ -31,7 +31,7 @@ from stit_core.artefacts import (
     Stitched,
     Tuned,
 )
-from stit_core.config import LandmarkConfig, RunConfig
+from stit_core.config import LandmarkConfig, RunConfig, TransferConfig
 from stit_core.directions import library
 from stit_core.directions.library import Direction
 from stit_core.errors import FaceError
@@ -152,7 +152,8 @@ STAGES: dict[str, Stage] = {
         ("masks", "register"),
         lambda p, clip: key(
             "stitch", "transfer", [p.key("register", clip), p.key("masks", clip), list(p.changing_classes())],
-            library.hashes(p.directions()) + library.relief_hashes(p.directions()), p.config.edit, p.config.transfer,
+            library.hashes(p.directions()) + library.relief_hashes(p.directions()), p.config.edit,
+            p.changing_settings(),
         ),
         lambda p, clip, folder: transfer.transfer(p.transfer_of(clip), p.masks(clip), folder),
     ),
@@ -321,6 +322,12 @@ class Pipeline:
         cards = [direction.card for direction in self.directions().values()]
         return regions.classes_of(self.config.transfer.region, cards)
 
+    def changing_settings(self) -> TransferConfig:
+        """The settings of the transfer, without motion where no direction moves anything. Raises DirectionError."""
+        cards = [direction.card for direction in self.directions().values()]
+        still = bool(cards) and not any(card.moves for card in cards)
+        return dataclasses.replace(self.config.transfer, motion=0.0) if still else self.config.transfer
+
     def changing_relief(self) -> np.ndarray | None:
         """The map of folds of skin that come and go with the edit; None for none. Raises DirectionError."""
         return library.relief_of(self.directions(), self.config.edit.directions)
@@ -338,7 +345,7 @@ class Pipeline:
         """The transfer of the edit, frame by frame. Raises DirectionError."""
         sources = clip, self.align(clip), self.edit(clip), self.register(clip)
         nets = self.tuned_generator(clip), self.models.parser
-        settings = self.config.transfer, self.runtime
+        settings = self.changing_settings(), self.runtime
         return transfer.Transfer(*sources, *nets, self.changing_classes(), *settings, self.changing_relief())
 
     def tuned_generator(self, clip: Clip) -> Generator:

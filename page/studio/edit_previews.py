@@ -145,12 +145,12 @@ class TransferredFrames:
     def _tuned(self, pipeline: Pipeline) -> Transfer:
         if self._whole is None:
             self._whole = pipeline.transfer_of(self.clip)
-        changing = pipeline.changing_classes(), pipeline.config.transfer, pipeline.changing_relief()
+        changing = pipeline.changing_classes(), pipeline.changing_settings(), pipeline.changing_relief()
         return self._whole.under(pipeline.edit(self.clip), *changing)
 
     def _untuned(self, pipeline: Pipeline, frame: int) -> Transfer:
         models, config, runtime = pipeline.models, pipeline.config, pipeline.runtime
-        single = dataclasses.replace(config.transfer, registration_sigma=0.0, every=1, steadying=0)
+        single = dataclasses.replace(pipeline.changing_settings(), registration_sigma=0.0, every=1, steadying=0)
         tuned, work = self._alone.get(frame) or self._begin(pipeline, frame, single)
         self._alone[frame] = tuned, work
         edited = editing.edit(tuned, vectors(pipeline), models.generator, config.edit, runtime)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from stit_core.change.carrying import carry, unfold
+from stit_core.change.carrying import carry, settle, unfold
 from stit_core.change.drawn import OFFSET
 from stit_core.change.folds import change_folds
 from stit_core.change.neck import skin_below
@@ -22,6 +22,7 @@ ROOM = np.float32(255) - SHOULDER  # grey levels that it has for all of that
 LARGEST_BEND = np.float32(0.97)  # of that room: beyond, nothing is known of how bright it was
 SMALLEST_SHADE = 0.01  # logarithm of a ratio, under which nothing is bent
 LOWER = 0.82, 0.95  # of the crop's side from its top: between them a shade fades, or is that of the neck below
+LEAST_MOTION = 0.5  # pixels of the frame, of which half is left
 SMALLEST_WAY = 1 / 64  # pixels: OpenCV's steps are of 1/32, so that a shorter way is none
 FOCUS_BLURS = 0.7, 1.4  # pixels, deviations of two Gaussians by which it is told how sharp a picture is
 DIFFERENCE = 1 / 3  # square pixels, variance of the box that a difference across two pixels is
@@ -73,7 +74,9 @@ def _changed(
     def over_frame(values: np.ndarray, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
         return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=border)
 
-    motion = unfold(carry(change.motion, weights.motion, weights.still), np.maximum(change.novelty, change.hidden))
+    zoom = 1 / np.sqrt(abs(np.linalg.det(matrix)))  # pixels of the frame in one of the crop
+    carried = settle(carry(change.motion, weights.motion, weights.still), LEAST_MOTION / zoom)
+    motion = unfold(carried, np.maximum(change.novelty, change.hidden))
     # What is shaded is what has come here, so its weights come along with it.
     skin = warp(weights.skin, motion)[..., None]
     shade = skin * change.skin + (1 - skin) * change.features
@@ -83,6 +86,8 @@ def _changed(
         shade = below_sheen(shade, strong, weights.tint, motion)
         believed = believed + strong * (weights.tint.share - believed)
         slope = over_frame(warp(strong[..., None] * weights.tint.slope, motion))
+        darkens = np.float32(change.skin.mean() < 0)
+        reflected = over_frame(warp(darkens * strong * weights.tint.reflected, motion))
     # A shade fades before the crop's lower edge, or goes on down the neck.
     edge = np.clip((y / size - LOWER[0]) / (LOWER[1] - LOWER[0]), 0, 1)
     believed = over_frame(warp(believed, motion)) * (1 - edge)
@@ -92,13 +97,13 @@ def _changed(
     novelty = change.novelty * warp(weights.fresh, motion)
     way = cv2.transform(over_frame(motion), np.linalg.inv(matrix).astype(np.float32))
     moved = _moved(frame, columns, rows, way)
-    zoom = 1 / np.sqrt(abs(np.linalg.det(matrix)))
     if weights.ageing is not None:
         moved = change_folds(moved, over_frame(warp(weights.ageing, motion)), zoom)
     base = cv2.GaussianBlur(moved, (0, 0), RELIEF * zoom)
     relief = moved - base
     if slope is not None:
         believed = np.clip(believed + cv2.transform(slope * relief, np.ones((1, 3), np.float32)), 0, 1)
+        believed += (1 - believed) * (1 - edge) * reflected
     shade = over_frame(shade, cv2.BORDER_REPLICATE) * believed[..., None]
     # What is shaded keeps more of its relief than of its light, as dark skin does.
     largest = np.float32(LARGEST_RELIEF) * (base + np.float32(OFFSET))

@@ -69,6 +69,16 @@ def carry(motion: np.ndarray, moving: np.ndarray, still: np.ndarray) -> np.ndarr
     return motion * (share * held * free)[..., None]
 
 
+def settle(motion: np.ndarray, least: float) -> np.ndarray:
+    """A motion (S, S, 2) of which what is much less than `least` pixels is none.
+
+    Nobody sees a fraction of a pixel, but grain that is resampled by it is another in every frame. Lengths r become
+    r^5 / (r^4 + least^4), a smooth curve that rises all along, nowhere steeper than 25/16.
+    """
+    power = np.square(np.square(motion).sum(axis=-1, keepdims=True))
+    return motion * (power / (power + np.float32(least**4)))  # type: ignore[no-any-return]
+
+
 def _distance(mask: np.ndarray) -> np.ndarray:
     """How many pixels it is from each pixel of a mask (S, S) to what is not in it."""
     return cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)

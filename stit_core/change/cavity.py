@@ -17,9 +17,9 @@ from stit_core.change.opening import COLUMNS, CROWN, FINE, ROWS, Opening, ramp
 
 ARCH = 25.0  # millimetres, radius of the arch of teeth
 DEPTH = 18.0  # millimetres by which the incisors stand before the corners of the mouth
-GAPS = np.array([0.0, 8.5, 15.2, 22.8, 29.8, 36.8])  # millimetres along the arch from the middle to each next gap
-EDGES = np.array([0.0, 0.9, 0.3, 1.2, 2.2])  # millimetres by which the edge of each next tooth stands higher
-TINTS = np.array([1.0, 0.97, 0.9, 0.88, 0.86])  # how light each next tooth is
+GAPS = np.array([0.0, 8.5, 15.2, 22.8, 29.8, 36.8], np.float32)  # millimetres along the arch to each next gap
+EDGES = np.array([0.0, 0.9, 0.3, 1.2, 2.2], np.float32)  # millimetres by which each next tooth ends higher
+TINTS = np.array([1.0, 0.97, 0.9, 0.88, 0.86], np.float32)  # how light each next tooth is
 LAST = 31.0  # millimetres along the arch, where teeth go over into the dark between them and the cheek
 BETWEEN = 0.24  # by which it is darker between two teeth
 TIP = 1.5  # millimetres from a corner of an opening within which lips close over it, softly
@@ -73,7 +73,7 @@ def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray) -> Cavit
     place = ramp(ROWS - top, 0.3) * ramp(bottom - ROWS, 0.3) * np.clip((half - np.abs(x)) / TIP, 0, 1)
     tooth, ivory, facing = _teeth(opening)
     colours = _tongue(opening, aside, x, half, flesh)
-    colours += tooth[..., None] * (ivory * light * facing[..., None] - colours)
+    colours += tooth[..., None] * (ivory * light.astype(np.float32) * facing[..., None] - colours)
     # Light comes from the front and from above, so that the upper lip and the corners keep it out.
     shadow, reach, corner = (_between(pair, gapes) for pair in (LIP_SHADOW, LIP_REACH, CORNER_SHADOW))
     gets_in = 1 - shadow * np.exp(-np.maximum(ROWS - top, 0) / reach)
@@ -112,12 +112,12 @@ def _tongue(opening: Opening, aside: np.ndarray, x: np.ndarray, half: float, fle
 
 def _teeth(opening: Opening) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The upper teeth: place (h, w), colours (h, w, 3) of the light there, and the light on every column (1, w)."""
-    along, facing = _along_arch(np.arcsin(np.clip(opening.middle / DEPTH, -0.7, 0.7)))
+    along, facing = _along_arch(float(np.arcsin(np.clip(opening.middle / DEPTH, -0.7, 0.7))))
     number, across, beside = _tooth_at(along)
     rounded = 0.7 * np.exp(-beside / 0.6)
-    edge = opening.edge - np.interp(along, (GAPS[:-1] + GAPS[1:]) / 2, EDGES) - rounded
-    closed = 1 - np.clip(opening.gap, 0, 1)  # up to the lower lip, which they follow then
-    edge = edge + closed * (np.maximum(edge, opening.bottom[None] - 0.4 - rounded) - edge)
+    edge = opening.edge - np.interp(along, (GAPS[:-1] + GAPS[1:]) / 2, EDGES).astype(np.float32) - rounded
+    closed = 1 - min(max(opening.gap, 0.0), 1.0)  # up to the lower lip, which they follow then
+    edge = edge + closed * (np.maximum(edge, opening.bottom[None].astype(np.float32) - 0.4 - rounded) - edge)
     height = np.clip(edge - ROWS, 0, CROWN)  # millimetres from the edge towards the root
     gap = ramp(0.22 + 0.1 * np.clip(1.3 - height, 0, 1.3) - beside, 0.25)
     shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.14 * (2 * across - 1) ** 2) * (1 - BETWEEN * gap)
@@ -133,7 +133,8 @@ def _along_arch(turn: float) -> tuple[np.ndarray, np.ndarray]:
     seen = ARCH * np.sin(angle) * np.cos(turn) + (ARCH * np.cos(angle) - (ARCH - DEPTH)) * np.sin(turn)
     facing = np.cos(angle + turn)  # the arch is turned with the head, and so is what it faces
     front = facing > 0.05
-    return np.abs(np.interp(COLUMNS, seen[front], ARCH * angle[front])), np.interp(COLUMNS, seen[front], facing[front])
+    along, faces = (np.interp(COLUMNS, seen[front], values[front]) for values in (ARCH * angle, facing))
+    return np.abs(along).astype(np.float32), faces.astype(np.float32)
 
 
 def _tooth_at(along: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

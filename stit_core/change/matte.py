@@ -18,6 +18,8 @@ COARSE = 4  # times smaller, at which they are
 ALIKE = 50.0  # grey levels between both colours at which half of what they say counts
 SURE = (0.3, 0.7)  # of that half and more: from where on they are believed, and all is
 CLEAR = 0.5  # of the way from one colour to the other over which a pixel is a mixture
+BEYOND = 7, 2.0  # pixels of the crop, twice the way from skin to where hair must be surely lighter, and its softness
+STRANDS = 2.0  # deviations of the hair's own colour, along that way, within which a strand is hair there
 
 
 def picture_mask(mask: np.ndarray, picture: np.ndarray) -> np.ndarray:
@@ -49,7 +51,13 @@ def hair_matte(
     square = cv2.transform(apart * apart, np.ones((1, 3), np.float32))
     slope = apart / ((square + 1) * CLEAR)[..., None]
     mixed = 0.5 + cv2.transform((picture - (own + other) / 2) * slope, np.ones((1, 3), np.float32))
+    # Strands that shine have some of the skin's colour too, and lie where no skin is.
+    hairs = 0.5 - 0.5 / CLEAR  # what is said of the hair's mean colour
     wide = np.ones((REACH, REACH), np.uint8)
+    inside = cv2.erode(sure_hair, wide)
+    spread = np.sqrt(_smooth(np.square(mixed - hairs) * inside, AROUND) / (_smooth(inside, AROUND) + 1e-3))
+    beyond = 1 - _smooth(cv2.dilate(skin, np.ones((BEYOND[0], BEYOND[0]), np.uint8)), BEYOND[1])
+    mixed -= beyond * np.maximum(STRANDS * spread + hairs, 0)
     inner, near = (_smooth(each, REACH_BLUR) for each in (cv2.erode(skin, wide), cv2.dilate(skin, wide)))
     share = np.clip((square / (square + ALIKE**2) - SURE[0]) / (SURE[1] - SURE[0]), 0, 1)
     share *= np.clip(3 * _smooth(sure_hair, REACH / 3), 0, 1)

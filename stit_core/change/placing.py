@@ -34,6 +34,7 @@ MARGIN = 21  # pixels of the crop, width of the skin around a part that changes 
 EAR_REACH = 0.5  # of the eyes' distance, radius around an ear's place
 EAR_ALIKE = 2.5  # deviations of the colour of skin within which something beside it is skin
 EAR_NOISE = 30.0  # squared grey levels by which that colour varies at least
+_WORN = tuple(label for label in COVERS if label != EARRING)
 SMALLEST_COVER = 0.002  # of the crop's area, under which what covers a face is a speck
 FOLD_RIM = 5  # pixels, window within which all must be skin for folds to be looked for
 SMALLEST_PART = 12  # pixels, area under which what the parser calls a part of the face is a speck
@@ -76,7 +77,7 @@ def place_weights(
     strong: whether the change shades skin strongly anywhere (`tint.strength`), which takes more time.
     ageing: how much older skin gets, -1 ... 1.
     """
-    labels = source.labels
+    labels = _without_specks(source.labels)
     allowed = _largest(cv2.morphologyEx(is_one_of(labels, classes), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
     free = {*classes, *FACE}
     if SKIN in classes:  # the face is one piece: a hole of no change around the eyes would show
@@ -100,7 +101,7 @@ def place_weights(
     whole = HAIR in classes
     moving = np.float32(allowed > 0.5) * (1 - is_one_of(labels, (NECK,)) if whole else is_one_of(labels, FACE))
     beside = [] if {*EARS, HAIR} & set(classes) else [*EARS, HAIR]  # an edit that means the mouth takes neither along
-    still = np.zeros_like(allowed) if whole else np.maximum(_cover(labels), is_one_of(labels, beside))
+    still = np.zeros_like(allowed) if whole else is_one_of(labels, [*_WORN, *beside])
     skin = cv2.GaussianBlur(np.maximum(is_one_of(labels, (*SKIN_LIKE, *BROWS)), ears), (0, 0), EDGE_WIDTH)
     return Weights(
         config.motion * moving,
@@ -138,13 +139,18 @@ def _ears(source: Drawn) -> np.ndarray:
     return cv2.morphologyEx((near * alike).astype(np.float32), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
 
 
-def _cover(labels: np.ndarray) -> np.ndarray:
-    """1 where something covers the face and stays as it is: all but specks and what hangs on an ear."""
-    worn = is_one_of(labels, [label for label in COVERS if label != EARRING])
-    _, parts, facts, _ = cv2.connectedComponentsWithStats(worn.astype(np.uint8))
-    kept = facts[:, cv2.CC_STAT_AREA] >= SMALLEST_COVER * labels.size
-    kept[0] = False
-    return kept[parts].astype(np.float32)
+def _without_specks(labels: np.ndarray) -> np.ndarray:
+    """Labels of which what covers the face, but for what hangs on an ear, is no speck: that is what lies beside it."""
+    worn = is_one_of(labels, _WORN).astype(np.uint8)
+    _, parts, facts, _ = cv2.connectedComponentsWithStats(worn)
+    speck = facts[:, cv2.CC_STAT_AREA] < SMALLEST_COVER * labels.size
+    speck[0] = False
+    if not speck.any() or worn.all():
+        return labels
+    _, nearest = cv2.distanceTransformWithLabels(worn, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    beside = np.zeros(int(nearest.max()) + 1, labels.dtype)
+    beside[nearest[worn == 0]] = labels[worn == 0]
+    return np.where(speck[parts], beside[nearest], labels)
 
 
 def _up_to(kept: np.ndarray, width: float) -> np.ndarray:

@@ -173,8 +173,9 @@ def read_change(
             opens = jaw_opens(motion, opening)
         share = mouth_share(source, pivot, edited, wanted, before, motion, opens if opening is not None else None)
         if anatomy:
-            motion, stays = hold_grin(motion, source, opens)
-            share *= 1 - round(stays)
+            turning = warp(turn, offset)  # a grin goes along with the head
+            motion, stays = hold_grin(motion - turning, source, opens)
+            motion, share = motion + turning, share * (1 - round(stays))
     smile = find_smile(source, motion) if anatomy and {SKIN, MOUTH} <= set(classes) else None
     closes = 0.0 if smile is None else min(1.0, CLOSES * smile.strength) * (1 - opens)
     if opening is not None:

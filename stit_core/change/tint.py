@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn
-from stit_core.change.matte import hair_matte, picture_mask
+from stit_core.change.matte import EDGE_WIDTH, hair_matte, picture_mask
 from stit_core.change.reading import Change
 from stit_core.change.skin import keep_sheen, read_sheen
 from stit_core.faces.labels import HAIR, NECK, is_one_of
@@ -17,6 +17,8 @@ from stit_core.warps import warp
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
 STRONG = (0.05, 0.2)  # of the logarithm of a ratio: from where on a shade shows where it ends, and wholly does
 TONE_WINDOW = 33  # pixels of the crop over which it is averaged: a fold has no tone
+REFLECTED = 0.4  # of a shade that darkens skin, for hair beside it: it is thin there, and has light from the skin
+REFLECTS = 28.0  # pixels of the crop, over which that fades
 MEAN = np.full((1, 3), 1 / 3, np.float32)  # of the channels
 
 
@@ -31,6 +33,7 @@ class Tint:
     sheen: (S, S, 3), share of the light that the surface of skin reflects.
     mean_sheen: (3,), the same of all skin.
     neck: (S, S), 1 where the neck is.
+    reflected: (S, S), how much hair beside skin gets of a shade that darkens it.
     """
 
     share: np.ndarray
@@ -38,6 +41,7 @@ class Tint:
     sheen: np.ndarray
     mean_sheen: np.ndarray
     neck: np.ndarray
+    reflected: np.ndarray
 
 
 def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
@@ -51,7 +55,10 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
     smooth = cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32)
     hair = is_one_of(source.labels, (HAIR,))
     share, slope = hair_matte(skin, hair, smooth, picture_mask(skin, source.picture))
-    return Tint(free * share, free[..., None] * slope, *read_sheen(source), is_one_of(source.labels, (NECK,)))
+    away = cv2.distanceTransform((skin == 0).astype(np.uint8), cv2.DIST_L2, 5)
+    near = np.square(np.maximum(1 - away / REFLECTS, 0)) * cv2.GaussianBlur(hair, (0, 0), EDGE_WIDTH)
+    neck = is_one_of(source.labels, (NECK,))
+    return Tint(free * share, free[..., None] * slope, *read_sheen(source), neck, np.float32(REFLECTED) * free * near)
 
 
 def strength(change: Change) -> np.ndarray:

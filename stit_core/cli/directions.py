@@ -93,6 +93,7 @@ def card_lines(card: Card) -> list[str]:
     facts = [("pack", card.pack), ("norm", f"{card.norm:.4g}" if card.norm else ""), ("source", card.source)]
     lines += [f"  {name:<12} {value}" for name, value in facts if value]
     where = ", ".join(card.parts) or f"unknown; automatic: {', '.join(UNMEASURED)}"
+    where += "" if card.moves else "; nothing moves"
     return [*lines, f"  changes      {where}", *_training_lines(card.training)]
 
 

@@ -54,6 +54,7 @@ class Card:
     source: how or where it was made.
     training: of a trained or imported one: data, figures, relations to other directions, warnings.
     parts: of the head that it may change, of regions.PARTS; empty where that was not measured.
+    moves: whether anything moves along it; what a tone of skin moves is an error of the generator.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Card:
     source: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
+    moves: bool = True
 
 
 @dataclass(frozen=True)
@@ -332,7 +334,7 @@ def _read_card(path: Path, name: str) -> Card:
         if not isinstance(record, dict):
             raise ValueError("it holds no table")
         known: dict[str, Any] = {field: record[field] for field in Card.__dataclass_fields__ if field in record}
-        kinds: dict[str, Any] = {"norm": (int, float), "training": dict, "parts": list}
+        kinds: dict[str, Any] = {"norm": (int, float), "training": dict, "parts": list, "moves": bool}
         if not all(isinstance(value, kinds.get(field, str)) for field, value in known.items()):
             raise ValueError("a field has the wrong type")
         return Card(**{**known, "name": name, "parts": _read_parts(known.get("parts", []))})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -226,6 +227,21 @@ def test_directions_are_looked_for_where_it_is_told(done: Path, face_clip: Path)
     with pytest.raises(DirectionError, match="smile"):
         own.with_config(settings(("smile", 1.0))).directions()
     assert own.open(face_clip).hash
+
+
+def test_nothing_moves_along_directions_of_colour_alone(
+    done: Path, direction_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(direction_root, done / "directions")
+    monkeypatch.setenv("STIT_DIRECTIONS", str(done / "directions"))
+    own = done / "directions" / "tiny"
+    shutil.copyfile(own / "smile.npy", own / "tan.npy")
+    (own / "tan.json").write_text('{"moves": false}')
+    base = watched(settings(("tan", 1.0))).pipeline
+    assert base.changing_settings() == dataclasses.replace(base.config.transfer, motion=0.0)
+    for moving in (("smile", 1.0),), (("smile", 1.0), ("tan", 1.0)):
+        pipeline = base.with_config(base.config.with_changes({"edit": {"directions": moving}}))
+        assert pipeline.changing_settings() == base.config.transfer
 
 
 def test_two_seeds_share_all_but_the_fits(done: Path, face_clip: Path) -> None:

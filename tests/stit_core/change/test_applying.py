@@ -14,6 +14,7 @@ from stit_core.change.tint import Tint
 from stit_core.config import TransferConfig
 from stit_core.geometry import patch_bounds
 from tests.support.transfer_cases import (
+    HAIR,
     SIZE,
     SKIN,
     WHOLE_FACE,
@@ -193,7 +194,14 @@ def test_a_tone_goes_on_below_the_crop_and_any_other_shade_fades_before_its_edge
     neck = np.zeros((SIZE, SIZE), np.float32)
     neck[70:, 40:90] = 1
     plane = np.ones((SIZE, SIZE), np.float32)
-    tint = Tint(plane, np.zeros((SIZE, SIZE, 3), np.float32), np.zeros((SIZE, SIZE, 3), np.float32), np.zeros(3), neck)
+    tint = Tint(
+        plane,
+        np.zeros((SIZE, SIZE, 3), np.float32),
+        np.zeros((SIZE, SIZE, 3), np.float32),
+        np.zeros(3),
+        neck,
+        0 * plane,
+    )
     quad = quad_at(60, 20, SIZE)
     darker = change_of(shade=-0.4)
     left, top, _, _ = patch_bounds(quad, 300, 200)
@@ -207,3 +215,34 @@ def test_a_tone_goes_on_below_the_crop_and_any_other_shade_fades_before_its_edge
     source = frame[top : top + len(toned), left : left + toned.shape[1]]
     np.testing.assert_array_equal(toned[edge.stop :, : 90 - left], source[edge.stop :, : 90 - left])
     np.testing.assert_array_equal(faded[edge.stop :], source[edge.stop :])
+
+
+def test_a_motion_too_small_to_be_seen_leaves_every_pixel_at_any_scale() -> None:
+    for scale in (1, 2):
+        large = quad_at(10, 10, scale * SIZE)
+        frame = np.random.default_rng(1).integers(0, 256, (300, 300, 3)).astype(np.uint8)
+        small, seen = (apply_change(frame, large, change_of((way / scale, 0)), everywhere(1.0)) for way in (0.2, 0.8))
+        left, top, right, bottom = patch_bounds(large, 300, 300)
+        np.testing.assert_array_equal(small, frame[top:bottom, left:right])
+        assert (seen != small).mean() > 0.5
+
+
+def test_hair_beside_skin_that_gets_darker_is_a_little_darker_and_keeps_its_contrast() -> None:
+    labels = np.full((SIZE, SIZE), SKIN, np.uint8)
+    labels[:60] = HAIR
+    frame = np.full((SIZE, SIZE, 3), (190, 150, 130), np.uint8)
+    frame[:60] = (60, 50, 40)
+    frame[:60, ::8] = (84, 70, 56)  # strands
+    weights = place_weights(drawn(labels, frame), WHOLE_FACE, TransferConfig())
+
+    def shaded(by: float) -> np.ndarray:
+        left, top, _, _ = patch_bounds(quad_at(0, 0, SIZE), SIZE, SIZE)
+        patch = apply_change(frame, quad_at(0, 0, SIZE), change_of(shade=by), weights)
+        return (patch[50 - top : 55 - top, 20 - left : 100 - left] + 10.0).mean(axis=(0, -1))
+
+    before, dark, light = (frame[50:55, 20:100] + 10.0).mean(axis=(0, -1)), shaded(-0.4), shaded(0.4)
+    assert 0.83 < dark.mean() / before.mean() < 0.97
+    assert np.ptp(dark) / dark.mean() > 0.9 * np.ptp(before) / before.mean()
+    assert light.mean() == pytest.approx(before.mean(), rel=0.02), "what gets lighter leaves it"
+    far = apply_change(frame, quad_at(0, 0, SIZE), change_of(shade=-0.4), weights)[10:20]
+    np.testing.assert_array_equal(far, frame[10:20])

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stit_core.change.carrying import FOLDED, SQUEEZED, area_ratio, calm, carry, unfold
+from stit_core.change.carrying import FOLDED, SQUEEZED, area_ratio, calm, carry, settle, unfold
 from stit_core.faces.labels import EYES, is_one_of
 from tests.support.transfer_cases import SIZE, SKIN, head_labels
 
@@ -63,3 +63,14 @@ def test_the_area_of_an_affine_map_is_its_determinant() -> None:
     rows, columns = np.indices((SIZE, SIZE), dtype=np.float32)
     motion = np.dstack([0.2 * columns + 0.1 * rows, 0.3 * columns - 0.4 * rows]).astype(np.float32)
     assert area_ratio(motion)[5:-5, 5:-5] == pytest.approx(1.2 * 0.6 - 0.1 * 0.3, abs=1e-4)
+
+
+def test_a_motion_too_small_to_be_seen_is_none_and_a_larger_one_stays() -> None:
+    lengths = np.linspace(0, 3, SIZE, dtype=np.float32)
+    settled = settle(np.dstack([0.6 * np.tile(lengths, (SIZE, 1)), 0.8 * np.tile(lengths, (SIZE, 1))]), 0.5)
+    after = np.hypot(settled[0, :, 0], settled[0, :, 1])
+    assert after[lengths < 0.15].max() < 0.01
+    assert after == pytest.approx(lengths**5 / (lengths**4 + 0.5**4), abs=1e-5)
+    assert (np.diff(after) >= 0).all(), "what goes further arrives further"
+    assert np.diff(after).max() < 1.6 * lengths[1]
+    np.testing.assert_allclose(settled[..., 0], 0.75 * settled[..., 1], atol=1e-6)

@@ -69,3 +69,15 @@ def test_the_guided_mask_is_the_ridge_regression_of_every_window() -> None:
         assert found[row, column] == pytest.approx(expected, abs=2e-3)
         between.append(0.02 < expected < 0.98)
     assert any(between), "an oracle of nothing but 0 and 1 proves little"
+
+
+def test_a_strand_that_shines_within_hair_is_no_skin_and_skin_between_strands_at_the_hairline_is() -> None:
+    share = np.zeros((SIZE, SIZE), np.float32)
+    share[60:] = 1
+    for column in range(0, SIZE, 12):
+        share[:52, column : column + 3] = 0.7  # a strand
+        share[56:60, column + 5 : column + 8] = 0.9  # between the last of them
+    skin, hair, picture = hairline(share)
+    matte = np.clip(hair_matte(skin, hair, cv2.GaussianBlur(picture, (0, 0), 0.8), skin)[0], 0, 1)
+    assert matte[:56].max() < 0.1
+    assert matte[58, 30:100:12].min() > 0.8

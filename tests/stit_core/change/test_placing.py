@@ -137,3 +137,17 @@ def test_an_edit_of_the_mouth_leaves_hair_and_ears_to_the_bit_and_one_of_the_who
     assert mouth[beside].min() == 1
     assert mouth[LABELS == SKIN].max() == 0
     assert face[beside].max() == 0
+
+
+def test_a_speck_that_a_parser_takes_for_glasses_changes_as_what_lies_beside_it() -> None:
+    specked = LABELS.copy()
+    specked[57:59, 44:52] = GLASSES  # a lid
+    weights, clean = (
+        place_weights(drawn(each, painted(LABELS)), WHOLE_FACE, TransferConfig()) for each in (specked, LABELS)
+    )
+    assert weights.tint is not None
+    assert clean.tint is not None
+    lid = np.s_[55:58, 42:54]
+    np.testing.assert_allclose(weights.tint.share[lid], clean.tint.share[lid], atol=0.15)
+    np.testing.assert_allclose(weights.shade[lid], clean.shade[lid], atol=0.15)
+    assert weights.still[lid].max() == 0

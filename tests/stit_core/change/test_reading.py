@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stit_core.change.reading import Change, read_change
-from tests.support.transfer_cases import HAIR, SIZE, SKIN, WHOLE_FACE, drawn, head_labels, painted
+from tests.support.transfer_cases import HAIR, SIZE, SKIN, WHOLE_FACE, drawn, face_landmarks, head_labels, painted
 
 STILL = np.zeros((SIZE, SIZE, 2), np.float32)
 LABELS = head_labels()
@@ -94,3 +94,22 @@ def test_fields_stack_and_unstack() -> None:
     back = Change.unstacked(stacked)
     for name in ("motion", "skin", "features", "fresh", "novelty", "hidden"):
         np.testing.assert_array_equal(getattr(back, name), getattr(change, name))
+
+
+def test_a_grin_goes_along_with_a_head_that_turns() -> None:
+    grin, points = head_labels(10), face_landmarks()
+    points[48, 0], points[54, 0] = 44, 84
+    source = dataclasses.replace(drawn(grin), points=points)
+    rows, columns = np.indices((SIZE, SIZE), dtype=np.float64)
+    x, y = (columns - 64) / 50, (70 - rows) / 50
+    depth = np.sqrt(np.maximum(1 - x * x - y * y, 0))
+    heads = []
+    for angle in (0.0, 0.2):  # a ball
+        across, deep = x * np.cos(angle) - depth * np.sin(angle), x * np.sin(angle) + depth * np.cos(angle)
+        places = np.dstack([across, y, deep]).astype(np.float32)
+        heads.append(dataclasses.replace(source, places=places, head=np.ones((SIZE, SIZE), np.float32)))
+    change = read_change(source, *heads, STILL, WHOLE_FACE, anatomy=True)
+    nose, mouth = change.motion[76, 64, 0], change.motion[92, 50:79, 0]
+    assert abs(nose) > 4
+    assert (np.abs(mouth) > 0.5 * abs(nose)).all()
+    assert (np.sign(mouth) == np.sign(nose)).all()

@@ -219,6 +219,17 @@ def test_a_card_of_unknown_parts_is_refused(pack: Pack, own_root: Path, record: 
         load_direction(pack, "smile")
 
 
+def test_a_card_says_whether_anything_moves(pack: Pack, own_root: Path) -> None:
+    save_direction(pack, make_direction(), Card("tan", moves=False), own_root)
+    assert not load_direction(pack, "tan").card.moves
+    (own_root / "tiny" / "tan.json").write_text('{"title": "Older"}')
+    assert load_direction(pack, "tan").card.moves
+    (own_root / "tiny" / "tan.json").write_text('{"moves": "no"}')
+    with pytest.raises(DirectionError, match="wrong type"):
+        load_direction(pack, "tan")
+    assert "  changes      skin; nothing moves" in card_lines(Card("tan", parts=("skin",), moves=False))
+
+
 def test_the_parts_are_shown() -> None:
     assert "  changes      skin, mouth" in card_lines(Card("smile", parts=("skin", "mouth")))
     assert any("unknown; automatic: skin" in line and "hair" not in line for line in card_lines(Card("smile")))
