@@ -31,9 +31,7 @@ GRINS = 0.95, 1.08  # of a mouth's width, in the eyes' distance: from where on i
 SHOWS = 0.03, 0.08  # of what a mouth shows of its inside, in squares of that: shut, and teeth bared
 GRIN_WIDTH, GRIN_HEIGHT = 0.6, 0.35  # of the eyes' distance, deviations of the Gaussian around such a mouth
 NOSE, LIPS = 33, (51, 57)  # landmarks: below it, and of the middle of the lips' outline
-TEETH_SEEN = (
-    25.5  # millimetres from a mouth's middle, up to where a smile parts the lips: further out no teeth are seen
-)
+TEETH_SEEN = 25.5  # millimetres from a mouth's middle, up to where lips that smile part: teeth are seen no further
 TEETH_DEPTH = 18.0  # millimetres by which the incisors stand before the corners
 FOLD_DEPTH = 1.25  # of one that a face has for good
 FOLDS = 0.7, 0.9  # of a mouth's width after the edit, in the eyes' distance: from where on there is one, and in full
