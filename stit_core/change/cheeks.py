@@ -25,11 +25,7 @@ LID_EDGE = 0.7  # of that rise: over how much of the eye the lid's edge is press
 LID_REACH = 0.11  # below the lid, deviation of the Gaussian by which the skin under it rises with it
 CHEEK = 0.1, 0.42  # where a cheek is fullest: outwards and down from the middle of the lower lid
 CHEEK_RISE = 0.085  # by which a broad smile raises it
-CHEEK_WIDTH, CHEEK_ABOVE, CHEEK_BELOW = (
-    0.26,
-    0.16,
-    0.2,
-)  # deviations of its Gaussian: across, and up and down from there
+CHEEK_WIDTH, CHEEK_ABOVE, CHEEK_BELOW = 0.26, 0.16, 0.2  # deviations of its Gaussian: across, up and down
 BULGE = 0.08  # by which it looks larger there
 HEIGHT, HEIGHT_DOWN = 0.06, 0.08  # by which it comes forwards, and how far below that place the most
 HILL_WIDTH, HILL_HEIGHT = 0.2, 0.17  # deviations of that Gaussian

@@ -1,0 +1,34 @@
+"""What the source's own mouth shows, moved along: teeth, which are light, and the dark between lips."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from stit_core.change.novelty import own_mouth, own_teeth
+from tests.support.smile_cases import STILL
+from tests.support.transfer_cases import drawn, head_labels
+
+
+def test_teeth_are_found_and_the_dark_of_a_mouth_is_not() -> None:
+    scene = drawn(head_labels(opening=8))
+    picture = scene.picture.copy()
+    picture[88:92, 54:74] = 200, 190, 180  # the upper half of what is seen between the lips
+    scene = dataclasses.replace(scene, picture=picture)
+    whole, teeth = own_mouth(scene, STILL), own_teeth(scene, STILL)
+    assert whole[89:95, 56:72].min() > 0.9
+    assert teeth[89:91, 56:72].min() > 0.9
+    assert teeth[93:96, 56:72].max() < 0.1
+    assert np.all(teeth <= whole)
+
+
+def test_teeth_go_where_a_motion_takes_them() -> None:
+    scene = drawn(head_labels(opening=8))
+    picture = scene.picture.copy()
+    picture[88:96, 54:74] = 200, 190, 180
+    motion = STILL.copy()
+    motion[..., 0] = -6
+    teeth = own_teeth(dataclasses.replace(scene, picture=picture), motion)
+    assert teeth[90:94, 62:78].min() > 0.9
+    assert teeth[90:94, 52:58].max() < 0.1
