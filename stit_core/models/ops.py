@@ -80,10 +80,15 @@ class _ScaleShiftLeak(torch.autograd.Function):
     def forward(  # type: ignore[override]
         ctx: FunctionCtx, x: Tensor, scale: Tensor, bias: Tensor, plane: Tensor | None, strength: Tensor | None
     ) -> Tensor:
-        offset = bias[None, :, None, None]
-        if plane is not None and strength is not None:
-            offset = (offset + plane * strength).contiguous(memory_format=torch.channels_last)
-        y = torch.addcmul(offset.to(x.dtype), x, scale.to(x.dtype)[:, :, None, None])
+        bias = bias.to(x.dtype)
+        y = x * scale.to(x.dtype)[:, :, None, None]
+        if plane is None or strength is None:
+            y += bias[None, :, None, None]
+        else:
+            # One number a pixel for all channels: torch adds that slowly in half precision, and multiplies it fast.
+            column = (plane * strength).to(x.dtype).reshape(-1, 1)
+            offset = torch.addmm(bias, column, bias.new_ones(1, len(bias)))  # (B * H * W, C)
+            y += offset.reshape(len(plane), *x.shape[2:], -1).permute(0, 3, 1, 2)
         y = F.leaky_relu(y, LEAK, inplace=True)
         ctx.save_for_backward(x, scale, y, plane, strength)  # type: ignore[arg-type]  # None is allowed
         return y
