@@ -66,6 +66,20 @@ def warp_labels(labels: np.ndarray, offset: np.ndarray) -> np.ndarray:
     return cv2.remap(labels, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
 
 
+def blurred(values: np.ndarray, deviation: float) -> np.ndarray:
+    """Values (S, S) or (S, S, C) blurred by `deviation` pixels; far, by two boxes, which cost the same at any width."""
+    if deviation < 2:
+        return cv2.GaussianBlur(values, (0, 0), deviation)
+    width = 2 * round(deviation * 1.22) + 1  # two boxes of it have that deviation
+    return cv2.blur(cv2.blur(values, (width, width)), (width, width))
+
+
+def mean_of_channels(values: np.ndarray) -> np.ndarray:
+    """The mean of the three channels of values (S, S, 3), float32 or uint8, at every pixel: (S, S) float32."""
+    # numpy takes seventy times as long for means of so few numbers.
+    return cv2.transform(values.astype(np.float32, copy=False), np.full((1, 3), 1 / 3, np.float32))
+
+
 def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Continue values (S, S, C) smoothly from where they are known, `known` (S, S) in [0, 1], over all of the field.
 

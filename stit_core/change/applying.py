@@ -11,9 +11,9 @@ from stit_core.change.folds import change_folds
 from stit_core.change.neck import skin_below
 from stit_core.change.placing import Weights
 from stit_core.change.reading import Change
-from stit_core.change.tint import MEAN, RELIEF, below_sheen, strength
+from stit_core.change.tint import RELIEF, below_sheen, strength
 from stit_core.geometry import frame_to_crop, patch_bounds, quad_bounds
-from stit_core.warps import warp
+from stit_core.warps import mean_of_channels, warp
 
 LARGEST_RELIEF = 0.1  # of the light around, that counts so: what stands out further is a hair
 RELIEF_POWER = 0.1  # of the ratio by which light is shaded: the one for relief
@@ -177,8 +177,8 @@ def _below_white(base: np.ndarray, shade: np.ndarray) -> np.ndarray:
         over = np.maximum(levels - SHOULDER, 0)
         return levels - over + ROOM * np.tanh(over / ROOM)
 
-    light = cv2.transform(base, MEAN) + np.float32(OFFSET)
-    change = cv2.transform(shade, MEAN)
+    light = mean_of_channels(base) + np.float32(OFFSET)
+    change = mean_of_channels(shade)
     bright = (light * np.exp(np.maximum(change, 0)) > SHOULDER) & (np.abs(change) > SMALLEST_SHADE)
     light, change = light[bright], change[bright]
     over = np.maximum(light - SHOULDER, 0)

@@ -59,7 +59,7 @@ def carry(motion: np.ndarray, moving: np.ndarray, still: np.ndarray) -> np.ndarr
     unit, motion = len(moving) / 256, motion * moving.max()
     reached = np.maximum(moving, warp(moving, motion))  # a chin that sinks comes to lie where there was no face
     beyond = _distance(reached <= 0.5 * moving.max())
-    length = np.sqrt(np.square(motion).sum(axis=-1))
+    length = np.hypot(motion[..., 0], motion[..., 1])
     t = np.clip(1 - beyond / np.maximum(SHORTEST_FADE * unit, STEEPEST * length / SLOPE), 0, 1)
     share = t * t * (3 - 2 * t)
     free = still < 0.5
@@ -75,7 +75,7 @@ def settle(motion: np.ndarray, least: float) -> np.ndarray:
     Nobody sees a fraction of a pixel, but grain that is resampled by it is another in every frame. Lengths r become
     r^5 / (r^4 + least^4), a smooth curve that rises all along, nowhere steeper than 25/16.
     """
-    power = np.square(np.square(motion).sum(axis=-1, keepdims=True))
+    power = np.square(np.square(motion[..., :1]) + np.square(motion[..., 1:]))
     return motion * (power / (power + np.float32(least**4)))  # type: ignore[no-any-return]
 
 

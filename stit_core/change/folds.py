@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import OFFSET
+from stit_core.warps import mean_of_channels
 
-MEAN = np.full((1, 3), 1 / 3, np.float32)  # of the channels
 # Pixels of a crop of 256, deviations of the Gaussians between which lie folds, and bags and blotches.
 PORES, FOLDS, BAGS, ZONES = 0.6, 3.5, 11.0, 20.0
 PORE, NOISE = 0.012, 0.02  # of the logarithm of brightness: less is no fold, and for one that gets deeper may be noise
@@ -52,7 +52,7 @@ def _change(picture: np.ndarray, ageing: np.ndarray, known: np.ndarray, zoom: fl
     """The grey levels (h, w, 3) by which a picture changes; `known` (h, w) is 1 on skin."""
     levels = np.maximum(picture, 0) + np.float32(OFFSET)
     colours = cv2.log(levels)
-    light = cv2.transform(colours, MEAN)
+    light = mean_of_channels(colours)
     size = max(round(light.shape[1] / zoom), 1), max(round(light.shape[0] / zoom), 1)
     small, weight = (
         cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (colours * known[..., None], known)
@@ -67,11 +67,11 @@ def _change(picture: np.ndarray, ageing: np.ndarray, known: np.ndarray, zoom: fl
         return cv2.resize(values, light.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
     folds = smoothed(FOLDS)
-    without_folds = cv2.transform(folds, MEAN)
+    without_folds = mean_of_channels(folds)
     fold = cv2.GaussianBlur(light, (0, 0), PORES * zoom) - enlarged(without_folds)
-    bag = enlarged(np.maximum(cv2.transform(smoothed(BAGS), MEAN) - without_folds, 0))
+    bag = enlarged(np.maximum(mean_of_channels(smoothed(BAGS)) - without_folds, 0))
     blotch = folds - smoothed(ZONES)
-    blotch = enlarged(blotch - cv2.transform(blotch, MEAN)[..., None])
+    blotch = enlarged(blotch - mean_of_channels(blotch)[..., None])
     younger = FILLED * np.maximum(-fold - PORE, 0) - LIT * np.maximum(fold - PORE, 0)
     younger += LARGEST_LIFT * np.tanh(LIFTED / LARGEST_LIFT * bag)
     older = -LARGEST_FOLD * np.tanh((DEEPENED * np.maximum(-fold - NOISE, 0) + SAGGED * bag) / LARGEST_FOLD)

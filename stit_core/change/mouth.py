@@ -17,6 +17,7 @@ from stit_core.change.cavity import SHADOW_HUE, draw_cavity
 from stit_core.change.drawn import Drawn
 from stit_core.change.opening import SHAPE, Opening, mean_opening
 from stit_core.faces.labels import EYES, LIPS, SKIN_LIKE, is_one_of
+from stit_core.warps import mean_of_channels
 
 SKIN_LIGHT = 0.25  # power of the skin's hue that teeth take over: what lights a mouth comes from skin
 TEETH_LIGHT = 1.3  # of the source's lit skin, or of the whites of its eyes where they are lighter
@@ -126,7 +127,7 @@ def mouth_light(source: Drawn) -> np.ndarray:
 
     How light it is say the lit skin and the whites of the eyes, its hue is a little of the skin's.
     """
-    levels = source.picture.mean(axis=-1)
+    levels = mean_of_channels(source.picture)
     skin, eyes = is_one_of(source.labels, SKIN_LIKE) > 0, is_one_of(source.labels, EYES) > 0
     found, hue = [], np.ones(3)
     if skin.any():

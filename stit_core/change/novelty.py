@@ -9,7 +9,7 @@ import numpy as np
 
 from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
 from stit_core.faces.labels import EYES, LIPS, MOUTH, SKIN_LIKE, is_one_of
-from stit_core.warps import fill, warp, warp_labels
+from stit_core.warps import blurred, fill, mean_of_channels, warp, warp_labels
 
 TONE_BLUR = 8.0  # pixels: within such a Gaussian the colours of source and pivot are compared
 OPENS = (0.03, 0.10)  # of the mouth's area, lips and all: how much more or less of its inside is another mouth
@@ -59,7 +59,7 @@ def read_novelty(
     tone = _tone(source, pivot, offset)
     # The mouth's own colours are not the skin's: of the difference in tone it takes over how light it is,
     # and little of that where the source is lighter: a mouth stays dark inside.
-    light = np.minimum(tone.mean(axis=-1, keepdims=True), LIGHTER_INSIDE)
+    light = np.minimum(mean_of_channels(tone)[..., None], LIGHTER_INSIDE)
     tone = tone + inside[..., None] * (light - tone)
     colours = np.clip((warp(edited.picture, offset) + OFFSET) * np.exp(tone) - OFFSET, 0, 255)
     colours += inside[..., None] * (_dimmed(colours, source) - colours)
@@ -89,7 +89,7 @@ def own_mouth(source: Drawn, motion: np.ndarray) -> np.ndarray:
 def own_teeth(source: Drawn, motion: np.ndarray) -> np.ndarray:
     """`own_mouth` where it shows teeth, which are nearly as light as skin: (S, S) in [0, 1], without its dark."""
     skin = source.picture[is_one_of(source.labels, SKIN_LIKE) > 0]
-    light = source.picture.mean(axis=-1) / max(float(skin.mean()) if len(skin) else 128.0, 1.0)
+    light = mean_of_channels(source.picture) / max(float(skin.mean()) if len(skin) else 128.0, 1.0)
     teeth = np.interp(light, TOOTH, (0, 1)) * is_one_of(source.labels, (MOUTH,))
     return np.minimum(own_mouth(source, motion), warp(teeth.astype(np.float32), motion))
 
@@ -180,7 +180,7 @@ def _dimmed(colours: np.ndarray, source: Drawn) -> np.ndarray:
     if not len(skin):
         return colours
     limit = TEETH_OVER * float(np.percentile(skin.mean(axis=-1), BRIGHT_SHARE))
-    light = colours.mean(axis=-1, keepdims=True)
+    light = mean_of_channels(colours)[..., None]
     colours = colours * np.minimum(1.0, limit / np.maximum(light, 1.0))
     warm = colours * np.array([1.0, 0.98, 0.93], np.float32)
     bright = np.clip(light / limit - 0.5, 0, 0.5) * 2
@@ -192,8 +192,8 @@ def _tone(source: Drawn, pivot: Drawn, offset: np.ndarray) -> np.ndarray:
     drawn, labels = warp(pivot.picture, offset), warp_labels(pivot.labels, offset)
     ratio = np.log((source.picture.astype(np.float32) + OFFSET) / (drawn + OFFSET))
     known = agreed(labels, source.labels, SKIN_LIKE)
-    weight = cv2.GaussianBlur(known, (0, 0), TONE_BLUR)
-    mean = cv2.GaussianBlur(ratio * known[..., None], (0, 0), TONE_BLUR) / np.maximum(weight, 1e-3)[..., None]
+    weight = blurred(known, TONE_BLUR)
+    mean = blurred(ratio * known[..., None], TONE_BLUR) / np.maximum(weight, 1e-3)[..., None]
     tone = fill(np.clip(mean, -LARGEST_SHADE, LARGEST_SHADE), (weight > 0.1).astype(np.float32))
     lips = agreed(labels, source.labels, LIPS, 1) > 0
     if lips.any():

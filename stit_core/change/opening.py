@@ -16,6 +16,7 @@ import numpy as np
 
 from stit_core.change.drawn import Drawn, moved_point
 from stit_core.faces.labels import MOUTH, is_one_of
+from stit_core.warps import mean_of_channels
 
 CORNERS, UPPER_LIP = (48, 54), (61, 62, 63)  # landmarks: of the mouth, and of the upper lip's inner edge
 MIDDLE = (33, 51, 62, 66, 57)  # landmarks on the face's midline, from the nose to below the mouth
@@ -318,7 +319,7 @@ def _drawn_edge(drawn: np.ndarray, inside: np.ndarray, middle: float) -> float:
     """
     centre = _column(middle)
     near = slice(max(centre - 6 * FINE, 0), centre + 6 * FINE)
-    pale = (drawn.mean(axis=-1) > PALE[0]) & (drawn[..., 2] > PALE[1] * drawn[..., 0])
+    pale = (mean_of_channels(drawn) > PALE[0]) & (drawn[..., 2] > PALE[1] * drawn[..., 0])
     edges = []
     for mouth, column in zip(inside[:, near].T, pale[:, near].T, strict=True):
         rows = np.flatnonzero(mouth)

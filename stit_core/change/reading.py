@@ -29,7 +29,7 @@ from stit_core.change.skin import pigment_hue
 from stit_core.change.smile import close_corners, find_smile, fold_shade, hold_grin, without_smudges
 from stit_core.faces.correspondence import read_motion
 from stit_core.faces.labels import EARS, EYES, FACE, LIPS, MOUTH, NECK, NOSE, SKIN, SKIN_LIKE, is_one_of
-from stit_core.warps import fill, warp, warp_between, warp_labels
+from stit_core.warps import blurred, fill, mean_of_channels, warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
 EAR_REACH = 0.06  # of the crop's side: width of the window around an ear within which motion is not believed
@@ -138,7 +138,7 @@ def read_change(
         skin = _calm_neck(skin, known, edited.labels)
     parts = np.maximum(agreed(labels, edited.labels, EYES, 3), agreed(labels, edited.labels, LIPS, 1))
     features = fill(_mean_within(ratio, parts), parts)
-    around, level = skin.mean(axis=-1, keepdims=True), np.zeros(3, np.float32)
+    around, level = mean_of_channels(skin)[..., None], np.zeros(3, np.float32)
     features = around + _within(features - around, LARGEST_FEATURE)
     if anatomy:
         # What is darker in places, by a shadow or a shaven chin, is not as much browner for that.
@@ -233,15 +233,15 @@ def _calm_hue(ratio: np.ndarray) -> np.ndarray:
 
     Skin that gets darker changes its hue with that; a hue that changes alone is what the generator mixes in.
     """
-    light = ratio.mean(axis=-1, keepdims=True)
+    light = mean_of_channels(ratio)[..., None]
     reason = np.square(cv2.GaussianBlur(light[..., 0], (0, 0), HUE_BLUR))[..., None]
     return light + (ratio - light) * reason / (reason + HUE_NEEDS**2)
 
 
 def _with_relief(shade: np.ndarray, gain: float) -> np.ndarray:
     """A shade (S, S, 3) whose folds and wrinkles are `gain` times as deep, as in skin, not as in a small generator."""
-    smooth, wide = (cv2.GaussianBlur(shade, (0, 0), blur) for blur in (RELIEF_BLUR, WIDE_BLUR))
-    tone = shade.mean(axis=(0, 1), keepdims=True)
+    smooth, wide = (blurred(shade, blur) for blur in (RELIEF_BLUR, WIDE_BLUR))
+    tone = np.array(cv2.mean(shade)[:3], np.float32)
     # Far from what is around lies what was drawn elsewhere in the pivot than in the edit: a sideburn, the jaw's edge.
     return (
         tone
@@ -260,8 +260,8 @@ def _cored(values: np.ndarray, grain: float) -> np.ndarray:
 def _calm_neck(shade: np.ndarray, known: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """A shade (S, S, 3) that is even on the neck: of it generators have seen little, and draw patches."""
     neck = is_one_of(labels, (NECK,))
-    weight = cv2.GaussianBlur(known * neck, (0, 0), NECK_BLUR)
-    mean = cv2.GaussianBlur(shade * (known * neck)[..., None], (0, 0), NECK_BLUR) / np.maximum(weight, 1e-3)[..., None]
+    weight = blurred(known * neck, NECK_BLUR)
+    mean = blurred(shade * (known * neck)[..., None], NECK_BLUR) / np.maximum(weight, 1e-3)[..., None]
     share = cv2.GaussianBlur(neck, (0, 0), RELIEF_BLUR) * np.clip(20 * weight, 0, 1)
     return shade + share[..., None] * (mean - shade)
 

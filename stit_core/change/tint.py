@@ -12,14 +12,13 @@ from stit_core.change.matte import EDGE_WIDTH, hair_matte, picture_mask
 from stit_core.change.reading import Change
 from stit_core.change.skin import keep_sheen, read_sheen
 from stit_core.faces.labels import HAIR, NECK, is_one_of
-from stit_core.warps import warp
+from stit_core.warps import mean_of_channels, warp
 
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
 STRONG = (0.05, 0.2)  # of the logarithm of a ratio: from where on a shade shows where it ends, and wholly does
 TONE_WINDOW = 33  # pixels of the crop over which it is averaged: a fold has no tone
 REFLECTED = 0.4  # of a shade that darkens skin, for hair beside it: it is thin there, and has light from the skin
 REFLECTS = 28.0  # pixels of the crop, over which that fades
-MEAN = np.full((1, 3), 1 / 3, np.float32)  # of the channels
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
 
 def strength(change: Change) -> np.ndarray:
     """How far, 0 ... 1, the shade of skin counts as strong, (S, S)."""
-    tone = np.abs(cv2.blur(cv2.transform(change.skin, MEAN), (TONE_WINDOW, TONE_WINDOW)))
+    tone = np.abs(cv2.blur(mean_of_channels(change.skin), (TONE_WINDOW, TONE_WINDOW)))
     return np.clip((tone - STRONG[0]) / (STRONG[1] - STRONG[0]), 0, 1)  # type: ignore[no-any-return]
 
 

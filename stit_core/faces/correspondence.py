@@ -15,6 +15,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from stit_core.warps import blurred
+
 # Classes that lie on the head, in the order of the 19 labels: skin, brows, eyes, ears, nose, mouth, lips, neck, hair.
 HEAD_CLASSES = (1, 2, 3, 4, 5, 7, 8, 10, 11, 12, 13, 14, 17)
 PLACES_A_SIDE = 2.4  # units of places that an aligned crop is wide, about
@@ -173,7 +175,7 @@ def _search(flow: np.ndarray, a: _View, b: _View, level: Level) -> tuple[np.ndar
         terms = np.dstack([structure, _dot(right, apart), _dot(down, apart)]) * trust[..., None]
         if a.texture is not None and b.texture is not None:
             terms += _texture_terms(_sampled(a.texture, across, along), b.texture)
-        flow = flow - _solved(_blurred(terms, level.smoothing), DAMPING * (pixel / noise) ** 2)
+        flow = flow - _solved(blurred(terms, level.smoothing), DAMPING * (pixel / noise) ** 2)
     moved = _sampled(source, x + flow[..., 0], y + flow[..., 1])
     apart = moved[..., :3] - b.places
     return flow, b.weight * moved[..., 3] / (1 + _dot(apart, apart) / doubt**2)
@@ -200,14 +202,6 @@ def _sampled(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _blurred(terms: np.ndarray, smoothing: float) -> np.ndarray:
-    """Blur by `smoothing` pixels; a wide one by two boxes, which cost the same at any width."""
-    if smoothing < 2:
-        return cv2.GaussianBlur(terms, (0, 0), smoothing)
-    width = 2 * round(smoothing * 1.22) + 1  # two boxes of it have that deviation
-    return cv2.blur(cv2.blur(terms, (width, width)), (width, width))
-
-
 def _solved(terms: np.ndarray, damping: float) -> np.ndarray:
     """Steps (h, h, 2) that solve the damped normal equations (h, h, 5: xx, xy, yy, x, y)."""
     xx, xy, yy, x, y = cv2.split(terms)
@@ -228,7 +222,7 @@ def _carried_on(flow: np.ndarray, agree: np.ndarray) -> np.ndarray:
     total = np.dstack([flow * agree[..., None], agree])
     filled, share = np.zeros_like(flow), np.zeros_like(agree)
     for smoothing in (reach / 4, reach):
-        mean = _blurred(total, max(smoothing, 1.0))
+        mean = blurred(total, max(smoothing, 1.0))
         part = (1 - share) * np.clip(4 * mean[..., 2], 0, 1)
         filled += (part / np.maximum(mean[..., 2], 1e-3))[..., None] * mean[..., :2]
         share += part

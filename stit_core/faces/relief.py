@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from stit_core.faces.labels import SKIN, is_one_of
-from stit_core.warps import fill
+from stit_core.warps import fill, mean_of_channels
 
 SHAPE = (192, 224)  # rows and columns of a map; a row is about a pixel of an aligned crop of 256
 AXIS = 0.1  # of places, how far the cylinder's axis lies before the middle of the head
@@ -38,7 +38,7 @@ def read_relief(picture: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np
     relief (S, S) float32, and 1 or 0 (S, S) float32: whether it is known there.
     """
     known = cv2.erode(is_one_of(labels, (SKIN,)), np.ones((RIM, RIM), np.uint8))
-    light = np.log(picture.astype(np.float32).mean(axis=-1, keepdims=True) + DARKNESS)
+    light = np.log(mean_of_channels(picture)[..., None] + np.float32(DARKNESS))
     light = fill(light, known)[..., 0] if known.any() else light[..., 0]
     scale = picture.shape[0] / 256
     fine, coarse = (cv2.GaussianBlur(light, (0, 0), blur * scale) for blur in (FINE, COARSE))
