@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -31,12 +30,8 @@ def identify(alignment: Alignment, identity: Identity, runtime: Runtime) -> Iden
     """Embed the source's crops. Source: STIT, section 5.2, in a sample of the frames."""
     frames = alignment.frame_indices
     positions = measured_positions(len(frames))
-    found = []
-    for start in range(0, len(positions), EMBED_BATCH):
-        batch = positions[start : start + EMBED_BATCH]
-        found.append(_embed([alignment.crops.read(frames[p]) for p in batch], identity, runtime))
-        runtime.step("identify", start + len(batch), len(positions))
-    return Identities(alignment.clip_hash, frames, positions, torch.cat(found))
+    found = _embed([frames[p] for p in positions], alignment.crops.read, identity, runtime, "identify")
+    return Identities(alignment.clip_hash, frames, positions, found)
 
 
 def measure(
@@ -65,29 +60,20 @@ def measure(
     check_same_frames(alignment, stitched, tuned, masks, sources)
     frames = alignment.frame_indices
     chosen = {frames[position] for position in sources.positions}
-
-    def look(frame: int) -> tuple[float, np.ndarray | None]:
-        crop = finished(frame, stitched.crops.read(frame))
-        return seam_error(alignment.crops.read(frame), crop, masks.full(frame)), crop if frame in chosen else None
-
     seams: list[float] = []
-    found: list[Tensor] = []
-    waiting: list[np.ndarray] = []
-    # dlib uses one core while it embeds, and the crops to come are cut out meanwhile.
-    ahead = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),))
-    try:
-        for done, seen in enumerate([ahead.submit(look, frame) for frame in frames], start=1):
-            seam, crop = seen.result()
-            seams.append(seam)
-            if crop is not None:
-                waiting.append(crop)
-            if len(waiting) == EMBED_BATCH or (waiting and done == len(frames)):
-                found.append(_embed(waiting, identity, runtime))
-                waiting.clear()
-            runtime.step("measure", done, len(frames))
-    finally:
-        ahead.shutdown(cancel_futures=True)
-    edited = torch.cat(found)
+
+    def look(frame: int) -> np.ndarray:
+        crop = finished(frame, stitched.crops.read(frame))
+        seams.append(seam_error(alignment.crops.read(frame), crop, masks.full(frame)))
+        return crop
+
+    crops = {}
+    for done, frame in enumerate(frames):
+        crop = look(frame)
+        if frame in chosen:
+            crops[frame] = crop
+        runtime.step("measure", done, len(frames) + len(chosen))
+    edited = _embed(sorted(chosen), crops.__getitem__, identity, runtime, "measure", len(frames))
     cosine = identity_cosine(sources.embeddings, edited)
     tl_id, tg_id = temporal_identity(sources.embeddings, edited, sources.positions)
     return Measured(
@@ -103,7 +89,20 @@ def measure(
     )
 
 
-def _embed(crops: Sequence[np.ndarray], identity: Identity, runtime: Runtime) -> Tensor:
-    """Embeddings (N, D) on the CPU of N crops."""
-    with torch.inference_mode():
-        return identity.embed(to_model(np.stack(crops)).to(runtime.device)).float().cpu()
+def _embed(
+    frames: Sequence[int],
+    crop_of: Callable[[int], np.ndarray],
+    identity: Identity,
+    runtime: Runtime,
+    stage: str,
+    done: int = 0,
+) -> Tensor:
+    """Embeddings (N, D) on the CPU of the crops of some frames; `done` steps of the stage went before."""
+    found = []
+    for start in range(0, len(frames), EMBED_BATCH):
+        batch = frames[start : start + EMBED_BATCH]
+        images = to_model(np.stack([crop_of(frame) for frame in batch]))
+        with torch.inference_mode():
+            found.append(identity.embed(images.to(runtime.device)).float().cpu())
+        runtime.step(stage, done + start + len(batch), done + len(frames))
+    return torch.cat(found)
