@@ -16,7 +16,7 @@ import numpy as np
 
 from stit_core.change.carrying import calm
 from stit_core.change.cheeks import cheek_shade, raise_cheeks
-from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
+from stit_core.change.drawn import Drawn
 from stit_core.change.growth import grow
 from stit_core.change.jaw import shape_jaw
 from stit_core.change.mouth import Mouth, mouth_flesh, mouth_light
@@ -25,35 +25,17 @@ from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_o
 from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
 from stit_core.change.seam import is_shut, open_along_seam, open_over_own
-from stit_core.change.skin import pigment_hue
+from stit_core.change.shade import read_shade
 from stit_core.change.smile import close_corners, find_smile, fold_shade, hold_grin, without_smudges
 from stit_core.faces.correspondence import read_motion
-from stit_core.faces.labels import EARS, EYES, FACE, LIPS, MOUTH, NECK, NOSE, SKIN, SKIN_LIKE, is_one_of
-from stit_core.warps import blurred, fill, mean_of_channels, warp, warp_between, warp_labels
+from stit_core.faces.labels import EARS, FACE, LIPS, MOUTH, SKIN, is_one_of
+from stit_core.warps import fill, warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
 EAR_REACH = 0.06  # of the crop's side: width of the window around an ear within which motion is not believed
 MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it within which landmarks are believed
 FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
-LIPS_DEPTH = 1.3  # of the skin's tone, for lips that get darker: in dark skin they are no lighter than it
-LIPS_HUE = 0.7  # of the change of hue of skin: they get brown, and not as golden
-HUE_BLUR = 6.0  # pixels, of the lightness that a change of hue is held against
-HUE_NEEDS = 0.2  # change of the logarithm of lightness at which half of the change of hue is believed
-SHADOW_HUE = 0.5  # of that change of hue, which shadows share
-RELIEF_BLUR = 4.0  # pixels: what is narrower counts as folds and wrinkles
-RELIEF_GAIN = 1.2
-GRAIN = 0.03  # of the logarithm of a ratio: fainter folds are what two drawings of one skin differ by anyway
-NECK_BLUR = 12.0  # pixels, of the shade of a neck
-LARGEST_RELIEF = 0.07  # of the logarithm of a ratio, by which they shade
-WIDE_BLUR = 16.0  # pixels: the shade of skin stays near its mean within that
-LARGEST_OWN = 0.035  # of the logarithm of a ratio, by which it may leave that mean: what is more looks like a smudge
-LARGEST_WIDE = 0.12  # of the logarithm of a ratio, by which that mean may leave the one of the whole face
-LARGEST_LIPS = 0.06  # of the logarithm of a ratio, by which the shade of lips may leave the skin's, with `anatomy`
-LARGEST_FEATURE = 0.4  # of the logarithm of a ratio, by which the shade of lips and eyes may leave the skin's
-TURNS = (0.03, 0.07)  # of the face's width, by which the nose goes aside: from where on a head turns, and surely does
-FEATURE_BLUR = 2.5  # pixels, of the one over the ratio of eyes and lips
 CLOSES = 2.0  # of how far a mouth smiles, by which lips are joined in its corners
-SHADE_BLUR = 0.8  # pixels, of the one over the ratio
 
 
 @dataclass(frozen=True)
@@ -125,36 +107,9 @@ def read_change(
     if anatomy:
         edited, turn = keep_head(pivot, edited, turning)
     flow = motion_between(edited, pivot)
-    after = edited.picture.astype(np.float32)
-    ratio = np.log((after + OFFSET) / (warp(pivot.picture, flow) + OFFSET))
-    ratio = np.clip(cv2.GaussianBlur(ratio, (0, 0), SHADE_BLUR), -LARGEST_SHADE, LARGEST_SHADE)
-    ratio = _calm_hue(ratio)
     labels = warp_labels(pivot.labels, flow)
     folds = folds if anatomy else None
-    # Ears are drawn worst; they get what the skin beside them gets.
-    known = agreed(labels, edited.labels, (SKIN, NOSE, NECK))
-    skin = _with_relief(fill(ratio, known), RELIEF_GAIN if folds is None else 0.0)
-    if anatomy:
-        skin = _calm_neck(skin, known, edited.labels)
-    parts = np.maximum(agreed(labels, edited.labels, EYES, 3), agreed(labels, edited.labels, LIPS, 1))
-    features = fill(_mean_within(ratio, parts), parts)
-    around, level = mean_of_channels(skin)[..., None], np.zeros(3, np.float32)
-    features = around + _within(features - around, LARGEST_FEATURE)
-    if anatomy:
-        # What is darker in places, by a shadow or a shaven chin, is not as much browner for that.
-        known = is_one_of(edited.labels, SKIN_LIKE)[..., None]
-        tone = (around * known).sum() / max(float(known.sum()), 1.0)
-        apart = (1 - _turned(pivot.points, edited.points)) * (around - tone)
-        eyes = cv2.GaussianBlur(cv2.dilate(is_one_of(edited.labels, EYES), np.ones((9, 9))), (0, 0), FEATURE_BLUR)
-        eyes, own = eyes[..., None], features - around
-        lips = _within(own, LARGEST_LIPS)  # those that move are never drawn where they were, and get pale by that
-        around = tone + apart
-        hue = pigment_hue(_mean_skin(source), float(tone))
-        skin = around + (tone + SHADOW_HUE * apart) * (hue - 1)
-        level = tone * hue
-        # Lips get browner with the skin around them; where they end no two parsers agree.
-        lips = lips + LIPS_HUE * (skin - around) + (LIPS_DEPTH - 1) * min(tone, 0)
-        features = around + lips + eyes * (own - lips)
+    shade = read_shade(source, pivot, edited, flow, anatomy, folds is None)
     # Hair and cloth go along with the face, smoothly: no two strands are drawn alike.
     face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
     # Ears are drawn elsewhere than they are, and take along what lies beside them.
@@ -170,7 +125,7 @@ def read_change(
     wanted, before = warp_labels(edited.labels, offset), warp_labels(labels, offset)
     if MOUTH in classes:
         if anatomy:
-            opening = find_opening(wanted, source, motion, warp(after, offset))
+            opening = find_opening(wanted, source, motion, warp(edited.picture, offset))
         if opening is not None:
             opens = jaw_opens(motion, opening)
         share = mouth_share(source, pivot, edited, wanted, before, motion, opens if opening is not None else None)
@@ -200,81 +155,16 @@ def read_change(
         own = own_mouth(source, motion)
         own += np.float32(closes) * (own_teeth(source, motion) - own)
         hidden = share * np.float32(1 - is_shut(source)) * own
-    skin = warp(skin, offset)
+    skin = warp(shade.skin, offset)
     if smile is not None:
         motion = raise_cheeks(motion, smile)
-        skin = without_smudges(skin, level, motion, smile)
+        skin = without_smudges(skin, shade.level, motion, smile)
         skin = skin + (fold_shade(motion, smile) + cheek_shade(motion, smile, source))[..., None] * SHADOW
     if anatomy:
         motion = shape_jaw(motion, source)
     if folds is not None:
         skin = skin + relief_shade(folds, source, edited, offset, motion)
-    return Change(motion, skin, warp(features, offset), fresh, novelty, hidden, mouth)
-
-
-def _mean_skin(source: Drawn) -> np.ndarray:
-    """Mean grey levels (3,) of the skin of a source."""
-    skin = source.picture[is_one_of(source.labels, SKIN_LIKE) > 0]
-    return skin.mean(axis=0) if len(skin) else np.full(3, 128)
-
-
-def _turned(before: np.ndarray, after: np.ndarray) -> float:
-    """How far, 0 ... 1, a head with landmarks (68, 2) turns aside: then its light stays where it is."""
-
-    def nose(points: np.ndarray) -> float:  # where it stands between the jaw's ends, 0 ... 1
-        along = points[45] - points[36]
-        return float((points[30] - points[0]) @ along / ((points[16] - points[0]) @ along + 1e-6))
-
-    return float(np.clip((abs(nose(after) - nose(before)) - TURNS[0]) / (TURNS[1] - TURNS[0]), 0, 1))
-
-
-def _calm_hue(ratio: np.ndarray) -> np.ndarray:
-    """A ratio (S, S, 3) whose colour changes no more than its lightness gives reason to.
-
-    Skin that gets darker changes its hue with that; a hue that changes alone is what the generator mixes in.
-    """
-    light = mean_of_channels(ratio)[..., None]
-    reason = np.square(cv2.GaussianBlur(light[..., 0], (0, 0), HUE_BLUR))[..., None]
-    return light + (ratio - light) * reason / (reason + HUE_NEEDS**2)
-
-
-def _with_relief(shade: np.ndarray, gain: float) -> np.ndarray:
-    """A shade (S, S, 3) whose folds and wrinkles are `gain` times as deep, as in skin, not as in a small generator."""
-    smooth, wide = (blurred(shade, blur) for blur in (RELIEF_BLUR, WIDE_BLUR))
-    tone = np.array(cv2.mean(shade)[:3], np.float32)
-    # Far from what is around lies what was drawn elsewhere in the pivot than in the edit: a sideburn, the jaw's edge.
-    return (
-        tone
-        + _within(wide - tone, LARGEST_WIDE)
-        + _within(smooth - wide, LARGEST_OWN)
-        + _within(gain * _cored(shade - smooth, GRAIN), LARGEST_RELIEF)
-    )
-
-
-def _cored(values: np.ndarray, grain: float) -> np.ndarray:
-    """Values of which those under `grain` are nearly gone."""
-    squared = np.square(values)
-    return values * squared / (squared + np.float32(grain**2))
-
-
-def _calm_neck(shade: np.ndarray, known: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """A shade (S, S, 3) that is even on the neck: of it generators have seen little, and draw patches."""
-    neck = is_one_of(labels, (NECK,))
-    weight = blurred(known * neck, NECK_BLUR)
-    mean = blurred(shade * (known * neck)[..., None], NECK_BLUR) / np.maximum(weight, 1e-3)[..., None]
-    share = cv2.GaussianBlur(neck, (0, 0), RELIEF_BLUR) * np.clip(20 * weight, 0, 1)
-    return shade + share[..., None] * (mean - shade)
-
-
-def _within(values: np.ndarray, largest: float) -> np.ndarray:
-    """Values bent so that none is larger than `largest`; small ones stay what they are."""
-    return largest * np.tanh(values / largest)
-
-
-def _mean_within(ratio: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The mean of what is known around each pixel: outlines of lips and lids never fall on each other exactly."""
-    weight = cv2.GaussianBlur(known, (0, 0), FEATURE_BLUR)
-    return cv2.GaussianBlur(ratio * known[..., None], (0, 0), FEATURE_BLUR) / np.maximum(weight, 1e-3)[..., None]
+    return Change(motion, skin, warp(shade.features, offset), fresh, novelty, hidden, mouth)
 
 
 def motion_between(edited: Drawn, pivot: Drawn) -> np.ndarray:
