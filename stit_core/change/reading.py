@@ -110,14 +110,7 @@ def read_change(
     labels = warp_labels(pivot.labels, flow)
     folds = folds if anatomy else None
     shade = read_shade(source, pivot, edited, flow, anatomy, folds is None)
-    # Hair and cloth go along with the face, smoothly: no two strands are drawn alike.
-    face = cv2.erode(is_one_of(edited.labels, FACE), np.ones((3, 3), np.uint8))
-    # Ears are drawn elsewhere than they are, and take along what lies beside them.
-    near = np.ones((round(EAR_REACH * len(face)) | 1,) * 2, np.uint8)
-    face = face * (1 - cv2.dilate(np.maximum(is_one_of(edited.labels, EARS), is_one_of(labels, EARS)), near))
-    if face.any():
-        flow = turn + fill(calm(flow - turn, edited.labels, face), face)
-    motion = warp(flow, offset)
+    motion = warp(turn + _of_face(flow - turn, labels, edited.labels), offset)
     if folds is not None:
         growth = grow(source, motion, folds.ageing)
         motion, offset = growth + warp(motion, growth), growth + warp(offset, growth)
@@ -165,6 +158,18 @@ def read_change(
     if folds is not None:
         skin = skin + relief_shade(folds, source, edited, offset, motion)
     return Change(motion, skin, warp(shade.features, offset), fresh, novelty, hidden, mouth)
+
+
+def _of_face(flow: np.ndarray, before: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """A flow (S, S, 2) under which hair and cloth go along with the face, smoothly: no two strands are drawn alike.
+
+    `labels` are those of the edit, `before` those of the pivot moved to it.
+    """
+    face = cv2.erode(is_one_of(labels, FACE), np.ones((3, 3), np.uint8))
+    # Ears are drawn elsewhere than they are, and take along what lies beside them.
+    near = np.ones((round(EAR_REACH * len(face)) | 1,) * 2, np.uint8)
+    face = face * (1 - cv2.dilate(np.maximum(is_one_of(labels, EARS), is_one_of(before, EARS)), near))
+    return fill(calm(flow, labels, face), face) if face.any() else flow
 
 
 def motion_between(edited: Drawn, pivot: Drawn) -> np.ndarray:
