@@ -31,6 +31,7 @@ SMALLEST = 1.0  # millimetres: no less counts as an opening
 OUTLINE_DEGREE = 2  # of the polynomial along a lip, beside the arc from corner to corner
 ARC, ALMOND = 0.6, 0.8  # powers of 1 - x^2 from corner to corner: lips are fitted to one, and part to the other at most
 CORNER = (0.96, 0.94)  # of the way from the middle of a mouth to its corners: lips are joined beyond; where it gapes
+PURSED = (38.0, 47.0), (0.7, 0.96)  # millimetres, widths of a mouth from pursed to at ease, and CORNER's share there
 NARROWER = 0.1  # of its width, by which a mouth gives way that gapes
 GAPES = (3.0, 16.0)  # millimetres of dark under the teeth: up to where a mouth keeps its width, from where on it gapes
 CHEEK = 11.0  # millimetres above and below an opening at which skin follows its corners a third as far
@@ -279,7 +280,8 @@ def _outline(inside: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray] |
     if len(columns) < 6 * FINE or heights.max() < SMALLEST * FINE:
         return None
     x = COLUMNS[0]
-    left, right = np.clip((x[columns[0]] - REACH, x[columns[-1]] + REACH), -CORNER[0] * half, CORNER[0] * half)
+    widest = float(np.interp(2 * half, *PURSED)) * half
+    left, right = np.clip((x[columns[0]] - REACH, x[columns[-1]] + REACH), -widest, widest)
     half = max((right - left) / 2, 1.0)
     x = (x - (left + right) / 2) / half
     arc = np.clip(1 - x**2, 0, 1) ** ARC
