@@ -11,6 +11,7 @@ from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
 from stit_core.faces.labels import EYES, LIPS, MOUTH, SKIN_LIKE, is_one_of
 from stit_core.warps import blurred, fill, mean_of_channels, warp, warp_labels
 
+LEAST_LID = 0.25  # of an eye's area: what less of a lid comes or goes is where two parsers disagree
 TONE_BLUR = 8.0  # pixels: within such a Gaussian the colours of source and pivot are compared
 OPENS = (0.03, 0.10)  # of the mouth's area, lips and all: how much more or less of its inside is another mouth
 MEANT = (0.5, 0.2)  # of the area of the pivot's mouth, how much more or less of its inside; of its width, how much more
@@ -171,6 +172,9 @@ def _new_lids(wanted: np.ndarray, before: np.ndarray, there: np.ndarray) -> np.n
 
     lids = np.maximum(turns(EYES, SKIN_LIKE), turns(SKIN_LIKE, EYES))
     lids = cv2.morphologyEx(lids, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    _, parts, facts, _ = cv2.connectedComponentsWithStats(lids.astype(np.uint8))
+    eye = max(float(is_one_of(each, EYES).sum()) for each in (wanted, before)) / 2
+    lids *= facts[parts, cv2.CC_STAT_AREA] >= LEAST_LID * eye
     return np.clip(1.5 * cv2.GaussianBlur(cv2.dilate(lids, np.ones((3, 3), np.uint8)), (0, 0), 0.8), 0, 1)
 
 

@@ -94,7 +94,7 @@ def place_weights(
     unshaded_place = cv2.GaussianBlur(own, (0, 0), EDGE_WIDTH)
     shade = cv2.GaussianBlur(allowed, (0, 0), EDGE_WIDTH) * inwards * (1 - unshaded_place)
     ears = _ears(source) if {SKIN, *EARS} <= set(classes) else np.zeros_like(allowed)
-    free_place = (1 - is_one_of(labels, COVERS)) * (1 - unshaded_place) * np.float32(config.shade)
+    free_place = (1 - is_one_of(labels, COVERS) * (1 - ears)) * (1 - unshaded_place) * np.float32(config.shade)
     tint = read_tint(source, np.maximum(allowed, ears), free_place) if strong else None
     # Ears and hair are drawn elsewhere than they are more often than not: unless the whole head moves they go along
     # with the face beside them, as the neck does and what is worn.
@@ -121,7 +121,10 @@ def _folding(labels: np.ndarray) -> np.ndarray:
 
 
 def _ears(source: Drawn) -> np.ndarray:
-    """1 where there is skin by its colour beside the jaw's ends: of ears parsers miss the greater part. (S, S)."""
+    """1 where there is skin by its colour beside the jaw's ends: of ears parsers miss the greater part. (S, S).
+
+    An earring that has it is the lobe itself.
+    """
     skin = source.picture[is_one_of(source.labels, (SKIN,)) > 0].astype(np.float32)
     if len(skin) < SMALLEST_PART:
         return np.zeros(source.labels.shape, np.float32)
@@ -136,7 +139,8 @@ def _ears(source: Drawn) -> np.ndarray:
         reach = EAR_REACH * float(np.hypot(*(eyes[1] - eyes[0])))
         x, y = np.rint(end + 0.7 * reach * outwards).astype(int)
         cv2.circle(near, (int(x), int(y)), round(reach), 1, -1)
-    return cv2.morphologyEx((near * alike).astype(np.float32), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    found = cv2.morphologyEx((near * alike).astype(np.float32), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    return np.maximum(found, is_one_of(source.labels, (EARRING,)) * alike)  # type: ignore[no-any-return]
 
 
 def _without_specks(labels: np.ndarray) -> np.ndarray:

@@ -30,6 +30,16 @@ DEEP, VARIES, BROKEN = (
 )  # of a line's depth: its mean, deviation, and where it is weakest and deepest
 LOWER, LIT = 1.3, 0.5  # pixels of a map, from a line to its lower side, and how light that is, of the line's dark
 LIKELY = 0.003, 0.03  # of the logarithm of brightness in the mean: from where on there may be a line, and surely is
+FOREHEAD = slice(34, 69)  # rows of a map, from the hairline to above the brows
+FURROWS = (
+    (42.0, 0.9),
+    (50.5, 1.3),
+    (59.5, 1.0),
+)  # rows of the furrows across it, and how deep each is
+FURROW_WIDTH = 0.9  # pixels of a map, deviation across one
+FURROW_ENDS = 26.0, 50.0  # pixels of a map from the midline, where one begins to fade and where it is gone
+FURROW_STRAY, FURROW_NOISE = 0.8, (14.0, 5.0)  # pixels of a map: how far one strays, over what length and height
+FURROW_ARCH = 2.5, 28.0, 14.0  # rows by which one rises over the brows, how far aside that is, and how wide
 NARROW = 3.0  # power of a band's profile that makes it a line
 DEPTH = 0.15  # of the logarithm of brightness, by which a line shades
 SOFT = 0.5  # of what the mean has, which stays around its lines
@@ -78,7 +88,8 @@ def read_folds(relief: np.ndarray | None) -> Folds | None:
     # A band of the mean is dark where many people have a line; each has a whole line somewhere in it.
     sure = _lines(np.maximum(-finer, 0))
     stray = STRAY * FINER * np.stack([noise(LONG, TALL), noise(LONG, TALL)], axis=-1)
-    line = DEPTH * np.clip(DEEP + VARIES * noise(LONG, TALL), *BROKEN) * warp(sure, stray)
+    strong = np.clip(DEEP + VARIES * noise(LONG, TALL), *BROKEN)
+    line = DEPTH * strong * _with_furrows(warp(sure, stray), FURROW_STRAY * noise(*FURROW_NOISE))
     lower = np.roll(cv2.GaussianBlur(line, (0, 0), 0.6 * FINER), round(LOWER * FINER), axis=0)
     soft = SOFT * cv2.GaussianBlur(finer, (0, 0), FINER)
     return Folds(ageing, (soft + ageing * (LIT * lower - line)).astype(np.float32))
@@ -99,6 +110,25 @@ def _lines(dark: np.ndarray) -> np.ndarray:
     peak = np.max([warp(drawn, step * PEAK * FINER * normal) for step in steps[::2] / 2], axis=0)
     profile = np.power(drawn / np.maximum(peak, 1e-6), NARROW)
     return np.clip((peak - LIKELY[0]) / (LIKELY[1] - LIKELY[0]), 0, 1) * profile
+
+
+def _with_furrows(sure: np.ndarray, stray: np.ndarray) -> np.ndarray:
+    """Lines (h, w) of which those on the forehead are whole furrows, as sure as the surest there.
+
+    In the mean of many faces furrows at different heights cancel each other but near the midline, where most have one;
+    each face has its own from one side to the other, as wide as the muscle that folds the skin. `stray` (h, w) is how
+    many rows of the map they stray.
+    """
+    rows = slice(FOREHEAD.start * FINER, FOREHEAD.stop * FINER)
+    y, x = np.mgrid[rows, : sure.shape[1]].astype(np.float32) / FINER
+    aside = np.abs(x - SHAPE[1] / 2)
+    rise, where, wide = FURROW_ARCH
+    y += rise * np.exp(-0.5 * np.square((aside - where) / wide)) + stray[rows]
+    fade = np.clip((FURROW_ENDS[1] - aside) / (FURROW_ENDS[1] - FURROW_ENDS[0]), 0, 1)
+    across = np.max([depth * np.exp(-0.5 * np.square((y - row) / FURROW_WIDTH)) for row, depth in FURROWS], axis=0)
+    whole = sure.copy()
+    whole[rows] = sure[rows].max() * across * fade * fade * (3 - 2 * fade)
+    return whole
 
 
 def relief_shade(folds: Folds, source: Drawn, edited: Drawn, offset: np.ndarray, motion: np.ndarray) -> np.ndarray:

@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from stit_core.change.novelty import own_mouth, own_teeth
+from stit_core.change.novelty import own_mouth, own_teeth, read_novelty
 from tests.support.smile_cases import STILL
-from tests.support.transfer_cases import drawn, head_labels
+from tests.support.transfer_cases import WHOLE_FACE, drawn, head_labels
 
 
 def test_teeth_are_found_and_the_dark_of_a_mouth_is_not() -> None:
@@ -32,3 +32,19 @@ def test_teeth_go_where_a_motion_takes_them() -> None:
     teeth = own_teeth(dataclasses.replace(scene, picture=picture), motion)
     assert teeth[90:94, 62:78].min() > 0.9
     assert teeth[90:94, 52:58].max() < 0.1
+
+
+def test_an_eye_that_closes_is_drawn_and_a_speck_beside_it_is_not() -> None:
+    eyes_open, shut = head_labels(), head_labels(eyes=False)
+    speck = eyes_open.copy()
+    speck[59:61, 46:48] = 1
+    source = drawn(eyes_open)
+
+    def fresh(wanted: np.ndarray) -> np.ndarray:
+        edited = drawn(wanted)
+        return read_novelty(source, source, edited, wanted, eyes_open, STILL, STILL, WHOLE_FACE, False, 0.0)[0]
+
+    closed = fresh(shut)
+    assert closed[60, 48] == 1
+    assert closed[60, 80] == 1
+    assert fresh(speck).max() == 0

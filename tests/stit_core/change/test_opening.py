@@ -44,6 +44,14 @@ def test_what_is_open_ends_before_the_corners_of_the_lips() -> None:
     assert open_width(opened) < 0.96 * width_of(opened) / opened.millimetre
 
 
+def test_pursed_lips_part_in_their_middle_only() -> None:
+    wide, pursed = (opening_of(8, motion=across(way)) for way in (0.0, -0.4))
+    assert wide is not None
+    assert pursed is not None
+    shares = [open_width(each) * each.millimetre / width_of(each) for each in (wide, pursed)]
+    assert shares[1] < 0.85 * shares[0]
+
+
 def test_a_mouth_that_the_edit_narrows_already_gets_no_narrower() -> None:
     assert width_of(opening_of(12, motion=across(-0.15))) == pytest.approx(0.85 * WIDTH, rel=0.03)
     assert width_of(opening_of(12, motion=across(0.2))) < 1.15 * WIDTH, "and one that it widens gives way too"

@@ -104,6 +104,21 @@ def test_a_speck_of_jewellery_does_not_hold_the_ear() -> None:
     assert moved[78:80, 22:25, 1].min() > 2.4
 
 
+def test_a_lobe_that_the_parser_takes_for_an_earring_is_shaded_and_an_earring_is_not() -> None:
+    worn = LABELS.copy()
+    worn[76:80, 20:25] = EARRING
+    metal = painted(LABELS)
+    metal[76:80, 20:25] = 90, 110, 140
+    whole = (*WHOLE_FACE, EAR, 8, HAIR, 14)
+    lobe, ring = (
+        place_weights(drawn(worn, picture), whole, TransferConfig()).tint for picture in (painted(LABELS), metal)
+    )
+    assert lobe is not None
+    assert ring is not None
+    assert lobe.share[76:78, 21:24].min() > 0.9
+    assert ring.share[76:78, 21:24].max() < 0.1
+
+
 def test_eyes_that_keep_their_own_colour_share_a_little_of_the_skins_shade() -> None:
     source = drawn(head_labels())
     weights = place_weights(source, (SKIN,), TransferConfig())

@@ -10,12 +10,12 @@ import pytest
 
 from stit_core.change.drawn import Drawn
 from stit_core.change.reading import read_change
-from stit_core.change.relief import FINER, FULL, Folds, read_folds, relief_shade
+from stit_core.change.relief import FINER, FOREHEAD, FULL, FURROWS, Folds, read_folds, relief_shade
 from stit_core.faces.relief import AXIS, SHAPE
 from tests.support.transfer_cases import SIZE, WHOLE_FACE, drawn, face_landmarks, head_labels
 
 STILL = np.zeros((SIZE, SIZE, 2), np.float32)
-ROW = 60  # of a map, where the band of `bands` lies
+CHEEK, BROW = 110, 52  # rows of a map where a band of `bands` may lie
 
 
 def scene() -> Drawn:
@@ -28,10 +28,10 @@ def scene() -> Drawn:
     return dataclasses.replace(found, points=face_landmarks(), places=places, head=head)
 
 
-def bands(depth: float = 0.1) -> np.ndarray:
-    """A map with a soft dark band on the forehead and light on both sides, as the mean over many people has it."""
+def bands(depth: float = 0.1, row: int = CHEEK) -> np.ndarray:
+    """A map with a soft dark band across the head and light on both sides, as the mean over many people has it."""
     rows, columns = np.indices(SHAPE, dtype=np.float32)
-    across = np.exp(-0.5 * ((rows - ROW) / 2.5) ** 2) - 0.5 * np.exp(-0.5 * ((rows - ROW) / 5.0) ** 2)
+    across = np.exp(-0.5 * ((rows - row) / 2.5) ** 2) - 0.5 * np.exp(-0.5 * ((rows - row) / 5.0) ** 2)
     return (-depth * across * np.exp(-0.5 * ((columns - 112) / 20) ** 2)).astype(np.float32)
 
 
@@ -73,6 +73,22 @@ def test_bands_become_lines_that_are_narrower_broken_and_lit_below() -> None:
     above = np.mean([middle[place - 2 * FINER, i] for i, place in enumerate(places)])
     assert below > above, "light falls on the lower side of a fold"
     np.testing.assert_array_equal(lines, folds_of(bands()).lines)
+
+
+def test_a_forehead_folds_from_one_side_to_the_other_where_the_mean_has_short_bands() -> None:
+    lines = folds_of(bands(row=BROW)).lines
+
+    def reaches(relief: np.ndarray, finer: int) -> float:
+        """How far from side to side there is something dark on the forehead, columns of a map."""
+        dark = (relief[FOREHEAD.start * finer : FOREHEAD.stop * finer] < -0.02).any(axis=0)
+        return float(np.ptp(np.flatnonzero(dark))) / finer
+
+    assert reaches(lines, FINER) > 1.3 * reaches(bands(row=BROW), 1)
+    for row, _ in FURROWS:
+        near = lines[round((row - 3) * FINER) : round((row + 3) * FINER), 100 * FINER : 124 * FINER]
+        assert near.min(axis=0).mean() < -0.02
+    elsewhere = folds_of(bands()).lines[FOREHEAD.start * FINER : FOREHEAD.stop * FINER]
+    assert np.abs(elsewhere).max() < 1e-3, "it is told of none"
 
 
 def test_nothing_is_laid_over_skin_that_gets_younger() -> None:
