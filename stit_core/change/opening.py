@@ -265,7 +265,7 @@ def hold_corners(motion: np.ndarray, opening: Opening, source: Drawn) -> np.ndar
     return motion
 
 
-def ramp(distance: np.ndarray, width: float) -> np.ndarray:
+def ramp(distance: np.ndarray, width: float | np.ndarray) -> np.ndarray:
     """0 well below a distance of 0, 1 well above it."""
     return np.clip(distance / (2 * width) + 0.5, 0, 1)
 
