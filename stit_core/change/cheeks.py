@@ -20,7 +20,8 @@ from stit_core.change.smile import EYES, Pixels, Smile, pixels_of
 from stit_core.faces.labels import NOSE, SKIN, is_one_of
 
 # Lengths are in the eyes' distance, but where something else is said.
-LID_RISE = 0.32  # of an eye's opening, by which a broad smile raises the lower lid
+EAGER = 0.6  # share by which cheeks and lids are ahead of a smile that begins
+LID_RISE = 0.4  # of an eye's opening, by which a broad smile raises the lower lid
 LID_EDGE = 0.7  # of that rise: over how much of the eye the lid's edge is pressed together
 LID_REACH = 0.11  # below the lid, deviation of the Gaussian by which the skin under it rises with it
 CHEEK = 0.1, 0.42  # where a cheek is fullest: outwards and down from the middle of the lower lid
@@ -58,7 +59,7 @@ def raise_cheeks(motion: np.ndarray, smile: Smile) -> np.ndarray:
         rise = CHEEK_RISE * unit * near + _lid_rise(smile, eye, pixels)
         more += smile.over(-BULGE * near * across, rise - BULGE * near * along)
     result = motion.copy()
-    result[place] += np.float32(smile.strength) * more
+    result[place] += np.float32(_effort(smile)) * more
     return result
 
 
@@ -76,7 +77,7 @@ def cheek_shade(motion: np.ndarray, smile: Smile, source: Drawn) -> np.ndarray:
         across, along = (way / (DIMPLE_SIZE * smile.unit) for way in smile.around(beside, pixels))
         dark += smile.strength * DIMPLE * np.exp(-0.5 * (np.square(across) + np.square(along)))
     shade = np.zeros(motion.shape[:2], np.float32)
-    shade[place] = _relit(smile, source, pixels, np.float32(smile.strength) * slopes) - dark
+    shade[place] = _relit(smile, source, pixels, np.float32(_effort(smile)) * slopes) - dark
     return shade
 
 
@@ -95,6 +96,11 @@ def find_light(source: Drawn, face: Smile) -> np.ndarray:
     left = normal.T @ normal + weight * np.eye(3)
     right = normal.T @ (light / light.mean() - AMBIENT) + weight * USUAL_LIGHT
     return np.linalg.solve(left, right)
+
+
+def _effort(smile: Smile) -> float:
+    """How far, 0 ... 1, cheeks and lids join: soon in a smile that begins, or it looks put on."""
+    return smile.strength * (1 + EAGER * (1 - smile.strength))
 
 
 def _cheeks_place(motion: np.ndarray, smile: Smile) -> tuple[tuple[slice, slice], Pixels]:
@@ -157,7 +163,7 @@ def _hill_slopes(smile: Smile, cheek: np.ndarray, pixels: Pixels) -> np.ndarray:
 def _roll_slopes(smile: Smile, eye: tuple[int, ...], pixels: Pixels) -> np.ndarray:
     """The same of the roll under the lashes of a lower lid."""
     below, within, opening = _lid(smile, eye, pixels)
-    y = ((below + LID_RISE * smile.strength * opening) / smile.unit - ROLL_DOWN) / ROLL_WIDTH
+    y = ((below + LID_RISE * _effort(smile) * opening) / smile.unit - ROLL_DOWN) / ROLL_WIDTH
     down = -ROLL * within * np.exp(-0.5 * np.square(y)) * y / ROLL_WIDTH
     return np.stack([np.zeros_like(down), down])
 

@@ -34,12 +34,12 @@ def came(point: np.ndarray, motion: np.ndarray) -> np.ndarray:
     return place - point
 
 
-@pytest.mark.parametrize("strength", [0.3, 1.0])
-def test_cheeks_rise_by_a_share_of_the_eyes_distance_and_the_further_the_broader_the_smile(strength: float) -> None:
+@pytest.mark.parametrize(("strength", "share"), [(0.3, 0.43), (0.5, 0.65), (1.0, 1.0)])
+def test_cheeks_rise_by_a_share_of_the_eyes_distance_and_join_a_smile_soon(strength: float, share: float) -> None:
     motion = raise_cheeks(STILL, smile(strength))
     for cheek in FULLEST:
         x, y = came(cheek, motion)
-        assert y == pytest.approx(-strength * CHEEK_RISE * 32, rel=0.2)
+        assert y == pytest.approx(-share * CHEEK_RISE * 32, rel=0.2)
         assert abs(x) < 0.2
     for still in (np.array([64.0, 116.0]), np.array([64.0, 30.0]), calm_face().points[48]):
         assert np.abs(came(still, motion)).max() < 0.6
@@ -112,7 +112,7 @@ def test_what_heaps_up_is_brighter_towards_the_light() -> None:
 
 def test_shade_is_soft_and_leaves_what_is_around_a_cheek_alone() -> None:
     mild, broad = (cheek_shade(STILL, smile(strength), calm_face()) for strength in (0.3, 1.0))
-    assert np.abs(mild).max() < 0.5 * np.abs(broad).max() < 0.5 * 0.15
+    assert np.abs(mild).max() < 0.6 * np.abs(broad).max() < 0.6 * 0.15
     assert np.abs(broad[100:]).max() < 0.01
     assert np.abs(broad[:52]).max() < 0.01
     assert np.abs(broad[:, :10]).max() < 0.01
