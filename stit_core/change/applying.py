@@ -76,7 +76,9 @@ def _changed(
 
     zoom = 1 / np.sqrt(abs(np.linalg.det(matrix)))  # pixels of the frame in one of the crop
     carried = settle(carry(change.motion, weights.motion, weights.still), LEAST_MOTION / zoom)
-    motion = unfold(carried, np.maximum(change.novelty, change.hidden))
+    # Lips that part tear what lies between them, where a mouth is drawn.
+    drawn = [change.novelty, change.hidden] + ([] if change.mouth is None else [change.mouth.inside(size)])
+    motion = unfold(carried, np.max(drawn, axis=0))
     # What is shaded is what has come here, so its weights come along with it.
     skin = warp(weights.skin, motion)[..., None]
     shade = skin * change.skin + (1 - skin) * change.features

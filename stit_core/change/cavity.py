@@ -39,8 +39,9 @@ LIP_SHADOW = (0.22, 0.58)  # by which it is darker right under the upper lip
 LIP_REACH = (1.2, 3.0)  # millimetres below it at which a third of that is left
 EDGE_SOFT = (0.25, 0.6)  # millimetres over which the edges of teeth go over into the dark
 CORNER_SHADOW = (0.3, 0.56)  # by which it is darker in the corners
-ROLL = (0.0, 0.28)  # by which lips get darker where they turn inwards
-ROLL_REACH = 4.5  # millimetres from their edge within which they do
+ROLL = (0.0, 0.2)  # by which lips get darker where they turn inwards
+ROLL_REACH = 2.5  # millimetres from their edge within which they do
+ROLL_ENDS = 7.0  # millimetres from the ends of an opening, within which they do so less: a corner is dark already
 RISE = (0.78, 0.62)  # of that dark, how high a tongue lies, where the mouth hardly gapes and where it gapes widely
 WIDE = (6.0, 20.0)  # millimetres of dark that are hardly and widely
 FLOOR_SHADOW, FLOOR_REACH = 0.3, 2.0  # by which a tongue is darker where it goes down behind the lip; millimetres
@@ -82,13 +83,14 @@ def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray) -> Cavit
     gets_in = gets_in * (1 - corner * _smooth((aside - 0.35) / 0.65))
     hue = SHADOW_HUE + np.float32(gapes) * tooth[..., None] * (TEETH_HUE - SHADOW_HUE)
     colours = colours * gets_in[..., None] ** hue
-    return Cavity(place, colours, _rolled(place, _between(ROLL, gapes)))
+    turned = _between(ROLL, gapes) * _smooth((half - np.abs(x)) / ROLL_ENDS)
+    return Cavity(place, colours, 1 - turned * _beside(place))
 
 
-def _rolled(place: np.ndarray, by: float) -> np.ndarray:
-    """How much darker (h, w) lips are around an opening: they turn into it, away from the light."""
+def _beside(place: np.ndarray) -> np.ndarray:
+    """1 at and in an opening (h, w), falling to 0 at ROLL_REACH from it."""
     away = cv2.distanceTransform((place < 0.5).astype(np.uint8), cv2.DIST_L2, 3) / FINE
-    return 1 - np.float32(by) * np.square(np.clip(1 - away / np.float32(ROLL_REACH), 0, 1))
+    return np.square(np.clip(1 - away / np.float32(ROLL_REACH), 0, 1))  # type: ignore[no-any-return]
 
 
 def _tongue(opening: Opening, aside: np.ndarray, x: np.ndarray, half: float, flesh: np.ndarray) -> np.ndarray:

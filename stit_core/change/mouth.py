@@ -75,6 +75,10 @@ class Mouth:
         """The same mouth in another frame, see `Opening.carried`."""
         return dataclasses.replace(self, opening=self.opening.carried(way))
 
+    def inside(self, size: int) -> np.ndarray:
+        """1 where it is open in the crop, (size, size)."""
+        return self.opening.narrowed(self.share).inside(size)
+
     def over(self, matrix: np.ndarray, width: int, height: int, focus: float = 0.0) -> Seen:
         """What is seen of it over a picture (height, width), to whose pixels `matrix` (2, 3) leads from the crop's.
 

@@ -111,6 +111,17 @@ class Opening:
         x, y = np.moveaxis(self.millimetres(pixels), -1, 0)
         return x, y
 
+    def inside(self, size: int) -> np.ndarray:
+        """1 where it is open, and a pixel around, in the crop (size, size); float32."""
+        open_ = np.flatnonzero(self.bottom > self.top + 1e-3)
+        found = np.zeros((size, size), np.float32)
+        if len(open_):
+            x, columns = COLUMNS[0, open_], [self.top[open_], self.bottom[open_][::-1]]
+            outline = np.stack([np.concatenate([x, x[::-1]]) - LEFT, np.concatenate(columns) - TOP], axis=-1) * FINE
+            outline = outline @ self.matrix[:, :2].T + self.matrix[:, 2]
+            cv2.fillPoly(found, [np.rint(outline).astype(np.int32)], 1.0)
+        return cv2.dilate(found, np.ones((3, 3), np.uint8))
+
     @property
     def along(self) -> np.ndarray:
         """From a place to one that is a millimetre nearer to the face's left, (2,) pixels of the crop."""
