@@ -31,12 +31,8 @@ DEEP, VARIES, BROKEN = (
 LOWER, LIT = 1.3, 0.5  # pixels of a map, from a line to its lower side, and how light that is, of the line's dark
 LIKELY = 0.003, 0.03  # of the logarithm of brightness in the mean: from where on there may be a line, and surely is
 FOREHEAD = slice(34, 69)  # rows of a map, from the hairline to above the brows
-FURROWS = (
-    (42.0, 0.9),
-    (50.5, 1.3),
-    (59.5, 1.0),
-)  # rows of the furrows across it, and how deep each is
-FURROW_WIDTH = 0.9  # pixels of a map, deviation across one
+FURROWS = (42.0, 0.6), (50.5, 0.9), (59.5, 0.7)  # rows of the furrows across it, and how deep each is
+FURROW_WIDTH = 0.7  # pixels of a map, deviation across one
 FURROW_ENDS = 26.0, 50.0  # pixels of a map from the midline, where one begins to fade and where it is gone
 FURROW_STRAY, FURROW_NOISE = 0.8, (14.0, 5.0)  # pixels of a map: how far one strays, over what length and height
 FURROW_ARCH = 2.5, 28.0, 14.0  # rows by which one rises over the brows, how far aside that is, and how wide

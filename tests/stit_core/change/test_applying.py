@@ -188,6 +188,20 @@ def test_a_drawn_mouth_lies_in_the_frame_and_is_as_soft_as_the_frame() -> None:
     np.testing.assert_array_equal(without, sharp)
 
 
+def test_an_upper_lip_keeps_its_shape_where_the_lower_one_leaves_it() -> None:
+    opening = Opening(np.array([[50.0, 92], [78, 92]]), 0.56, -1.0 * ARC, 9.0 * ARC, 1.0, 0.0)
+    change = change_of()
+    aside = np.clip(1 - ((np.arange(SIZE) - 64) / 12.0) ** 2, 0, 1)
+    change.motion[93:, :, 1] = -12 * aside  # the lower lip has gone down; in one row the motion folds
+    parted = dataclasses.replace(change, mouth=Mouth(opening, np.full(3, 200.0), 1.0, np.full(3, 100.0)))
+    frame = np.repeat(np.arange(SIZE, dtype=np.uint8)[:, None, None] + 60, SIZE, axis=1).repeat(3, axis=2)
+    crop, levels = quad_at(0, 0, SIZE), frame[:, 64, 0].astype(int)
+    weights = dataclasses.replace(everywhere(1.0), fresh=np.zeros((SIZE, SIZE), np.float32))  # only lips are looked at
+    made, smoothed = (apply_change(frame, crop, each, weights)[:, 64, 0].astype(int) for each in (parted, change))
+    np.testing.assert_array_equal(made[:91], levels[:91])
+    assert np.abs(smoothed[:91] - levels[:91]).max() > 1, "else there is nothing to tell"
+
+
 def test_a_tone_goes_on_below_the_crop_and_any_other_shade_fades_before_its_edge() -> None:
     frame = np.full((200, 300, 3), 90, np.uint8)
     frame[:, 100:150] = (190, 150, 130)
