@@ -28,6 +28,7 @@ IVORY = np.array([1.0, 0.92, 0.84], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
 DARK = np.array([0.37, 0.26, 0.23], np.float32)  # of flesh that is lit, as is the next
 CHEEK = np.array([0.46, 0.35, 0.33], np.float32)  # the inside of a cheek, in a corner
+WEB, WEB_BEGINS = 0.75, 0.7  # of flesh in full light, between the lips in a corner; of the way from the middle to there
 SHADOW_HUE = np.array([0.8, 1.1, 1.2], np.float32)  # powers: what reaches a shadow in a mouth comes from red tissue
 TEETH_HUE = np.array([0.94, 1.03, 1.06], np.float32)  # the same of teeth over such a dark
 DROPPED = (
@@ -83,6 +84,9 @@ def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray) -> Cavit
     gets_in = gets_in * (1 - corner * _smooth((aside - 0.35) / 0.65))
     hue = SHADOW_HUE + np.float32(gapes) * tooth[..., None] * (TEETH_HUE - SHADOW_HUE)
     colours = colours * gets_in[..., None] ** hue
+    # In its corners one sees the web of flesh between both lips, which is lit as they are.
+    web = np.float32(gapes) * _smooth((aside - WEB_BEGINS) / (1 - WEB_BEGINS))
+    colours += web[..., None] * (WEB * flesh.astype(np.float32) - colours)
     turned = _between(ROLL, gapes) * _smooth((half - np.abs(x)) / ROLL_ENDS)
     return Cavity(place, colours, 1 - turned * _beside(place))
 

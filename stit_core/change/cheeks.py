@@ -21,7 +21,7 @@ from stit_core.faces.labels import NOSE, SKIN, is_one_of
 
 # Lengths are in the eyes' distance, but where something else is said.
 EAGER = 0.6  # share by which cheeks and lids are ahead of a smile that begins
-LID_RISE = 0.4  # of an eye's opening, by which a broad smile raises the lower lid
+LID_RISE = 0.34  # of an eye's opening, by which a broad smile raises the lower lid
 LID_EDGE = 0.7  # of that rise: over how much of the eye the lid's edge is pressed together
 LID_REACH = 0.11  # below the lid, deviation of the Gaussian by which the skin under it rises with it
 CHEEK = 0.1, 0.42  # where a cheek is fullest: outwards and down from the middle of the lower lid
