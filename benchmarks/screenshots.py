@@ -50,7 +50,7 @@ SIZES: dict[str, dict[str, Any]] = {  # what the browser's window is like
     "wide": {"viewport": {"width": 3840, "height": 2160}, "color_scheme": "light"},
 }
 STEPS = ("Clip", "Align", "Tune", "Edit", "Watch")
-TABS = ("Directions", "About")
+TABS = ("Clips", "Directions", "Review", "About")
 SETTLE = 1500  # milliseconds after which what was asked for has been drawn
 QUALITY = 84  # WebP
 ANIMATED = {"viewport": {"width": 720, "height": 900}, "color_scheme": "light"}
@@ -133,10 +133,19 @@ def show_all(page: Page, camera: Camera, size: str) -> None:
         _wait_for_step(page, step)
         camera.take(page, f"{size}-{number + 1}-{step.lower()}")
     for tab in TABS:
-        page.get_by_role("tab", name=tab).click()
+        _open_tab(page, tab)
         if tab == "Directions":
             page.locator("#library .direction img").first.wait_for()
         camera.take(page, f"{size}-{tab.lower()}")
+
+
+def _open_tab(page: Page, tab: str) -> None:
+    """On a phone, where not all of them fit, the others stand in a menu."""
+    place = page.get_by_role("tab", name=tab)
+    if not place.is_visible():
+        page.locator(".overflow-menu > button").click()
+        place = page.locator(".overflow-dropdown button", has_text=tab)
+    place.click()
 
 
 def _wait_for_step(page: Page, step: str) -> None:
