@@ -103,17 +103,13 @@ def estimates(seconds: Mapping[str, float] | None, limit: float = math.inf) -> s
     return render("estimates", caption=labels.ESTIMATES_CAPTION, rows=rows)
 
 
-def measures(known: Mapping[str, float]) -> str:
-    """Identity, steadiness, seam and fit as a word each with its figures below."""
-    return render("measures", rows=words.measures(known)) if known else ""
-
-
 def finished(output: Output, name: str) -> str:
     """The result in plain words and in figures, of each person whom it changes, under its name."""
     warnings = [*([words.part_made(output)] if output.partial else []), *output.warnings]
     made = "" if output.partial else words.output_text(output)
-    people = [(words.person(number), words.measures(known)) for number, known in output.people_measures]
-    groups = [] if output.partial else people or [("", words.measures(output.measures or {}))]
+    transfers = output.method == "transfer"
+    people = [(words.person(number), words.measures(known, transfers)) for number, known in output.people_measures]
+    groups = [] if output.partial else people or [("", words.measures(output.measures or {}, transfers))]
     return render("finished", name=name, made=made, groups=groups, texts=warnings, kind="warning")
 
 

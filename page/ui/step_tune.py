@@ -99,7 +99,8 @@ class TuneStep:
         resumed = status is not None and status.state in ("stopped", "interrupted") and not state.tuned
         at_work = state.last is not None and state.last.kind == "tune" and not state.last.finished
         begun = state.tuned or at_work
-        fitted = html.quiet(words.tuned_face(history[-1][3]) if history else "")
+        transfers = self.studio.config(state).method == "transfer"
+        fitted = html.quiet(words.tuned_face(history[-1][3], transfers) if history else "")
         offered = labels.TUNE_STOPPED if resumed else labels.TUNE_START
         label = labels.TUNE_DONE if state.tuned else labels.TUNE_RUNNING if at_work else offered
         return {

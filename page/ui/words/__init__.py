@@ -87,6 +87,7 @@ REGION_WORDS = {"auto": "Automatic", "face": "Face", "eyes": "Eyes", "mouth": "M
 UNTIMED = "How long it will take is known in a moment; this machine is being timed."
 STOPPED = "Stopped. Nothing that was finished is lost; it goes on from there."
 GOOD_PSNR, FAIR_PSNR = 28.0, 24.0  # dB
+FIT_OF_TRANSFERS = "gentle, as transfer is"  # it pastes nothing that was drawn
 GOOD_IDENTITY, FAIR_IDENTITY, BEST_IDENTITY = 0.8, 0.6, 1.0  # cosine
 GOOD_STEADINESS, FAIR_STEADINESS = 0.98, 0.94  # of the source's own
 GOOD_BORDER, FAIR_BORDER, BEST_BORDER = 0.005, 0.01, 0.0  # STIT's units
@@ -251,8 +252,10 @@ def steadiness(before: float, after: float) -> str:
     return f"The crop jerks by {after:.2f} pixels a frame; without smoothing by {before:.2f}."
 
 
-def tuned_face(psnr: float) -> str:
-    """How well the generator fits."""
+def tuned_face(psnr: float, transfers: bool) -> str:
+    """How well the generator fits; a transfer takes nothing but the change from it, and is tuned gently for that."""
+    if transfers:
+        return f"The fit is gentle: only what changes is taken from it, the rest stays yours ({psnr:.1f} dB PSNR)."
     return f"The fit is {fit_word(psnr)} ({psnr:.1f} dB PSNR)."
 
 
@@ -338,16 +341,17 @@ def output_text(output: Output) -> str:
     return f"{share}, made in {duration(output.seconds_taken)}"
 
 
-def measures(known: Mapping[str, float]) -> list[tuple[str, str, str]]:
+def measures(known: Mapping[str, float], transfers: bool) -> list[tuple[str, str, str]]:
     """Identity, steadiness, seam and fit: what is measured, a word for it, and the figures; nothing for no figures."""
     if not known:
         return []
+    fit = FIT_OF_TRANSFERS if transfers else fit_word(known["psnr"])
     steady = _grade(known["tl_id"], GOOD_STEADINESS, FAIR_STEADINESS, ("steady", "mostly steady", "unsteady"))
     return [
         ("Identity", identity_word(known["id_cosine"]), f"cosine {known['id_cosine']:.3f}; the same picture has 1"),
         ("Over time", steady, f"TL-ID {known['tl_id']:.3f}, TG-ID {known['tg_id']:.3f}; the source has 1"),
         ("Seam", seam_word(known["border_loss"]), f"border loss {known['border_loss']:.4f}"),
-        ("Fit before the edit", fit_word(known["psnr"]), f"{known['psnr']:.1f} dB, LPIPS {known['lpips']:.3f}"),
+        ("Fit before the edit", fit, f"{known['psnr']:.1f} dB, LPIPS {known['lpips']:.3f}"),
     ]
 
 

@@ -14,7 +14,7 @@ from jinja2 import nodes
 from page.ui.components import WEB
 from page.ui.html import _ENVIRONMENT, TEMPLATES
 from page.ui.player import ASSETS
-from page.ui.words import widgets
+from page.ui.words import measures, tuned_face, widgets
 
 UI = TEMPLATES.parent
 READ_ALOUD = ("aria-label", "aria-description", "aria-valuetext", "aria-roledescription", "title", "placeholder", "alt")
@@ -306,3 +306,13 @@ def test_plural_forms_hang_on_a_count() -> None:
     plural = [text for text in forms if not isinstance(text, str)]
     assert plural
     assert all("{count}" in text["other"] for text in plural)
+
+
+def test_a_gentle_fit_is_not_called_rough_where_only_the_change_is_taken_from_it() -> None:
+    known = {"tl_id": 1.0, "tg_id": 1.0, "id_cosine": 0.98, "border_loss": 0.001, "psnr": 21.0, "lpips": 1.5}
+    (stitched, transferred) = (measures(known, transfers)[-1] for transfers in (False, True))
+    assert stitched[1] == "rough"
+    assert "gentle" in transferred[1]
+    assert stitched[2] == transferred[2]
+    assert "rough" in tuned_face(21.0, False)
+    assert "rough" not in tuned_face(21.0, True)
