@@ -12,7 +12,7 @@ from stit_core.faces.labels import EYES, LIPS, MOUTH, SKIN_LIKE, is_one_of
 from stit_core.warps import blurred, fill, mean_of_channels, warp, warp_labels
 
 LEAST_LID = 0.25  # of an eye's area: what less of a lid comes or goes is where two parsers disagree
-TONE_BLUR = 8.0  # pixels: within such a Gaussian the colours of source and pivot are compared
+TONE_BLUR = 8.0  # pixels, deviation of the blur within which the colours of source and pivot are compared
 OPENS = (0.03, 0.10)  # of the mouth's area, lips and all: how much more or less of its inside is another mouth
 MEANT = (0.5, 0.2)  # of the area of the pivot's mouth, how much more or less of its inside; of its width, how much more
 WIDENS = (1.0, 1.1)  # times the inside of the pivot's mouth, that of one which opens

@@ -9,9 +9,8 @@ import numpy as np
 from stit_core.change.drawn import Drawn
 from stit_core.change.mouth import Mouth, mouth_flesh, mouth_light
 from stit_core.change.opening import Opening, find_opening
-from tests.support.transfer_cases import MOUTH, SIZE, drawn, head_labels, landmarks
+from tests.support.transfer_cases import MOUTH, SIZE, STILL, drawn, head_labels, landmarks
 
-STILL = np.zeros((SIZE, SIZE, 2), np.float32)
 EYES = (46.4, 60), (81.6, 60)  # so that the mouth is 50 millimetres wide
 ALONE = np.eye(2, 3)  # the crop itself is the picture
 LEFT, RIGHT, LIPS_MEET, CHIN = 50.0, 78.0, 92.0, 114

@@ -10,7 +10,6 @@ from stit_core.change.drawn import Drawn
 from stit_core.warps import warp_between
 from tests.support.transfer_cases import SIZE, drawn, face_landmarks, head_labels
 
-STILL = np.zeros((SIZE, SIZE, 2), np.float32)
 SIDES = {1: (28, 66), 15: (100, 66), 28: (64, 66)}  # landmarks: ends of the jaw, bridge of the nose
 
 

@@ -9,6 +9,7 @@ from stit_core.change.drawn import Drawn
 from stit_core.change.reading import Change
 
 SIZE = 128
+STILL = np.zeros((SIZE, SIZE, 2), np.float32)  # a motion of nothing
 SKIN, EYE, MOUTH, UPPER, LOWER, HAIR, EAR, GLASSES = 1, 4, 11, 12, 13, 17, 7, 6
 COLOURS = {
     0: (40, 90, 60),

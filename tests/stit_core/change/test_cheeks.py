@@ -12,8 +12,8 @@ from stit_core.change.carrying import area_ratio
 from stit_core.change.cheeks import AMBIENT, CHEEK, CHEEK_RISE, LID_RISE, cheek_shade, find_light, raise_cheeks
 from stit_core.change.drawn import Drawn
 from stit_core.change.smile import Smile, find_smile
-from tests.support.smile_cases import STILL, calm_face, corners_go
-from tests.support.transfer_cases import SIZE
+from tests.support.smile_cases import calm_face, corners_go
+from tests.support.transfer_cases import SIZE, STILL
 
 LIDS = (41, 40, 46, 47)  # landmarks of the lower ones
 FULLEST = np.array([(48 - 32 * CHEEK[0], 63 + 32 * CHEEK[1]), (80 + 32 * CHEEK[0], 63 + 32 * CHEEK[1])])  # of a cheek

@@ -12,8 +12,8 @@ from stit_core.change.novelty import hold_teeth
 from stit_core.change.opening import drop_jaw, find_opening, hold_corners
 from stit_core.change.reading import Change, read_change
 from stit_core.change.seam import open_along_seam
-from tests.support.mouth_cases import CHIN, LEFT, RIGHT, STILL, face, mouth_in, opening_of, seen, seen_in
-from tests.support.transfer_cases import MOUTH, SIZE, WHOLE_FACE, head_labels
+from tests.support.mouth_cases import CHIN, LEFT, RIGHT, face, mouth_in, opening_of, seen, seen_in
+from tests.support.transfer_cases import MOUTH, SIZE, STILL, WHOLE_FACE, head_labels
 
 
 def test_a_shut_mouth_has_no_opening() -> None:

@@ -7,8 +7,7 @@ import dataclasses
 import numpy as np
 
 from stit_core.change.novelty import own_mouth, own_teeth, read_novelty
-from tests.support.smile_cases import STILL
-from tests.support.transfer_cases import WHOLE_FACE, drawn, head_labels
+from tests.support.transfer_cases import STILL, WHOLE_FACE, drawn, head_labels
 
 
 def test_teeth_are_found_and_the_dark_of_a_mouth_is_not() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stit_core.change.opening import COLUMNS, CORNERS, Opening, find_opening, hold_corners, narrow_mouth
-from tests.support.mouth_cases import LEFT, LIPS_MEET, RIGHT, STILL, face, opening_of
-from tests.support.transfer_cases import SIZE
+from tests.support.mouth_cases import LEFT, LIPS_MEET, RIGHT, face, opening_of
+from tests.support.transfer_cases import SIZE, STILL
 
 WIDTH = RIGHT - LEFT
 FEATURES = np.s_[:78]  # rows above the mouth: eyes and the bridge of the nose

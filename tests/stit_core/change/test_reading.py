@@ -7,9 +7,18 @@ import numpy as np
 import pytest
 
 from stit_core.change.reading import Change, read_change
-from tests.support.transfer_cases import HAIR, SIZE, SKIN, WHOLE_FACE, drawn, face_landmarks, head_labels, painted
+from tests.support.transfer_cases import (
+    HAIR,
+    SIZE,
+    SKIN,
+    STILL,
+    WHOLE_FACE,
+    drawn,
+    face_landmarks,
+    head_labels,
+    painted,
+)
 
-STILL = np.zeros((SIZE, SIZE, 2), np.float32)
 LABELS = head_labels()
 
 

@@ -12,9 +12,8 @@ from stit_core.change.drawn import Drawn
 from stit_core.change.reading import read_change
 from stit_core.change.relief import FINER, FOREHEAD, FULL, FURROWS, Folds, read_folds, relief_shade
 from stit_core.faces.relief import AXIS, SHAPE
-from tests.support.transfer_cases import SIZE, WHOLE_FACE, drawn, face_landmarks, head_labels
+from tests.support.transfer_cases import SIZE, STILL, WHOLE_FACE, drawn, face_landmarks, head_labels
 
-STILL = np.zeros((SIZE, SIZE, 2), np.float32)
 CHEEK, BROW = 110, 52  # rows of a map where a band of `bands` may lie
 
 

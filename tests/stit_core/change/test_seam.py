@@ -7,8 +7,8 @@ import pytest
 
 from stit_core.change.opening import Opening
 from stit_core.change.seam import open_along_seam, open_over_own
-from tests.support.mouth_cases import LIPS_MEET, STILL, face, opening_of
-from tests.support.transfer_cases import SIZE
+from tests.support.mouth_cases import LIPS_MEET, face, opening_of
+from tests.support.transfer_cases import SIZE, STILL
 
 
 def opened_by(pixels: int, teeth: float = 0.0) -> Opening:
