@@ -3,7 +3,8 @@
 Drawn in millimetres, in the light that gets in between lips.
 
 Source: ours, after the teeth proxy of Garrido et al., "VDub: Modifying Face Video of Actors for Plausible Visual
-Alignment to a Dubbed Audio Track" (2015), section 6; widths of teeth after Wheeler, "Dental Anatomy".
+Alignment to a Dubbed Audio Track" (2015), section 6; widths of teeth after Wheeler, "Dental Anatomy"; light as measured
+in a photographed mouth that calls out.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ DEPTH = 18.0  # millimetres by which the incisors stand before the corners of th
 GAPS = np.array([0.0, 8.5, 15.2, 22.8, 29.8, 36.8], np.float32)  # millimetres along the arch to each next gap
 EDGES = np.array([0.0, 0.9, 0.3, 1.2, 2.2], np.float32)  # millimetres by which each next tooth ends higher
 TINTS = np.array([1.0, 0.97, 0.9, 0.88, 0.86], np.float32)  # how light each next tooth is
+LOWER_GAPS = np.array([0.0, 5.3, 11.0, 17.7, 24.7, 31.7], np.float32)  # the same of the lower teeth
+LOWER_TINT = 0.64  # of the light of a white tooth
+LOWER_SHOWN = (0.0, 2.4)  # millimetres of them over the lower lip, in a mouth that only shows teeth, and one that gapes
+LOWER_REACH = 17.0  # millimetres from the midline, within which they are seen
 LAST = 31.0  # millimetres along the arch, where teeth go over into the dark between them and the cheek
 BETWEEN = 0.24  # by which it is darker between two teeth
 TIP = 3.5  # millimetres from a corner of an opening within which lips close over it, softly
@@ -36,14 +41,14 @@ DROPPED = (
     9.0,
 )  # millimetres of dark under the teeth: up to where a mouth only shows teeth, from where on it gapes
 # Of a mouth that only shows teeth, and of one that gapes:
-LIP_SHADOW = (0.22, 0.58)  # by which it is darker right under the upper lip
-LIP_REACH = (1.2, 3.0)  # millimetres below it at which a third of that is left
+LIP_SHADOW = (0.22, 0.3)  # by which it is darker right under the upper lip
+LIP_REACH = (1.2, 1.6)  # millimetres below it at which a third of that is left
 EDGE_SOFT = (0.25, 0.6)  # millimetres over which the edges of teeth go over into the dark
 CORNER_SHADOW = (0.3, 0.56)  # by which it is darker in the corners
 ROLL = (0.0, 0.25)  # by which lips get darker where they turn inwards
 ROLL_REACH = 3.5  # millimetres from their edge within which they do
 ROLL_ENDS = 7.0  # millimetres from the ends of an opening, within which they do so less: a corner is dark already
-RISE = (0.78, 0.62)  # of that dark, how high a tongue lies, where the mouth hardly gapes and where it gapes widely
+RISE = (0.92, 0.85)  # of that dark, how high a tongue lies, where the mouth hardly gapes and where it gapes widely
 WIDE = (6.0, 20.0)  # millimetres of dark that are hardly and widely
 FLOOR_SHADOW, FLOOR_REACH = 0.3, 2.0  # by which a tongue is darker where it goes down behind the lip; millimetres
 WET = 0.1  # of the light: a glint on the tongue
@@ -77,6 +82,8 @@ def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray) -> Cavit
     place = ramp(ROWS - top, soft) * ramp(bottom - ROWS, soft) * _smooth((half - np.abs(x)) / TIP)
     tooth, ivory, facing = _teeth(opening)
     colours = _tongue(opening, aside, x, half, flesh)
+    lower, lower_ivory = _lower_teeth(opening)
+    colours += lower[..., None] * (lower_ivory * light.astype(np.float32) - colours)
     colours += tooth[..., None] * (ivory * light.astype(np.float32) * facing[..., None] - colours)
     # Light comes from the front and from above, so that the upper lip and the corners keep it out.
     shadow, reach, corner = (_between(pair, gapes) for pair in (LIP_SHADOW, LIP_REACH, CORNER_SHADOW))
@@ -108,7 +115,7 @@ def _tongue(opening: Opening, aside: np.ndarray, x: np.ndarray, half: float, fle
     into = ROWS - (bottom - rise)  # millimetres below the outline of its back
     front = np.clip(into / np.maximum(rise, 0.5), 0, 1)
     # Its back is in the dark, its front is lit and goes down behind the lower lip; its sides turn away.
-    surface = (0.4 + 0.6 * _smooth(front / 0.7)) * (0.62 + 0.38 * dome)
+    surface = (0.5 + 0.5 * _smooth(front / 0.6)) * (0.45 + 0.55 * _smooth(dome))
     surface = surface * (1 - FLOOR_SHADOW * np.exp(-np.maximum(bottom - ROWS, 0) / FLOOR_REACH))
     furrow = 0.1 * np.exp(-np.square(x / 1.8)) - 0.05 * np.exp(-np.square((np.abs(x) - 4.5) / 2.5))
     surface = surface * (1 - furrow * (1 - front))
@@ -135,6 +142,19 @@ def _teeth(opening: Opening) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return seen, ivory + gum * (GUM - ivory), 0.6 + 0.4 * facing
 
 
+def _lower_teeth(opening: Opening) -> tuple[np.ndarray, np.ndarray]:
+    """The edges of the lower teeth over the lower lip: place (h, w), colours (h, w, 3) of the light there."""
+    along, facing = _along_arch(float(np.arcsin(np.clip(opening.middle / DEPTH, -0.7, 0.7))))
+    _, across, beside = _tooth_at(along, LOWER_GAPS)
+    shown = _between(LOWER_SHOWN, opening.gapes(DROPPED))
+    shown = shown * np.clip(1 - np.square((COLUMNS - opening.middle) / LOWER_REACH), 0, 1) - 0.5 * np.exp(-beside / 0.6)
+    edge = opening.bottom[None].astype(np.float32) - shown
+    gap = ramp(0.3 - beside, 0.25)
+    shade = LOWER_TINT * (1 - 0.14 * (2 * across - 1) ** 2) * (1 - BETWEEN * gap) * (0.6 + 0.4 * facing)
+    seen = ramp(ROWS - edge, 0.5) * np.clip(shown / 0.5, 0, 1)
+    return seen, shade[..., None] * IVORY * np.ones_like(ROWS)[..., None]
+
+
 def _along_arch(turn: float) -> tuple[np.ndarray, np.ndarray]:
     """For every column (1, w): millimetres from the middle along the arch of teeth, and how far it faces the camera."""
     angle = np.linspace(-1.45, 1.45, 400)
@@ -145,11 +165,11 @@ def _along_arch(turn: float) -> tuple[np.ndarray, np.ndarray]:
     return np.abs(along).astype(np.float32), faces.astype(np.float32)
 
 
-def _tooth_at(along: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _tooth_at(along: np.ndarray, gaps: np.ndarray = GAPS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which tooth stands at a place along the arch, where across it, 0 ... 1, and how many millimetres from a gap."""
-    number = np.clip(np.searchsorted(GAPS, along, side="right") - 1, 0, len(GAPS) - 2)
-    width = np.diff(GAPS)[number]
-    across = (along - GAPS[number]) / width
+    number = np.clip(np.searchsorted(gaps, along, side="right") - 1, 0, len(gaps) - 2)
+    width = np.diff(gaps)[number]
+    across = (along - gaps[number]) / width
     return number, across, np.minimum(across, 1 - across) * width
 
 

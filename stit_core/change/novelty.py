@@ -16,7 +16,9 @@ TONE_BLUR = 8.0  # pixels, deviation of the blur within which the colours of sou
 OPENS = (0.03, 0.10)  # of the mouth's area, lips and all: how much more or less of its inside is another mouth
 MEANT = (0.5, 0.2)  # of the area of the pivot's mouth, how much more or less of its inside; of its width, how much more
 WIDENS = (1.0, 1.1)  # times the inside of the pivot's mouth, that of one which opens
+EXCEEDS = (1.05, 1.15)  # times the inside of the source's own open mouth, that of one which has to be drawn instead
 MEANS = (0.8, 1.0)  # sum of the shares of those that an edit changes: up to where it does not mean the mouth, and does
+SHUT = (0.02, 0.08)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
 SMALLEST_MOUTH = 20  # pixels of the inside of the source's own mouth that count
 TEETH_EDGE = 1.5  # pixels, deviation of the Gaussian between teeth that move as one piece and lips
 MOUTH_EDGE = 0.8  # pixels, deviation of the Gaussian over the edge of a mouth that is another one
@@ -95,6 +97,12 @@ def own_teeth(source: Drawn, motion: np.ndarray) -> np.ndarray:
     return np.minimum(own_mouth(source, motion), warp(teeth.astype(np.float32), motion))
 
 
+def is_shut(source: Drawn) -> float:
+    """How far, 0 ... 1, a mouth counts as shut: parsers see a little of the line between lips as its inside."""
+    inside, lips = (float(is_one_of(source.labels, classes).sum()) for classes in ((MOUTH,), LIPS))
+    return float(np.interp(inside / max(inside + lips, 1.0), SHUT, (1, 0)))
+
+
 def mouth_share(
     source: Drawn,
     pivot: Drawn,
@@ -113,10 +121,12 @@ def mouth_share(
     there = warp_labels(source.labels, motion)
     meant = _means_mouth(pivot, edited)
     share = _another_mouth(wanted, before, there, source.labels, meant)
-    if opens is not None and _inside(there) > OPENS[0] * _area(wanted):
+    if opens is not None and _inside(there) > SHUT[1] * _area(there):
         # A lower lip that goes down would take teeth along. In a face that gets longer it goes down, and nothing opens.
         wider = _beyond(_inside(edited.labels) / max(_inside(pivot.labels), 1.0), WIDENS)
-        return float(round(max(meant * share, opens * wider)))
+        # One that laughs or calls out is open as wide as any edit would have it.
+        exceeds = _beyond(_inside(wanted) / max(_inside(there), 1.0), EXCEEDS)
+        return float(round(exceeds * max(meant * share, opens * wider)))
     return share
 
 

@@ -20,13 +20,13 @@ from stit_core.change.drawn import Drawn
 from stit_core.change.growth import grow
 from stit_core.change.jaw import shape_jaw
 from stit_core.change.mouth import Mouth, mouth_flesh, mouth_light
-from stit_core.change.novelty import hold_teeth, mouth_share, own_mouth, own_teeth, read_novelty
+from stit_core.change.novelty import hold_teeth, is_shut, mouth_share, own_mouth, own_teeth, read_novelty
 from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens, narrow_mouth
 from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
-from stit_core.change.seam import is_shut, open_along_seam, open_over_own
+from stit_core.change.seam import open_along_seam, open_over_own
 from stit_core.change.shade import read_shade
-from stit_core.change.smile import close_corners, find_smile, fold_shade, hold_grin, without_smudges
+from stit_core.change.smile import close_corners, find_smile, fold_shade, hold_grin, part_lips_less, without_smudges
 from stit_core.faces.correspondence import read_motion
 from stit_core.faces.labels import EARS, FACE, LIPS, MOUTH, SKIN, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
@@ -130,6 +130,7 @@ def read_change(
     closes = 0.0 if smile is None else min(1.0, CLOSES * smile.strength) * (1 - opens)
     if opening is not None:
         opening = close_corners(opening, closes)
+        opening, motion = part_lips_less(opening, motion, closes * is_shut(source))
         motion = drop_jaw(motion, opening)
         held = hold_corners(narrow_mouth(motion, opening, source), opening, source)
         kept = hold_teeth(motion, source)

@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn
-from stit_core.change.novelty import own_mouth
+from stit_core.change.novelty import is_shut, own_mouth
 from stit_core.change.opening import COLUMNS, CORNERS, FINE, GAPES, ROWS, SHAPE, TOP, Opening
-from stit_core.faces.labels import LIPS, MOUTH, is_one_of
 
 PAIRS = ((60, 60), (61, 67), (62, 66), (63, 65), (64, 64))  # landmarks on either side of the line
 SEARCHED = 2.0  # millimetres from the landmarks, within which it is the darkest line
@@ -24,7 +23,6 @@ LARGEST, YIELDS = 3.0, 6.0  # millimetres by which an opening grows to reach it;
 JOINED = 2.0  # millimetres from them, within which it hardly grows for any reason: there lips are one
 WEB = 10.0  # millimetres from the ends of an opening, within which it grows less
 RIM = 1.1  # millimetres of lip beside the source's own open mouth that are not seen either: its edge is soft
-SHUT = (0.02, 0.08)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
 SMOOTH = 2.5  # millimetres, deviation of the Gaussian along the outline of what is added
 
 
@@ -86,12 +84,6 @@ def _from_ends(opening: Opening) -> np.ndarray:
     open_ = COLUMNS[0, opening.bottom > opening.top + 1e-3]
     ends = (open_[0], open_[-1]) if len(open_) else (0.0, 0.0)
     return np.minimum(COLUMNS[0] - ends[0], ends[1] - COLUMNS[0])  # type: ignore[no-any-return]
-
-
-def is_shut(source: Drawn) -> float:
-    """How far, 0 ... 1, a mouth counts as shut: parsers see a little of the line between lips as its inside."""
-    inside, lips = (float(is_one_of(source.labels, classes).sum()) for classes in ((MOUTH,), LIPS))
-    return float(np.interp(inside / max(inside + lips, 1.0), SHUT, (1, 0)))
 
 
 def _seam(source: Drawn, rest: Opening) -> np.ndarray:

@@ -38,7 +38,7 @@ def test_upper_teeth_hang_from_above_and_the_rest_is_dark() -> None:
     _, colours = seen_in(10)
     middle = colours[:, 62:67].mean(axis=(1, 2))
     rows = np.flatnonzero((head_labels(10) == MOUTH).any(axis=1))
-    assert middle[rows[1]] > 2 * middle[rows[len(rows) // 2]], "teeth are above, the dark is below them"
+    assert middle[rows[1]] > 1.7 * middle[rows[len(rows) // 2]], "teeth are above, a tongue is below them"
     assert colours[rows[2], 64, 0] > colours[rows[2], 64, 2], "teeth are ivory, not blue"
     assert colours[rows[-4], 64, 0] > 1.5 * colours[rows[-4], 64, 2], "a tongue is red"
 

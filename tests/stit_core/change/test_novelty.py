@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from stit_core.change.novelty import own_mouth, own_teeth, read_novelty
-from tests.support.transfer_cases import STILL, WHOLE_FACE, drawn, head_labels
+from stit_core.change.novelty import is_shut, mouth_share, own_mouth, own_teeth, read_novelty
+from tests.support.transfer_cases import MOUTH, STILL, WHOLE_FACE, drawn, head_labels
 
 
 def test_teeth_are_found_and_the_dark_of_a_mouth_is_not() -> None:
@@ -47,3 +47,30 @@ def test_an_eye_that_closes_is_drawn_and_a_speck_beside_it_is_not() -> None:
     assert closed[60, 48] == 1
     assert closed[60, 80] == 1
     assert fresh(speck).max() == 0
+
+
+def _share_of(own: int, edited: int, opens: float | None, pivot: int = 2) -> float:
+    """Of a mouth that is open by so many rows in the source, in the edit and in the pivot."""
+    source, tuned, drawn_so = (drawn(head_labels(opening)) for opening in (own, pivot, edited))
+    return mouth_share(source, tuned, drawn_so, drawn_so.labels, tuned.labels, STILL, opens)
+
+
+def test_a_mouth_is_drawn_where_it_opens_and_one_that_calls_out_already_is_kept() -> None:
+    assert _share_of(0, 12, 1.0) == 1
+    assert _share_of(6, 14, 1.0) == 1, "it opens further"
+    assert _share_of(14, 12, 1.0) == 0
+    assert _share_of(14, 14, 0.0) == 0
+
+
+def test_the_line_between_shut_lips_makes_no_open_mouth() -> None:
+    """A little of it is seen as the inside of a mouth in one frame and not in the next: neither may jump."""
+    closed, line = drawn(head_labels(0)), head_labels(0)
+    line[92, 57:71] = MOUTH
+    smiling, tuned = drawn(head_labels(4)), drawn(head_labels(2))
+    shares = [
+        mouth_share(source, tuned, smiling, smiling.labels, closed.labels, STILL, 0.0)
+        for source in (closed, drawn(line))
+    ]
+    assert 0 < is_shut(drawn(line)) < 1
+    assert shares[0] > 0.5
+    assert shares[1] > 0.5 * shares[0]
