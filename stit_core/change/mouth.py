@@ -16,6 +16,7 @@ import numpy as np
 from stit_core.change.cavity import SHADOW_HUE, draw_cavity
 from stit_core.change.drawn import Drawn
 from stit_core.change.opening import SHAPE, Opening, mean_opening
+from stit_core.change.own_teeth import OwnTeeth
 from stit_core.faces.labels import EYES, LIPS, SKIN_LIKE, is_one_of
 from stit_core.warps import mean_of_channels
 
@@ -64,12 +65,14 @@ class Mouth:
     light: colour (3,) of a white tooth, grey levels.
     share: 0 ... 1: how far it is open; the lips hide the rest.
     flesh: colour (3,) of a tongue in that light, grey levels.
+    own: somebody's own teeth; None for those of anybody.
     """
 
     opening: Opening
     light: np.ndarray
     share: float
     flesh: np.ndarray
+    own: OwnTeeth | None = None
 
     def carried(self, way: np.ndarray) -> Mouth:
         """The same mouth in another frame, see `Opening.carried`."""
@@ -94,7 +97,7 @@ class Mouth:
         if right <= left or bottom <= top:
             nothing = np.zeros((0, 0, 3), np.float32)
             return Seen(rows, columns, nothing[..., 0], nothing, nothing)
-        drawn = draw_cavity(self.opening.narrowed(self.share), self.light, self.flesh)
+        drawn = draw_cavity(self.opening.narrowed(self.share), self.light, self.flesh, self.own)
         fine = np.concatenate([drawn.colours, drawn.place[..., None], drawn.shade[..., None]], axis=-1)
         coarse = 1 / float(np.hypot(*whole[:, 0]))  # pixels of the fine picture to one of this
         whole[:, 2] -= left, top
@@ -123,7 +126,7 @@ def mean_mouth(parts: Sequence[tuple[float, Mouth | None]]) -> Mouth | None:
     light = np.average([mouth.light for _, mouth in shown], axis=0, weights=weights)
     flesh = np.average([mouth.flesh for _, mouth in shown], axis=0, weights=weights)
     opening = mean_opening([(weight, mouth.opening) for weight, mouth in shown])
-    return Mouth(opening, light, total / sum(weight for weight, _ in parts), flesh)
+    return Mouth(opening, light, total / sum(weight for weight, _ in parts), flesh, shown[0][1].own)
 
 
 def mouth_light(source: Drawn) -> np.ndarray:

@@ -16,7 +16,8 @@ TONE_BLUR = 8.0  # pixels, deviation of the blur within which the colours of sou
 OPENS = (0.03, 0.10)  # of the mouth's area, lips and all: how much more or less of its inside is another mouth
 MEANT = (0.5, 0.2)  # of the area of the pivot's mouth, how much more or less of its inside; of its width, how much more
 WIDENS = (1.0, 1.1)  # times the inside of the pivot's mouth, that of one which opens
-EXCEEDS = (1.05, 1.15)  # times the inside of the source's own open mouth, that of one which has to be drawn instead
+EXCEEDS = (1.15, 1.3)  # times the inside of the source's own open mouth, that of one which has to be drawn instead
+SMILES = 0.4  # by which such a one has to be larger where no jaw drops
 MEANS = (0.8, 1.0)  # sum of the shares of those that an edit changes: up to where it does not mean the mouth, and does
 SHUT = (0.02, 0.08)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
 SMALLEST_MOUTH = 20  # pixels of the inside of the source's own mouth that count
@@ -125,7 +126,8 @@ def mouth_share(
         # A lower lip that goes down would take teeth along. In a face that gets longer it goes down, and nothing opens.
         wider = _beyond(_inside(edited.labels) / max(_inside(pivot.labels), 1.0), WIDENS)
         # One that laughs or calls out is open as wide as any edit would have it.
-        exceeds = _beyond(_inside(wanted) / max(_inside(there), 1.0), EXCEEDS)
+        own = max(_inside(source.labels), 1.0) * (1 + SMILES * (1 - opens))
+        exceeds = _beyond(_inside(wanted) / own, EXCEEDS)
         return float(round(exceeds * max(meant * share, opens * wider)))
     return share
 

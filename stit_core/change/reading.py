@@ -22,6 +22,7 @@ from stit_core.change.jaw import shape_jaw
 from stit_core.change.mouth import Mouth, mouth_flesh, mouth_light
 from stit_core.change.novelty import hold_teeth, is_shut, mouth_share, own_mouth, own_teeth, read_novelty
 from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens, narrow_mouth
+from stit_core.change.own_teeth import OwnTeeth
 from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
 from stit_core.change.seam import open_along_seam, open_over_own
@@ -91,6 +92,7 @@ def read_change(
     anatomy: bool = False,
     folds: Folds | None = None,
     turning: float = 1.0,
+    teeth: OwnTeeth | None = None,
 ) -> Change:
     """Read the change from a pivot to an edit and lay it out over the source.
 
@@ -102,6 +104,7 @@ def read_change(
     anatomy: whether what is known of skin, jaw and mouths is believed more than the generator.
     folds: of skin, that come or go with the edit; believed with `anatomy`, instead of those that the generator draws.
     turning: share of the way by which the head turns aside that is taken over, with `anatomy`.
+    teeth: those that a mouth shows which opens, with `anatomy`; None for those of anybody.
     """
     turn = np.zeros_like(offset)
     if anatomy:
@@ -142,7 +145,8 @@ def read_change(
     mouth = None
     if opening is not None and share > 0:
         light = mouth_light(source)
-        mouth = Mouth(opening, light, share, mouth_flesh(source, light))
+        opening = opening if teeth is None else teeth.seat(opening, source, motion)
+        mouth = Mouth(opening, light, share, mouth_flesh(source, light), teeth)
     hidden = np.zeros_like(novelty)
     if drawn:
         # In a corner that a smile closes the line between the lips stays; teeth do not.

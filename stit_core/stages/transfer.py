@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -20,15 +21,17 @@ import numpy as np
 from stit_core.artefacts import Alignment, Clip, Edit, Masks, Registration, Stitched, check_clip, check_same_frames
 from stit_core.change.applying import apply_change
 from stit_core.change.drawn import Drawn
-from stit_core.change.mouth import Mouth, mean_mouth
+from stit_core.change.mouth import Mouth, mean_mouth, mouth_light
+from stit_core.change.own_teeth import OwnTeeth, cut_teeth
 from stit_core.change.placing import place_weights
 from stit_core.change.reading import FIELD, Change, dense_flow, read_change
 from stit_core.change.relief import read_folds
 from stit_core.change.tint import strength
 from stit_core.config import TransferConfig
+from stit_core.faces.labels import MOUTH
 from stit_core.faces.reading import Reading, draw_faces, from_place_picture, landmark_finder, read_faces
 from stit_core.fitting.frame_record import FrameRecord
-from stit_core.geometry import lay_patch, warp_quad_to_square
+from stit_core.geometry import frame_to_crop, lay_patch, warp_quad_to_square
 from stit_core.images import to_mask, to_model
 from stit_core.metrics import masked_loss
 from stit_core.models.generator import Generator
@@ -37,6 +40,8 @@ from stit_core.runtime import Runtime, torch_threads
 from stit_core.warps import warp, warp_between
 
 STAGE = "stitch"  # it stands in that stage's place
+LEAST_MOUTH = 0.004  # of a crop, that the inside of an open mouth takes up
+TRIED = 16  # of the frames with open mouths, in which teeth are looked for
 SPREAD = 1.2  # frames, deviation of the Gaussian over time by which neighbours' changes count
 
 
@@ -252,17 +257,36 @@ class Transfer:
             reading = read_faces(drawn[None], self.parser, self.runtime, places=True)[0]
         pivot, edited = self._pivot(position), self._drawn(drawn, reading, self._find_points(drawn))
         offset = warp_between(source.points, pivot.points - source.points, self.size)
-        settings = self.config.anatomy, self._folds, self.config.turning
+        settings = self.config.anatomy, self._folds, self.config.turning, self._own_teeth
         change = read_change(source, pivot, edited, offset, self.classes, *settings)
         return change.stacked(), change.mouth
 
+    @cached_property
+    def _own_teeth(self) -> OwnTeeth | None:
+        """The teeth of which the clip shows most."""
+        if not self.config.anatomy or MOUTH not in self.classes:
+            return None
+        names = self.alignment.frame_indices
+        shown = [(self.registration.source_labels(name) == MOUTH).mean() for name in names]
+        open_ = np.flatnonzero(np.array(shown) > LEAST_MOUTH)
+        tried = open_[np.unique(np.linspace(0, len(open_) - 1, TRIED).round().astype(int))] if len(open_) else open_
+        found = [teeth for position in tried if (teeth := self._cut(int(position))) is not None]
+        return max(found, key=lambda teeth: teeth.area, default=None)
+
+    def _cut(self, position: int) -> OwnTeeth | None:
+        source, quad = self._read_source(position), self.alignment.quads[position]
+        frame = self.clip.frames.read(self.alignment.frame_indices[position])
+        return cut_teeth(frame, frame_to_crop(quad, self.size), source, mouth_light(source))
+
     def _source(self, position: int) -> Drawn:
         if position not in self._sources:
-            frame = self.alignment.frame_indices[position]
-            labels = self.registration.source_labels(frame)
-            picture = self.alignment.crops.read(frame)
-            self._sources[position] = self._drawn(picture, Reading(labels), self.registration.points[position])
+            self._sources[position] = self._read_source(position)
         return self._sources[position]
+
+    def _read_source(self, position: int) -> Drawn:
+        frame = self.alignment.frame_indices[position]
+        reading = Reading(self.registration.source_labels(frame))
+        return self._drawn(self.alignment.crops.read(frame), reading, self.registration.points[position])
 
     def _pivot(self, position: int) -> Drawn:
         known, frame = self.registration, self.alignment.frame_indices[position]

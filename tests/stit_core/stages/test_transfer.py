@@ -10,8 +10,12 @@ import pytest
 import torch
 
 from stit_core.artefacts import Clip
+from stit_core.change.drawn import Drawn
+from stit_core.change.own_teeth import OwnTeeth
+from stit_core.change.teeth import Teeth
 from stit_core.config import RunConfig, preset
 from stit_core.errors import ArtefactMismatchError, Cancelled, ConfigError
+from stit_core.faces.labels import LIPS, MOUTH
 from stit_core.geometry import lay_patch, patch_bounds
 from stit_core.packs.loading import Models, find_pack
 from stit_core.pipeline import Pipeline
@@ -111,6 +115,34 @@ def test_another_factor_finds_all_but_the_transfer(face_clip: Path) -> None:
     other.measure(clip)
     assert {"tune", "register", "masks", "identify"} <= other.results.found
     assert "stitch" not in other.results.found
+
+
+@pytest.mark.usefixtures("home")
+def test_the_teeth_of_which_one_frame_shows_most_serve_all(face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = pipeline_of(settings())
+    work = pipeline.transfer_of(pipeline.open(face_clip))
+    work.config, work.classes = dataclasses.replace(work.config, anatomy=True), (*work.classes, MOUTH)
+    labels = [work.registration.source_labels(frame).copy() for frame in work.alignment.frame_indices]
+    for shut in labels:
+        shut[shut == MOUTH] = LIPS[0]
+    middle = len(labels[0]) // 2
+    labels[2][middle:, middle - 20 : middle + 20], labels[4][middle:, middle - 20 : middle + 20] = MOUTH, MOUTH
+    known = dict(zip(work.alignment.frame_indices, labels, strict=True))
+    monkeypatch.setattr(type(work.registration), "source_labels", lambda _, frame: known[frame])
+    tried = []
+
+    def cut(frame: np.ndarray, to_crop: object, source: Drawn, light: np.ndarray) -> OwnTeeth | None:
+        del to_crop
+        tried.append(next(p for p in range(len(labels)) if np.array_equal(frame, work.clip.frames.read(p))))
+        assert source.picture.shape[0] == work.size
+        assert light.shape == (3,)
+        nothing = np.zeros((1, 1), np.float32)
+        return OwnTeeth(Teeth(nothing, nothing[..., None]), 0.0, 0.0, 0.0, 10.0 * tried[-1])
+
+    monkeypatch.setattr("stit_core.stages.transfer.cut_teeth", cut)
+    assert work._own_teeth is not None
+    assert work._own_teeth.area == 40
+    assert tried == [2, 4], "shut mouths show none"
 
 
 @pytest.mark.usefixtures("home")

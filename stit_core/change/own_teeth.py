@@ -1,0 +1,169 @@
+"""The upper teeth that a clip shows of somebody, for frames in which an edit bares them.
+
+Nobody has the teeth of a textbook. Where a clip shows somebody's own, their edges free, they are cut from a frame, laid
+out in millimetres, and completed by drawn ones where lips cover them. They are fixed to the skull, as the base of the
+nose is. Source: ours, after the teeth proxy of Garrido et al., "VDub: Modifying Face Video of Actors for Plausible
+Visual Alignment to a Dubbed Audio Track" (2015), section 6.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stit_core.change.drawn import Drawn, moved_point
+from stit_core.change.opening import CLOSED, COLUMNS, CORNERS, FINE, MIDDLE, ROWS, SHAPE, Opening, millimetre_of
+from stit_core.change.teeth import Teeth, drawn_teeth
+from stit_core.faces.labels import MOUTH, SKIN_LIKE, is_one_of
+from stit_core.warps import fill, mean_of_channels
+
+NOSE = 33  # landmark at its base
+WHITER = 0.07  # of green as a share of red, by which teeth exceed skin
+LEAST_LIGHT = (0.8, 0.5), (6.0, 18.0)  # of the mean of skin, that teeth have; millimetres from the midline, there
+STARTS = 5.0  # millimetres above and below the upper edge of what is seen as the mouth's inside, where teeth begin
+SPECK = 0.75  # millimetres: what is smaller is no tooth, nor a gap
+CLEAR = 1.5  # millimetres below an edge that are no tooth, so that it is one
+HEIGHTS = 2.0, 12.0  # millimetres of a tooth that are seen, at least and at most
+FRONT = 11.0  # millimetres from the midline, within which teeth have to be seen
+LEAST_SEEN = 0.7  # of them
+LEAST_SHOWN = 5.0  # millimetres of them, in the middle: what is less shows no more than their edges
+INWARDS = 0.6  # millimetres: what is nearer to an outline has the colours of both sides
+JOINT = 0.8  # millimetres, deviation of the Gaussian over which own teeth go over into drawn ones
+SOFT = 0.3  # millimetres, deviation of the Gaussian over an edge
+TURNED = 5.0, 10.0  # millimetres by which the midline lies elsewhere: a head that has turned shows other sides of them
+
+
+@dataclass(frozen=True)
+class OwnTeeth:
+    """Somebody's upper teeth, as one frame shows them.
+
+    Attributes
+    ----------
+    teeth: over the fine picture of that frame's mouth.
+    edge: y of the middle ones' edges there, millimetres.
+    middle: x of the face's midline there, millimetres.
+    below_nose: millimetres from the base of the nose down to that edge.
+    area: square millimetres of them that were seen.
+    """
+
+    teeth: Teeth
+    edge: float
+    middle: float
+    below_nose: float
+    area: float
+
+    def seated(self, opening: Opening, drawn: Teeth) -> tuple[Teeth, np.ndarray]:
+        """The teeth in another mouth, and how far they are own ones, (1, 1) in [0, 1]; the rest is as drawn."""
+        shift = np.array([[1, 0, opening.middle - self.middle], [0, 1, opening.edge - self.edge]])
+        shift[:, 2] *= FINE
+
+        def over(values: np.ndarray) -> np.ndarray:
+            return cv2.warpAffine(values, shift, SHAPE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+        share = np.float32(np.interp(abs(opening.middle - self.middle), TURNED, (1, 0))).reshape(1, 1)
+        place = drawn.place + share * (over(self.teeth.place) - drawn.place)
+        colours = drawn.colours + share[..., None] * (over(self.teeth.colours) - drawn.colours)
+        return Teeth(place, colours), share
+
+    def seat(self, opening: Opening, source: Drawn, motion: np.ndarray) -> Opening:
+        """An opening whose teeth end where the skull has them, in a source that is moved (S, S, 2)."""
+        nose = opening.millimetres(moved_point(source.points[NOSE], motion))
+        edge = float(nose[1]) + self.below_nose
+        gap = float(opening.bottom[opening.centre]) - edge
+        if opening.gap < 1 and gap > 0:  # teeth that are together
+            edge += gap * float(np.clip((CLOSED[1] - gap) / (CLOSED[1] - CLOSED[0]), 0, 1))
+        return dataclasses.replace(opening, edge=edge)
+
+
+def cut_teeth(
+    frame: np.ndarray, to_crop: tuple[np.ndarray, np.ndarray], source: Drawn, light: np.ndarray
+) -> OwnTeeth | None:
+    """The upper teeth that a frame shows with their edges free; None where it shows too little of them.
+
+    Parameters
+    ----------
+    frame: (H, W, 3) uint8.
+    to_crop: from its pixels to those of the source, as geometry.frame_to_crop has it.
+    source: the frame's crop and what is known of it.
+    light: colour (3,) of a white tooth in it, grey levels.
+    """
+    corners, millimetre = source.points[list(CORNERS)], millimetre_of(source.points)
+    skin = source.picture[is_one_of(source.labels, SKIN_LIKE) > 0]
+    if millimetre <= 0 or np.hypot(*(corners[1] - corners[0])) < 1 or not len(skin):
+        return None
+    flat = np.zeros(SHAPE[0])
+    mouth = Opening(corners, millimetre, flat, flat, 0.0, 0.0)
+    back = np.linalg.inv(to_crop[0])
+    to_frame = np.column_stack([back @ mouth.matrix[:, :2], back @ (mouth.matrix[:, 2] - to_crop[1])])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    picture = cv2.warpAffine(frame, to_frame, SHAPE, flags=flags, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    inside = cv2.warpAffine(is_one_of(source.labels, (MOUTH,)), mouth.matrix, SHAPE, flags=flags) > 0.5
+    points = mouth.millimetres(source.points)
+    middle = float(points[list(MIDDLE), 0].mean())
+    place = _upper(_pale(picture, skin.mean(axis=0), middle), inside)
+    seen, aside = np.asarray(place.any(axis=0)), np.abs(COLUMNS[0] - middle)
+    front = aside < FRONT
+    if seen[front].mean() < LEAST_SEEN or np.median(place[:, front & seen].sum(axis=0)) < LEAST_SHOWN * FINE:
+        return None
+    edges = ROWS[len(ROWS) - 1 - place[::-1].argmax(axis=0), 0] + 0.5 / FINE
+    edge = float(np.median(edges[seen & (aside < FRONT / 2)]))
+    teeth = _completed(picture / light.astype(np.float32), place, edge, middle)
+    return OwnTeeth(teeth, edge, middle, edge - float(points[NOSE, 1]), float(place.sum()) / FINE**2)
+
+
+def _pale(picture: np.ndarray, skin: np.ndarray, middle: float) -> np.ndarray:
+    """Where a picture (h, w, 3) is nearly as light as skin of a colour (3,), and not as red: teeth. (h, w) uint8."""
+    green = picture[..., 1] / np.maximum(picture[..., 0], 1.0)
+    whiter = green > skin[1] / max(float(skin[0]), 1.0) + WHITER
+    shares, places = LEAST_LIGHT
+    least = np.interp(np.abs(COLUMNS - middle), places, shares) * skin.mean()  # those further back are darker
+    pale = (whiter & (mean_of_channels(picture) > least)).astype(np.uint8)
+    speck = np.ones((round(SPECK * FINE),) * 2, np.uint8)
+    return cv2.morphologyEx(cv2.morphologyEx(pale, cv2.MORPH_CLOSE, speck), cv2.MORPH_OPEN, speck)
+
+
+def _upper(pale: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Of what is pale (h, w), the upper teeth, in columns where something that is none lies below: (h, w) bool.
+
+    Parsers begin the inside of a mouth anywhere on the teeth.
+    """
+    found = np.zeros(pale.shape, bool)
+    reach, clear = round(STARTS * FINE), round(CLEAR * FINE)
+    for x in np.flatnonzero(inside.any(axis=0)):
+        first = int(inside[:, x].argmax())
+        start = max(first - reach, 0)
+        column = pale[start:, x]
+        if not column[: first - start + reach].any():
+            continue
+        top = start + int(column.argmax())
+        ends = np.flatnonzero(pale[top:, x] == 0)
+        if not len(ends):
+            continue
+        end = top + int(ends[0])
+        below = slice(end, end + clear)
+        if HEIGHTS[0] * FINE <= end - top <= HEIGHTS[1] * FINE and inside[below, x].all() and not pale[below, x].any():
+            found[top:end, x] = True
+    return found
+
+
+def _completed(picture: np.ndarray, place: np.ndarray, edge: float, middle: float) -> Teeth:
+    """Teeth that are seen in a place (h, w) of a picture (h, w, 3), and drawn ones of their colour around them."""
+    wide = np.full(SHAPE[0], edge + 20.0)
+    drawn = drawn_teeth(Opening(np.zeros((2, 2)), 1.0, wide - 40.0, wide, edge, middle))
+    core = cv2.erode(place.astype(np.uint8), np.ones((round(2 * INWARDS * FINE) + 1,) * 2, np.uint8)).astype(np.float32)
+    if not core.any():
+        core = place.astype(np.float32)
+    tone = picture[core > 0].mean(axis=0) / drawn.colours[core > 0].mean(axis=0)
+    known = np.clip(2 * cv2.GaussianBlur(core, (0, 0), JOINT * FINE), 0, 1)[..., None]
+    colours = drawn.colours * tone
+    colours += known * (fill(picture, core) - colours)
+    # From the first column where edges are seen to the last teeth end there; they reach up behind the lip.
+    seen = np.flatnonzero(place.any(axis=0))
+    last = np.interp(np.arange(SHAPE[0]), seen, len(ROWS) - 1 - place[::-1, seen].argmax(axis=0))
+    hangs = (np.arange(len(ROWS))[:, None] <= last).astype(np.float32)
+    whole = drawn.place.copy()
+    whole[:, seen[0] : seen[-1] + 1] = hangs[:, seen[0] : seen[-1] + 1]
+    return Teeth(cv2.GaussianBlur(whole, (0, 0), SOFT * FINE), colours.astype(np.float32))

@@ -1,0 +1,124 @@
+"""Somebody's own teeth: found in a mouth that shows them, and shown in one that did not."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from stit_core.change.cavity import draw_cavity
+from stit_core.change.drawn import Drawn
+from stit_core.change.mouth import mouth_flesh
+from stit_core.change.opening import COLUMNS, CORNERS, CROWN, ROWS, Opening
+from stit_core.change.own_teeth import NOSE, OwnTeeth, cut_teeth
+from stit_core.change.teeth import drawn_teeth
+from stit_core.faces.labels import LIPS, SKIN
+from tests.support.mouth_cases import face
+from tests.support.transfer_cases import MOUTH, SIZE, STILL
+
+ZOOM = 4  # pixels of the frame in one of the crop
+TO_CROP = np.eye(2) / ZOOM, np.zeros(2)
+SKIN_TONE, TONGUE, IVORY, GOLD = (180, 125, 108), (150, 85, 86), (205, 185, 160), (205, 175, 60)
+TOP, EDGE, BOTTOM, LEFT, RIGHT = 84, 88, 97, 50, 78  # pixels of the crop: lips, edges of the teeth, corners
+MILLIMETRE = 35.2 / 63  # pixels of the crop
+LIGHT = np.full(3, 200.0)
+
+
+def scene(edge: int = EDGE, below: tuple[int, int, int] = TONGUE, gold: bool = True) -> tuple[np.ndarray, Drawn]:
+    """A frame and its crop: a mouth with ivory teeth, one of which, right of the midline, is of gold."""
+    source = face()
+    labels = np.full((SIZE, SIZE), SKIN, np.uint8)
+    labels[TOP - 4 : BOTTOM + 4, LEFT:RIGHT] = LIPS[0]
+    labels[TOP + 2 : BOTTOM, LEFT:RIGHT] = MOUTH  # parsers begin it on the teeth
+    frame = np.empty((SIZE * ZOOM, SIZE * ZOOM, 3), np.uint8)
+    frame[:] = SKIN_TONE
+    frame[(TOP - 4) * ZOOM : (BOTTOM + 4) * ZOOM, LEFT * ZOOM : RIGHT * ZOOM] = (165, 95, 95)
+    frame[TOP * ZOOM : BOTTOM * ZOOM, LEFT * ZOOM : RIGHT * ZOOM] = below
+    frame[TOP * ZOOM : edge * ZOOM, LEFT * ZOOM : RIGHT * ZOOM] = IVORY
+    if gold:
+        frame[TOP * ZOOM : edge * ZOOM, 64 * ZOOM + 2 : 68 * ZOOM] = GOLD
+    points = source.points.copy()
+    points[NOSE] = (64, 76)
+    picture = np.ascontiguousarray(frame[ZOOM // 2 :: ZOOM, ZOOM // 2 :: ZOOM])
+    return frame, dataclasses.replace(source, picture=picture, labels=labels, points=points)
+
+
+def cut(**parts: object) -> OwnTeeth | None:
+    frame, source = scene(**parts)  # type: ignore[arg-type]
+    return cut_teeth(frame, TO_CROP, source, LIGHT)
+
+
+def mouth(edge: float, middle: float = 0.0) -> Opening:
+    arc = np.clip(1 - (COLUMNS[0] / 24.0) ** 2, 0, 1)
+    return Opening(face().points[list(CORNERS)], MILLIMETRE, -8 * arc, 12 * arc, edge, middle)
+
+
+def test_teeth_are_cut_with_their_edges_and_their_way_from_the_nose() -> None:
+    own = cut()
+    assert own is not None
+    assert own.below_nose == pytest.approx((EDGE - 76) / MILLIMETRE, abs=0.8)
+    shown = (RIGHT - LEFT) * (EDGE - TOP) / MILLIMETRE**2
+    assert own.area == pytest.approx(shown, rel=0.25)
+    seen = own.teeth.place[:, np.abs(COLUMNS[0]) < 20]
+    ends = ROWS[len(ROWS) - 1 - (seen > 0.5)[::-1].argmax(axis=0), 0]
+    np.testing.assert_allclose(ends, own.edge, atol=0.7)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{"edge": TOP + 1}, {"below": IVORY}, {"below": (60, 30, 28), "edge": TOP}],
+    ids=["only their edges are seen", "shut on the lower ones", "none is seen"],
+)
+def test_a_mouth_that_shows_too_little_of_them_gives_none(parts: dict[str, object]) -> None:
+    assert cut(**parts) is None
+
+
+def test_they_are_shown_with_their_colours_where_another_mouth_has_them() -> None:
+    own = cut()
+    assert own is not None
+    there = draw_cavity(mouth(2.0), LIGHT, mouth_flesh(scene()[1], LIGHT), own).colours
+    anybody = draw_cavity(mouth(2.0), LIGHT, mouth_flesh(scene()[1], LIGHT)).colours
+
+    def yellow(picture: np.ndarray, x: float) -> float:
+        near = (np.abs(COLUMNS - x) < 1) & (np.abs(ROWS + 1.5) < 1)
+        return float(picture[near][:, 1].mean() / picture[near][:, 2].mean())
+
+    assert yellow(there, 3.5) > 2.0
+    assert yellow(there, -5.0) == pytest.approx(IVORY[1] / IVORY[2], rel=0.1)
+    assert yellow(anybody, 3.5) < 1.3
+    below = (np.abs(COLUMNS) < 15) & (np.abs(ROWS - 3.5) < 0.4)
+    assert there[below].mean() < 0.6 * there[(np.abs(COLUMNS) < 15) & (np.abs(ROWS) < 0.4)].mean()
+
+
+def test_behind_the_lip_they_go_on_as_drawn_ones_of_their_colour() -> None:
+    own = cut(gold=False)
+    assert own is not None
+    behind = (np.abs(COLUMNS - own.middle) < 3) & (np.abs(ROWS - own.edge + 0.9 * CROWN - 1.5) < 0.5)
+    colour = own.teeth.colours[behind].mean(axis=0) * LIGHT
+    np.testing.assert_allclose(colour / colour.mean(), np.array(IVORY) / np.mean(IVORY), rtol=0.06)
+    assert own.teeth.place[behind].min() > 0.99
+
+
+def test_a_head_that_has_turned_shows_drawn_ones() -> None:
+    own = cut()
+    assert own is not None
+    turned = mouth(2.0, middle=own.middle + 12)
+    drawn = drawn_teeth(turned)
+    seated, share = own.seated(turned, drawn)
+    assert share == 0
+    np.testing.assert_allclose(seated.colours, drawn.colours)
+    assert own.seated(mouth(2.0, own.middle), drawn)[1] == 1
+
+
+def test_they_stay_with_the_skull_and_end_at_lips_that_nearly_meet_them() -> None:
+    own = cut()
+    assert own is not None
+    _, source = scene()
+    low = own.seat(mouth(0.0), source, STILL)
+    higher = own.seat(mouth(0.0), source, STILL + np.float32([0, 2]))  # the result shows what lay two pixels below
+    assert low.edge - higher.edge == pytest.approx(2 / MILLIMETRE, abs=0.01)
+    nose = mouth(0.0).millimetres(source.points[NOSE])[1]
+    assert low.edge - nose == pytest.approx(own.below_nose)
+    smiling = dataclasses.replace(mouth(0.0), bottom=low.bottom * 0 + low.edge + 1.0, edge=low.edge + 0.8)
+    assert own.seat(smiling, source, STILL).edge == pytest.approx(low.edge + 1.0)
