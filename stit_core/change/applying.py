@@ -26,6 +26,7 @@ LEAST_MOTION = 0.5  # pixels of the frame, of which half is left
 SMALLEST_WAY = 1 / 64  # pixels: OpenCV's steps are of 1/32, so that a shorter way is none
 FOCUS_BLURS = 0.7, 1.4  # pixels, deviations of two Gaussians by which it is told how sharp a picture is
 DIFFERENCE = 1 / 3  # square pixels, variance of the box that a difference across two pixels is
+FEATURE = 0.14  # of the crop's side, width of the window by which gaps in the skin count as eyes and mouth
 EDGES = 99.9  # percentile of the slopes in a face that are its edges
 SHARPEST, SOFTEST = 0.3, 3.0  # pixels
 
@@ -118,7 +119,10 @@ def _changed(
     if change.mouth is not None:
         to_patch = np.linalg.inv(matrix)
         placed = np.column_stack([to_patch, -to_patch @ shift - (left, top)])
-        focus = _focus(frame[top:bottom, left:right], over_frame(weights.skin) > 0.5)
+        # With eyes and mouth, whose edges are the sharpest.
+        window = np.ones((round(FEATURE * size) | 1,) * 2, np.uint8)
+        face = cv2.morphologyEx(weights.skin, cv2.MORPH_CLOSE, window)
+        focus = _focus(frame[top:bottom, left:right], over_frame(face) > 0.5)
         seen = change.mouth.over(placed, right - left, bottom - top, focus)
         there = seen.rows, seen.columns
         # What is left of the source's own beside it, teeth in a corner, goes too.

@@ -38,6 +38,8 @@ CHEEK = 11.0  # millimetres above and below an opening at which skin follows its
 REACH = 5.0  # millimetres beside what the generator draws open, that open along with it
 EVEN = 0.1  # weight of an arc that is even, beside the outline that is drawn
 SHOWN_AT_REST = 2.5  # millimetres of the upper incisors below a relaxed lip
+NOSE = 33  # landmark at its base
+BELOW_NOSE = (24.0, 28.0)  # millimetres from there, at which the upper incisors end
 CROWN = 10.5  # millimetres, height of an upper incisor
 CLOSED = (1.5, 4.0)  # millimetres of dark under the teeth: up to where they reach the lower lip, from where on not
 PALE = (95.0, 0.62)  # of what is a tooth in a drawn mouth: least grey level, and blue as a share of red
@@ -204,7 +206,10 @@ def find_opening(wanted: np.ndarray, source: Drawn, motion: np.ndarray, drawn: n
     column = _column(middle)
     upper, lower = float(top[column]), float(bottom[column])
     seen = _drawn_edge(fine(drawn), inside, middle)
-    edge = float(np.clip(max(max(rest, upper) + SHOWN_AT_REST, seen), upper, upper + CROWN))
+    # Lips say where teeth end, but not those that are pursed or drawn up: teeth are fixed to the skull.
+    nose = float(opening.millimetres(moved_point(source.points[NOSE], motion))[1])
+    below = np.clip(max(rest, upper) + SHOWN_AT_REST, nose + BELOW_NOSE[0], nose + BELOW_NOSE[1])
+    edge = float(np.clip(max(float(below), seen), upper, upper + CROWN))
     gap = lower - edge
     if seen > (upper + lower) / 2:  # teeth that are together, as in a smile, not those of a mouth that speaks
         edge += gap * float(np.clip((CLOSED[1] - gap) / (CLOSED[1] - CLOSED[0]), 0, 1))

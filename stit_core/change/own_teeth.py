@@ -15,12 +15,11 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn, moved_point
-from stit_core.change.opening import CLOSED, COLUMNS, CORNERS, FINE, MIDDLE, ROWS, SHAPE, Opening, millimetre_of
+from stit_core.change.opening import CLOSED, COLUMNS, CORNERS, FINE, MIDDLE, NOSE, ROWS, SHAPE, Opening, millimetre_of
 from stit_core.change.teeth import Teeth, drawn_teeth
 from stit_core.faces.labels import MOUTH, SKIN_LIKE, is_one_of
 from stit_core.warps import fill, mean_of_channels
 
-NOSE = 33  # landmark at its base
 WHITER = 0.07  # of green as a share of red, by which teeth exceed skin
 LEAST_LIGHT = (0.8, 0.5), (6.0, 18.0)  # of the mean of skin, that teeth have; millimetres from the midline, there
 STARTS = 5.0  # millimetres above and below the upper edge of what is seen as the mouth's inside, where teeth begin

@@ -27,6 +27,7 @@ def face(opening: int = 0, teeth: float = 0.0) -> Drawn:
     points[60:68, 1] = LIPS_MEET - 4  # the upper lip stays, the lower one goes
     points[36:42], points[42:48] = EYES
     points[[33, 51, 62, 66, 57], 0] = 64
+    points[33, 1] = 76
     scene = dataclasses.replace(drawn(labels), points=points)
     rows = np.flatnonzero((labels == MOUTH).any(axis=1))
     white = rows[: round(teeth * len(rows))]

@@ -5,7 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from stit_core.change.opening import COLUMNS, CORNERS, Opening, find_opening, hold_corners, narrow_mouth
+from stit_core.change.opening import (
+    BELOW_NOSE,
+    COLUMNS,
+    CORNERS,
+    NOSE,
+    Opening,
+    find_opening,
+    hold_corners,
+    narrow_mouth,
+)
 from tests.support.mouth_cases import LEFT, LIPS_MEET, RIGHT, face, opening_of
 from tests.support.transfer_cases import SIZE, STILL
 
@@ -111,3 +120,17 @@ def test_no_mouth_is_found_where_corners_meet() -> None:
     points[54] = points[48]
     lost = dataclasses.replace(source, points=points)
     assert find_opening(edited.labels, lost, STILL, edited.picture.astype(np.float32)) is None
+
+
+def test_teeth_stay_with_the_skull_where_lips_are_pursed_or_drawn_up() -> None:
+    """Upper lips that lie ten millimetres higher and lower than at rest, over teeth that have not moved."""
+    opened, ends = face(10), []
+    for rises in (-5.6, 0.0, 5.6):
+        source = face()
+        source.points[[61, 62, 63], 1] -= rises
+        found = find_opening(opened.labels, source, STILL, opened.picture.astype(np.float32))
+        assert found is not None
+        ends.append(found.edge)
+    nose = found.millimetres(face().points[NOSE])[1]
+    assert np.ptp(ends) <= BELOW_NOSE[1] - BELOW_NOSE[0] + 1e-6
+    assert ends[0] >= ends[1] >= ends[2] >= nose + BELOW_NOSE[0] - 1e-6

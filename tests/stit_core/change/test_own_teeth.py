@@ -10,8 +10,8 @@ import pytest
 from stit_core.change.cavity import draw_cavity
 from stit_core.change.drawn import Drawn
 from stit_core.change.mouth import mouth_flesh
-from stit_core.change.opening import COLUMNS, CORNERS, CROWN, ROWS, Opening
-from stit_core.change.own_teeth import NOSE, OwnTeeth, cut_teeth
+from stit_core.change.opening import COLUMNS, CORNERS, CROWN, NOSE, ROWS, Opening
+from stit_core.change.own_teeth import OwnTeeth, cut_teeth
 from stit_core.change.teeth import drawn_teeth
 from stit_core.faces.labels import LIPS, SKIN
 from tests.support.mouth_cases import face
@@ -38,10 +38,8 @@ def scene(edge: int = EDGE, below: tuple[int, int, int] = TONGUE, gold: bool = T
     frame[TOP * ZOOM : edge * ZOOM, LEFT * ZOOM : RIGHT * ZOOM] = IVORY
     if gold:
         frame[TOP * ZOOM : edge * ZOOM, 64 * ZOOM + 2 : 68 * ZOOM] = GOLD
-    points = source.points.copy()
-    points[NOSE] = (64, 76)
     picture = np.ascontiguousarray(frame[ZOOM // 2 :: ZOOM, ZOOM // 2 :: ZOOM])
-    return frame, dataclasses.replace(source, picture=picture, labels=labels, points=points)
+    return frame, dataclasses.replace(source, picture=picture, labels=labels)
 
 
 def cut(**parts: object) -> OwnTeeth | None:
