@@ -14,7 +14,7 @@ import numpy as np
 
 from stit_core.change.opening import COLUMNS, FINE, ROWS, Opening, ramp
 from stit_core.change.own_teeth import OwnTeeth
-from stit_core.change.teeth import DROPPED, between, drawn_teeth, lower_teeth, smooth
+from stit_core.change.teeth import DROPPED, between, drawn_teeth, smooth
 
 TIP = 3.5  # millimetres from a corner of an opening within which lips close over it, softly
 OUTLINE_SOFT = (0.3, 0.6)  # millimetres over which lips go over into what is open; so many more in the corners
@@ -34,7 +34,7 @@ ROLL_ENDS = 7.0  # millimetres from the ends of an opening, within which they do
 RISE = (0.92, 0.85)  # of that dark, how high a tongue lies, where the mouth hardly gapes and where it gapes widely
 WIDE = (6.0, 20.0)  # millimetres of dark that are hardly and widely
 FLOOR_SHADOW, FLOOR_REACH = 0.3, 2.0  # by which a tongue is darker where it goes down behind the lip; millimetres
-WET = 0.1  # of the light: a glint on the tongue
+WET = 0.16  # of the light: a glint on the tongue
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,11 @@ def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray, own: Own
     gapes = opening.gapes(DROPPED)
     soft = np.float32(OUTLINE_SOFT[0]) + np.float32(OUTLINE_SOFT[1]) * np.clip(aside, 0, 1) ** 3
     place = ramp(ROWS - top, soft) * ramp(bottom - ROWS, soft) * smooth((half - np.abs(x)) / TIP)
-    upper, lower = drawn_teeth(opening), lower_teeth(opening)
-    kept = np.zeros((1, 1), np.float32)
+    upper, kept = drawn_teeth(opening), np.zeros((1, 1), np.float32)
     if own is not None:
         upper, kept = own.seated(opening, upper)
     colours = _tongue(opening, aside, x, half, flesh)
-    for teeth in (lower, upper):
-        colours += teeth.place[..., None] * (teeth.colours * light.astype(np.float32) - colours)
+    colours += upper.place[..., None] * (upper.colours * light.astype(np.float32) - colours)
     # Light comes from the front and from above, so that the upper lip and the corners keep it out.
     shadow, reach, corner = (between(pair, gapes) for pair in (LIP_SHADOW, LIP_REACH, CORNER_SHADOW))
     gets_in = 1 - shadow * np.exp(-np.maximum(ROWS - top, 0) / reach)
@@ -104,11 +102,11 @@ def _tongue(opening: Opening, aside: np.ndarray, x: np.ndarray, half: float, fle
     into = ROWS - (bottom - rise)  # millimetres below the outline of its back
     front = np.clip(into / np.maximum(rise, 0.5), 0, 1)
     # Its back is in the dark, its front is lit and goes down behind the lower lip; its sides turn away.
-    surface = (0.5 + 0.5 * smooth(front / 0.6)) * (0.45 + 0.55 * smooth(dome))
+    surface = (0.4 + 0.6 * smooth(front / 0.7)) * (0.45 + 0.55 * smooth(dome))
     surface = surface * (1 - FLOOR_SHADOW * np.exp(-np.maximum(bottom - ROWS, 0) / FLOOR_REACH))
     furrow = 0.1 * np.exp(-np.square(x / 1.8)) - 0.05 * np.exp(-np.square((np.abs(x) - 4.5) / 2.5))
     surface = surface * (1 - furrow * (1 - front))
-    glint = sum(np.exp(-np.square((x - at) / 2.6) - np.square((front - 0.5) / 0.16)) for at in (-6.0, 3.5))
+    glint = sum(np.exp(-np.square((x - at) / 2.0) - np.square((front - 0.55) / 0.11)) for at in (-6.0, 3.5))
     surface = surface + WET * wide * glint
     colours = colours + (ramp(into, 0.8) * (dome > 0))[..., None] * (surface[..., None] - colours)
     return colours * flesh.astype(np.float32)

@@ -17,13 +17,9 @@ DEPTH = 18.0  # millimetres by which the incisors stand before the corners of th
 GAPS = np.array([0.0, 8.5, 15.2, 22.8, 29.8, 36.8], np.float32)  # millimetres along the arch to each next gap
 EDGES = np.array([0.0, 0.9, 0.3, 1.2, 2.2], np.float32)  # millimetres by which each next tooth ends higher
 TINTS = np.array([1.0, 0.97, 0.9, 0.88, 0.86], np.float32)  # how light each next tooth is
-LOWER_GAPS = np.array([0.0, 5.3, 11.0, 17.7, 24.7, 31.7], np.float32)  # the same of the lower teeth
-LOWER_TINT = 0.64  # of the light of a white tooth
-LOWER_SHOWN = (0.0, 2.4)  # millimetres of them over the lower lip, in a mouth that only shows teeth, and one that gapes
-LOWER_REACH = 17.0  # millimetres from the midline, within which they are seen
 LAST = 31.0  # millimetres along the arch, where teeth go over into the dark between them and the cheek
-BETWEEN = 0.24  # by which it is darker between two teeth
-IVORY = np.array([1.0, 0.92, 0.84], np.float32)
+BETWEEN = 0.28  # by which it is darker between two teeth
+IVORY = np.array([1.0, 0.925, 0.86], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
 EDGE_SOFT = (0.25, 0.6)  # millimetres over which the edges of teeth go over into the dark
 DROPPED = 2.0, 9.0  # millimetres of dark under the teeth: up to where a mouth only shows them, from where on it gapes
@@ -47,30 +43,17 @@ def drawn_teeth(opening: Opening) -> Teeth:
     """The upper teeth of a mouth, those beside each other of different heights."""
     along, facing = _along_arch(float(np.arcsin(np.clip(opening.middle / DEPTH, -0.7, 0.7))))
     number, across, beside = _tooth_at(along)
-    rounded = 0.7 * np.exp(-beside / 0.6)
+    rounded = 0.9 * np.exp(-beside / 0.7)
     edge = opening.edge - np.interp(along, (GAPS[:-1] + GAPS[1:]) / 2, EDGES).astype(np.float32) - rounded
     closed = 1 - min(max(opening.gap, 0.0), 1.0)  # up to the lower lip, which they follow then
     edge = edge + closed * (np.maximum(edge, opening.bottom[None].astype(np.float32) - 0.4 - rounded) - edge)
     height = np.clip(edge - ROWS, 0, CROWN)  # millimetres from the edge towards the root
-    gap = ramp(0.22 + 0.1 * np.clip(1.3 - height, 0, 1.3) - beside, 0.25)
-    shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.14 * (2 * across - 1) ** 2) * (1 - BETWEEN * gap)
+    gap = ramp(0.22 + 0.12 * np.clip(1.5 - height, 0, 1.5) - beside, 0.25)
+    shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.2 * (2 * across - 1) ** 2) * (1 - BETWEEN * gap)
     gum = ramp(height - 9.4 + 1.6 * (1 - np.minimum(beside / 2.5, 1)), 0.4)[..., None]
     ivory = (shade * TINTS[number])[..., None] * IVORY
     seen = ramp(edge - ROWS, between(EDGE_SOFT, opening.gapes(DROPPED))) * ramp(LAST - along, 2.5)
     return Teeth(seen, (ivory + gum * (GUM - ivory)) * (0.6 + 0.4 * facing)[..., None])
-
-
-def lower_teeth(opening: Opening) -> Teeth:
-    """The edges of the lower teeth, over the lower lip of a mouth that gapes."""
-    along, facing = _along_arch(float(np.arcsin(np.clip(opening.middle / DEPTH, -0.7, 0.7))))
-    _, across, beside = _tooth_at(along, LOWER_GAPS)
-    shown = between(LOWER_SHOWN, opening.gapes(DROPPED))
-    shown = shown * np.clip(1 - np.square((COLUMNS - opening.middle) / LOWER_REACH), 0, 1) - 0.5 * np.exp(-beside / 0.6)
-    edge = opening.bottom[None].astype(np.float32) - shown
-    gap = ramp(0.3 - beside, 0.25)
-    shade = LOWER_TINT * (1 - 0.14 * (2 * across - 1) ** 2) * (1 - BETWEEN * gap) * (0.6 + 0.4 * facing)
-    seen = ramp(ROWS - edge, 0.5) * np.clip(shown / 0.5, 0, 1)
-    return Teeth(seen, shade[..., None] * IVORY * np.ones_like(ROWS)[..., None])
 
 
 def _along_arch(turn: float) -> tuple[np.ndarray, np.ndarray]:
@@ -83,11 +66,11 @@ def _along_arch(turn: float) -> tuple[np.ndarray, np.ndarray]:
     return np.abs(along).astype(np.float32), faces.astype(np.float32)
 
 
-def _tooth_at(along: np.ndarray, gaps: np.ndarray = GAPS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _tooth_at(along: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which tooth stands at a place along the arch, where across it, 0 ... 1, and how many millimetres from a gap."""
-    number = np.clip(np.searchsorted(gaps, along, side="right") - 1, 0, len(gaps) - 2)
-    width = np.diff(gaps)[number]
-    across = (along - gaps[number]) / width
+    number = np.clip(np.searchsorted(GAPS, along, side="right") - 1, 0, len(GAPS) - 2)
+    width = np.diff(GAPS)[number]
+    across = (along - GAPS[number]) / width
     return number, across, np.minimum(across, 1 - across) * width
 
 
