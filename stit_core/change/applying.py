@@ -8,6 +8,7 @@ import numpy as np
 from stit_core.change.carrying import carry, settle, unfold
 from stit_core.change.drawn import OFFSET
 from stit_core.change.folds import change_folds
+from stit_core.change.matte import EDGE_WIDTH
 from stit_core.change.neck import skin_below
 from stit_core.change.placing import Weights
 from stit_core.change.reading import Change
@@ -90,6 +91,8 @@ def _changed(
         believed = believed + strong * (weights.tint.share - believed)
         slope = over_frame(warp(strong[..., None] * weights.tint.slope, motion))
         darkens = np.float32(change.skin.mean() < 0)
+        neck = cv2.GaussianBlur(warp(weights.tint.neck, motion), (0, 0), EDGE_WIDTH)
+        shade = shade + (darkens * strong * neck)[..., None] * weights.tint.redder
         reflected = over_frame(warp(darkens * strong * weights.tint.reflected, motion))
     # A shade fades before the crop's lower edge, or goes on down the neck.
     edge = np.clip((y / size - LOWER[0]) / (LOWER[1] - LOWER[0]), 0, 1)

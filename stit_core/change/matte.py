@@ -17,7 +17,7 @@ AROUND = 12.0  # pixels of the crop, deviation of the Gaussian within which thes
 COARSE = 4  # times smaller, at which they are
 ALIKE = 50.0  # grey levels between both colours at which half of what they say counts
 SURE = (0.3, 0.7)  # of that half and more: from where on they are believed, and all is
-CLEAR = 0.5  # of the way from one colour to the other over which a pixel is a mixture
+CLEAR = 0.8  # of the way from one colour to the other over which a pixel is a mixture
 BEYOND = 7, 2.0  # pixels of the crop, twice the way from skin to where hair must be surely lighter, and its softness
 STRANDS = 2.0  # deviations of the hair's own colour, along that way, within which a strand is hair there
 

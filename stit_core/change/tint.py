@@ -11,13 +11,15 @@ from stit_core.change.drawn import Drawn
 from stit_core.change.matte import EDGE_WIDTH, hair_matte, picture_mask
 from stit_core.change.reading import Change
 from stit_core.change.skin import keep_sheen, read_sheen
-from stit_core.faces.labels import HAIR, NECK, is_one_of
+from stit_core.faces.labels import HAIR, NECK, SKIN, is_one_of
 from stit_core.warps import mean_of_channels, warp
 
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
 STRONG = (0.05, 0.2)  # of the logarithm of a ratio: from where on a shade shows where it ends, and wholly does
 TONE_WINDOW = 33  # pixels of the crop over which it is averaged: a fold has no tone
 REFLECTED = 0.4  # of a shade that darkens skin, for hair beside it: it is thin there, and has light from the skin
+LEAST_SEEN = 200  # pixels of neck and of face, of which a mean is one
+GREYEST = 0.15  # of the logarithm of a ratio, by which a neck is greyer at most
 REFLECTS = 28.0  # pixels of the crop, over which that fades
 
 
@@ -32,6 +34,7 @@ class Tint:
     sheen: (S, S, 3), share of the light that the surface of skin reflects.
     mean_sheen: (3,), the same of all skin.
     neck: (S, S), 1 where the neck is.
+    redder: (3,), logarithm of the ratio by which it has to change to be no greyer than the face.
     reflected: (S, S), how much hair beside skin gets of a shade that darkens it.
     """
 
@@ -40,6 +43,7 @@ class Tint:
     sheen: np.ndarray
     mean_sheen: np.ndarray
     neck: np.ndarray
+    redder: np.ndarray
     reflected: np.ndarray
 
 
@@ -57,7 +61,21 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
     away = cv2.distanceTransform((skin == 0).astype(np.uint8), cv2.DIST_L2, 5)
     near = np.square(np.maximum(1 - away / REFLECTS, 0)) * cv2.GaussianBlur(hair, (0, 0), EDGE_WIDTH)
     neck = is_one_of(source.labels, (NECK,))
-    return Tint(free * share, free[..., None] * slope, *read_sheen(source), neck, np.float32(REFLECTED) * free * near)
+    reflected = np.float32(REFLECTED) * free * near
+    return Tint(free * share, free[..., None] * slope, *read_sheen(source), neck, _redder(source, neck), reflected)
+
+
+def _redder(source: Drawn, neck: np.ndarray) -> np.ndarray:
+    """Logarithm of the ratio (3,) by which a neck's green and blue fall to the shares of red that the face has.
+
+    A pale neck is greyer than a face that is flushed, a dark one is not.
+    """
+    both = neck > 0, is_one_of(source.labels, (SKIN,)) > 0
+    if min(place.sum() for place in both) < LEAST_SEEN:
+        return np.zeros(3, np.float32)
+    own, face = (np.log(source.picture[place].mean(axis=0) + 1.0) for place in both)
+    less = (face - face[0]) - (own - own[0])
+    return np.clip(less, -GREYEST, 0).astype(np.float32)
 
 
 def strength(change: Change) -> np.ndarray:

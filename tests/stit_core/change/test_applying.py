@@ -214,6 +214,7 @@ def test_a_tone_goes_on_below_the_crop_and_any_other_shade_fades_before_its_edge
         np.zeros((SIZE, SIZE, 3), np.float32),
         np.zeros(3),
         neck,
+        np.zeros(3, np.float32),
         0 * plane,
     )
     quad = quad_at(60, 20, SIZE)
@@ -226,6 +227,11 @@ def test_a_tone_goes_on_below_the_crop_and_any_other_shade_fades_before_its_edge
         steps = np.abs(np.diff(made[edge, 105 - left : 145 - left], axis=0))
         assert steps.max() <= 3, "an edge of the crop shows"
     assert toned[edge, 125 - left].max() < 140
+    redder = dataclasses.replace(tint, redder=np.array([0, -0.2, -0.2], np.float32))
+    warm = apply_change(frame, quad, darker, dataclasses.replace(everywhere(1.0), tint=redder)).astype(int)
+    place = np.s_[100 - top : 120 - top, 115 - left : 135 - left]
+    assert warm[place][..., 0].mean() == pytest.approx(toned[place][..., 0].mean(), abs=2)
+    assert np.all(warm[place][..., 1:] < toned[place][..., 1:] - 10), "the neck is as red as the face"
     source = frame[top : top + len(toned), left : left + toned.shape[1]]
     np.testing.assert_array_equal(toned[edge.stop :, : 90 - left], source[edge.stop :, : 90 - left])
     np.testing.assert_array_equal(faded[edge.stop :], source[edge.stop :])

@@ -80,4 +80,12 @@ def test_a_strand_that_shines_within_hair_is_no_skin_and_skin_between_strands_at
     skin, hair, picture = hairline(share)
     matte = np.clip(hair_matte(skin, hair, cv2.GaussianBlur(picture, (0, 0), 0.8), skin)[0], 0, 1)
     assert matte[:56].max() < 0.1
-    assert matte[58, 30:100:12].min() > 0.8
+    assert matte[58, 30:100:12].min() > 0.7
+
+
+def test_halfway_between_skin_and_hair_a_pixel_is_half_of_each() -> None:
+    """Were it counted as hair, a pale rim would stay along the hairline of a face that gets darker."""
+    share = np.clip((np.arange(SIZE, dtype=np.float32)[:, None] - 54) / 8, 0, 1) * np.ones((1, SIZE), np.float32)
+    skin, hair, picture = hairline(share)
+    matte = np.clip(hair_matte(skin, hair, picture, skin)[0], 0, 1)[52:66, 40:90].mean(axis=1)
+    np.testing.assert_allclose(matte, share[52:66, 0], atol=0.14)

@@ -1,0 +1,46 @@
+"""What a strong shade of skin goes by: a neck that is greyer than the face."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from stit_core.change.drawn import Drawn
+from stit_core.change.tint import GREYEST, read_tint
+from stit_core.faces.labels import NECK, SKIN
+from tests.support.transfer_cases import SIZE, drawn, head_labels
+
+
+def scene(face: tuple[int, int, int], neck: tuple[int, int, int]) -> Drawn:
+    labels = head_labels()
+    labels[116:, 44:84] = NECK
+    source = drawn(labels)
+    picture = source.picture.copy()
+    picture[labels == SKIN], picture[labels == NECK] = face, neck
+    return dataclasses.replace(source, picture=picture)
+
+
+def redder(face: tuple[int, int, int], neck: tuple[int, int, int]) -> np.ndarray:
+    source = scene(face, neck)
+    return read_tint(source, (source.labels == SKIN).astype(np.float32), np.ones((SIZE, SIZE), np.float32)).redder
+
+
+def test_a_neck_that_is_greyer_than_the_face_gets_its_share_of_red() -> None:
+    found = redder((170, 120, 105), (150, 115, 98))
+    toned = np.array([150, 115, 98]) * np.exp(found)
+    assert toned[0] == pytest.approx(150)
+    np.testing.assert_allclose(toned / toned[0], np.array([170, 120, 105]) / 170, rtol=0.01)
+
+
+def test_one_that_is_redder_or_of_the_same_hue_stays_and_a_grey_one_is_not_painted() -> None:
+    np.testing.assert_allclose(redder((170, 120, 105), (150, 95, 80)), 0)
+    np.testing.assert_allclose(redder((160, 120, 100), (120, 90, 75)), 0, atol=0.01)
+    np.testing.assert_allclose(redder((180, 110, 90), (150, 150, 150)), [0, -GREYEST, -GREYEST])
+
+
+def test_nothing_is_said_of_a_neck_that_is_hardly_seen() -> None:
+    labels = head_labels()
+    source = drawn(labels)
+    assert not read_tint(source, (labels == SKIN).astype(np.float32), np.ones((SIZE, SIZE), np.float32)).redder.any()
