@@ -20,6 +20,7 @@ FEATURE_REACH = 13  # pixels of 256, width of the skin around them that moves as
 SLOPE = 0.6  # pixels a pixel, by which motion fades beyond what moves and before what must not
 STEEPEST = 1.5  # slope of a smooth step from 0 to 1 in its middle
 SHORTEST_FADE = 8.0  # pixels of 256
+EVEN = 1.5, 0.3  # pixels of 256 and a share: deviation of the blur, and height, by which an edge is no stair
 SHARPEST = 4  # power of the mean by which motion is kept under its bound
 FOLDED, SQUEEZED = 0.15, 4.0  # pixels of the source that a pixel of the result may show, at least and at most
 LESS = 0.8  # of a motion that no smoothing mends
@@ -62,7 +63,7 @@ def carry(motion: np.ndarray, moving: np.ndarray, still: np.ndarray) -> np.ndarr
     length = np.hypot(motion[..., 0], motion[..., 1])
     t = np.clip(1 - beyond / np.maximum(SHORTEST_FADE * unit, STEEPEST * length / SLOPE), 0, 1)
     share = t * t * (3 - 2 * t)
-    free = still < 0.5
+    free = (cv2.GaussianBlur(still, (0, 0), EVEN[0] * unit) < EVEN[1]) & (still < 0.5)
     free[[0, -1]], free[:, [0, -1]] = False, False
     limit = np.maximum(SLOPE * _distance(free), 1e-6)
     held = (1 + (length * share / limit) ** SHARPEST) ** (-1 / SHARPEST)
