@@ -10,9 +10,9 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
+import threading
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -137,6 +137,8 @@ class Transfer:
         self._ahead: dict[int, Future[tuple[np.ndarray, Mouth | None]]] = {}
         self._flows: dict[tuple[int, int], np.ndarray] = {}
         self._sources: dict[int, Drawn] = {}
+        self._teeth: list[OwnTeeth | None] = []  # those of the clip, once they have been looked for
+        self._looking = threading.Lock()
         self._forgets = True
 
     def under(
@@ -147,7 +149,7 @@ class Transfer:
         Raises ArtefactMismatchError for an edit of other frames.
         """
         check_same_frames(self.alignment, edit)
-        other = copy.copy(self)  # with the same sources and flows
+        other = copy.copy(self)  # with the same sources, flows and teeth
         other.edit, other.classes, other.config = edit, tuple(sorted(classes)), config
         other.relief, other._folds = relief, read_folds(relief) if config.anatomy else None
         other._changes, other._ahead, other._forgets = {}, {}, False
@@ -257,15 +259,20 @@ class Transfer:
             reading = read_faces(drawn[None], self.parser, self.runtime, places=True)[0]
         pivot, edited = self._pivot(position), self._drawn(drawn, reading, self._find_points(drawn))
         offset = warp_between(source.points, pivot.points - source.points, self.size)
-        settings = self.config.anatomy, self._folds, self.config.turning, self._own_teeth
+        settings = self.config.anatomy, self._folds, self.config.turning, self._own_teeth()
         change = read_change(source, pivot, edited, offset, self.classes, *settings)
         return change.stacked(), change.mouth
 
-    @cached_property
     def _own_teeth(self) -> OwnTeeth | None:
-        """The teeth of which the clip shows most."""
+        """The teeth of which the clip shows most, for edits that may show them; looked for once."""
         if not self.config.anatomy or MOUTH not in self.classes:
             return None
+        with self._looking:
+            if not self._teeth:
+                self._teeth.append(self._most_teeth())
+            return self._teeth[0]
+
+    def _most_teeth(self) -> OwnTeeth | None:
         names = self.alignment.frame_indices
         shown = [(self.registration.source_labels(name) == MOUTH).mean() for name in names]
         open_ = np.flatnonzero(np.array(shown) > LEAST_MOUTH)

@@ -15,7 +15,7 @@ from stit_core.change.own_teeth import OwnTeeth
 from stit_core.change.teeth import Teeth
 from stit_core.config import RunConfig, preset
 from stit_core.errors import ArtefactMismatchError, Cancelled, ConfigError
-from stit_core.faces.labels import LIPS, MOUTH
+from stit_core.faces.labels import LIPS, MOUTH, SKIN
 from stit_core.geometry import lay_patch, patch_bounds
 from stit_core.packs.loading import Models, find_pack
 from stit_core.pipeline import Pipeline
@@ -140,9 +140,13 @@ def test_the_teeth_of_which_one_frame_shows_most_serve_all(face_clip: Path, monk
         return OwnTeeth(Teeth(nothing, nothing[..., None]), 0.0, 0.0, 0.0, 10.0 * tried[-1])
 
     monkeypatch.setattr("stit_core.stages.transfer.cut_teeth", cut)
-    assert work._own_teeth is not None
-    assert work._own_teeth.area == 40
-    assert tried == [2, 4], "shut mouths show none"
+    trial = work.under(work.edit, work.classes, work.config, None)
+    for same in (work, trial, work):
+        teeth = same._own_teeth()
+        assert teeth is not None
+        assert teeth.area == 40
+    assert tried == [2, 4], "shut mouths show none, and nobody looks twice"
+    assert work.under(work.edit, [SKIN], work.config, None)._own_teeth() is None
 
 
 @pytest.mark.usefixtures("home")
