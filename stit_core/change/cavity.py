@@ -26,7 +26,7 @@ TEETH_HUE = np.array([0.94, 1.03, 1.06], np.float32)  # the same of teeth over s
 # Of a mouth that only shows teeth, and of one that gapes:
 LIP_SHADOW = (0.22, 0.3)  # by which it is darker right under the upper lip
 LIP_REACH = (1.2, 1.6)  # millimetres below it at which a third of that is left
-CORNER_SHADOW = (0.3, 0.56)  # by which it is darker in the corners
+CORNER_SHADOW = (0.2, 0.5)  # by which it is darker in the corners
 SEEN_SHADE = 0.3  # of that dark, what own teeth bring along
 ROLL = (0.0, 0.25)  # by which lips get darker where they turn inwards
 ROLL_REACH = 3.5  # millimetres from their edge within which they do

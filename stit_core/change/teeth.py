@@ -18,7 +18,7 @@ GAPS = np.array([0.0, 8.5, 15.2, 22.8, 29.8, 36.8], np.float32)  # millimetres a
 EDGES = np.array([0.0, 0.9, 0.3, 1.2, 2.2], np.float32)  # millimetres by which each next tooth ends higher
 TINTS = np.array([1.0, 0.97, 0.9, 0.88, 0.86], np.float32)  # how light each next tooth is
 LAST = 31.0  # millimetres along the arch, where teeth go over into the dark between them and the cheek
-BETWEEN = 0.28  # by which it is darker between two teeth
+BETWEEN = 0.2  # by which it is darker between two teeth
 IVORY = np.array([1.0, 0.925, 0.86], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
 EDGE_SOFT = (0.25, 0.6)  # millimetres over which the edges of teeth go over into the dark
@@ -43,13 +43,13 @@ def drawn_teeth(opening: Opening) -> Teeth:
     """The upper teeth of a mouth, those beside each other of different heights."""
     along, facing = _along_arch(float(np.arcsin(np.clip(opening.middle / DEPTH, -0.7, 0.7))))
     number, across, beside = _tooth_at(along)
-    rounded = 0.9 * np.exp(-beside / 0.7)
+    rounded = 0.8 * np.exp(-beside / 0.6)
     edge = opening.edge - np.interp(along, (GAPS[:-1] + GAPS[1:]) / 2, EDGES).astype(np.float32) - rounded
     closed = 1 - min(max(opening.gap, 0.0), 1.0)  # up to the lower lip, which they follow then
     edge = edge + closed * (np.maximum(edge, opening.bottom[None].astype(np.float32) - 0.4 - rounded) - edge)
     height = np.clip(edge - ROWS, 0, CROWN)  # millimetres from the edge towards the root
     gap = ramp(0.22 + 0.12 * np.clip(1.5 - height, 0, 1.5) - beside, 0.25)
-    shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.2 * (2 * across - 1) ** 2) * (1 - BETWEEN * gap)
+    shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.12 * (2 * across - 1) ** 2) * (1 - BETWEEN * gap)
     gum = ramp(height - 9.4 + 1.6 * (1 - np.minimum(beside / 2.5, 1)), 0.4)[..., None]
     ivory = (shade * TINTS[number])[..., None] * IVORY
     seen = ramp(edge - ROWS, between(EDGE_SOFT, opening.gapes(DROPPED))) * ramp(LAST - along, 2.5)

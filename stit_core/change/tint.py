@@ -19,7 +19,8 @@ STRONG = (0.05, 0.2)  # of the logarithm of a ratio: from where on a shade shows
 TONE_WINDOW = 33  # pixels of the crop over which it is averaged: a fold has no tone
 REFLECTED = 0.4  # of a shade that darkens skin, for hair beside it: it is thin there, and has light from the skin
 LEAST_SEEN = 200  # pixels of neck and of face, of which a mean is one
-GREYEST = 0.15  # of the logarithm of a ratio, by which a neck is greyer at most
+REDDER = 0.6  # of the way from a neck's hue to the face's
+GREYEST = 0.1  # of the logarithm of a ratio, by which a neck is greyer at most
 REFLECTS = 28.0  # pixels of the crop, over which that fades
 
 
@@ -66,7 +67,7 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
 
 
 def _redder(source: Drawn, neck: np.ndarray) -> np.ndarray:
-    """Logarithm of the ratio (3,) by which a neck's green and blue fall to the shares of red that the face has.
+    """Logarithm of the ratio (3,) by which a neck's green and blue fall towards the shares of red that the face has.
 
     A pale neck is greyer than a face that is flushed, a dark one is not.
     """
@@ -75,7 +76,7 @@ def _redder(source: Drawn, neck: np.ndarray) -> np.ndarray:
         return np.zeros(3, np.float32)
     own, face = (np.log(source.picture[place].mean(axis=0) + 1.0) for place in both)
     less = (face - face[0]) - (own - own[0])
-    return np.clip(less, -GREYEST, 0).astype(np.float32)
+    return np.clip(REDDER * less, -GREYEST, 0).astype(np.float32)
 
 
 def strength(change: Change) -> np.ndarray:

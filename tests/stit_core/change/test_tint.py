@@ -31,7 +31,10 @@ def test_a_neck_that_is_greyer_than_the_face_gets_its_share_of_red() -> None:
     found = redder((170, 120, 105), (150, 115, 98))
     toned = np.array([150, 115, 98]) * np.exp(found)
     assert toned[0] == pytest.approx(150)
-    np.testing.assert_allclose(toned / toned[0], np.array([170, 120, 105]) / 170, rtol=0.01)
+    shares = np.array([[150, 115, 98], toned, [170, 120, 105]])
+    shares = shares[:, 1:] / shares[:, :1]
+    assert np.all(shares[0] > shares[1] + 0.01)
+    assert np.all(shares[1] > shares[2] + 0.01)
 
 
 def test_one_that_is_redder_or_of_the_same_hue_stays_and_a_grey_one_is_not_painted() -> None:
