@@ -18,6 +18,7 @@ SKIN_BLUR = 5.0  # pixels of 256, deviation of the Gaussian over the motion of s
 FEATURE_BLUR = 1.2  # the same for brows, eyes and lips, which move by themselves
 FEATURE_REACH = 13  # pixels of 256, width of the skin around them that moves as they do
 SLOPE = 0.6  # pixels a pixel, by which motion fades beyond what moves and before what must not
+HOLDS = 0.4  # the same before what must not move, whose edge cuts what slides along it
 STEEPEST = 1.5  # slope of a smooth step from 0 to 1 in its middle
 SHORTEST_FADE = 8.0  # pixels of 256
 EVEN = 1.5, 0.3  # pixels of 256 and a share: deviation of the blur, and height, by which an edge is no stair
@@ -65,7 +66,7 @@ def carry(motion: np.ndarray, moving: np.ndarray, still: np.ndarray) -> np.ndarr
     share = t * t * (3 - 2 * t)
     free = (cv2.GaussianBlur(still, (0, 0), EVEN[0] * unit) < EVEN[1]) & (still < 0.5)
     free[[0, -1]], free[:, [0, -1]] = False, False
-    limit = np.maximum(SLOPE * _distance(free), 1e-6)
+    limit = np.maximum(HOLDS * _distance(free), 1e-6)
     held = (1 + (length * share / limit) ** SHARPEST) ** (-1 / SHARPEST)
     return motion * (share * held * free)[..., None]
 

@@ -33,7 +33,7 @@ ROLL_REACH = 3.5  # millimetres from their edge within which they do
 ROLL_ENDS = 7.0  # millimetres from the ends of an opening, within which they do so less: a corner is dark already
 RISE = (0.92, 0.85)  # of that dark, how high a tongue lies, where the mouth hardly gapes and where it gapes widely
 WIDE = (6.0, 20.0)  # millimetres of dark that are hardly and widely
-FLOOR_SHADOW, FLOOR_REACH = 0.3, 2.0  # by which a tongue is darker where it goes down behind the lip; millimetres
+FLOOR_SHADOW, FLOOR_REACH = 0.42, 1.8  # by which a tongue is darker where it goes down behind the lip; millimetres
 WET = 0.16  # of the light: a glint on the tongue
 
 
