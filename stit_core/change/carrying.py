@@ -17,7 +17,7 @@ from stit_core.warps import warp
 SKIN_BLUR = 5.0  # pixels of 256, deviation of the Gaussian over the motion of skin, whose texture says little of it
 FEATURE_BLUR = 1.2  # the same for brows, eyes and lips, which move by themselves
 FEATURE_REACH = 13  # pixels of 256, width of the skin around them that moves as they do
-SLOPE = 0.6  # pixels a pixel, by which motion fades beyond what moves and before what must not
+SLOPE = 0.6  # pixels a pixel, by which motion fades beyond what moves
 HOLDS = 0.4  # the same before what must not move, whose edge cuts what slides along it
 STEEPEST = 1.5  # slope of a smooth step from 0 to 1 in its middle
 SHORTEST_FADE = 8.0  # pixels of 256

@@ -24,7 +24,7 @@ WEB, WEB_BEGINS = 0.75, 0.7  # of flesh in full light, between the lips in a cor
 SHADOW_HUE = np.array([0.8, 1.1, 1.2], np.float32)  # powers: what reaches a shadow in a mouth comes from red tissue
 TEETH_HUE = np.array([0.94, 1.03, 1.06], np.float32)  # the same of teeth over such a dark
 # Of a mouth that only shows teeth, and of one that gapes:
-LIP_SHADOW = (0.22, 0.3)  # by which it is darker right under the upper lip
+LIP_SHADOW = (0.22, 0.4)  # by which it is darker right under the upper lip
 LIP_REACH = (1.2, 1.6)  # millimetres below it at which a third of that is left
 CORNER_SHADOW = (0.2, 0.5)  # by which it is darker in the corners
 SEEN_SHADE = 0.3  # of that dark, what own teeth bring along
@@ -33,8 +33,8 @@ ROLL_REACH = 3.5  # millimetres from their edge within which they do
 ROLL_ENDS = 7.0  # millimetres from the ends of an opening, within which they do so less: a corner is dark already
 RISE = (0.92, 0.85)  # of that dark, how high a tongue lies, where the mouth hardly gapes and where it gapes widely
 WIDE = (6.0, 20.0)  # millimetres of dark that are hardly and widely
-FLOOR_SHADOW, FLOOR_REACH = 0.42, 1.8  # by which a tongue is darker where it goes down behind the lip; millimetres
-WET = 0.16  # of the light: a glint on the tongue
+FLOOR_SHADOW, FLOOR_REACH = 0.3, 2.0  # by which a tongue is darker where it goes down behind the lip; millimetres
+WET = 0.1  # of the light: a glint on the tongue
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray, own: Own
     gets_in = gets_in * (1 - corner * smooth((aside - 0.35) / 0.65))
     hue = SHADOW_HUE + np.float32(gapes) * upper.place[..., None] * (TEETH_HUE - SHADOW_HUE)
     # Teeth that were seen lay in such a shadow already.
-    colours = colours * gets_in[..., None] ** (hue * (1 - SEEN_SHADE * kept[..., None]))
+    colours = colours * gets_in[..., None] ** (hue * (1 - SEEN_SHADE * (kept * upper.place)[..., None]))
     # In its corners one sees the web of flesh between both lips, which is lit as they are.
     web = np.float32(gapes) * smooth((aside - WEB_BEGINS) / (1 - WEB_BEGINS))
     colours += web[..., None] * (WEB * flesh.astype(np.float32) - colours)
@@ -108,5 +108,5 @@ def _tongue(opening: Opening, aside: np.ndarray, x: np.ndarray, half: float, fle
     surface = surface * (1 - furrow * (1 - front))
     glint = sum(np.exp(-np.square((x - at) / 2.0) - np.square((front - 0.55) / 0.11)) for at in (-6.0, 3.5))
     surface = surface + WET * wide * glint
-    colours = colours + (ramp(into, 0.8) * (dome > 0))[..., None] * (surface[..., None] - colours)
+    colours = colours + (ramp(into, 1.6) * (dome > 0))[..., None] * (surface[..., None] - colours)
     return colours * flesh.astype(np.float32)

@@ -21,7 +21,7 @@ from stit_core.faces.labels import EYES, LIPS, SKIN_LIKE, is_one_of
 from stit_core.warps import mean_of_channels
 
 SKIN_LIGHT = 0.35  # power of the skin's hue that teeth take over: what lights a mouth comes from skin
-TEETH_LIGHT = 1.38  # of the source's lit skin, or of the whites of its eyes where they are lighter
+TEETH_LIGHT = 1.32  # of the source's lit skin, or of the whites of its eyes where they are lighter
 TONGUE = np.array([0.76, 0.44, 0.45])  # of the light of a white tooth
 LIPS_HUE = 0.35  # power of the lips' hue in that of a tongue: they are of one blood, and lips may be made up
 

@@ -40,6 +40,7 @@ EVEN = 0.1  # weight of an arc that is even, beside the outline that is drawn
 SHOWN_AT_REST = 2.5  # millimetres of the upper incisors below a relaxed lip
 NOSE = 33  # landmark at its base
 BELOW_NOSE = (24.0, 28.0)  # millimetres from there, at which the upper incisors end
+ASIDE = 5.0, 12.0  # millimetres of the midline from the middle of a mouth: up to where a face looks ahead, and aside
 CROWN = 10.5  # millimetres, height of an upper incisor
 CLOSED = (1.5, 4.0)  # millimetres of dark under the teeth: up to where they reach the lower lip, from where on not
 PALE = (95.0, 0.62)  # of what is a tooth in a drawn mouth: least grey level, and blue as a share of red
@@ -155,6 +156,11 @@ def mean_opening(parts: Sequence[tuple[float, Opening]]) -> Opening:
     )
 
 
+def midline(points: np.ndarray, half: float) -> float:
+    """x of the midline of a face, by landmarks (68, 2) in millimetres around a mouth that is twice `half` wide."""
+    return float(np.clip(points[list(MIDDLE), 0].mean(), -0.6 * half, 0.6 * half))
+
+
 def millimetre_of(points: np.ndarray) -> float:
     """How many pixels a millimetre of a face with landmarks (68, 2) is wide, by the distance of its eyes."""
     eyes = [points[eye].mean(axis=0) for eye in EYES]
@@ -200,16 +206,22 @@ def find_opening(wanted: np.ndarray, source: Drawn, motion: np.ndarray, drawn: n
         return None
     top, bottom = outline
     opening = Opening(corners, millimetre, top, bottom, 0.0, 0.0)
-    points = opening.millimetres(source.points)
-    middle = float(np.clip(points[list(MIDDLE), 0].mean(), -0.6 * half, 0.6 * half))
+    arrived = source.points.copy()
+    arrived[list(MIDDLE)] = [moved_point(source.points[point], motion) for point in MIDDLE]
+    # Where the upper lip would be, had it gone along with the skull and not moved by itself.
+    arrived[list(UPPER_LIP)] = source.points[list(UPPER_LIP)] + arrived[NOSE] - source.points[NOSE]
+    points = opening.millimetres(arrived)
+    middle = midline(points, half)
     rest = float(points[list(UPPER_LIP), 1].mean())
     column = _column(middle)
     upper, lower = float(top[column]), float(bottom[column])
     seen = _drawn_edge(fine(drawn), inside, middle)
-    # Lips say where teeth end, but not those that are pursed or drawn up: teeth are fixed to the skull.
-    nose = float(opening.millimetres(moved_point(source.points[NOSE], motion))[1])
-    below = np.clip(max(rest, upper) + SHOWN_AT_REST, nose + BELOW_NOSE[0], nose + BELOW_NOSE[1])
-    edge = float(np.clip(max(float(below), seen), upper, upper + CROWN))
+    # Lips say where teeth end, but not those that are pursed or drawn up: teeth are fixed to the skull. In a face that
+    # looks aside, whose eyes are nearer to each other, nobody knows how far that is.
+    below, nose = max(rest, upper) + SHOWN_AT_REST, float(points[NOSE, 1])
+    frontal = float(np.interp(abs(middle), ASIDE, (1, 0)))
+    below += frontal * (float(np.clip(below, nose + BELOW_NOSE[0], nose + BELOW_NOSE[1])) - below)
+    edge = float(np.clip(max(below, seen), upper, upper + CROWN))
     gap = lower - edge
     if seen > (upper + lower) / 2:  # teeth that are together, as in a smile, not those of a mouth that speaks
         edge += gap * float(np.clip((CLOSED[1] - gap) / (CLOSED[1] - CLOSED[0]), 0, 1))

@@ -15,7 +15,19 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn, moved_point
-from stit_core.change.opening import CLOSED, COLUMNS, CORNERS, FINE, MIDDLE, NOSE, ROWS, SHAPE, Opening, millimetre_of
+from stit_core.change.opening import (
+    CLOSED,
+    COLUMNS,
+    CORNERS,
+    CROWN,
+    FINE,
+    NOSE,
+    ROWS,
+    SHAPE,
+    Opening,
+    midline,
+    millimetre_of,
+)
 from stit_core.change.teeth import Teeth, drawn_teeth
 from stit_core.faces.labels import MOUTH, SKIN_LIKE, is_one_of
 from stit_core.warps import fill, mean_of_channels
@@ -32,7 +44,9 @@ LEAST_SHOWN = 5.0  # millimetres of them, in the middle: what is less shows no m
 INWARDS = 0.6  # millimetres: what is nearer to an outline has the colours of both sides
 JOINT = 0.8  # millimetres, deviation of the Gaussian over which own teeth go over into drawn ones
 SOFT = 0.3  # millimetres, deviation of the Gaussian over an edge
-TURNED = 5.0, 10.0  # millimetres by which the midline lies elsewhere: a head that has turned shows other sides of them
+FINEST = 1.0  # pixels of the frame to a millimetre, at least
+TURNED = 5.0, 10.0  # millimetres by which the midline lies elsewhere: up to where they are one's own, and no more
+TOGETHER = 0.5, 1.5  # millimetres between drawn teeth and the lower lip: up to where they reach it, and do not
 
 
 @dataclass(frozen=True)
@@ -45,14 +59,18 @@ class OwnTeeth:
     edge: y of the middle ones' edges there, millimetres.
     middle: x of the face's midline there, millimetres.
     below_nose: millimetres from the base of the nose down to that edge.
-    area: square millimetres of them that were seen.
+    seen: pixels of the frame that show them.
     """
 
     teeth: Teeth
     edge: float
     middle: float
     below_nose: float
-    area: float
+    seen: float
+
+    def share(self, opening: Opening) -> float:
+        """How far, 0 ... 1, they are the teeth of another mouth: one that has turned shows other sides of them."""
+        return float(np.interp(abs(opening.middle - self.middle), TURNED, (1, 0)))
 
     def seated(self, opening: Opening, drawn: Teeth) -> tuple[Teeth, np.ndarray]:
         """The teeth in another mouth, and how far they are own ones, (1, 1) in [0, 1]; the rest is as drawn."""
@@ -62,7 +80,7 @@ class OwnTeeth:
         def over(values: np.ndarray) -> np.ndarray:
             return cv2.warpAffine(values, shift, SHAPE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
-        share = np.float32(np.interp(abs(opening.middle - self.middle), TURNED, (1, 0))).reshape(1, 1)
+        share = np.float32(self.share(opening)).reshape(1, 1)
         place = drawn.place + share * (over(self.teeth.place) - drawn.place)
         colours = drawn.colours + share[..., None] * (over(self.teeth.colours) - drawn.colours)
         return Teeth(place, colours), share
@@ -70,11 +88,13 @@ class OwnTeeth:
     def seat(self, opening: Opening, source: Drawn, motion: np.ndarray) -> Opening:
         """An opening whose teeth end where the skull has them, in a source that is moved (S, S, 2)."""
         nose = opening.millimetres(moved_point(source.points[NOSE], motion))
+        upper, lower = (float(side[opening.centre]) for side in (opening.top, opening.bottom))
         edge = float(nose[1]) + self.below_nose
-        gap = float(opening.bottom[opening.centre]) - edge
-        if opening.gap < 1 and gap > 0:  # teeth that are together
-            edge += gap * float(np.clip((CLOSED[1] - gap) / (CLOSED[1] - CLOSED[0]), 0, 1))
-        return dataclasses.replace(opening, edge=edge)
+        # Teeth that are together reach the lower lip.
+        gap, together = max(lower - edge, 0.0), float(np.interp(opening.gap, TOGETHER, (1, 0)))
+        edge += together * gap * float(np.clip((CLOSED[1] - gap) / (CLOSED[1] - CLOSED[0]), 0, 1))
+        edge = opening.edge + self.share(opening) * (edge - opening.edge)
+        return dataclasses.replace(opening, edge=float(np.clip(edge, upper, upper + CROWN)))
 
 
 def cut_teeth(
@@ -97,20 +117,26 @@ def cut_teeth(
     mouth = Opening(corners, millimetre, flat, flat, 0.0, 0.0)
     back = np.linalg.inv(to_crop[0])
     to_frame = np.column_stack([back @ mouth.matrix[:, :2], back @ (mouth.matrix[:, 2] - to_crop[1])])
+    finer = FINE * float(np.sqrt(abs(np.linalg.det(to_frame[:, :2]))))  # pixels of the frame to a millimetre
+    if finer < FINEST:
+        return None
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     picture = cv2.warpAffine(frame, to_frame, SHAPE, flags=flags, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
     inside = cv2.warpAffine(is_one_of(source.labels, (MOUTH,)), mouth.matrix, SHAPE, flags=flags) > 0.5
     points = mouth.millimetres(source.points)
-    middle = float(points[list(MIDDLE), 0].mean())
+    middle = midline(points, float(np.hypot(*(corners[1] - corners[0]))) / millimetre / 2)
     place = _upper(_pale(picture, skin.mean(axis=0), middle), inside)
     seen, aside = np.asarray(place.any(axis=0)), np.abs(COLUMNS[0] - middle)
-    front = aside < FRONT
-    if seen[front].mean() < LEAST_SEEN or np.median(place[:, front & seen].sum(axis=0)) < LEAST_SHOWN * FINE:
+    front = seen & (aside < FRONT)
+    if front.sum() < LEAST_SEEN * (aside < FRONT).sum() or not (front & (aside < FRONT / 2)).any():
+        return None
+    if np.median(place[:, front].sum(axis=0)) < LEAST_SHOWN * FINE:
         return None
     edges = ROWS[len(ROWS) - 1 - place[::-1].argmax(axis=0), 0] + 0.5 / FINE
     edge = float(np.median(edges[seen & (aside < FRONT / 2)]))
     teeth = _completed(picture / light.astype(np.float32), place, edge, middle)
-    return OwnTeeth(teeth, edge, middle, edge - float(points[NOSE, 1]), float(place.sum()) / FINE**2)
+    shown = float(place.sum()) * (min(finer, FINE) / FINE) ** 2
+    return OwnTeeth(teeth, edge, middle, edge - float(points[NOSE, 1]), shown)
 
 
 def _pale(picture: np.ndarray, skin: np.ndarray, middle: float) -> np.ndarray:

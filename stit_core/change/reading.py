@@ -133,7 +133,7 @@ def read_change(
     closes = 0.0 if smile is None else min(1.0, CLOSES * smile.strength) * (1 - opens)
     if opening is not None:
         opening = close_corners(opening, closes)
-        opening, motion = part_lips_less(opening, motion, closes * is_shut(source))
+        opening, motion = part_lips_less(opening, motion, share * closes * is_shut(source))
         motion = drop_jaw(motion, opening)
         held = hold_corners(narrow_mouth(motion, opening, source), opening, source)
         kept = hold_teeth(motion, source)

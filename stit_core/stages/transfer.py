@@ -278,7 +278,7 @@ class Transfer:
         open_ = np.flatnonzero(np.array(shown) > LEAST_MOUTH)
         tried = open_[np.unique(np.linspace(0, len(open_) - 1, TRIED).round().astype(int))] if len(open_) else open_
         found = [teeth for position in tried if (teeth := self._cut(int(position))) is not None]
-        return max(found, key=lambda teeth: teeth.area, default=None)
+        return max(found, key=lambda teeth: teeth.seen, default=None)
 
     def _cut(self, position: int) -> OwnTeeth | None:
         source, quad = self._read_source(position), self.alignment.quads[position]

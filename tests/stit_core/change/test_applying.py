@@ -266,3 +266,24 @@ def test_hair_beside_skin_that_gets_darker_is_a_little_darker_and_keeps_its_cont
     assert light.mean() == pytest.approx(before.mean(), rel=0.02), "what gets lighter leaves it"
     far = apply_change(frame, quad_at(0, 0, SIZE), change_of(shade=-0.4), weights)[10:20]
     np.testing.assert_array_equal(far, frame[10:20])
+
+
+def test_how_sharp_a_face_is_say_its_eyes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    arc = np.clip(1 - (COLUMNS[0] / 20.0) ** 2, 0, 1)
+    opening = Opening(np.array([[50.0, 92], [78, 92]]), 0.56, -4 * arc, 8 * arc, 0.0, 0.0)
+    change = dataclasses.replace(change_of(), mouth=Mouth(opening, np.full(3, 200.0), 1.0, np.full(3, 100.0)))
+    skin = np.zeros((SIZE, SIZE), np.float32)
+    skin[20:110, 20:110] = 1
+    skin[50:60, 40:55] = 0  # an eye
+    weights = dataclasses.replace(everywhere(1.0), skin=skin)
+    seen: list[np.ndarray] = []
+
+    def focus(_: np.ndarray, face: np.ndarray) -> float:
+        seen.append(face)
+        return 1.0
+
+    monkeypatch.setattr("stit_core.change.applying._focus", focus)
+    apply_change(np.full((200, 200, 3), 120, np.uint8), quad_at(10, 10, SIZE), change, weights)
+    size = len(seen[0])
+    assert seen[0][55 * size // SIZE, 47 * size // SIZE], "the eye"
+    assert not seen[0][5, 5], "and nothing beside the face"

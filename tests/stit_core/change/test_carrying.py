@@ -74,3 +74,17 @@ def test_a_motion_too_small_to_be_seen_is_none_and_a_larger_one_stays() -> None:
     assert (np.diff(after) >= 0).all(), "what goes further arrives further"
     assert np.diff(after).max() < 1.6 * lengths[1]
     np.testing.assert_allclose(settled[..., 0], 0.75 * settled[..., 1], atol=1e-6)
+
+
+def test_skin_beside_what_is_still_moves_little_and_along_an_edge_without_stairs() -> None:
+    """A mask's edge is a stair of pixels; skin that slides along it must not be."""
+    rows, columns = np.indices((256, 256))
+    still = (columns + rows / 3 > 180).astype(np.float32)
+    motion = carry(np.full((256, 256, 2), 8.0, np.float32), np.ones((256, 256), np.float32), still)
+    away = (180 - columns - rows / 3) * 3 / np.sqrt(10)
+    beside = (rows > 60) & (rows < 200)
+    for distance in (3.0, 6.0, 10.0):
+        there = motion[..., 1][beside & (np.abs(away - distance) < 0.3)]
+        assert 0 < there.mean() < 0.33 * distance
+        assert there.std() < 0.045
+    assert not motion[still > 0].any()

@@ -134,3 +134,31 @@ def test_teeth_stay_with_the_skull_where_lips_are_pursed_or_drawn_up() -> None:
     nose = found.millimetres(face().points[NOSE])[1]
     assert np.ptp(ends) <= BELOW_NOSE[1] - BELOW_NOSE[0] + 1e-6
     assert ends[0] >= ends[1] >= ends[2] >= nose + BELOW_NOSE[0] - 1e-6
+
+
+def test_the_midline_and_the_teeth_go_along_with_a_face_that_moves_as_a_whole() -> None:
+    source, opened, way = face(), face(10), 6
+    picture = np.roll(opened.picture, way, axis=1).astype(np.float32)
+    motion = STILL.copy()
+    motion[..., 0] = -way
+    stays = find_opening(opened.labels, source, STILL, opened.picture.astype(np.float32))
+    goes = find_opening(np.roll(opened.labels, way, axis=1), source, motion, picture)
+    assert stays is not None
+    assert goes is not None
+    assert goes.middle == pytest.approx(stays.middle, abs=0.3)
+    assert goes.edge == pytest.approx(stays.edge, abs=0.3)
+
+
+def test_a_face_that_looks_aside_keeps_its_teeth_below_the_lip() -> None:
+    """Its eyes are nearer to each other, so that its millimetres are smaller: the skull says nothing there."""
+    edges = []
+    for aside in (0.0, 8.0):
+        source = face()
+        source.points[[33, 51, 62, 66, 57], 0] += aside
+        source.points[33, 1] = 70  # the nose is higher than a face that looks ahead has it
+        opened = face(10)
+        found = find_opening(opened.labels, source, STILL, opened.picture.astype(np.float32))
+        assert found is not None
+        edges.append(found.edge - float(found.top[found.centre]))
+    assert edges[1] > edges[0]
+    assert edges[1] > 1.5

@@ -25,8 +25,13 @@ MILLIMETRE = 35.2 / 63  # pixels of the crop
 LIGHT = np.full(3, 200.0)
 
 
-def scene(edge: int = EDGE, below: tuple[int, int, int] = TONGUE, gold: bool = True) -> tuple[np.ndarray, Drawn]:
-    """A frame and its crop: a mouth with ivory teeth, one of which, right of the midline, is of gold."""
+def scene(
+    edge: int = EDGE, below: tuple[int, int, int] = TONGUE, gold: bool = True, lower: float = BOTTOM
+) -> tuple[np.ndarray, Drawn]:
+    """A frame and its crop: a mouth with ivory teeth, one of which, right of the midline, is of gold.
+
+    Lower teeth stand from the row `lower` of the crop on.
+    """
     source = face()
     labels = np.full((SIZE, SIZE), SKIN, np.uint8)
     labels[TOP - 4 : BOTTOM + 4, LEFT:RIGHT] = LIPS[0]
@@ -36,6 +41,7 @@ def scene(edge: int = EDGE, below: tuple[int, int, int] = TONGUE, gold: bool = T
     frame[(TOP - 4) * ZOOM : (BOTTOM + 4) * ZOOM, LEFT * ZOOM : RIGHT * ZOOM] = (165, 95, 95)
     frame[TOP * ZOOM : BOTTOM * ZOOM, LEFT * ZOOM : RIGHT * ZOOM] = below
     frame[TOP * ZOOM : edge * ZOOM, LEFT * ZOOM : RIGHT * ZOOM] = IVORY
+    frame[round(lower * ZOOM) : BOTTOM * ZOOM, LEFT * ZOOM : RIGHT * ZOOM] = IVORY
     if gold:
         frame[TOP * ZOOM : edge * ZOOM, 64 * ZOOM + 2 : 68 * ZOOM] = GOLD
     picture = np.ascontiguousarray(frame[ZOOM // 2 :: ZOOM, ZOOM // 2 :: ZOOM])
@@ -56,8 +62,8 @@ def test_teeth_are_cut_with_their_edges_and_their_way_from_the_nose() -> None:
     own = cut()
     assert own is not None
     assert own.below_nose == pytest.approx((EDGE - 76) / MILLIMETRE, abs=0.8)
-    shown = (RIGHT - LEFT) * (EDGE - TOP) / MILLIMETRE**2
-    assert own.area == pytest.approx(shown, rel=0.25)
+    shown = (RIGHT - LEFT) * (EDGE - TOP) * ZOOM**2
+    assert own.seen == pytest.approx(shown, rel=0.25)
     seen = own.teeth.place[:, np.abs(COLUMNS[0]) < 20]
     ends = ROWS[len(ROWS) - 1 - (seen > 0.5)[::-1].argmax(axis=0), 0]
     np.testing.assert_allclose(ends, own.edge, atol=0.7)
@@ -65,8 +71,14 @@ def test_teeth_are_cut_with_their_edges_and_their_way_from_the_nose() -> None:
 
 @pytest.mark.parametrize(
     "parts",
-    [{"edge": TOP + 1}, {"below": IVORY}, {"below": (60, 30, 28), "edge": TOP}],
-    ids=["only their edges are seen", "shut on the lower ones", "none is seen"],
+    [
+        {"edge": TOP + 1},
+        {"below": IVORY},
+        {"edge": TOP + 6},
+        {"lower": EDGE + 0.25},
+        {"below": (60, 30, 28), "edge": TOP},
+    ],
+    ids=["only their edges are seen", "all is pale", "as high as two rows", "shut on the lower ones", "none is seen"],
 )
 def test_a_mouth_that_shows_too_little_of_them_gives_none(parts: dict[str, object]) -> None:
     assert cut(**parts) is None
@@ -113,10 +125,39 @@ def test_they_stay_with_the_skull_and_end_at_lips_that_nearly_meet_them() -> Non
     own = cut()
     assert own is not None
     _, source = scene()
-    low = own.seat(mouth(0.0), source, STILL)
-    higher = own.seat(mouth(0.0), source, STILL + np.float32([0, 2]))  # the result shows what lay two pixels below
+    high = dataclasses.replace(mouth(0.0), top=1.5 * mouth(0.0).top)
+    low = own.seat(high, source, STILL)
+    higher = own.seat(high, source, STILL + np.float32([0, 2]))  # the result shows what lay two pixels below
     assert low.edge - higher.edge == pytest.approx(2 / MILLIMETRE, abs=0.01)
     nose = mouth(0.0).millimetres(source.points[NOSE])[1]
     assert low.edge - nose == pytest.approx(own.below_nose)
     smiling = dataclasses.replace(mouth(0.0), bottom=low.bottom * 0 + low.edge + 1.0, edge=low.edge + 0.8)
     assert own.seat(smiling, source, STILL).edge == pytest.approx(low.edge + 1.0)
+    hardly = [
+        dataclasses.replace(mouth(0.0), bottom=low.bottom * 0 + low.edge + 2, edge=low.edge + by) for by in (0.9, 1.1)
+    ]
+    ends = [own.seat(opening, source, STILL).edge for opening in hardly]
+    assert abs(ends[0] - ends[1]) < 0.5, "no jump from one frame to the next"
+    turned = dataclasses.replace(mouth(1.0, own.middle + 12), top=high.top)
+    assert own.seat(turned, source, STILL).edge == 1.0
+    below_lip = own.seat(dataclasses.replace(mouth(0.0), top=low.top * 0 + low.edge + 3), source, STILL)
+    assert below_lip.edge == pytest.approx(low.edge + 3), "a lip hides them, it is not drawn over"
+
+
+def test_a_face_seen_from_the_side_or_from_afar_gives_none() -> None:
+    frame, source = scene()
+    points = source.points.copy()
+    points[[33, 51, 62, 66, 57], 0] += 60 * MILLIMETRE
+    aside = cut_teeth(frame, TO_CROP, dataclasses.replace(source, points=points), LIGHT)
+    assert aside is None or np.isfinite(aside.below_nose)
+    small = np.ascontiguousarray(frame[ZOOM::12, ZOOM::12])
+    assert cut_teeth(small, (np.eye(2) * 12 / ZOOM, np.zeros(2)), source, LIGHT) is None
+
+
+def test_only_the_teeth_that_were_seen_bring_their_shade_along() -> None:
+    own = cut()
+    assert own is not None
+    flesh = mouth_flesh(scene()[1], LIGHT)
+    with_own, without = (draw_cavity(mouth(2.0), LIGHT, flesh, teeth).colours for teeth in (own, None))
+    tongue = (np.abs(COLUMNS) < 15) & (ROWS > 5) & (ROWS < 11)
+    np.testing.assert_allclose(with_own[tongue], without[tongue], atol=0.5)

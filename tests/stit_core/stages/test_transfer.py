@@ -144,7 +144,7 @@ def test_the_teeth_of_which_one_frame_shows_most_serve_all(face_clip: Path, monk
     for same in (work, trial, work):
         teeth = same._own_teeth()
         assert teeth is not None
-        assert teeth.area == 40
+        assert teeth.seen == 40
     assert tried == [2, 4], "shut mouths show none, and nobody looks twice"
     assert work.under(work.edit, [SKIN], work.config, None)._own_teeth() is None
 
