@@ -117,7 +117,7 @@ def mouth_share(
 
     Parameters are those of `read_novelty`, and how far, 0 ... 1, the edit drops the jaw; None where the mouth's inside
     is the generator's. Otherwise a mouth that is open already is kept or drawn as a whole, since half of two open
-    mouths would show two rows of teeth; and only edits that mean the mouth draw it.
+    mouths would show two rows of teeth; and only edits that mean the mouth, and open it well beyond, draw it.
     """
     there = warp_labels(source.labels, motion)
     meant = _means_mouth(pivot, edited)

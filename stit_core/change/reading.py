@@ -7,7 +7,7 @@ Expression Mapping with Ratio Images" (2001).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -92,7 +92,7 @@ def read_change(
     anatomy: bool = False,
     folds: Folds | None = None,
     turning: float = 1.0,
-    teeth: OwnTeeth | None = None,
+    teeth: Callable[[], OwnTeeth | None] | None = None,
 ) -> Change:
     """Read the change from a pivot to an edit and lay it out over the source.
 
@@ -104,7 +104,7 @@ def read_change(
     anatomy: whether what is known of skin, jaw and mouths is believed more than the generator.
     folds: of skin, that come or go with the edit; believed with `anatomy`, instead of those that the generator draws.
     turning: share of the way by which the head turns aside that is taken over, with `anatomy`.
-    teeth: those that a mouth shows which opens, with `anatomy`; None for those of anybody.
+    teeth: looks for those of one's own, asked where a mouth is drawn, with `anatomy`; None for those of anybody.
     """
     turn = np.zeros_like(offset)
     if anatomy:
@@ -145,8 +145,9 @@ def read_change(
     mouth = None
     if opening is not None and share > 0:
         light = mouth_light(source)
-        opening = opening if teeth is None else teeth.seat(opening, source, motion)
-        mouth = Mouth(opening, light, share, mouth_flesh(source, light), teeth)
+        own_row = None if teeth is None else teeth()
+        opening = opening if own_row is None else own_row.seat(opening, source, motion)
+        mouth = Mouth(opening, light, share, mouth_flesh(source, light), own_row)
     hidden = np.zeros_like(novelty)
     if drawn:
         # In a corner that a smile closes the line between the lips stays; teeth do not.

@@ -259,7 +259,7 @@ class Transfer:
             reading = read_faces(drawn[None], self.parser, self.runtime, places=True)[0]
         pivot, edited = self._pivot(position), self._drawn(drawn, reading, self._find_points(drawn))
         offset = warp_between(source.points, pivot.points - source.points, self.size)
-        settings = self.config.anatomy, self._folds, self.config.turning, self._own_teeth()
+        settings = self.config.anatomy, self._folds, self.config.turning, self._own_teeth
         change = read_change(source, pivot, edited, offset, self.classes, *settings)
         return change.stacked(), change.mouth
 
