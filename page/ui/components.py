@@ -103,6 +103,11 @@ def read_chosen(picker: Any) -> str:
     return chosen if isinstance(chosen, str) else ""
 
 
+def read_picked(picker: Any) -> str:
+    """What was just picked in a widget "picker", whose message may still be on its way; "" where all was answered."""
+    return read_chosen(picker) if isinstance(picker, dict) and picker.get("picked") is True else ""
+
+
 def read_pairs(value: Any) -> tuple[tuple[str, tuple[float, ...]], ...]:
     """What the widget "factors" sent, as (name, factors) pairs; whatever is no name with finite numbers is left out."""
     chosen = value.get("chosen") if isinstance(value, Mapping) else None

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from page.ui import html, words
-from page.ui.components import build_html, build_widget
+from page.ui.components import build_html, build_widget, read_picked
 from page.ui.picture_rows import triple
 from page.ui.plots import loss_plot
 from page.ui.shell import EDIT, LIGHT, PREVIEWS, Shell, Update, shows_errors
@@ -44,7 +44,8 @@ class TuneStep:
         shell.fit.change(self.show_fit, run_id, shown, trigger_mode="always_last", **PREVIEWS)
         self.presets.pick(self.choose, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
         self.methods.pick(self.choose_method, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
-        self.begin.click(self.start, run_id, [*shell.job_outputs, self.begin, self.onward], **LIGHT)
+        picks = [run_id, self.presets, self.methods]
+        self.begin.click(self.start, picks, [*shell.job_outputs, self.begin, self.onward], **LIGHT)
         self.onward.click(lambda: shell.go(EDIT), None, [shell.steps], **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
@@ -74,10 +75,18 @@ class TuneStep:
         return {**self._shown(run_id), **self._preset_update(run_id)}
 
     @shows_errors
-    def start(self, run_id: str) -> Update:
-        """Tune, or go on where it was stopped."""
+    def start(self, run_id: str, presets: Any, methods: Any) -> Update:
+        """Tune as the screen shows it, or go on where it was stopped.
+
+        The message of the last pick may still be on its way.
+        """
+        choices: dict[str, Any] = {}
+        if read_picked(presets) in words.PRESET_WORDS:
+            choices["preset"] = read_picked(presets)
+        if read_picked(methods) in words.METHOD_WORDS:
+            choices["method"] = read_picked(methods)
         return {
-            **self.shell.begin(run_id, "tune"),
+            **self.shell.begin(run_id, "tune", **choices),
             self.begin: gr.Button(labels.TUNE_RUNNING, interactive=False),
             self.onward: gr.Button(variant="primary"),
         }

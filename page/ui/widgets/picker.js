@@ -1,6 +1,6 @@
 // A group of buttons with a picture each, one of which is chosen. Props: value {items: [{id, title, text, image, alt,
 // disabled}], chosen, lead: what the style may write before them}, legend, holds: a selector of what cannot be used from a pick
-// on, until the page lets go of it. Fires "pick" with {id}.
+// on, until the page lets go of it. Fires "pick" with {id}; value.picked says that the page has not answered it yet.
 
 /** @typedef {{id: string | number, title?: string, text?: string, image?: string, alt?: string, disabled?: boolean}} Item */
 
@@ -36,7 +36,7 @@ function button(item, chosen) {
   made.append(words);
   made.addEventListener("click", () => {
     for (const other of group.children) other.setAttribute("aria-pressed", String(other === made));
-    props.value = { ...props.value, chosen: item.id }; // at once: what is pressed next sends it too
+    props.value = { ...props.value, chosen: item.id, picked: true }; // at once: what is pressed next sends it too
     for (const part of document.querySelectorAll(props.holds || "[data-none]")) part.toggleAttribute("inert", true);
     trigger("pick", { id: item.id });
   });

@@ -156,6 +156,27 @@ def test_the_method_and_the_region_outlive_a_reload(aligned_page: Page, server: 
     expect(page.locator("#regions button")).to_have_count(0)
 
 
+def test_a_preset_picked_right_before_the_start_is_the_one_that_is_tuned_with(aligned_page: Page) -> None:
+    page, held = aligned_page, list[Route]()
+    page.locator("#to-tune").click()
+    shown = page.locator("#presets [aria-pressed=true]")
+    expect(shown).to_contain_text("Draft")
+
+    def hold_the_pick(route: Route) -> None:
+        if held or '"id":"balanced"' not in (route.request.post_data or ""):
+            return route.fallback()
+        return held.append(route)
+
+    page.route("**/queue/join*", hold_the_pick)
+    page.locator("#presets button", has_text="Balanced").click()
+    wait_until(page, lambda: bool(held))  # the message of the pick, which a slow line delivers late
+    page.locator("#tune").click()
+    page.locator("#status .job.done", has_text="The generator fits").wait_for()
+    held[0].continue_()
+    expect(page.locator("#tune")).to_have_text("Done")
+    expect(shown).to_contain_text("Balanced")
+
+
 def test_a_stopped_tuning_goes_on_after_a_reload(aligned_page: Page, server: Server) -> None:
     page = aligned_page
     start_tuning(page, "Paper")
