@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stit_core.change.opening import COLUMNS, FINE, ROWS, Opening, ramp
+from stit_core.change.opening import COLUMNS, FINE, ROWS, SHAPE, Opening, ramp
 from stit_core.change.own_teeth import OwnTeeth
-from stit_core.change.teeth import DROPPED, between, drawn_teeth, smooth
+from stit_core.change.teeth import DROPPED, between, drawn_teeth, lower_teeth, smooth
 
-TIP = 3.5  # millimetres from a corner of an opening within which lips close over it, softly
+TIP = 2.0  # millimetres from a corner of an opening within which lips close over it, softly
 OUTLINE_SOFT = (0.3, 0.6)  # millimetres over which lips go over into what is open; so many more in the corners
 DARK = np.array([0.37, 0.26, 0.23], np.float32)  # of flesh that is lit, as is the next
 CHEEK = np.array([0.46, 0.35, 0.33], np.float32)  # the inside of a cheek, in a corner
@@ -33,8 +33,9 @@ ROLL_REACH = 3.5  # millimetres from their edge within which they do
 ROLL_ENDS = 7.0  # millimetres from the ends of an opening, within which they do so less: a corner is dark already
 RISE = (0.92, 0.85)  # of that dark, how high a tongue lies, where the mouth hardly gapes and where it gapes widely
 WIDE = (6.0, 20.0)  # millimetres of dark that are hardly and widely
-FLOOR_SHADOW, FLOOR_REACH = 0.3, 2.0  # by which a tongue is darker where it goes down behind the lip; millimetres
-WET = 0.1  # of the light: a glint on the tongue
+FLOOR_SHADOW, FLOOR_REACH = 0.5, 1.8  # by which a tongue is darker where it goes down behind the teeth; millimetres
+GRAIN, GRAIN_FINE = 0.07, 0.45  # of its light, the deviation of a tongue's grain; millimetres, how fine that is
+WET = 0.12  # of its light, what glints where that grain is moist
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,10 @@ def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray, own: Own
     upper, kept = drawn_teeth(opening), np.zeros((1, 1), np.float32)
     if own is not None:
         upper, kept = own.seated(opening, upper)
-    colours = _tongue(opening, aside, x, half, flesh)
-    colours += upper.place[..., None] * (upper.colours * light.astype(np.float32) - colours)
+    lower = lower_teeth(opening, aside)
+    colours = _tongue(opening, aside, x, half, flesh, lower.top)
+    for teeth in (lower, upper):
+        colours += teeth.place[..., None] * (teeth.colours * light.astype(np.float32) - colours)
     # Light comes from the front and from above, so that the upper lip and the corners keep it out.
     shadow, reach, corner = (between(pair, gapes) for pair in (LIP_SHADOW, LIP_REACH, CORNER_SHADOW))
     gets_in = 1 - shadow * np.exp(-np.maximum(ROWS - top, 0) / reach)
@@ -91,22 +94,32 @@ def _beside(place: np.ndarray) -> np.ndarray:
     return np.square(np.clip(1 - away / np.float32(ROLL_REACH), 0, 1))  # type: ignore[no-any-return]
 
 
-def _tongue(opening: Opening, aside: np.ndarray, x: np.ndarray, half: float, flesh: np.ndarray) -> np.ndarray:
-    """The dark of a mouth and the tongue in it, (h, w, 3) grey levels."""
-    bottom, gap = opening.bottom[None].astype(np.float32), max(opening.gap, 1.0)
+def _tongue(
+    opening: Opening, aside: np.ndarray, x: np.ndarray, half: float, flesh: np.ndarray, floor: np.ndarray
+) -> np.ndarray:
+    """The dark of a mouth and the tongue in it, (h, w, 3) grey levels; `floor` (1, w) is where lower teeth hide it."""
+    gap = max(opening.gap, 1.0)
     colours = DARK + smooth((aside - 0.5) / 0.5)[..., None] * (CHEEK - DARK)
     x = x - np.float32(0.5 * opening.middle)  # a tongue lies deeper than lips, and is seen from aside less
     dome = np.sqrt(np.clip(1 - np.square(x / (0.86 * half)), 0, 1))
-    wide = opening.gapes(WIDE)
-    rise = between(RISE, wide) * gap * dome
-    into = ROWS - (bottom - rise)  # millimetres below the outline of its back
+    rise = between(RISE, opening.gapes(WIDE)) * gap * dome
+    into = ROWS - (opening.bottom[None].astype(np.float32) - rise)  # millimetres below the outline of its back
     front = np.clip(into / np.maximum(rise, 0.5), 0, 1)
-    # Its back is in the dark, its front is lit and goes down behind the lower lip; its sides turn away.
-    surface = (0.4 + 0.6 * smooth(front / 0.7)) * (0.45 + 0.55 * smooth(dome))
-    surface = surface * (1 - FLOOR_SHADOW * np.exp(-np.maximum(bottom - ROWS, 0) / FLOOR_REACH))
-    furrow = 0.1 * np.exp(-np.square(x / 1.8)) - 0.05 * np.exp(-np.square((np.abs(x) - 4.5) / 2.5))
-    surface = surface * (1 - furrow * (1 - front))
-    glint = sum(np.exp(-np.square((x - at) / 2.0) - np.square((front - 0.55) / 0.11)) for at in (-6.0, 3.5))
-    surface = surface + WET * wide * glint
+    # Its back is in the dark, its front is lit and goes down behind the lower teeth; its sides turn away.
+    surface = (0.4 + 0.6 * smooth(front / 0.6)) * (0.45 + 0.55 * smooth(dome))
+    surface = surface * (1 - FLOOR_SHADOW * np.exp(-np.maximum(floor - ROWS, 0) / FLOOR_REACH))
+    furrow = 0.08 * np.exp(-np.square(x / 2.5)) * (1 - front)
+    surface = surface * (1 - furrow) * (1 + GRAIN * _GRAIN + WET * smooth(front / 0.5) * np.maximum(_GRAIN - 1.2, 0))
     colours = colours + (ramp(into, 1.6) * (dome > 0))[..., None] * (surface[..., None] - colours)
     return colours * flesh.astype(np.float32)
+
+
+def _grain() -> np.ndarray:
+    """The grain of a tongue (h, w), of mean 0 and deviation 1: always the same, so that it lies still."""
+    noise = np.random.default_rng(0).standard_normal(SHAPE[::-1]).astype(np.float32)
+    fine, broad = (cv2.GaussianBlur(noise, (0, 0), GRAIN_FINE * FINE * scale) for scale in (1, 3))
+    both = fine / fine.std() + 0.7 * broad / broad.std()
+    return both / both.std()  # type: ignore[no-any-return]
+
+
+_GRAIN = _grain()

@@ -23,6 +23,7 @@ from stit_core.warps import mean_of_channels
 SKIN_LIGHT = 0.35  # power of the skin's hue that teeth take over: what lights a mouth comes from skin
 TEETH_LIGHT = 1.32  # of the source's lit skin, or of the whites of its eyes where they are lighter
 TONGUE = np.array([0.76, 0.44, 0.45])  # of the light of a white tooth
+FAINT = 0.4  # share of a mouth from which on down it fades, where it is shown in one of the source's own
 LIPS_HUE = 0.35  # power of the lips' hue in that of a tongue: they are of one blood, and lips may be made up
 
 
@@ -66,6 +67,7 @@ class Mouth:
     share: 0 ... 1: how far it is open; the lips hide the rest.
     flesh: colour (3,) of a tongue in that light, grey levels.
     own: somebody's own teeth; None for those of anybody.
+    shut: 0 ... 1: how far the source's own mouth is.
     """
 
     opening: Opening
@@ -73,6 +75,7 @@ class Mouth:
     share: float
     flesh: np.ndarray
     own: OwnTeeth | None = None
+    shut: float = 1.0
 
     def carried(self, way: np.ndarray) -> Mouth:
         """The same mouth in another frame, see `Opening.carried`."""
@@ -80,7 +83,7 @@ class Mouth:
 
     def inside(self, size: int) -> np.ndarray:
         """1 where it is open in the crop, (size, size)."""
-        return self.opening.narrowed(self.share).inside(size)
+        return self.opening.narrowed(self.share, self.shut).inside(size)
 
     def over(self, matrix: np.ndarray, width: int, height: int, focus: float = 0.0) -> Seen:
         """What is seen of it over a picture (height, width), to whose pixels `matrix` (2, 3) leads from the crop's.
@@ -97,13 +100,14 @@ class Mouth:
         if right <= left or bottom <= top:
             nothing = np.zeros((0, 0, 3), np.float32)
             return Seen(rows, columns, nothing[..., 0], nothing, nothing)
-        drawn = draw_cavity(self.opening.narrowed(self.share), self.light, self.flesh, self.own)
+        drawn = draw_cavity(self.opening.narrowed(self.share, self.shut), self.light, self.flesh, self.own)
         fine = np.concatenate([drawn.colours, drawn.place[..., None], drawn.shade[..., None]], axis=-1)
         coarse = 1 / float(np.hypot(*whole[:, 0]))  # pixels of the fine picture to one of this
         whole[:, 2] -= left, top
         fine = cv2.GaussianBlur(fine.astype(np.float32, copy=False), (0, 0), coarse * max(focus, 0.5))
         seen = _warped(fine, whole, right - left, bottom - top)
-        return Seen(rows, columns, seen[..., 3], seen[..., :3], seen[..., 4:] ** SHADOW_HUE)
+        clear = np.float32(1 - (1 - self.shut) * max(0.0, 1 - self.share / FAINT))
+        return Seen(rows, columns, clear * seen[..., 3], seen[..., :3], 1 - clear * (1 - seen[..., 4:] ** SHADOW_HUE))
 
 
 def _warped(fine: np.ndarray, matrix: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -116,8 +120,11 @@ def _warped(fine: np.ndarray, matrix: np.ndarray, width: int, height: int) -> np
     return np.dstack(seen)
 
 
-def mean_mouth(parts: Sequence[tuple[float, Mouth | None]]) -> Mouth | None:
-    """The mean with weights of what frames around each other show, all carried to one; None where none shows any."""
+def mean_mouth(parts: Sequence[tuple[float, Mouth | None]], shut: float = 1.0) -> Mouth | None:
+    """The mean with weights of what frames around each other show, all carried to one; None where none shows any.
+
+    `shut` says how far, 0 ... 1, the source's own mouth is in that one.
+    """
     shown = [(weight * mouth.share, mouth) for weight, mouth in parts if mouth is not None and mouth.share > 0]
     total = sum(weight for weight, _ in shown)
     if total <= 0:
@@ -126,7 +133,7 @@ def mean_mouth(parts: Sequence[tuple[float, Mouth | None]]) -> Mouth | None:
     light = np.average([mouth.light for _, mouth in shown], axis=0, weights=weights)
     flesh = np.average([mouth.flesh for _, mouth in shown], axis=0, weights=weights)
     opening = mean_opening([(weight, mouth.opening) for weight, mouth in shown])
-    return Mouth(opening, light, total / sum(weight for weight, _ in parts), flesh, shown[0][1].own)
+    return Mouth(opening, light, total / sum(weight for weight, _ in parts), flesh, shown[0][1].own, shut)
 
 
 def mouth_light(source: Drawn) -> np.ndarray:

@@ -88,10 +88,13 @@ class Opening:
         """How far, 0 ... 1, that gap lies between two limits, millimetres."""
         return float(np.clip((self.gap - limits[0]) / (limits[1] - limits[0]), 0, 1))
 
-    def narrowed(self, share: float) -> Opening:
-        """The same mouth, open by a share of it: half-open lips hide the rest, they are never half transparent."""
-        middle = (self.top + self.bottom) / 2
-        top, bottom = (middle + share * (side - middle) for side in (self.top, self.bottom))
+    def narrowed(self, share: float, shut: float = 1.0) -> Opening:
+        """The same mouth, open by a share of it: half-open lips hide the rest, they are never half transparent.
+
+        Where the source's own mouth is open, `shut` being 0, there are no lips between: it begins at the upper one.
+        """
+        start = self.top + shut / 2 * (self.bottom - self.top)
+        top, bottom = (start + share * (side - start) for side in (self.top, self.bottom))
         return dataclasses.replace(self, top=top, bottom=bottom)
 
     def carried(self, way: np.ndarray) -> Opening:

@@ -25,6 +25,11 @@ EDGE_SOFT = (0.25, 0.6)  # millimetres over which the edges of teeth go over int
 DROPPED = 2.0, 9.0  # millimetres of dark under the teeth: up to where a mouth only shows them, from where on it gapes
 
 
+LOWER_GAPS = np.array([0.0, 5.3, 11.2, 18.0, 25.0, 32.0], np.float32)  # the same as GAPS of the lower teeth
+SHOWN_BELOW = (4.0, 14.0), (0.0, 3.2)  # millimetres of dark; of them the lower lip then bares so many of its teeth
+LOWER_TINT = np.array([0.77, 0.67, 0.66], np.float32)  # of the light that falls on the upper ones
+
+
 @dataclass(frozen=True)
 class Teeth:
     """A row of teeth in the fine picture of a mouth (opening.SHAPE).
@@ -56,6 +61,28 @@ def drawn_teeth(opening: Opening) -> Teeth:
     return Teeth(seen, (ivory + gum * (GUM - ivory)) * (0.6 + 0.4 * facing)[..., None])
 
 
+@dataclass(frozen=True)
+class LowerTeeth(Teeth):
+    """Those behind the lower lip; `top` (1, w) is where they end, millimetres."""
+
+    top: np.ndarray
+
+
+def lower_teeth(opening: Opening, aside: np.ndarray) -> LowerTeeth:
+    """The lower teeth of a mouth that gapes; `aside` (1, w) is how far from its middle a column lies, 1 at its ends."""
+    along, _ = _along_arch(float(np.arcsin(np.clip(opening.middle / DEPTH, -0.7, 0.7))))
+    number, across, beside = _tooth_at(along, LOWER_GAPS)
+    bottom = opening.bottom[None].astype(np.float32)
+    shown = np.interp(opening.gap, *SHOWN_BELOW) * (1 - np.clip(aside, 0, 1) ** 3)
+    top = (bottom - shown).astype(np.float32)
+    rounded = top + 0.6 * np.exp(-beside / 0.5) + 0.25 * (number % 2)
+    gap = ramp(0.2 - beside, 0.3)
+    deep = np.clip((ROWS - rounded) / 3.5, 0, 1)  # lit from above
+    shade = (1 - 0.25 * deep) * (1 - 0.15 * (2 * across - 1) ** 2) * (1 - BETWEEN * gap) * (1 - 0.5 * aside**2)
+    place = ramp(ROWS - rounded, 0.5) * ramp(shown - 0.3, 0.3)
+    return LowerTeeth(place, shade[..., None] * LOWER_TINT * IVORY, top)
+
+
 def _along_arch(turn: float) -> tuple[np.ndarray, np.ndarray]:
     """For every column (1, w): millimetres from the middle along the arch of teeth, and how far it faces the camera."""
     angle = np.linspace(-1.45, 1.45, 400)
@@ -66,11 +93,11 @@ def _along_arch(turn: float) -> tuple[np.ndarray, np.ndarray]:
     return np.abs(along).astype(np.float32), faces.astype(np.float32)
 
 
-def _tooth_at(along: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _tooth_at(along: np.ndarray, gaps: np.ndarray = GAPS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which tooth stands at a place along the arch, where across it, 0 ... 1, and how many millimetres from a gap."""
-    number = np.clip(np.searchsorted(GAPS, along, side="right") - 1, 0, len(GAPS) - 2)
-    width = np.diff(GAPS)[number]
-    across = (along - GAPS[number]) / width
+    number = np.clip(np.searchsorted(gaps, along, side="right") - 1, 0, len(gaps) - 2)
+    width = np.diff(gaps)[number]
+    across = (along - gaps[number]) / width
     return number, across, np.minimum(across, 1 - across) * width
 
 

@@ -22,6 +22,7 @@ from stit_core.artefacts import Alignment, Clip, Edit, Masks, Registration, Stit
 from stit_core.change.applying import apply_change
 from stit_core.change.drawn import Drawn
 from stit_core.change.mouth import Mouth, mean_mouth, mouth_light
+from stit_core.change.novelty import is_shut
 from stit_core.change.own_teeth import OwnTeeth, cut_teeth
 from stit_core.change.placing import place_weights
 from stit_core.change.reading import FIELD, Change, dense_flow, read_change
@@ -204,7 +205,7 @@ class Transfer:
                     total += share * warp(fields, way)
                     mouths.append((share, None if mouth is None else mouth.carried(way)))
         weight = sum(share for share, _ in mouths)
-        return Change.unstacked(total / np.float32(weight), mean_mouth(mouths))
+        return Change.unstacked(total / np.float32(weight), mean_mouth(mouths, is_shut(self._source(position))))
 
     def _is_read(self, position: int) -> bool:
         """Whether the change is read in this frame: in one of `every`, and at the ends of an unbroken stretch."""

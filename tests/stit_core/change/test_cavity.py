@@ -36,13 +36,14 @@ def at(picture: np.ndarray, x: float, y: float) -> np.ndarray:
 
 def test_light_comes_from_the_front_and_from_above() -> None:
     colours = cavity().colours
-    tooth, back, front = at(colours, 2, -1.8), at(colours, 2, 1.0), at(colours, 2, 7.5)
+    tooth, back, front = at(colours, 2, -1.8), at(colours, 2, 1.0), at(colours, 2, 6.5)
     assert tooth.mean() > 1.15 * front.mean()
     assert front.mean() > 1.8 * back.mean()
     assert at(colours, 2, -3.9).mean() < 0.95 * at(colours, 2, -2.5).mean(), "the upper lip shades teeth"
     assert at(colours, 15, -1.2).mean() < 0.6 * tooth.mean(), "a corner is darker"
     assert at(colours, 16, 4).mean() < 0.5 * front.mean()
-    assert at(colours, 2, 8.7).mean() < front.mean(), "a tongue goes down behind the lower teeth"
+    behind = min(at(colours, 2, y).mean() for y in np.arange(7.5, 10, 0.25))
+    assert behind < 0.9 * front.mean(), "a tongue goes down behind the lower teeth"
 
 
 def test_teeth_of_a_mouth_that_gapes_are_not_as_light_as_those_of_a_smile() -> None:
@@ -59,11 +60,28 @@ def test_what_is_darker_in_a_mouth_is_redder() -> None:
     assert darker[2].mean() < 0.5 * darker[0].mean()
 
 
-def test_a_tongue_is_round_with_a_slight_furrow() -> None:
+def test_a_tongue_is_round_and_has_a_fine_grain() -> None:
     light = cavity(bottom=18.0).colours.mean(axis=-1)
-    ridge, middle, side = (at(light[..., None], x, 10.5)[0] for x in (4.5, 0.0, 15.0))
-    assert 0.75 * ridge < middle < 0.97 * ridge
-    assert side < 0.8 * ridge
+    middle, side = (at(light[..., None], x, 10.5)[0] for x in (0.0, 15.0))
+    assert side < 0.8 * middle
+    flat = light / cv2.GaussianBlur(light, (0, 0), 2.0 * FINE)
+    grain = flat[(np.abs(COLUMNS) < 6) & (np.abs(ROWS - 10) < 2)].std()
+    assert 0.02 < grain < 0.12
+    assert (light == cavity(bottom=18.0).colours.mean(axis=-1)).all(), "which lies still"
+
+
+def test_lower_teeth_show_above_the_lip_of_a_mouth_that_gapes() -> None:
+    gaping, speaking = cavity(bottom=16.0), cavity(bottom=3.0)
+    lower, tongue, upper = (at(gaping.colours, 2, y) for y in (14.5, 9.0, -1.8))
+    assert lower[2] / lower[0] > 1.15 * tongue[2] / tongue[0], "they are paler than flesh"
+    assert 0.5 * upper.mean() < lower.mean() < 0.9 * upper.mean()
+    assert at(gaping.colours, 17, 16 * float(1 - (17 / HALF) ** 2) - 1).mean() < 0.7 * lower.mean(), "dark in a corner"
+    across = gaping.colours[np.abs(ROWS[:, 0] - 14.5) < 0.2].mean(axis=(0, 2))[np.abs(COLUMNS[0]) < 12]
+    light = cv2.GaussianBlur(across[None], (0, 0), 2.0 * FINE)[0]
+    gaps = (across[1:-1] < across[:-2]) & (across[1:-1] <= across[2:]) & (across < 0.97 * light)[1:-1]
+    assert 3 <= gaps.sum() <= 6
+    flesh = at(speaking.colours, 2, 2.0)
+    assert flesh[2] / flesh[0] < 1.1 * FLESH[2] / FLESH[0], "a mouth that hardly opens bares none"
 
 
 @pytest.mark.parametrize(("gap", "least"), [(6.0, 0.01), (8.0, 0.05), (16.0, 0.1)])

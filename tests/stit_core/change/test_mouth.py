@@ -166,6 +166,23 @@ def test_frames_around_each_other_show_the_mean_of_their_mouths() -> None:
     assert seen(mean)[0].sum() < seen(dataclasses.replace(mean, share=1.0))[0].sum()
 
 
+def test_a_mouth_that_goes_begins_at_the_upper_lip_of_one_that_is_open() -> None:
+    found = opening_of(14)
+    assert found is not None
+    whole = mouth_in(found)
+
+    def rows(share: float, shut: float) -> np.ndarray:
+        return np.flatnonzero((seen(dataclasses.replace(whole, share=share, shut=shut))[0] > 0.5).any(axis=1))
+
+    all_of_it, hidden, ends = rows(1.0, 1.0), rows(0.5, 1.0), rows(0.5, 0.0)
+    assert hidden[0] > all_of_it[0] + 2, "lips hide both sides of a shut mouth that opens"
+    assert hidden[-1] < all_of_it[-1] - 2
+    assert ends[0] <= all_of_it[0] + 1, "teeth in an open mouth hang from its upper lip"
+    assert ends[-1] < hidden[-1]
+    faint = seen(dataclasses.replace(whole, share=0.1, shut=0.0))[0]
+    assert faint.max() < 0.3, "and do not end as a line"
+
+
 def test_teeth_that_are_kept_move_as_one_piece() -> None:
     grinning = face(8, teeth=1.0)
     stretched = np.zeros((SIZE, SIZE, 2), np.float32)
