@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stit_core.change.opening import COLUMNS, FINE, ROWS, SHAPE, Opening, ramp
+from stit_core.change.opening import COLUMNS, FINE, ROWS, Opening, ramp
 from stit_core.change.own_teeth import OwnTeeth
-from stit_core.change.teeth import DROPPED, between, drawn_teeth, lower_teeth, smooth
+from stit_core.change.teeth import DROPPED, between, drawn_teeth, grain, lower_teeth, smooth
 
 TIP = 2.0  # millimetres from a corner of an opening within which lips close over it, softly
 OUTLINE_SOFT = (0.3, 0.6)  # millimetres over which lips go over into what is open; so many more in the corners
@@ -24,7 +24,7 @@ WEB, WEB_BEGINS = 0.75, 0.7  # of flesh in full light, between the lips in a cor
 SHADOW_HUE = np.array([0.8, 1.1, 1.2], np.float32)  # powers: what reaches a shadow in a mouth comes from red tissue
 TEETH_HUE = np.array([0.94, 1.03, 1.06], np.float32)  # the same of teeth over such a dark
 # Of a mouth that only shows teeth, and of one that gapes:
-LIP_SHADOW = (0.22, 0.4)  # by which it is darker right under the upper lip
+LIP_SHADOW = (0.22, 0.3)  # by which it is darker right under the upper lip
 LIP_REACH = (1.2, 1.6)  # millimetres below it at which a third of that is left
 CORNER_SHADOW = (0.2, 0.5)  # by which it is darker in the corners
 SEEN_SHADE = 0.3  # of that dark, what own teeth bring along
@@ -114,12 +114,4 @@ def _tongue(
     return colours * flesh.astype(np.float32)
 
 
-def _grain() -> np.ndarray:
-    """The grain of a tongue (h, w), of mean 0 and deviation 1: always the same, so that it lies still."""
-    noise = np.random.default_rng(0).standard_normal(SHAPE[::-1]).astype(np.float32)
-    fine, broad = (cv2.GaussianBlur(noise, (0, 0), GRAIN_FINE * FINE * scale) for scale in (1, 3))
-    both = fine / fine.std() + 0.7 * broad / broad.std()
-    return both / both.std()  # type: ignore[no-any-return]
-
-
-_GRAIN = _grain()
+_GRAIN = grain(GRAIN_FINE)

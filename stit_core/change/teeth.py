@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from stit_core.change.opening import COLUMNS, CROWN, ROWS, Opening, ramp
+from stit_core.change.opening import COLUMNS, CROWN, FINE, ROWS, SHAPE, Opening, ramp
 
 ARCH = 25.0  # millimetres, radius of the arch of teeth
 DEPTH = 18.0  # millimetres by which the incisors stand before the corners of the mouth
@@ -18,8 +19,11 @@ GAPS = np.array([0.0, 8.5, 15.2, 22.8, 29.8, 36.8], np.float32)  # millimetres a
 EDGES = np.array([0.0, 0.9, 0.3, 1.2, 2.2], np.float32)  # millimetres by which each next tooth ends higher
 TINTS = np.array([1.0, 0.97, 0.9, 0.88, 0.86], np.float32)  # how light each next tooth is
 LAST = 31.0  # millimetres along the arch, where teeth go over into the dark between them and the cheek
-BETWEEN = 0.2  # by which it is darker between two teeth
-IVORY = np.array([1.0, 0.925, 0.86], np.float32)
+BETWEEN = 0.32  # by which it is darker between two teeth
+ROUND = 1.2  # millimetres by which a tooth's corners end higher than its middle
+GAP_HUE = np.array([0.8, 1.05, 1.25], np.float32)  # powers: what is dark between teeth is warm
+SURFACE = 0.06  # of their light, the deviation of what an uneven, moist surface reflects
+IVORY = np.array([1.0, 0.96, 0.91], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
 EDGE_SOFT = (0.25, 0.6)  # millimetres over which the edges of teeth go over into the dark
 DROPPED = 2.0, 9.0  # millimetres of dark under the teeth: up to where a mouth only shows them, from where on it gapes
@@ -27,7 +31,7 @@ DROPPED = 2.0, 9.0  # millimetres of dark under the teeth: up to where a mouth o
 
 LOWER_GAPS = np.array([0.0, 5.3, 11.2, 18.0, 25.0, 32.0], np.float32)  # the same as GAPS of the lower teeth
 SHOWN_BELOW = (4.0, 14.0), (0.0, 3.2)  # millimetres of dark; of them the lower lip then bares so many of its teeth
-LOWER_TINT = np.array([0.77, 0.67, 0.66], np.float32)  # of the light that falls on the upper ones
+LOWER_TINT = np.array([0.77, 0.65, 0.62], np.float32)  # of the light that falls on the upper ones
 
 
 @dataclass(frozen=True)
@@ -48,15 +52,15 @@ def drawn_teeth(opening: Opening) -> Teeth:
     """The upper teeth of a mouth, those beside each other of different heights."""
     along, facing = _along_arch(float(np.arcsin(np.clip(opening.middle / DEPTH, -0.7, 0.7))))
     number, across, beside = _tooth_at(along)
-    rounded = 0.8 * np.exp(-beside / 0.6)
+    rounded = ROUND * np.exp(-beside / 0.7)
     edge = opening.edge - np.interp(along, (GAPS[:-1] + GAPS[1:]) / 2, EDGES).astype(np.float32) - rounded
     closed = 1 - min(max(opening.gap, 0.0), 1.0)  # up to the lower lip, which they follow then
     edge = edge + closed * (np.maximum(edge, opening.bottom[None].astype(np.float32) - 0.4 - rounded) - edge)
     height = np.clip(edge - ROWS, 0, CROWN)  # millimetres from the edge towards the root
-    gap = ramp(0.22 + 0.12 * np.clip(1.5 - height, 0, 1.5) - beside, 0.25)
-    shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.12 * (2 * across - 1) ** 2) * (1 - BETWEEN * gap)
+    gap = ramp(0.22 + 0.14 * np.clip(1.5 - height, 0, 1.5) - beside, 0.22)
+    shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.12 * (2 * across - 1) ** 2) * (1 + SURFACE * _SURFACE)
     gum = ramp(height - 9.4 + 1.6 * (1 - np.minimum(beside / 2.5, 1)), 0.4)[..., None]
-    ivory = (shade * TINTS[number])[..., None] * IVORY
+    ivory = (shade * TINTS[number])[..., None] * IVORY * (1 - BETWEEN * gap)[..., None] ** GAP_HUE
     seen = ramp(edge - ROWS, between(EDGE_SOFT, opening.gapes(DROPPED))) * ramp(LAST - along, 2.5)
     return Teeth(seen, (ivory + gum * (GUM - ivory)) * (0.6 + 0.4 * facing)[..., None])
 
@@ -110,3 +114,17 @@ def smooth(values: np.ndarray) -> np.ndarray:
     """0 up to 0, 1 from 1 on, without a corner there."""
     values = np.clip(values, 0, 1)
     return values * values * (3 - 2 * values)
+
+
+def grain(finest: float) -> np.ndarray:
+    """A grain (h, w) of mean 0 and deviation 1, of so many millimetres and of three times as many.
+
+    It is always the same, so that it lies still.
+    """
+    noise = np.random.default_rng(0).standard_normal(SHAPE[::-1]).astype(np.float32)
+    fine, broad = (cv2.GaussianBlur(noise, (0, 0), finest * FINE * scale) for scale in (1, 3))
+    both = fine / fine.std() + broad / broad.std()
+    return both / both.std()  # type: ignore[no-any-return]
+
+
+_SURFACE = grain(0.6)

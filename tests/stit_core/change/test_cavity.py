@@ -46,9 +46,22 @@ def test_light_comes_from_the_front_and_from_above() -> None:
     assert behind < 0.9 * front.mean(), "a tongue goes down behind the lower teeth"
 
 
-def test_teeth_of_a_mouth_that_gapes_are_not_as_light_as_those_of_a_smile() -> None:
-    gaping, smiling = cavity().colours, cavity(edge=12.0).colours
-    assert gaping.max() < 0.95 * smiling.max() <= 0.95 * LIGHT.max()
+def test_teeth_are_no_lighter_than_a_white_tooth_but_where_they_glint() -> None:
+    front = np.abs(COLUMNS[0]) < 7
+    for drawn, row in ((cavity(top=-8.0), -4.0), (cavity(edge=12.0), 6.0)):
+        light = drawn.colours[np.abs(ROWS[:, 0] - row) < 0.5][:, front].mean(axis=-1)
+        assert 0.75 * LIGHT.mean() < light.mean() < LIGHT.mean()
+        assert light.max() < 1.15 * LIGHT.mean()
+
+
+def test_the_surface_of_teeth_is_uneven_and_what_lies_between_them_warm() -> None:
+    colours = cavity(edge=12.0).colours
+    row = colours[np.abs(ROWS[:, 0] - 6.0) < 0.3].mean(axis=0)
+    middle = row[np.abs(np.abs(COLUMNS[0]) - 4.2) < 2.5]
+    assert 0.01 < (middle.mean(axis=-1) / cv2.GaussianBlur(middle.mean(axis=-1), (0, 0), 9.0).ravel()).std() < 0.1
+    gap, tooth = row[np.abs(COLUMNS[0]) < 0.2].mean(axis=0), middle.mean(axis=0)
+    assert gap.mean() < 0.85 * tooth.mean()
+    assert gap[0] / gap[2] > 1.05 * tooth[0] / tooth[2]
 
 
 def test_what_is_darker_in_a_mouth_is_redder() -> None:
