@@ -22,8 +22,9 @@ LAST = 31.0  # millimetres along the arch, where teeth go over into the dark bet
 BETWEEN = 0.32  # by which it is darker between two teeth
 ROUND = 1.2  # millimetres by which a tooth's corners end higher than its middle
 GAP_HUE = np.array([0.8, 1.05, 1.25], np.float32)  # powers: what is dark between teeth is warm
+ASIDE_HUE = np.array([0.85, 1.05, 1.15], np.float32)  # the same of teeth that face aside
 SURFACE = 0.06  # of their light, the deviation of what an uneven, moist surface reflects
-IVORY = np.array([1.0, 0.96, 0.91], np.float32)
+IVORY = np.array([1.0, 0.95, 0.92], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
 EDGE_SOFT = (0.25, 0.6)  # millimetres over which the edges of teeth go over into the dark
 DROPPED = 2.0, 9.0  # millimetres of dark under the teeth: up to where a mouth only shows them, from where on it gapes
@@ -62,7 +63,7 @@ def drawn_teeth(opening: Opening) -> Teeth:
     gum = ramp(height - 9.4 + 1.6 * (1 - np.minimum(beside / 2.5, 1)), 0.4)[..., None]
     ivory = (shade * TINTS[number])[..., None] * IVORY * (1 - BETWEEN * gap)[..., None] ** GAP_HUE
     seen = ramp(edge - ROWS, between(EDGE_SOFT, opening.gapes(DROPPED))) * ramp(LAST - along, 2.5)
-    return Teeth(seen, (ivory + gum * (GUM - ivory)) * (0.6 + 0.4 * facing)[..., None])
+    return Teeth(seen, (ivory + gum * (GUM - ivory)) * (0.6 + 0.4 * facing)[..., None] ** ASIDE_HUE)
 
 
 @dataclass(frozen=True)
