@@ -93,6 +93,7 @@ def _changed(
         darkens = np.float32(change.skin.mean() < 0)
         neck = cv2.GaussianBlur(warp(weights.tint.neck, motion), (0, 0), EDGE_WIDTH)
         shade = shade + (darkens * strong * neck)[..., None] * weights.tint.redder
+        shade = shade + (darkens * strong)[..., None] * skin * warp(weights.tint.flush, motion)
         reflected = over_frame(warp(darkens * strong * weights.tint.reflected, motion))
     # A shade fades before the crop's lower edge, or goes on down the neck.
     edge = np.clip((y / size - LOWER[0]) / (LOWER[1] - LOWER[0]), 0, 1)

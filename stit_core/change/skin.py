@@ -26,6 +26,11 @@ LIT = (0.85, 1.4)  # of the skin's mean light: from where on it may shine, and s
 LARGEST_SHEEN = 0.6  # of the light of a channel
 MEAN_SHEEN = 0.12  # the same on the average over skin: what is more is coloured light
 LEAST_BELOW = 0.3  # of a ratio, that what comes out of skin is darkened by at the most
+# Red to green of the Monk skin tones 8 to 4, by their mean grey level: what pigment makes of skin.
+PIGMENT_LEVELS, PIGMENT_RED = (71.0, 97.0, 124.0, 185.0, 213.0), (1.48, 1.41, 1.27, 1.14, 1.07)
+FLUSH_BLUR = 4.0  # pixels of the crop, deviation of the Gaussian over what is seen of blood
+FLUSH = 0.5  # of the logarithm of red to green beyond that, that pigment hides
+LARGEST_FLUSH = 0.2  # of that logarithm: what is more is coloured light
 SMALLEST_SKIN = 64  # pixels, area under which nothing is said of it
 
 
@@ -76,6 +81,23 @@ def read_sheen(source: Drawn) -> tuple[np.ndarray, np.ndarray]:
     much = min(1.0, MEAN_SHEEN / max(float(mean.max()), 1e-3))
     shares = mean + np.minimum(2 * weight, 1)[..., None] * (shares - mean)
     return cv2.resize(np.float32(much) * shares, (size, size)), np.float32(much) * mean
+
+
+def read_flush(source: Drawn) -> np.ndarray:
+    """Logarithm of the ratio (S, S, 3) by which skin changes its hue where pigment hides the blood in it; mean of 0.
+
+    Light skin that is flushed would get red where dark skin is brown.
+    """
+    skin = is_one_of(source.labels, SKIN_LIKE)
+    if np.count_nonzero(skin) < SMALLEST_SKIN:
+        return np.zeros((*skin.shape, 3), np.float32)
+    red, green, _ = cv2.split(np.log(source.picture.astype(np.float32) + OFFSET))
+    level = float(source.picture[skin > 0].mean())
+    pigment = float(np.log(np.interp(level, PIGMENT_LEVELS, PIGMENT_RED)))
+    weight = cv2.GaussianBlur(skin, (0, 0), FLUSH_BLUR)
+    mean = cv2.GaussianBlur((red - green) * skin, (0, 0), FLUSH_BLUR) / np.maximum(weight, 1e-3)
+    beyond = np.clip(mean - pigment, 0, LARGEST_FLUSH) * np.minimum(2 * weight, 1)
+    return FLUSH * beyond[..., None] * np.array([-0.5, 0.5, 0], np.float32)  # type: ignore[no-any-return]
 
 
 def keep_sheen(shade: np.ndarray, sheen: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from stit_core.change.drawn import Drawn
 from stit_core.change.matte import EDGE_WIDTH, hair_matte, picture_mask
 from stit_core.change.reading import Change
-from stit_core.change.skin import keep_sheen, read_sheen
+from stit_core.change.skin import keep_sheen, read_flush, read_sheen
 from stit_core.faces.labels import HAIR, NECK, SKIN, is_one_of
 from stit_core.warps import mean_of_channels, warp
 
@@ -37,6 +37,7 @@ class Tint:
     neck: (S, S), 1 where the neck is.
     redder: (3,), logarithm of the ratio by which it has to change to be no greyer than the face.
     reflected: (S, S), how much hair beside skin gets of a shade that darkens it.
+    flush: (S, S, 3), logarithm of the ratio by which skin that gets darker loses what of its red is blood's.
     """
 
     share: np.ndarray
@@ -46,6 +47,7 @@ class Tint:
     neck: np.ndarray
     redder: np.ndarray
     reflected: np.ndarray
+    flush: np.ndarray
 
 
 def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
@@ -63,7 +65,15 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
     near = np.square(np.maximum(1 - away / REFLECTS, 0)) * cv2.GaussianBlur(hair, (0, 0), EDGE_WIDTH)
     neck = is_one_of(source.labels, (NECK,))
     reflected = np.float32(REFLECTED) * free * near
-    return Tint(free * share, free[..., None] * slope, *read_sheen(source), neck, _redder(source, neck), reflected)
+    return Tint(
+        free * share,
+        free[..., None] * slope,
+        *read_sheen(source),
+        neck,
+        _redder(source, neck),
+        reflected,
+        read_flush(source),
+    )
 
 
 def _redder(source: Drawn, neck: np.ndarray) -> np.ndarray:

@@ -216,6 +216,7 @@ def test_a_tone_goes_on_below_the_crop_and_any_other_shade_fades_before_its_edge
         neck,
         np.zeros(3, np.float32),
         0 * plane,
+        np.zeros((SIZE, SIZE, 3), np.float32),
     )
     quad = quad_at(60, 20, SIZE)
     darker = change_of(shade=-0.4)
@@ -232,6 +233,14 @@ def test_a_tone_goes_on_below_the_crop_and_any_other_shade_fades_before_its_edge
     place = np.s_[100 - top : 120 - top, 115 - left : 135 - left]
     assert warm[place][..., 0].mean() == pytest.approx(toned[place][..., 0].mean(), abs=2)
     assert np.all(warm[place][..., 1:] < toned[place][..., 1:] - 10), "the neck is as red as the face"
+    hidden = dataclasses.replace(tint, flush=np.broadcast_to(np.float32([-0.1, 0.1, 0]), (SIZE, SIZE, 3)).copy())
+    for shade, sign in ((-0.4, 1), (0.4, 0)):
+        both = [dataclasses.replace(everywhere(1.0), tint=each) for each in (hidden, tint)]
+        made = [apply_change(frame, quad, change_of(shade=shade), each).astype(int)[place] for each in both]
+        red, green, blue = (made[0] - made[1]).mean(axis=(0, 1))
+        assert sign * 4 <= green <= sign * 20, "blood shows less in skin that gets darker, and only there"
+        assert sign * 4 <= -red <= sign * 20
+        assert blue == pytest.approx(0, abs=0.5)
     source = frame[top : top + len(toned), left : left + toned.shape[1]]
     np.testing.assert_array_equal(toned[edge.stop :, : 90 - left], source[edge.stop :, : 90 - left])
     np.testing.assert_array_equal(faded[edge.stop :], source[edge.stop :])

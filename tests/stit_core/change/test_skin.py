@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from stit_core.change.skin import GAMMA, keep_sheen, pigment_hue, read_sheen
+from stit_core.change.skin import GAMMA, keep_sheen, pigment_hue, read_flush, read_sheen
 from tests.support.transfer_cases import SIZE, SKIN, drawn, head_labels
 
 LABELS = head_labels()
@@ -47,6 +47,20 @@ def test_without_skin_nothing_shines() -> None:
     sheen, mean = read_sheen(drawn(np.where(LABELS == SKIN, 0, 0).astype(np.uint8)))
     assert not sheen.any()
     assert not mean.any()
+
+
+def test_a_flush_is_what_is_redder_than_pigment_makes_skin_of_that_lightness() -> None:
+    picture = np.full((SIZE, SIZE, 3), (160, 126, 86), np.uint8)  # the sixth of the Monk scale
+    assert np.abs(read_flush(dataclasses.replace(drawn(LABELS), picture=picture))).max() < 0.01
+    picture[62:82, 34:54] = (166, 112, 94)  # a cheek of the same lightness
+    flush = read_flush(dataclasses.replace(drawn(LABELS), picture=picture))
+    red, green, blue = flush[72, 44]
+    assert red < -0.03 < 0.03 < green
+    assert abs(red + green + blue) < 1e-6, "as light as before"
+    after = picture[72, 44] * np.exp(flush[72, 44])
+    assert 126 / 160 > after[1] / after[0] > 112 / 166
+    assert np.abs(flush[72, 84]).max() < 0.01
+    assert not read_flush(drawn(np.zeros_like(LABELS))).any()
 
 
 def test_darker_skin_keeps_its_highlights_and_its_mean() -> None:
