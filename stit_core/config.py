@@ -400,7 +400,7 @@ _TRANSFER_SCHEDULES: dict[str, dict[str, dict[str, Any]]] = {
     "balanced": {
         "tuning": {"passes": 4, "batch_size": 4, "lr": 5e-4, "pivot_lr": 0.03, "final_lr": 0.1},
         "masks": {"smoothing": 2},
-        "transfer": {"every": 2},
+        "transfer": {"every": 3},
     },
     "draft": {
         "tuning": {"passes": 2, "batch_size": 4, "lr": 1e-3, "pivot_lr": 0.05, "final_lr": 0.1},
