@@ -20,6 +20,7 @@ EDGES = np.array([0.0, 0.9, 0.3, 1.2, 2.2], np.float32)  # millimetres by which 
 TINTS = np.array([1.0, 0.97, 0.9, 0.88, 0.86], np.float32)  # how light each next tooth is
 LAST = 31.0  # millimetres along the arch, where teeth go over into the dark between them and the cheek
 BETWEEN = 0.32  # by which it is darker between two teeth
+HIDDEN = 2.0  # millimetres of a tooth that a lower lip hides at most
 ROUND = 1.2  # millimetres by which a tooth's corners end higher than its middle
 GAP_HUE = np.array([0.8, 1.05, 1.25], np.float32)  # powers: what is dark between teeth is warm
 ASIDE_HUE = np.array([0.85, 1.05, 1.15], np.float32)  # the same of teeth that face aside
@@ -57,6 +58,8 @@ def drawn_teeth(opening: Opening) -> Teeth:
     edge = opening.edge - np.interp(along, (GAPS[:-1] + GAPS[1:]) / 2, EDGES).astype(np.float32) - rounded
     closed = 1 - min(max(opening.gap, 0.0), 1.0)  # up to the lower lip, which they follow then
     edge = edge + closed * (np.maximum(edge, opening.bottom[None].astype(np.float32) - 0.4 - rounded) - edge)
+    # Where a broad smile lifts its corners above them, a row is bent as the lower lip is: no gums are seen there.
+    edge = np.minimum(edge, opening.bottom[None].astype(np.float32) + HIDDEN)
     height = np.clip(edge - ROWS, 0, CROWN)  # millimetres from the edge towards the root
     gap = ramp(0.22 + 0.14 * np.clip(1.5 - height, 0, 1.5) - beside, 0.22)
     shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.12 * (2 * across - 1) ** 2) * (1 + SURFACE * _SURFACE)

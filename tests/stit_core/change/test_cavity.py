@@ -64,6 +64,13 @@ def test_the_surface_of_teeth_is_uneven_and_what_lies_between_them_warm() -> Non
     assert gap[0] / gap[2] > 1.05 * tooth[0] / tooth[2]
 
 
+def test_a_smile_that_lifts_its_corners_shows_teeth_there_and_no_gums() -> None:
+    lifted = Opening(CORNERS, 0.56, -4 * ARC - 20 * (1 - ARC), 5 * ARC - 20 * (1 - ARC), 4.0, 0.0)
+    for x in (-15, 15):
+        corner = at(draw_cavity(lifted, LIGHT, FLESH).colours, x, -8.5)
+        assert corner[1] / corner[0] > 0.75 > FLESH[1] / FLESH[0]
+
+
 def test_what_is_darker_in_a_mouth_is_redder() -> None:
     colours = cavity().colours
     darker = [at(colours, 2, y) for y in (7.5, 4.5, 1.0)]
