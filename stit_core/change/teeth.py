@@ -62,7 +62,8 @@ def drawn_teeth(opening: Opening) -> Teeth:
     edge = np.minimum(edge, opening.bottom[None].astype(np.float32) + HIDDEN)
     height = np.clip(edge - ROWS, 0, CROWN)  # millimetres from the edge towards the root
     gap = ramp(0.22 + 0.14 * np.clip(1.5 - height, 0, 1.5) - beside, 0.22)
-    shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.12 * (2 * across - 1) ** 2) * (1 + SURFACE * _SURFACE)
+    shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.12 * (2 * across - 1) ** 2)
+    shade = shade * (1 + SURFACE * _surface_at(opening.middle, opening.edge))
     gum = ramp(height - 9.4 + 1.6 * (1 - np.minimum(beside / 2.5, 1)), 0.4)[..., None]
     ivory = (shade * TINTS[number])[..., None] * IVORY * (1 - BETWEEN * gap)[..., None] ** GAP_HUE
     seen = ramp(edge - ROWS, between(EDGE_SOFT, opening.gapes(DROPPED))) * ramp(LAST - along, 2.5)
@@ -132,3 +133,9 @@ def grain(finest: float) -> np.ndarray:
 
 
 _SURFACE = grain(0.6)
+
+
+def _surface_at(middle: float, edge: float) -> np.ndarray:
+    """The grain of teeth (h, w) that stand and end there, millimetres: it goes along with them."""
+    shift = np.array([[1, 0, middle * FINE], [0, 1, edge * FINE]])
+    return cv2.warpAffine(_SURFACE, shift, SHAPE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)

@@ -10,6 +10,7 @@ from stit_core.change.cavity import Cavity, draw_cavity
 from stit_core.change.drawn import Drawn
 from stit_core.change.mouth import mouth_flesh, mouth_light
 from stit_core.change.opening import COLUMNS, FINE, ROWS, Opening
+from stit_core.change.teeth import drawn_teeth
 from stit_core.faces.labels import LIPS, is_one_of
 from tests.support.mouth_cases import ALONE, face, mouth_in, opening_of
 from tests.support.transfer_cases import SIZE
@@ -62,6 +63,14 @@ def test_the_surface_of_teeth_is_uneven_and_what_lies_between_them_warm() -> Non
     gap, tooth = row[np.abs(COLUMNS[0]) < 0.2].mean(axis=0), middle.mean(axis=0)
     assert gap.mean() < 0.85 * tooth.mean()
     assert gap[0] / gap[2] > 1.05 * tooth[0] / tooth[2]
+
+
+def test_the_grain_of_teeth_goes_along_with_them() -> None:
+    here, there = drawn_teeth(opening(edge=-1.0)), drawn_teeth(dataclasses.replace(opening(edge=-1.0), edge=0.0))
+    one = FINE  # rows that are a millimetre
+    front = np.s_[: len(ROWS) - one, len(COLUMNS[0]) // 2 - 6 * FINE : len(COLUMNS[0]) // 2 + 6 * FINE]
+    row = np.s_[int((-4 - ROWS[0, 0]) * FINE)]
+    assert np.abs(here.colours[front][row] - there.colours[one:][front][row]).max() < 0.01
 
 
 def test_a_smile_that_lifts_its_corners_shows_teeth_there_and_no_gums() -> None:
