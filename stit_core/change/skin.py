@@ -29,7 +29,7 @@ LEAST_BELOW = 0.3  # of a ratio, that what comes out of skin is darkened by at t
 # Red to green of the Monk skin tones 8 to 4, by their mean grey level: what pigment makes of skin.
 PIGMENT_LEVELS, PIGMENT_RED = (71.0, 97.0, 124.0, 185.0, 213.0), (1.48, 1.41, 1.27, 1.14, 1.07)
 FLUSH_BLUR = 4.0  # pixels of the crop, deviation of the Gaussian over what is seen of blood
-FLUSH = 0.5  # of the logarithm of red to green beyond that, that pigment hides
+FLUSH = 0.4  # of the logarithm of red to green beyond that, that pigment hides
 LARGEST_FLUSH = 0.2  # of that logarithm: what is more is coloured light
 SMALLEST_SKIN = 64  # pixels, area under which nothing is said of it
 

@@ -19,7 +19,7 @@ STRONG = (0.05, 0.2)  # of the logarithm of a ratio: from where on a shade shows
 TONE_WINDOW = 33  # pixels of the crop over which it is averaged: a fold has no tone
 REFLECTED = 0.4  # of a shade that darkens skin, for hair beside it: it is thin there, and has light from the skin
 LEAST_SEEN = 200  # pixels of neck and of face, of which a mean is one
-REDDER = 0.6  # of the way from a neck's hue to the face's
+REDDER = 0.8  # of the way from a neck's hue to the face's
 GREYEST = 0.1  # of the logarithm of a ratio, by which a neck is greyer at most
 REFLECTS = 28.0  # pixels of the crop, over which that fades
 
@@ -65,26 +65,28 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
     near = np.square(np.maximum(1 - away / REFLECTS, 0)) * cv2.GaussianBlur(hair, (0, 0), EDGE_WIDTH)
     neck = is_one_of(source.labels, (NECK,))
     reflected = np.float32(REFLECTED) * free * near
+    flush = read_flush(source)
     return Tint(
         free * share,
         free[..., None] * slope,
         *read_sheen(source),
         neck,
-        _redder(source, neck),
+        _redder(source, neck, flush),
         reflected,
-        read_flush(source),
+        flush,
     )
 
 
-def _redder(source: Drawn, neck: np.ndarray) -> np.ndarray:
+def _redder(source: Drawn, neck: np.ndarray, flush: np.ndarray) -> np.ndarray:
     """Logarithm of the ratio (3,) by which a neck's green and blue fall towards the shares of red that the face has.
 
-    A pale neck is greyer than a face that is flushed, a dark one is not.
+    That is the face without its `flush` (S, S, 3). A pale neck is greyer than a face that is flushed, a dark one is
+    not.
     """
     both = neck > 0, is_one_of(source.labels, (SKIN,)) > 0
     if min(place.sum() for place in both) < LEAST_SEEN:
         return np.zeros(3, np.float32)
-    own, face = (np.log(source.picture[place].mean(axis=0) + 1.0) for place in both)
+    own, face = (np.log(source.picture[place].mean(axis=0) + 1.0) + flush[place].mean(axis=0) for place in both)
     less = (face - face[0]) - (own - own[0])
     return np.clip(REDDER * less, -GREYEST, 0).astype(np.float32)
 
