@@ -44,6 +44,7 @@ LEAST_SHOWN = 5.0  # millimetres of them, in the middle: what is less shows no m
 INWARDS = 0.6  # millimetres: what is nearer to an outline has the colours of both sides
 JOINT = 0.8  # millimetres, deviation of the Gaussian over which own teeth go over into drawn ones
 SOFT = 0.3  # millimetres, deviation of the Gaussian over an edge
+FOCUS, SHARPER = 0.8, 1.0  # pixels of the frame, a usual deviation of its softness; how far it is undone
 FINEST = 1.0  # pixels of the frame to a millimetre, at least
 TURNED = 5.0, 10.0  # millimetres by which the midline lies elsewhere: up to where they are one's own, and no more
 TOGETHER = 0.5, 1.5  # millimetres between drawn teeth and the lower lip: up to where they reach it, and do not
@@ -134,7 +135,9 @@ def cut_teeth(
         return None
     edges = ROWS[len(ROWS) - 1 - place[::-1].argmax(axis=0), 0] + 0.5 / FINE
     edge = float(np.median(edges[seen & (aside < FRONT / 2)]))
-    teeth = _completed(picture / light.astype(np.float32), place, edge, middle)
+    # Over a frame they are softened as all that is drawn; these are as soft as the frame already.
+    soft = cv2.GaussianBlur(picture, (0, 0), FOCUS / finer * FINE)
+    teeth = _completed((picture + SHARPER * (picture - soft)) / light.astype(np.float32), place, edge, middle)
     shown = float(place.sum()) * (min(finer, FINE) / FINE) ** 2
     return OwnTeeth(teeth, edge, middle, edge - float(points[NOSE, 1]), shown)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 
 from stit_core.change.cavity import draw_cavity
 from stit_core.change.drawn import Drawn
 from stit_core.change.mouth import mouth_flesh
-from stit_core.change.opening import COLUMNS, CORNERS, CROWN, NOSE, ROWS, Opening
-from stit_core.change.own_teeth import OwnTeeth, cut_teeth
+from stit_core.change.opening import COLUMNS, CORNERS, CROWN, FINE, NOSE, ROWS, Opening
+from stit_core.change.own_teeth import FOCUS, OwnTeeth, cut_teeth
 from stit_core.change.teeth import drawn_teeth
 from stit_core.faces.labels import LIPS, SKIN
 from tests.support.mouth_cases import face
@@ -99,6 +100,20 @@ def test_they_are_shown_with_their_colours_where_another_mouth_has_them() -> Non
     assert yellow(anybody, 3.5) < 1.3
     below = (np.abs(COLUMNS) < 15) & (np.abs(ROWS - 3.5) < 0.4)
     assert there[below].mean() < 0.6 * there[(np.abs(COLUMNS) < 15) & (np.abs(ROWS) < 0.4)].mean()
+
+
+def test_what_lies_between_them_is_as_dark_after_it_was_softened_with_the_mouth() -> None:
+    frame, source = scene(gold=False)
+    frame[TOP * ZOOM : EDGE * ZOOM, 64 * ZOOM - 1 : 64 * ZOOM + 1] = (120, 100, 85)
+    frame = cv2.GaussianBlur(frame, (0, 0), FOCUS)
+    own = cut_teeth(frame, TO_CROP, source, LIGHT)
+    assert own is not None
+    softened = cv2.GaussianBlur(own.teeth.colours, (0, 0), FOCUS * FINE / (ZOOM * MILLIMETRE)) * LIGHT
+    gap = (64 - face().points[list(CORNERS), 0].mean()) / MILLIMETRE
+    row = softened[np.abs(ROWS[:, 0] - own.edge + 3.0) < 0.3].mean(axis=(0, 2))
+    before = frame[(TOP + 2) * ZOOM : (TOP + 3) * ZOOM].mean(axis=(0, 2))
+    tooth, dark = row[np.abs(COLUMNS[0] - gap - 4) < 1].mean(), row[np.abs(COLUMNS[0] - gap) < 1.5].min()
+    assert tooth / dark == pytest.approx(before[68 * ZOOM] / before[64 * ZOOM - 2 : 64 * ZOOM + 2].min(), rel=0.06)
 
 
 def test_behind_the_lip_they_go_on_as_drawn_ones_of_their_colour() -> None:
