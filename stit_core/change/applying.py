@@ -131,7 +131,7 @@ def _changed(
         there = seen.rows, seen.columns
         # What is left of the source's own beside it, teeth in a corner, goes too.
         hidden, fresh = over_frame(change.hidden)[there], over_frame(warp(weights.fresh, motion))[there]
-        result[there] = seen.laid_over(result, hidden, fresh)
+        result[there] = seen.laid_over(result, hidden, fresh, over_frame(change.stands)[there])
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
 
 

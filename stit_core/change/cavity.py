@@ -47,11 +47,13 @@ class Cavity:
     place: (h, w) in [0, 1], where its inside is seen.
     colours: (h, w, 3), of the inside, in grey levels.
     shade: (h, w) in [0, 1], by what the lips around it get darker.
+    upper: (h, w) in [0, 1], where upper teeth are.
     """
 
     place: np.ndarray
     colours: np.ndarray
     shade: np.ndarray
+    upper: np.ndarray
 
 
 def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray, own: OwnTeeth | None = None) -> Cavity:
@@ -85,7 +87,7 @@ def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray, own: Own
     web = np.float32(gapes) * smooth((aside - WEB_BEGINS) / (1 - WEB_BEGINS))
     colours += web[..., None] * (WEB * flesh.astype(np.float32) - colours)
     turned = between(ROLL, gapes) * smooth((half - np.abs(x)) / ROLL_ENDS)
-    return Cavity(place, colours, 1 - turned * _beside(place))
+    return Cavity(place, colours, 1 - turned * _beside(place), upper.place)
 
 
 def _beside(place: np.ndarray) -> np.ndarray:

@@ -37,6 +37,7 @@ class Seen:
     place: (h, w) there in [0, 1], where its inside is seen.
     colours: (h, w, 3), of the inside, in grey levels.
     shade: (h, w, 3) in [0, 1], of the picture's own light, on the lips around it.
+    upper: (h, w) in [0, 1], where upper teeth are.
     """
 
     rows: slice
@@ -44,13 +45,18 @@ class Seen:
     place: np.ndarray
     colours: np.ndarray
     shade: np.ndarray
+    upper: np.ndarray
 
-    def laid_over(self, picture: np.ndarray, hidden: np.ndarray, fresh: np.ndarray) -> np.ndarray:
+    def laid_over(
+        self, picture: np.ndarray, hidden: np.ndarray, fresh: np.ndarray, stands: np.ndarray | float = 0.0
+    ) -> np.ndarray:
         """Rows and columns of a picture (H, W, 3) with the mouth in them.
 
-        `hidden` (h, w) is where it shows whatever the lips are, `fresh` (h, w) how far anything may; both in [0, 1].
+        `hidden` (h, w) is where it shows whatever the lips are, `fresh` (h, w) how far anything may, `stands` (h, w)
+        where upper teeth are the picture's own; all in [0, 1].
         """
         there = picture[self.rows, self.columns]
+        fresh = fresh * (1 - self.upper * stands)
         place = (np.maximum(self.place, hidden) * fresh)[..., None]
         lips = there * (1 - fresh[..., None] * (1 - self.shade))
         return lips + place * (self.colours - lips)  # type: ignore[no-any-return]
@@ -99,20 +105,22 @@ class Mouth:
         rows, columns = slice(top, bottom), slice(left, right)
         if right <= left or bottom <= top:
             nothing = np.zeros((0, 0, 3), np.float32)
-            return Seen(rows, columns, nothing[..., 0], nothing, nothing)
+            return Seen(rows, columns, nothing[..., 0], nothing, nothing, nothing[..., 0])
         drawn = draw_cavity(self.opening.narrowed(self.share, self.shut), self.light, self.flesh, self.own)
-        fine = np.concatenate([drawn.colours, drawn.place[..., None], drawn.shade[..., None]], axis=-1)
+        planes = [each[..., None] for each in (drawn.place, drawn.shade, drawn.upper)]
+        fine = np.concatenate([drawn.colours, *planes], axis=-1)
         coarse = 1 / float(np.hypot(*whole[:, 0]))  # pixels of the fine picture to one of this
         whole[:, 2] -= left, top
         fine = cv2.GaussianBlur(fine.astype(np.float32, copy=False), (0, 0), coarse * max(focus, 0.5))
         seen = _warped(fine, whole, right - left, bottom - top)
         clear = np.float32(1 - (1 - self.shut) * max(0.0, 1 - self.share / FAINT))
-        return Seen(rows, columns, clear * seen[..., 3], seen[..., :3], 1 - clear * (1 - seen[..., 4:] ** SHADOW_HUE))
+        shade = 1 - clear * (1 - seen[..., 4:5] ** SHADOW_HUE)
+        return Seen(rows, columns, clear * seen[..., 3], seen[..., :3], shade, seen[..., 5])
 
 
 def _warped(fine: np.ndarray, matrix: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The fine picture of a mouth (..., 5) in a picture: OpenCV warps four channels at once, and no more."""
-    parts = [np.ascontiguousarray(fine[..., :4]), np.ascontiguousarray(fine[..., 4])]
+    """The fine picture of a mouth (..., 6) in a picture: OpenCV warps four channels at once, and no more."""
+    parts = [np.ascontiguousarray(fine[..., :4]), np.ascontiguousarray(fine[..., 4:])]
     seen = [
         cv2.warpAffine(part, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         for part in parts

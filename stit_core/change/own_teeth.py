@@ -15,7 +15,10 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn, moved_point
+from stit_core.change.novelty import TOOTH
 from stit_core.change.opening import (
+    ASIDE,
+    BELOW_NOSE,
     CLOSED,
     COLUMNS,
     CORNERS,
@@ -30,9 +33,10 @@ from stit_core.change.opening import (
 )
 from stit_core.change.teeth import Teeth, drawn_teeth
 from stit_core.faces.labels import MOUTH, SKIN_LIKE, is_one_of
-from stit_core.warps import fill, mean_of_channels
+from stit_core.warps import fill, mean_of_channels, warp
 
 WHITER = 0.07  # of green as a share of red, by which teeth exceed skin
+HARDLY = -0.03  # the same of anything that is neither tongue nor lip
 LEAST_LIGHT = (0.8, 0.5), (6.0, 18.0)  # of the mean of skin, that teeth have; millimetres from the midline, there
 STARTS = 5.0  # millimetres above and below the upper edge of what is seen as the mouth's inside, where teeth begin
 SPECK = 0.75  # millimetres: what is smaller is no tooth, nor a gap
@@ -45,6 +49,9 @@ INWARDS = 0.6  # millimetres: what is nearer to an outline has the colours of bo
 JOINT = 0.8  # millimetres, deviation of the Gaussian over which own teeth go over into drawn ones
 SOFT = 0.3  # millimetres, deviation of the Gaussian over an edge
 FOCUS, SHARPER = 0.8, 1.0  # pixels of the frame, a usual deviation of its softness; how far it is undone
+LEAST_STANDING = 3.5  # millimetres of teeth over lower ones that are seen, on the average in front
+HOLDS = 1.5  # pixels of the crop, deviation of the Gaussian between them and what moves
+GAP = 5  # pixels of the crop that part two teeth at most
 FINEST = 1.0  # pixels of the frame to a millimetre, at least
 TURNED = 5.0, 10.0  # millimetres by which the midline lies elsewhere: up to where they are one's own, and no more
 TOGETHER = 0.5, 1.5  # millimetres between drawn teeth and the lower lip: up to where they reach it, and do not
@@ -142,15 +149,56 @@ def cut_teeth(
     return OwnTeeth(teeth, edge, middle, edge - float(points[NOSE, 1]), shown)
 
 
+def standing_teeth(source: Drawn, below_nose: float | None = None) -> np.ndarray:
+    """Where a source shows upper teeth over clenched lower ones, (S, S) in [0, 1]: a jaw that drops leaves them there.
+
+    They end so many millimetres `below_nose`, where anybody's do if that is not known. Gums and lip above them count
+    too. Nothing is said of a face that looks aside.
+    """
+    nothing = np.zeros(source.labels.shape, np.float32)
+    corners, millimetre = source.points[list(CORNERS)], millimetre_of(source.points)
+    skin = source.picture[is_one_of(source.labels, SKIN_LIKE) > 0]
+    width = float(np.hypot(*(corners[1] - corners[0])))
+    if millimetre <= 0 or width < 1 or not len(skin):
+        return nothing
+    flat = np.zeros(SHAPE[0])
+    mouth = Opening(corners, millimetre, flat, flat, 0.0, 0.0)
+    points = mouth.millimetres(source.points)
+    middle = midline(points, width / millimetre / 2)
+    x, y = mouth.place(source.labels.shape[0])
+    above = y < float(points[NOSE, 1]) + (sum(BELOW_NOSE) / 2 if below_nose is None else below_nose)
+    light = mean_of_channels(source.picture) / max(float(skin.mean()), 1.0)
+    seen = np.interp(light, TOOTH, (0, 1)) * is_one_of(source.labels, (MOUTH,)) * above
+    seen = seen * (_less_red(source.picture.astype(np.float32), skin.mean(axis=0)) > HARDLY)
+    front = np.abs(x - middle) < FRONT / 2
+    if seen[front].sum() < LEAST_STANDING * FRONT * millimetre**2:
+        return nothing
+    seen = cv2.morphologyEx(seen.astype(np.float32), cv2.MORPH_CLOSE, np.ones((GAP, GAP), np.uint8))
+    up = np.ones((2 * round(STARTS * millimetre) + 1, 1), np.uint8)
+    return np.float32(np.interp(abs(middle), ASIDE, (1, 0))) * cv2.dilate(seen, up) * above  # type: ignore[no-any-return]
+
+
+def hold_standing(motion: np.ndarray, stands: np.ndarray, source: Drawn) -> np.ndarray:
+    """A motion (S, S, 2) under which what stands (S, S) goes along with the skull, as the base of the nose does."""
+    x, y = np.clip(np.rint(moved_point(source.points[NOSE], motion)).astype(int), 0, motion.shape[0] - 1)
+    skull = np.broadcast_to(motion[y, x], motion.shape)
+    near = cv2.GaussianBlur(cv2.dilate(warp(stands, skull), np.ones((3, 3), np.uint8)), (0, 0), HOLDS)
+    return motion + np.minimum(2 * near, 1)[..., None] * (skull - motion)
+
+
 def _pale(picture: np.ndarray, skin: np.ndarray, middle: float) -> np.ndarray:
     """Where a picture (h, w, 3) is nearly as light as skin of a colour (3,), and not as red: teeth. (h, w) uint8."""
-    green = picture[..., 1] / np.maximum(picture[..., 0], 1.0)
-    whiter = green > skin[1] / max(float(skin[0]), 1.0) + WHITER
+    whiter = _less_red(picture, skin) > WHITER
     shares, places = LEAST_LIGHT
     least = np.interp(np.abs(COLUMNS - middle), places, shares) * skin.mean()  # those further back are darker
     pale = (whiter & (mean_of_channels(picture) > least)).astype(np.uint8)
     speck = np.ones((round(SPECK * FINE),) * 2, np.uint8)
     return cv2.morphologyEx(cv2.morphologyEx(pale, cv2.MORPH_CLOSE, speck), cv2.MORPH_OPEN, speck)
+
+
+def _less_red(picture: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """By how much more green is in a picture (h, w, 3) than in skin of a colour (3,), as a share of red."""
+    return picture[..., 1] / np.maximum(picture[..., 0], 1.0) - skin[1] / max(float(skin[0]), 1.0)  # type: ignore[no-any-return]
 
 
 def _upper(pale: np.ndarray, inside: np.ndarray) -> np.ndarray:

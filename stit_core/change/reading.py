@@ -22,7 +22,7 @@ from stit_core.change.jaw import shape_jaw
 from stit_core.change.mouth import Mouth, mouth_flesh, mouth_light
 from stit_core.change.novelty import hold_teeth, is_shut, mouth_share, own_mouth, own_teeth, read_novelty
 from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens, narrow_mouth
-from stit_core.change.own_teeth import OwnTeeth
+from stit_core.change.own_teeth import OwnTeeth, hold_standing, standing_teeth
 from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
 from stit_core.change.seam import open_along_seam, open_over_own
@@ -51,10 +51,11 @@ class Change:
     fresh: (S, S, 3), grey levels of what the source does not have.
     novelty: (S, S), 0 ... 1: where that is shown.
     hidden: (S, S), 0 ... 1: where the inside of the source's own mouth goes, for that of the one that is drawn.
+    stands: (S, S), 0 ... 1: where its upper teeth stay none the less.
     mouth: the one that is drawn; None for none.
     """
 
-    CHANNELS: ClassVar[int] = 13
+    CHANNELS: ClassVar[int] = 14
 
     motion: np.ndarray
     skin: np.ndarray
@@ -62,11 +63,18 @@ class Change:
     fresh: np.ndarray
     novelty: np.ndarray
     hidden: np.ndarray
+    stands: np.ndarray
     mouth: Mouth | None = None
 
     def stacked(self) -> np.ndarray:
-        """All fields as one array (S, S, 13)."""
-        parts = [self.motion, self.skin, self.features, self.fresh, self.novelty[..., None], self.hidden[..., None]]
+        """All fields as one array (S, S, CHANNELS)."""
+        parts = [
+            self.motion,
+            self.skin,
+            self.features,
+            self.fresh,
+            *(each[..., None] for each in (self.novelty, self.hidden, self.stands)),
+        ]
         return np.concatenate(parts, axis=-1)
 
     @classmethod
@@ -79,6 +87,7 @@ class Change:
             fields[..., 8:11],
             fields[..., 11],
             fields[..., 12],
+            fields[..., 13],
         )
         return cls(*planes, mouth)
 
@@ -148,6 +157,11 @@ def read_change(
         own_row = None if teeth is None else teeth()
         opening = opening if own_row is None else own_row.seat(opening, source, motion)
         mouth = Mouth(opening, light, share, mouth_flesh(source, light), own_row)
+    stands = np.zeros_like(novelty)
+    if mouth is not None:
+        stands = standing_teeth(source, None if mouth.own is None else mouth.own.below_nose)
+        motion = hold_standing(motion, stands, source)
+        stands = share * np.float32(1 - is_shut(source)) * warp(stands, motion)
     hidden = np.zeros_like(novelty)
     if drawn:
         # In a corner that a smile closes the line between the lips stays; teeth do not.
@@ -163,7 +177,7 @@ def read_change(
         motion = shape_jaw(motion, source)
     if folds is not None:
         skin = skin + relief_shade(folds, source, edited, offset, motion)
-    return Change(motion, skin, warp(shade.features, offset), fresh, novelty, hidden, mouth)
+    return Change(motion, skin, warp(shade.features, offset), fresh, novelty, hidden, stands, mouth)
 
 
 def _of_face(flow: np.ndarray, before: np.ndarray, labels: np.ndarray) -> np.ndarray:

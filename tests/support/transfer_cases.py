@@ -82,4 +82,4 @@ def change_of(motion: tuple[float, float] = (0.0, 0.0), shade: float = 0.0, nove
         return np.broadcast_to(np.float32(value), (SIZE, SIZE, channels)).copy()
 
     new, none = plane(novelty, 1)[..., 0], plane(0.0, 1)[..., 0]
-    return Change(plane(motion, 2), plane(shade, 3), plane(shade, 3), plane(200.0, 3), new, none)
+    return Change(plane(motion, 2), plane(shade, 3), plane(shade, 3), plane(200.0, 3), new, none, none)

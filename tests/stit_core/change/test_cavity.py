@@ -169,6 +169,11 @@ def test_a_mouth_lays_itself_and_its_shade_over_a_picture_where_it_may() -> None
     np.testing.assert_allclose(laid[beside], 150 * shown.shade[beside], atol=0.5)
     assert shown.shade[beside].min() < 0.997
     np.testing.assert_array_equal(shown.laid_over(picture, everywhere, nowhere), picture[shown.rows, shown.columns])
+    kept = shown.laid_over(picture, everywhere, everywhere, stands=everywhere)
+    teeth, below = shown.upper > 0.99, (shown.upper < 0.01) & inside
+    np.testing.assert_allclose(kept[teeth], 150, atol=2, err_msg="upper teeth that stand stay the picture's own")
+    np.testing.assert_allclose(kept[below], laid[below], atol=2)
+    assert min(teeth.sum(), below.sum()) > 20
     all_over = shown.laid_over(picture, everywhere, everywhere)
     np.testing.assert_allclose(all_over, shown.colours, atol=0.01)
 

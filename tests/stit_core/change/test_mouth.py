@@ -255,6 +255,8 @@ def test_teeth_that_show_already_stay_under_an_edit_that_does_not_mean_the_mouth
     meant = read_change(grinning, face(0), jaw_down(face(18)), STILL, WHOLE_FACE, anatomy=True)
     assert meant.mouth is not None
     assert meant.mouth.share == meant.hidden.max().round(1) == 1, "and the teeth that were there go"
+    assert meant.stands.max() == pytest.approx(1, abs=0.01), "but for the upper ones"
+    assert (meant.stands > 0.5).sum() < 0.8 * (meant.hidden > 0.5).sum()
 
 
 def test_a_face_that_gets_longer_does_not_open_its_mouth() -> None:

@@ -12,7 +12,7 @@ from stit_core.change.cavity import draw_cavity
 from stit_core.change.drawn import Drawn
 from stit_core.change.mouth import mouth_flesh
 from stit_core.change.opening import COLUMNS, CORNERS, CROWN, FINE, NOSE, ROWS, Opening
-from stit_core.change.own_teeth import FOCUS, OwnTeeth, cut_teeth
+from stit_core.change.own_teeth import FOCUS, OwnTeeth, cut_teeth, hold_standing, standing_teeth
 from stit_core.change.teeth import drawn_teeth
 from stit_core.faces.labels import LIPS, SKIN
 from tests.support.mouth_cases import face
@@ -176,3 +176,34 @@ def test_only_the_teeth_that_were_seen_bring_their_shade_along() -> None:
     with_own, without = (draw_cavity(mouth(2.0), LIGHT, flesh, teeth).colours for teeth in (own, None))
     tongue = (np.abs(COLUMNS) < 15) & (ROWS > 5) & (ROWS < 11)
     np.testing.assert_allclose(with_own[tongue], without[tongue], atol=0.5)
+
+
+def test_upper_teeth_of_clenched_rows_stand_down_to_where_anybodys_end() -> None:
+    _, clenched = scene(below=IVORY, gold=False)
+    stands = standing_teeth(clenched)
+    line = 76 + 26 * MILLIMETRE  # the base of the nose lies in row 76
+    assert stands[TOP : int(line), LEFT + 4 : RIGHT - 4].min() == 1
+    assert stands[round(line) + 1 :].max() == stands[:, : LEFT - 3].max() == 0
+    higher = standing_teeth(clenched, below_nose=22.0)
+    assert higher[round(76 + 22 * MILLIMETRE) + 1 :].max() == 0 < higher.max()
+
+
+def test_nothing_stands_in_a_dark_or_shut_mouth_nor_in_a_face_that_looks_aside() -> None:
+    _, clenched = scene(below=IVORY, gold=False)
+    for parts in ({"below": (60, 30, 28), "edge": TOP + 3}, {"below": TONGUE, "edge": TOP}):
+        assert not standing_teeth(scene(gold=False, **parts)[1]).any()  # type: ignore[arg-type]
+    assert not standing_teeth(face()).any()
+    points = clenched.points.copy()
+    points[[33, 51, 62, 66, 57], 0] += 14 * MILLIMETRE
+    assert not standing_teeth(dataclasses.replace(clenched, points=points)).any()
+
+
+def test_what_stands_moves_with_the_nose_and_nothing_far_from_it_does() -> None:
+    _, clenched = scene(below=IVORY, gold=False)
+    motion = STILL + np.float32([0, -6])  # the result shows what lay six pixels above
+    motion[70:80, 55:73] = (0, -1)
+    stands = standing_teeth(clenched)
+    held = hold_standing(motion, stands, clenched)
+    np.testing.assert_allclose(held[TOP + 3 : EDGE, 60:68], (0, -1) + 0 * held[TOP + 3 : EDGE, 60:68], atol=1e-5)
+    np.testing.assert_array_equal(held[110:], motion[110:])
+    np.testing.assert_array_equal(hold_standing(motion, 0 * stands, clenched), motion)
