@@ -56,10 +56,13 @@ class Cavity:
     upper: np.ndarray
 
 
-def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray, own: OwnTeeth | None = None) -> Cavity:
+def draw_cavity(
+    opening: Opening, light: np.ndarray, flesh: np.ndarray, own: OwnTeeth | None = None, shut: float = 1.0
+) -> Cavity:
     """A mouth in which a white tooth has the colour `light` (3,), and the tongue `flesh` (3,), grey levels.
 
-    Its upper teeth are somebody's own where they are known.
+    Its upper teeth are somebody's own where they are known. `shut` says how far, 0 ... 1, the source's own mouth is:
+    a grin's corners are open, and dark.
     """
     top, bottom = opening.top.astype(np.float32)[None], opening.bottom.astype(np.float32)[None]
     open_ = np.flatnonzero(opening.bottom > opening.top + 1e-3)
@@ -84,7 +87,7 @@ def draw_cavity(opening: Opening, light: np.ndarray, flesh: np.ndarray, own: Own
     # Teeth that were seen lay in such a shadow already.
     colours = colours * gets_in[..., None] ** (hue * (1 - SEEN_SHADE * (kept * upper.place)[..., None]))
     # In its corners one sees the web of flesh between both lips, which is lit as they are.
-    web = np.float32(gapes) * smooth((aside - WEB_BEGINS) / (1 - WEB_BEGINS))
+    web = np.float32(gapes * shut) * smooth((aside - WEB_BEGINS) / (1 - WEB_BEGINS))
     colours += web[..., None] * (WEB * flesh.astype(np.float32) - colours)
     turned = between(ROLL, gapes) * smooth((half - np.abs(x)) / ROLL_ENDS)
     return Cavity(place, colours, 1 - turned * _beside(place), upper.place)

@@ -106,7 +106,7 @@ class Mouth:
         if right <= left or bottom <= top:
             nothing = np.zeros((0, 0, 3), np.float32)
             return Seen(rows, columns, nothing[..., 0], nothing, nothing, nothing[..., 0])
-        drawn = draw_cavity(self.opening.narrowed(self.share, self.shut), self.light, self.flesh, self.own)
+        drawn = draw_cavity(self.opening.narrowed(self.share, self.shut), self.light, self.flesh, self.own, self.shut)
         planes = [each[..., None] for each in (drawn.place, drawn.shade, drawn.upper)]
         fine = np.concatenate([drawn.colours, *planes], axis=-1)
         coarse = 1 / float(np.hypot(*whole[:, 0]))  # pixels of the fine picture to one of this

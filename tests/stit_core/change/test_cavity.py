@@ -80,6 +80,13 @@ def test_a_smile_that_lifts_its_corners_shows_teeth_there_and_no_gums() -> None:
         assert corner[1] / corner[0] > 0.75 > FLESH[1] / FLESH[0]
 
 
+def test_the_corners_of_a_grin_stay_dark_and_those_of_lips_that_part_show_the_web_between_them() -> None:
+    wide = opening(bottom=18.0)
+    parted, grin = (draw_cavity(wide, LIGHT, FLESH, shut=shut).colours for shut in (1.0, 0.0))
+    assert at(grin, 20, 1).mean() < 0.7 * at(parted, 20, 1).mean()
+    np.testing.assert_array_equal(at(grin, 2, 5), at(parted, 2, 5))
+
+
 def test_what_is_darker_in_a_mouth_is_redder() -> None:
     colours = cavity().colours
     darker = [at(colours, 2, y) for y in (7.5, 4.5, 1.0)]
