@@ -24,8 +24,9 @@ RELIEF_GAIN = 1.2
 GRAIN = 0.03  # of the logarithm of a ratio: fainter folds are what two drawings of one skin differ by anyway
 LARGEST_RELIEF = 0.07  # of the logarithm of a ratio, by which folds and wrinkles shade
 WIDE_BLUR = 16.0  # pixels: the shade of skin stays near its mean within that
-LARGEST_OWN = 0.02  # of the logarithm of a ratio, by which shade may leave that mean: what is more looks like a smudge
-LARGEST_WIDE = 0.03  # of the logarithm of a ratio, by which that mean may leave the one of the whole face
+LARGEST_OWN = 0.035  # of the logarithm of a ratio, by which shade may leave that mean: what is more looks like a smudge
+LARGEST_WIDE = 0.12  # of the logarithm of a ratio, by which that mean may leave the one of the whole face
+VEIL = 0.1  # of the logarithm of a ratio: what is fainter than that and lies over a part of a face is no beard yet
 NECK_BLUR = 12.0  # pixels, of the shade of a neck
 FEATURE_BLUR = 2.5  # pixels, of the one over the ratio of eyes and lips
 LARGEST_FEATURE = 0.4  # of the logarithm of a ratio, by which the shade of lips and eyes may leave the skin's
@@ -123,8 +124,8 @@ def _with_relief(shade: np.ndarray, gain: float) -> np.ndarray:
     # Far from what is around lies what was drawn elsewhere in the pivot than in the edit: a sideburn, the jaw's edge.
     return (
         tone
-        + _within(wide - tone, LARGEST_WIDE)
-        + _within(smooth - wide, LARGEST_OWN)
+        + _within(_without_veil(wide - tone), LARGEST_WIDE)
+        + _within(_without_veil(smooth - wide), LARGEST_OWN)
         + _within(gain * _cored(shade - smooth, GRAIN), LARGEST_RELIEF)
     )
 
@@ -133,6 +134,12 @@ def _cored(values: np.ndarray, grain: float) -> np.ndarray:
     """Values of which those under `grain` are nearly gone."""
     squared = np.square(values)
     return values * squared / (squared + np.float32(grain**2))
+
+
+def _without_veil(values: np.ndarray) -> np.ndarray:
+    """A shade (S, S, 3) of parts of a face without what is faint of it: a shadow without hairs looks like dirt."""
+    squared = np.square(mean_of_channels(values))
+    return values * (squared / (squared + np.float32(VEIL**2)))[..., None]  # type: ignore[no-any-return]
 
 
 def _calm_neck(shade: np.ndarray, known: np.ndarray, labels: np.ndarray) -> np.ndarray:
