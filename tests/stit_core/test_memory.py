@@ -58,5 +58,5 @@ def test_freed_memory_is_used_again_without_page_faults() -> None:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
 def test_what_one_thread_has_freed_another_uses() -> None:
-    # Where the system lays a process's heap beside something else, it cannot grow in one piece: seldom, and by chance.
-    assert min(page_faults(THREADS, "keep") for _ in range(3)) < page_faults(THREADS, "default") / 2
+    # How much of it, a quarter or two thirds, differs from process to process; by default it is none at all.
+    assert page_faults(THREADS, "keep") < 0.8 * page_faults(THREADS, "default")
