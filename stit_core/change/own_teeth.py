@@ -117,12 +117,9 @@ def cut_teeth(
     source: the frame's crop and what is known of it.
     light: colour (3,) of a white tooth in it, grey levels.
     """
-    corners, millimetre = source.points[list(CORNERS)], millimetre_of(source.points)
-    skin = source.picture[is_one_of(source.labels, SKIN_LIKE) > 0]
-    if millimetre <= 0 or np.hypot(*(corners[1] - corners[0])) < 1 or not len(skin):
+    skin, mouth = source.picture[is_one_of(source.labels, SKIN_LIKE) > 0], _mouth_of(source)
+    if mouth is None or not len(skin):
         return None
-    flat = np.zeros(SHAPE[0])
-    mouth = Opening(corners, millimetre, flat, flat, 0.0, 0.0)
     back = np.linalg.inv(to_crop[0])
     to_frame = np.column_stack([back @ mouth.matrix[:, :2], back @ (mouth.matrix[:, 2] - to_crop[1])])
     finer = FINE * float(np.sqrt(abs(np.linalg.det(to_frame[:, :2]))))  # pixels of the frame to a millimetre
@@ -131,8 +128,7 @@ def cut_teeth(
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     picture = cv2.warpAffine(frame, to_frame, SHAPE, flags=flags, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
     inside = cv2.warpAffine(is_one_of(source.labels, (MOUTH,)), mouth.matrix, SHAPE, flags=flags) > 0.5
-    points = mouth.millimetres(source.points)
-    middle = midline(points, float(np.hypot(*(corners[1] - corners[0]))) / millimetre / 2)
+    points, middle = mouth.millimetres(source.points), mouth.middle
     place = _upper(_pale(picture, skin.mean(axis=0), middle), inside)
     seen, aside = np.asarray(place.any(axis=0)), np.abs(COLUMNS[0] - middle)
     front = seen & (aside < FRONT)
@@ -156,26 +152,34 @@ def standing_teeth(source: Drawn, below_nose: float | None = None) -> np.ndarray
     too. Nothing is said of a face that looks aside.
     """
     nothing = np.zeros(source.labels.shape, np.float32)
-    corners, millimetre = source.points[list(CORNERS)], millimetre_of(source.points)
-    skin = source.picture[is_one_of(source.labels, SKIN_LIKE) > 0]
-    width = float(np.hypot(*(corners[1] - corners[0])))
-    if millimetre <= 0 or width < 1 or not len(skin):
+    skin, mouth = source.picture[is_one_of(source.labels, SKIN_LIKE) > 0], _mouth_of(source)
+    if mouth is None or not len(skin):
         return nothing
-    flat = np.zeros(SHAPE[0])
-    mouth = Opening(corners, millimetre, flat, flat, 0.0, 0.0)
-    points = mouth.millimetres(source.points)
-    middle = midline(points, width / millimetre / 2)
     x, y = mouth.place(source.labels.shape[0])
-    above = y < float(points[NOSE, 1]) + (sum(BELOW_NOSE) / 2 if below_nose is None else below_nose)
+    above = y < float(mouth.millimetres(source.points)[NOSE, 1]) + (
+        sum(BELOW_NOSE) / 2 if below_nose is None else below_nose
+    )
     light = mean_of_channels(source.picture) / max(float(skin.mean()), 1.0)
     seen = np.interp(light, TOOTH, (0, 1)) * is_one_of(source.labels, (MOUTH,)) * above
     seen = seen * (_less_red(source.picture.astype(np.float32), skin.mean(axis=0)) > HARDLY)
-    front = np.abs(x - middle) < FRONT / 2
-    if seen[front].sum() < LEAST_STANDING * FRONT * millimetre**2:
+    front = np.abs(x - mouth.middle) < FRONT / 2
+    if seen[front].sum() < LEAST_STANDING * FRONT * mouth.millimetre**2:
         return nothing
     seen = cv2.morphologyEx(seen.astype(np.float32), cv2.MORPH_CLOSE, np.ones((GAP, GAP), np.uint8))
-    up = np.ones((2 * round(STARTS * millimetre) + 1, 1), np.uint8)
-    return np.float32(np.interp(abs(middle), ASIDE, (1, 0))) * cv2.dilate(seen, up) * above  # type: ignore[no-any-return]
+    up = np.ones((2 * round(STARTS * mouth.millimetre) + 1, 1), np.uint8)
+    return np.float32(np.interp(abs(mouth.middle), ASIDE, (1, 0))) * cv2.dilate(seen, up) * above  # type: ignore[no-any-return]
+
+
+def _mouth_of(source: Drawn) -> Opening | None:
+    """A source's own mouth, for what lies around it in millimetres; None where its landmarks fall together."""
+    corners, millimetre = source.points[list(CORNERS)], millimetre_of(source.points)
+    width = float(np.hypot(*(corners[1] - corners[0])))
+    if millimetre <= 0 or width < 1:
+        return None
+    flat = np.zeros(SHAPE[0])
+    mouth = Opening(corners, millimetre, flat, flat, 0.0, 0.0)
+    middle = midline(mouth.millimetres(source.points), width / millimetre / 2)
+    return dataclasses.replace(mouth, middle=middle)
 
 
 def hold_standing(motion: np.ndarray, stands: np.ndarray, source: Drawn) -> np.ndarray:

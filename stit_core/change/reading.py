@@ -126,7 +126,7 @@ def read_change(
     if folds is not None:
         growth = grow(source, motion, folds.ageing)
         motion, offset = growth + warp(motion, growth), growth + warp(offset, growth)
-    opening, share, opens = None, 0.0, 0.0
+    opening, share, opens, shut = None, 0.0, 0.0, is_shut(source)
     wanted, before = warp_labels(edited.labels, offset), warp_labels(labels, offset)
     if MOUTH in classes:
         if anatomy:
@@ -142,7 +142,7 @@ def read_change(
     closes = 0.0 if smile is None else min(1.0, CLOSES * smile.strength) * (1 - opens)
     if opening is not None:
         opening = close_corners(opening, closes)
-        opening, motion = part_lips_less(opening, motion, share * closes * is_shut(source))
+        opening, motion = part_lips_less(opening, motion, share * closes * shut)
         motion = drop_jaw(motion, opening)
         held = hold_corners(narrow_mouth(motion, opening, source), opening, source)
         kept = hold_teeth(motion, source)
@@ -158,16 +158,16 @@ def read_change(
         opening = opening if own_row is None else own_row.seat(opening, source, motion)
         mouth = Mouth(opening, light, share, mouth_flesh(source, light), own_row)
     stands = np.zeros_like(novelty)
-    if mouth is not None:
+    if mouth is not None and shut < 1:
         stands = standing_teeth(source, None if mouth.own is None else mouth.own.below_nose)
         motion = hold_standing(motion, stands, source)
-        stands = share * np.float32(1 - is_shut(source)) * warp(stands, motion)
+        stands = share * np.float32(1 - shut) * warp(stands, motion)
     hidden = np.zeros_like(novelty)
     if drawn:
         # In a corner that a smile closes the line between the lips stays; teeth do not.
         own = own_mouth(source, motion)
         own += np.float32(closes) * (own_teeth(source, motion) - own)
-        hidden = share * np.float32(1 - is_shut(source)) * own
+        hidden = share * np.float32(1 - shut) * own
     skin = warp(shade.skin, offset)
     if smile is not None:
         motion = raise_cheeks(motion, smile)

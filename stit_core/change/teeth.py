@@ -24,7 +24,7 @@ HIDDEN = 2.0  # millimetres of a tooth that a lower lip hides at most
 ROUND = 1.2  # millimetres by which a tooth's corners end higher than its middle
 GAP_HUE = np.array([0.8, 1.05, 1.25], np.float32)  # powers: what is dark between teeth is warm
 ASIDE_HUE = np.array([0.85, 1.05, 1.15], np.float32)  # the same of teeth that face aside
-SURFACE = 0.06  # of their light, the deviation of what an uneven, moist surface reflects
+SURFACE, SURFACE_FINE = 0.06, 0.6  # of their light, the deviation of what an uneven surface reflects; its millimetres
 IVORY = np.array([1.0, 0.95, 0.92], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
 EDGE_SOFT = (0.25, 0.6)  # millimetres over which the edges of teeth go over into the dark
@@ -132,7 +132,7 @@ def grain(finest: float) -> np.ndarray:
     return both / both.std()  # type: ignore[no-any-return]
 
 
-_SURFACE = grain(0.6)
+_SURFACE = grain(SURFACE_FINE)
 
 
 def _surface_at(middle: float, edge: float) -> np.ndarray:
