@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import stat
 import struct
@@ -62,15 +63,18 @@ def list_zip(path: Path) -> list[ZipMember]:
         raise DirectionError(
             f"{path.name} is no readable zip.", "Pack the folder again, or give the folder."
         ) from error
-    if len(members) > MAX_ENTRIES:
-        raise DirectionError(f"{path.name} holds {len(members):,} files.", f"Pack at most {MAX_ENTRIES:,}.")
-    for info in archive.infolist():
-        _check_member(path, info)
-    _check_overlap(path, members, archive.start_dir)
-    unpacked = sum(info.file_size for info in members)
-    if unpacked > MAX_ZIP_BYTES or (unpacked > 64 * RATIO_FROM and unpacked > MAX_RATIO * path.stat().st_size):
-        message = f"{path.name} unpacks to {unpacked >> 20:,} MB, which no zip of pictures of its size does."
-        raise DirectionError(message, "Give the unpacked folder, or fewer pictures.")
+    with contextlib.ExitStack() as refused:
+        refused.enter_context(archive)
+        if len(members) > MAX_ENTRIES:
+            raise DirectionError(f"{path.name} holds {len(members):,} files.", f"Pack at most {MAX_ENTRIES:,}.")
+        for info in archive.infolist():
+            _check_member(path, info)
+        _check_overlap(path, members, archive.start_dir)
+        unpacked = sum(info.file_size for info in members)
+        if unpacked > MAX_ZIP_BYTES or (unpacked > 64 * RATIO_FROM and unpacked > MAX_RATIO * path.stat().st_size):
+            message = f"{path.name} unpacks to {unpacked >> 20:,} MB, which no zip of pictures of its size does."
+            raise DirectionError(message, "Give the unpacked folder, or fewer pictures.")
+        refused.pop_all()  # the members read from it
     return [ZipMember(PurePosixPath(info.filename), info.file_size, archive, info) for info in members]
 
 
