@@ -16,16 +16,21 @@ from recipes.train import Recipe
 from recipes.training.export import write_pack, write_samples
 from recipes.training.generator import set_mean_w
 from recipes.training.loop import read_config
+from recipes.training.reader import for_use
 
 
 def export(config: dict[str, Any], data: Path, training: Path, folder: Path) -> None:
-    """Write pack and sheet of samples: data, the renders; training, the folder that recipes.train wrote."""
+    """Write pack and sheet of samples: data, the renders; training, the folder that recipes.train wrote.
+
+    Raises SystemExit when a phase has not been trained.
+    """
     recipe = Recipe(config, data, training, torch.device("cpu"))
     recipe.run(config["phases"], only=[])
     for module in recipe.averaged.values():
         module.eval()
     networks: dict[str, Any] = dict(recipe.averaged)
     networks["generator"] = networks["generator"].generator
+    networks["parser"] = for_use(networks.pop("reader"))
     set_mean_w(networks["generator"], config["seed"])
     write_pack(folder, networks, ATTRIBUTE_NAMES, config["manifest"])
     write_samples(networks["generator"], folder / "samples.jpg", config["seed"])

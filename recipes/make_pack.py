@@ -4,8 +4,8 @@
                                 [--device D] [--start FOLDER] [--pack assets/packs/heads-256] [--directions directions]
 
 Prints its plan first. Stopped at any point, the same command goes on: finished shards are kept, training goes on from
-its last checkpoint, and the export is short. WORK then holds renders/, labelled/ (the pictures that the directions
-were learned from), training/ and the curves, training.jpg.
+its last checkpoint, and the export is short. WORK then holds renders/ (pairs for the reader in renders/pairs),
+labelled/ (the pictures that the directions were learned from), training/ and the curves, training.jpg.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from recipes import render_pairs as pairs
 from recipes.export_pack import export
 from recipes.labels import SETS
 from recipes.make_directions import HEADS, make_directions
 from recipes.render_dataset import SHARD, render_dataset
 from recipes.render_labelled import render_labelled
+from recipes.render_pairs import render_pairs
 from recipes.train import Recipe
 from recipes.training.loop import read_config
 from recipes.training.plan import Sections, phase_table, render_words, scaled_phases, section_name
@@ -33,6 +35,7 @@ from stit_core.runtime import pick_device
 # Where the config does not say otherwise; --count overrides the first.
 PICTURES = 12_000  # "pictures": to train on
 HELD_OUT = 500  # "held_out": never trained on
+PAIRS, HELD_OUT_PAIRS = 3_200, 100  # "pairs", "held_out_pairs": for the reader
 
 
 def cores() -> int:
@@ -40,10 +43,10 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def missing_pictures(folder: Path, count: int) -> int:
-    """How many of `count` pictures lie in shards that are not finished."""
-    starts = range(0, count, SHARD)
-    return sum(min(SHARD, count - first) for n, first in enumerate(starts) if not (folder / f"shard_{n:05d}").exists())
+def missing_pictures(folder: Path, count: int, shard: int = SHARD) -> int:
+    """How many of `count` pictures, or pairs, lie in shards that are not finished."""
+    starts = range(0, count, shard)
+    return sum(min(shard, count - first) for n, first in enumerate(starts) if not (folder / f"shard_{n:05d}").exists())
 
 
 def render(makehuman: Path, folder: Path, count: int, seed: int, size: int) -> float | None:
@@ -68,13 +71,17 @@ def render_all(makehuman: Path, renders: Path, counts: dict[str, int], config: d
     speed = render(makehuman, train, counts["train"], 2 * seed, size)
     if speed is not None:
         print(f"rendered {1 / speed:.1f} pictures a second", flush=True)
+    for name, set_seed in (("held_out", pairs.HELD_OUT_SEED), ("train", pairs.SEED)):
+        render_pairs(makehuman, renders / "pairs" / name, counts[f"{name} pairs"], set_seed, size, cores())
 
 
 def print_plan(renders: Path, counts: dict[str, int], sections: Sections, device: object) -> None:
     """Say what will be done."""
     for name, number in counts.items():
-        words = render_words(missing_pictures(renders / name, number), None)
-        print(f"{renders / name}: {number:,} pictures; {words}")
+        which, _, paired = name.partition(" ")
+        folder = renders / paired / which
+        missing = missing_pictures(folder, number, pairs.SHARD if paired else SHARD)
+        print(f"{folder}: {number:,} {paired or 'pictures'}; {render_words(missing, None)}")
     print(f"{cores()} cores render, {device} trains.\n\n{phase_table(sections)}\n", flush=True)
 
 
@@ -86,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, help="scale all phases to this total")
     parser.add_argument("--count", type=int, help="training pictures")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--start", type=Path, help="begin with the networks of this other training folder")
+    parser.add_argument("--start", type=Path, help="begin with the networks of this training or pack")
     parser.add_argument("--pack", type=Path, default=Path("assets/packs/heads-256"))
     parser.add_argument("--directions", type=Path, default=Path("directions"))
     arguments = parser.parse_args(argv)
@@ -96,6 +103,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     counts = {
         "held_out": config.get("held_out", HELD_OUT),
         "train": arguments.count or config.get("pictures", PICTURES),
+        "held_out pairs": config.get("held_out_pairs", HELD_OUT_PAIRS),
+        "train pairs": config.get("pairs", PAIRS),
     }
     device = pick_device(arguments.device)
     renders, training = arguments.out / "renders", arguments.out / "training"

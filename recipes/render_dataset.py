@@ -19,7 +19,7 @@ from recipes.balance import count_cells, summary, table
 from recipes.heads.parameters import NUM_FACTORS, from_latent
 from recipes.heads.renderer import Renderer
 
-SHARD = 250
+SHARD = 50  # small, so that training can begin with the first
 BALANCE_COUNT = 20_000  # heads of a balance table unless told
 _renderer: Renderer | None = None
 

@@ -27,8 +27,8 @@ from recipes.heads.tracing import true_motion
 from recipes.labels import SETS, LabelledSet, fixed
 from recipes.render_dataset import latent_of
 
-SEED = 3  # no picture of the pack's other sets has it
-SHARD = 100  # pairs
+SEED, HELD_OUT_SEED = 3, 4  # no picture of the pack's other sets has them
+SHARD = 20  # pairs
 PLACE_STEPS = 8192
 PAIRED_SETS = {labelled.name: labelled for labelled in SETS if len(labelled.classes) == 2}
 RECEDING = ("age", "gender")  # sets in which strands shrink, so that their points change place
@@ -117,6 +117,8 @@ def render_pairs(makehuman: Path, out: Path, count: int, seed: int = SEED, size:
         for n, first in enumerate(range(0, count, SHARD))
     ]
     tasks = [task for task in tasks if not Path(task[0]).exists()]
+    if not tasks:
+        return
     # One thread a worker: the small matrix products gain nothing from more.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
     with (

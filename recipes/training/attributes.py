@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from recipes.training.data import Shards
 from recipes.training.encoder import spoil
 from recipes.training.generator import HELD_OUT
-from recipes.training.loop import Phase
-from recipes.training.parser import NUM_CLASSES, class_weights, shrink_labels
+from recipes.training.looks import NUM_CLASSES, class_weights, shrink_labels
+from recipes.training.loop import Figures, Phase
 from stit_core.models.attributes import AttributeNet
 
 MAP_SIZE = 64  # pixels of the class map that is learned beside the attributes
@@ -50,7 +50,7 @@ def attribute_phase(
     mean = torch.from_numpy(train.attributes.mean(0)).to(device)
     std = torch.from_numpy(train.attributes.std(0)).to(device).clamp(min=1e-3)
 
-    def step(number: int) -> dict[str, float]:
+    def step(number: int) -> Figures:
         random = np.random.default_rng([seed, 21, number])
         if number % 100 == 0:
             train.refresh()
@@ -61,7 +61,7 @@ def attribute_phase(
         loss = F.smooth_l1_loss((guess.float() - mean) / std, (batch.attributes - mean) / std)
         classes = F.cross_entropy(logits.float(), shrink_labels(batch.labels, MAP_SIZE), weights)
         (loss + 0.5 * classes).backward()
-        return {"loss": float(loss.detach()), "classes": float(classes.detach())}
+        return {"loss": loss.detach(), "classes": classes.detach()}
 
     @torch.no_grad()
     def evaluate(module: nn.Module) -> dict[str, float]:

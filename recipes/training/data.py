@@ -40,6 +40,7 @@ class Shards:
         self.images: list[np.ndarray] = []
         self.labels: list[np.ndarray] = []
         self._small: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._lent: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
         self.latents = np.zeros((0, 0), np.float32)
         self.factors = np.zeros((0, num_factors()), np.float32)
         self.attributes = np.zeros((0, 0), np.float32)
@@ -81,15 +82,35 @@ class Shards:
             self._small[shard, resolution] = small, labels[:, step // 2 :: step, step // 2 :: step].copy()
         return self._small[shard, resolution]
 
+    def _lend(self, device: torch.device, shard: int, resolution: int) -> tuple[Tensor, Tensor]:
+        """A shard's pictures and labels on a card, where they stay: fetching them takes longer than a step."""
+        if (shard, resolution) not in self._lent:
+            whole, classes = (torch.from_numpy(np.array(part[shard])).to(device) for part in (self.images, self.labels))
+            step = whole.shape[1] // resolution
+            if step > 1:
+                blocks = whole.unflatten(2, (resolution, step)).unflatten(1, (resolution, step))
+                whole = blocks.float().mean((2, 4)).round().to(torch.uint8)
+                classes = classes[:, step // 2 :: step, step // 2 :: step].contiguous()
+            self._lent[shard, resolution] = whole, classes
+        return self._lent[shard, resolution]
+
+    def _pictures(self, rows: np.ndarray, resolution: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Pictures (B, R, R, 3) and labels (B, R, R), both uint8 and on the device."""
+        if device.type == "cpu":
+            places = [(self._shrunk(shard, resolution), row) for shard, row in self.index[rows]]
+            parts = ([pair[side][row] for pair, row in places] for side in (0, 1))
+            images, labels = (torch.from_numpy(np.stack(part)) for part in parts)
+            return images, labels
+        lent = [(self._lend(device, shard, resolution), row) for shard, row in self.index[rows]]
+        return torch.stack([pair[0][row] for pair, row in lent]), torch.stack([pair[1][row] for pair, row in lent])
+
     def batch(self, rows: np.ndarray, resolution: int, device: torch.device) -> Batch:
         """The pictures `rows` (B,) at `resolution`."""
-        places = [(self._shrunk(shard, resolution), row) for shard, row in self.index[rows]]
-        images = np.stack([pictures[row] for (pictures, _), row in places])
-        labels = np.stack([classes[row] for (_, classes), row in places])
-        pictures = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()  # (B, 3, R, R)
+        images, labels = self._pictures(rows, resolution, device)
+        pictures = images.permute(0, 3, 1, 2).float()  # (B, 3, R, R)
         return Batch(
             (pictures / 127.5 - 1.0).contiguous(memory_format=torch.channels_last),
-            torch.from_numpy(labels.astype(np.int64)).to(device),
+            labels.long(),
             torch.from_numpy(self.latents[rows]).to(device),
             torch.from_numpy(self.factors[rows]).to(device),
             torch.from_numpy(self.attributes[rows]).to(device),

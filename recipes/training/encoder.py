@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recipes.training.data import Shards, detail_weight, face_psnr
-from recipes.training.factors import HeadGenerator, known_factors
+from recipes.training.factors import HeadGenerator, many_heads
 from recipes.training.generator import HELD_OUT, picture_loss
-from recipes.training.loop import Phase
+from recipes.training.loop import Figures, Phase
 from stit_core.models.compact import CompactEncoder
 
 DELTA_WEIGHT = 0.02  # keeps the rows of w_plus near each other, where edits behave
@@ -46,15 +46,15 @@ def encoder_phase(
     generator = heads.generator
     scale = w_std.clamp(min=1e-3)
     reach = section["picture_resolution"]
+    others = many_heads(section["latents"], seed)[1].to(device)
 
-    def step(number: int) -> dict[str, float]:
+    def step(number: int) -> Figures:
         random = np.random.default_rng([seed, 11, number])
         batch = train.draw(random, section["batch"], generator.resolution, device)
         images, factors = batch.images, batch.factors
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
             if section["samples"] > random.random():
-                latents = random.standard_normal(batch.latents.shape).astype(np.float32)
-                factors = torch.from_numpy(known_factors(latents)).to(device)
+                factors = others[torch.from_numpy(random.integers(0, len(others), len(factors))).to(device)]
                 images = heads(factors, generator.resolution).clamp(-1, 1)
             target = heads.w_of(factors)[:, None]  # (B, 1, 512)
         with torch.autocast(device.type, torch.bfloat16):
@@ -62,7 +62,7 @@ def encoder_phase(
         w_plus = w_plus.float()
         loss = ((w_plus - target) / scale).square().mean()
         delta = ((w_plus - w_plus.mean(1, keepdim=True)) / scale).square().mean()
-        figures = {"w": float(loss.detach()), "delta": float(delta.detach())}
+        figures: Figures = {"w": loss.detach(), "delta": delta.detach()}
         loss = section["latent"] * loss + DELTA_WEIGHT * delta
         if section["picture"] > 0:
             with torch.autocast(device.type, torch.bfloat16):
@@ -73,7 +73,7 @@ def encoder_phase(
             if factors is not batch.factors:  # the labels are those of other pictures
                 weight = torch.ones_like(weight)
             picture = picture_loss(made, small, weight)
-            figures["picture"] = float(picture.detach())
+            figures["picture"] = picture.detach()
             loss = loss + section["picture"] * picture
         loss.backward()
         torch.nn.utils.clip_grad_norm_(encoder.parameters(), 5.0)

@@ -70,7 +70,7 @@ def write_pack(
     kinds = {
         "generator": "stylegan2",
         "encoder": "compact-encoder",
-        "parser": "compact-parser",
+        "parser": "compact-reader",
         "attributes": "attribute-net",
     }
     parts: dict[str, Any] = {

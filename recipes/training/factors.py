@@ -9,9 +9,12 @@ is taught afterwards what w belongs to a latent, from as many latents as one lik
 from __future__ import annotations
 
 import dataclasses
+import os
 from functools import cache
+from multiprocessing import get_context
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from recipes.heads import parameters as heads
@@ -52,6 +55,15 @@ def known_factors(latents: np.ndarray) -> np.ndarray:
     """Latents (N, NUM_FACTORS) -> factors (N, F) float32, each with mean 0 and deviation 1 over all heads."""
     mean, spread = _spread()
     return np.stack([(flatten(from_latent(latent)) - mean) / spread for latent in latents]).astype(np.float32)
+
+
+@cache
+def many_heads(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Random latents (count, NUM_FACTORS) and their factors (count, F), computed once and on all cores."""
+    latents = np.random.default_rng([seed, 41]).standard_normal((count, NUM_FACTORS)).astype(np.float32)
+    with get_context("spawn").Pool() as pool:
+        factors = np.concatenate(pool.map(known_factors, np.array_split(latents, os.cpu_count() or 1)))
+    return torch.from_numpy(latents), torch.from_numpy(factors)
 
 
 def num_factors() -> int:

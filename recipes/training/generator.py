@@ -17,12 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recipes.training.data import Batch, Shards, detail_weight, face_psnr, psnr
-from recipes.training.factors import HeadGenerator, known_factors, num_factors
-from recipes.training.loop import Phase
+from recipes.training.factors import HeadGenerator, many_heads, num_factors
+from recipes.training.loop import Figures, Phase
 from stit_core.models.attributes import FeaturePerceptual
 from stit_core.models.generator import Generator
 
 HELD_OUT = 64  # pictures of an evaluation
+NAMING = ("mapping", "factors")  # phases in which a w gets another name
 SPREAD_SAMPLE = 4096  # heads from which the spread of w is taken
 # Styles that hardly depend on w at first: regression then has no random dependence to unlearn.
 AFFINE_START = 0.1
@@ -77,7 +78,7 @@ def generator_phase(
     salt = zlib.crc32(section["name"].encode())
     optimiser = torch.optim.Adam(parameter_groups(heads, section["lr"]), betas=(0.9, 0.99), fused=True)
 
-    def step(number: int) -> dict[str, float]:
+    def step(number: int) -> Figures:
         random = np.random.default_rng([seed, salt, number])
         if number % 200 == 0:
             train.refresh()
@@ -85,16 +86,16 @@ def generator_phase(
         with torch.autocast(device.type, torch.bfloat16):
             images = heads(batch.factors, resolution)
         loss = picture_loss(images, batch.images, detail_weight(batch.labels))
-        figures = {"l1": float((images.detach() - batch.images).abs().mean())}
+        figures: Figures = {"l1": (images.detach() - batch.images).abs().mean()}
         if perceptual is not None and section["perceptual"] > 0:
             shrink = max(resolution // PERCEPTUAL_SIZE, 1)
             with torch.no_grad():
                 features = perceptual.features(F.avg_pool2d(batch.images, shrink))
             distance = perceptual.distance(perceptual.features(F.avg_pool2d(images, shrink)), features).mean()
             loss = loss + section["perceptual"] * distance
-            figures["perceptual"] = float(distance.detach())
+            figures["perceptual"] = distance.detach()
         loss.backward()
-        return {"loss": float(loss.detach()), **figures}
+        return {"loss": loss.detach(), **figures}
 
     def evaluate(module: nn.Module) -> dict[str, float]:
         assert isinstance(module, HeadGenerator)
@@ -116,32 +117,37 @@ def held_out_figures(heads: HeadGenerator, held_out: Shards, resolution: int, de
     return {"psnr": float(torch.cat(whole).mean()), "face_psnr": float(torch.cat(face).nanmean())}
 
 
-def mapping_phase(
+def naming_phase(
     heads: HeadGenerator, held_out: Shards, section: dict[str, Any], seed: int, device: torch.device
 ) -> Phase:
-    """A phase that teaches the generator's mapping network the w of random latents; no picture is needed."""
-    latents = np.random.default_rng([seed, 41]).standard_normal((section["latents"], heads.generator.z_dim))
-    latents = latents.astype(np.float32)
-    factors = known_factors(latents)
-    with torch.no_grad():
-        spread = heads.w_of(torch.from_numpy(factors[:SPREAD_SAMPLE]).to(device)).std(0).mean()
-    network = heads.generator.mapping_network
-    optimiser = torch.optim.Adam(network.parameters(), lr=section["lr"], betas=(0.9, 0.99), fused=True)
+    """A phase in which one of the two names of w learns from the other; no picture is needed.
 
-    def step(number: int) -> dict[str, float]:
+    "mapping": the generator's own mapping network learns the w of random latents from that of their known factors.
+    "factors": the other way round, for a generator that is taken up from a pack, which has no mapping of factors.
+    """
+    latents, factors = (part.to(device) for part in many_heads(section["latents"], seed))
+    network, by_factors = heads.generator.mapping_network, section["phase"] == "mapping"
+    taught = network if by_factors else heads.layers
+    with torch.no_grad():
+        known = heads.w_of(factors) if by_factors else network(latents)
+        spread = known[:SPREAD_SAMPLE].std(0).mean()
+    optimiser = torch.optim.Adam(taught.parameters(), lr=section["lr"], betas=(0.9, 0.99), fused=True)
+
+    def step(number: int) -> Figures:
         rows = np.random.default_rng([seed, 42, number]).integers(0, len(latents), section["batch"])
-        with torch.no_grad():
-            target = heads.w_of(torch.from_numpy(factors[rows]).to(device))
-        guess = network(torch.from_numpy(latents[rows]).to(device))
-        loss = F.smooth_l1_loss(guess / spread, target / spread)
+        place = torch.from_numpy(rows).to(device)
+        guess = network(latents[place]) if by_factors else heads.w_of(factors[place])
+        loss = F.smooth_l1_loss(guess / spread, known[place] / spread)
         loss.backward()
-        return {"w": float(loss.detach())}
+        return {"w": loss.detach()}
 
     @torch.no_grad()
     def evaluate(module: nn.Module) -> dict[str, float]:
         assert isinstance(module, HeadGenerator)
         w = module.w_of(torch.from_numpy(held_out.factors).to(device))
-        error = (module.generator.mapping_network(torch.from_numpy(held_out.latents).to(device)) - w).square().mean()
+        other = module.generator.mapping_network(torch.from_numpy(held_out.latents).to(device))
+        w, other = (w, other) if by_factors else (other, w)
+        error = (other - w).square().mean()
         return {"w_r2": float(1 - error / (w - w.mean(0)).square().mean())}
 
     return Phase(section["name"], heads, optimiser, step, evaluate, section["minutes"])

@@ -15,10 +15,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-CHECKPOINT_SECONDS = 240.0
+CHECKPOINT_SECONDS = 60.0
 LOG_STEPS = 25
 WARM_UP = 0.02  # of a phase
 FINAL_RATE = 0.15  # of the learning rate, at a phase's end
+
+
+Figures = dict[str, float | Tensor]
 
 
 class Stateful(Protocol):
@@ -40,7 +43,8 @@ class Phase:
     name: of its files in the output folder.
     module: what is trained; its exponential moving average is what later phases and the export read.
     optimiser: of the module.
-    step: takes a number counted from 0, leaves gradients behind, returns figures to log.
+    step: takes a number counted from 0, leaves gradients behind, returns figures to log, as scalars of any kind: a
+        tensor need not be waited for.
     evaluate: takes the averaged module, returns held-out figures.
     minutes: length; rates follow the share of it that is over, so that a stop in between changes nothing.
     partners: what is trained beside the module and thrown away at the end, kept in the checkpoints.
@@ -49,7 +53,7 @@ class Phase:
     name: str
     module: nn.Module
     optimiser: torch.optim.Optimizer
-    step: Callable[[int], dict[str, float]]
+    step: Callable[[int], Figures]
     evaluate: Callable[[nn.Module], dict[str, float]]
     minutes: float
     average: float = 0.998
@@ -69,11 +73,21 @@ def save(path: Path, content: dict[str, object]) -> None:
     os.replace(part, path)
 
 
-def run_phase(phase: Phase, folder: Path, averaged: nn.Module, resume_only: bool = False) -> None:
+def load_phase(name: str, folder: Path, module: nn.Module, averaged: nn.Module) -> bool:
+    """Take over what a phase has trained, its moving average for both; False where it left no checkpoint."""
+    path = folder / f"{name}.pt"
+    if not path.exists():
+        return False
+    state = torch.load(path, weights_only=True, map_location=next(module.parameters()).device)["averaged"]
+    for network in (module, averaged):
+        network.load_state_dict(state)
+    return True
+
+
+def run_phase(phase: Phase, folder: Path, averaged: nn.Module) -> None:
     """Train until the phase's minutes are used up, going on from its checkpoint if there is one.
 
-    Arguments: averaged, a module like `phase.module`, receives the moving average of its state; resume_only loads a
-    finished phase and returns.
+    `averaged`, a module like `phase.module`, receives the moving average of its state.
     """
     path = folder / f"{phase.name}.pt"
     step, elapsed = 0, 0.0
@@ -83,15 +97,15 @@ def run_phase(phase: Phase, folder: Path, averaged: nn.Module, resume_only: bool
         phase.module.load_state_dict(state["module"])
         averaged.load_state_dict(state["averaged"])
         step, elapsed = state["step"], state["elapsed"]
-        if elapsed < phase.minutes * 60:
-            phase.optimiser.load_state_dict(state["optimiser"])
-            for name, partner in phase.partners.items():
-                partner.load_state_dict(state["partners"][name])
-    if resume_only or elapsed >= phase.minutes * 60:
-        return
+        if elapsed >= phase.minutes * 60:
+            return
+        phase.optimiser.load_state_dict(state["optimiser"])
+        for name, partner in phase.partners.items():
+            partner.load_state_dict(state["partners"][name])
     rates = [group["lr"] for group in phase.optimiser.param_groups]
     base = [group.setdefault("base_lr", rate) for group, rate in zip(phase.optimiser.param_groups, rates, strict=True)]
-    sums: dict[str, float] = {}
+    sums: Figures = {}
+    average = _pairs(averaged, phase.module)
     saved = last = time.monotonic()
     phase.module.train()
     while elapsed < phase.minutes * 60:
@@ -102,13 +116,13 @@ def run_phase(phase: Phase, folder: Path, averaged: nn.Module, resume_only: bool
         for name, value in phase.step(step).items():
             sums[name] = sums.get(name, 0.0) + value
         phase.optimiser.step()
-        _average(averaged, phase.module, min(phase.average, (1 + step) / (10 + step)))
+        _average(average, min(phase.average, (1 + step) / (10 + step)))
         step += 1
         now = time.monotonic()
         elapsed += now - last
         last = now
         if step % LOG_STEPS == 0:
-            means = {name: value / LOG_STEPS for name, value in sums.items()}
+            means = {name: float(value) / LOG_STEPS for name, value in sums.items()}
             print(f"{phase.name} step {step} {elapsed / 60:.1f} min " + _words(means), flush=True)
             _log(folder / f"{phase.name}_loss.csv", {"step": step, "minutes": elapsed / 60, **means})
             sums = {}
@@ -135,13 +149,25 @@ def _words(figures: dict[str, float]) -> str:
     return " ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
+@dataclass(frozen=True)
+class _Pairs:
+    """The tensors of an average and of what it follows: those that move bit by bit, and counters."""
+
+    moving: tuple[list[Tensor], list[Tensor]]
+    copied: list[tuple[Tensor, Tensor]]
+
+
+def _pairs(target: nn.Module, source: nn.Module) -> _Pairs:
+    both = list(zip(target.state_dict().values(), source.state_dict().values(), strict=True))
+    moving = [pair for pair in both if pair[0].is_floating_point()]
+    return _Pairs(([a for a, _ in moving], [b for _, b in moving]), [p for p in both if not p[0].is_floating_point()])
+
+
 @torch.no_grad()
-def _average(target: nn.Module, source: nn.Module, keep: float) -> None:
-    for a, b in zip(target.state_dict().values(), source.state_dict().values(), strict=True):
-        if isinstance(a, Tensor) and a.is_floating_point():
-            a.lerp_(b, 1 - keep)
-        else:
-            a.copy_(b)
+def _average(pairs: _Pairs, keep: float) -> None:
+    torch._foreach_lerp_(*pairs.moving, 1 - keep)  # one launch for all, which a card waits for
+    for a, b in pairs.copied:
+        a.copy_(b)
 
 
 def _log(path: Path, row: dict[str, float]) -> None:

@@ -5,21 +5,27 @@ Places are taught under glasses, hands and hats too, so that what hides a face d
 
 from __future__ import annotations
 
+import math
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from recipes.heads.surface import L_CLOTH, L_EARRING, L_HAIR
 from recipes.occluders import occlude
 from recipes.occluders.canvas import HEAD_CLASSES, Canvas
 from recipes.render_pairs import PLACE_STEPS
 from recipes.training.data import MIRRORED_CLASSES
-from recipes.training.parser import photograph
+from recipes.training.looks import photograph
+from recipes.training.loop import Figures, Phase
 from stit_core.models.reader import CompactReader
 
 NUM_CLASSES = 19
@@ -34,6 +40,8 @@ EDGE = 0.05  # places that differ by more between neighbours lie on two sides of
 MOVING_SHARE, MOST_MOTION = 0.6, 8.0  # what a pixel of motion adds to a point's weight in the loss of pairs
 RARITY = 0.25  # power of a class's frequency
 EARRING_GAIN = 3.0  # they are so few that they would not be learned
+REFRESH_STEPS = 100  # after which pairs that were rendered meanwhile are taken in
+AVERAGE = 0.995
 WEIGHTS = {"labels": 2.5, "places": 0.06, "slopes": 0.4, "pairs": 0.5}
 
 
@@ -72,7 +80,7 @@ class PairShards:
                 self.shards[shard] = parts
                 self.index += [(shard, row) for row in range(len(parts["images"]))]
 
-    def batch(self, rows: np.ndarray, seeds: np.ndarray | None, device: torch.device) -> PairBatch:
+    def draw(self, rows: np.ndarray, seeds: np.ndarray | None) -> Drawn:
         """The pairs `rows` (B,), with what hides heads by `seeds` (B,); None leaves all of them bare."""
         images, labels, bare, places, motion = [], [], [], [], []
         for place, row in enumerate(rows):
@@ -87,17 +95,62 @@ class PairShards:
                 labels.append(classes)
                 places.append(parts["places"][number, side])
             motion.append(parts["motion"][number])
+        return tuple(torch.from_numpy(np.stack(part)) for part in (images, labels, bare, places, motion))
 
-        def tensor(values: list[np.ndarray]) -> Tensor:
-            return torch.from_numpy(np.stack(values)).to(device).unflatten(0, (-1, 2))
+    def batch(self, rows: np.ndarray, seeds: np.ndarray | None, device: torch.device) -> PairBatch:
+        """What `draw` gives, as networks take it."""
+        return as_batch(self.draw(rows, seeds), device)
 
-        return PairBatch(
-            tensor(images).permute(0, 1, 4, 2, 3).float() / 127.5 - 1.0,  # (B, 2, 3, S, S)
-            tensor(labels).long(),
-            tensor(bare).long(),
-            tensor(places).permute(0, 1, 4, 2, 3).float() / PLACE_STEPS,  # (B, 2, 3, S, S)
-            torch.from_numpy(np.stack(motion)).to(device).permute(0, 3, 1, 2).float(),  # (B, 2, S, S)
+
+Drawn = tuple[
+    Tensor, ...
+]  # images, labels, bare labels and places of both of each pair in a row, and motions; as bytes
+
+
+def as_batch(drawn: Drawn, device: torch.device) -> PairBatch:
+    """Pairs as networks take them, on a device."""
+    images, labels, bare, places, motion = (part.to(device) for part in drawn)
+    return PairBatch(
+        images.unflatten(0, (-1, 2)).permute(0, 1, 4, 2, 3).float() / 127.5 - 1.0,  # (B, 2, 3, S, S)
+        labels.unflatten(0, (-1, 2)).long(),
+        bare.unflatten(0, (-1, 2)).long(),
+        places.unflatten(0, (-1, 2)).permute(0, 1, 4, 2, 3).float() / PLACE_STEPS,  # (B, 2, 3, S, S)
+        motion.permute(0, 3, 1, 2).float(),  # (B, 2, S, S)
+    )
+
+
+class _Batches(Dataset[Drawn]):
+    """The pairs of each step by its number, for other processes to draw: painting takes longer than a card's step."""
+
+    def __init__(self, shards: PairShards, batch: int, seed: int) -> None:
+        self.shards, self.batch, self.seed = shards, batch, seed
+        self._refreshed = 0
+
+    def __getitem__(self, number: int) -> Drawn:
+        if number // REFRESH_STEPS > self._refreshed:
+            self._refreshed = number // REFRESH_STEPS
+            self.shards.refresh()
+        random = np.random.default_rng([self.seed, 43, number])
+        rows = random.integers(0, len(self.shards), self.batch)
+        return self.shards.draw(rows, random.integers(0, 1 << 31, self.batch))
+
+
+def _in_one_thread(_: int) -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def batches(shards: PairShards, batch: int, seed: int, first: int, workers: int) -> Iterator[Drawn]:
+    """The pairs of step `first` and of all after it, drawn ahead by `workers` processes; 0 draws them in this one."""
+    return iter(
+        DataLoader(
+            _Batches(shards, batch, seed),
+            batch_size=None,
+            sampler=range(first, 1 << 40),
+            num_workers=workers,
+            worker_init_fn=_in_one_thread,
         )
+    )
 
 
 def hidden(image: np.ndarray, labels: np.ndarray, landmarks: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -128,14 +181,15 @@ def similarity(count: int, random: np.random.Generator) -> Tensor:
 
 
 def moved(batch: PairBatch, matrix: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Both pictures of each pair under one similarity (B, 3, 3).
+    """Both pictures of each pair under one similarity (B, 3, 3), a tensor of the processor's.
 
     Returns images (2B, 3, S, S), labels (2B, S, S), places (2B, 3, M, M), their weights (2B, 1, M, M); and for the
     first pictures' map the places in [-1, 1] of the second pictures where each point has gone (B, M, M, 2), with its
     weight (B, 1, M, M). M is MAP_SIZE.
     """
-    count, size = batch.motion.shape[0], batch.motion.shape[-1]
-    both = matrix.repeat_interleave(2, 0)
+    count, size, device = batch.motion.shape[0], batch.motion.shape[-1], batch.motion.device
+    mirrored, inverse = (matrix.det() < 0).to(device), torch.linalg.inv(matrix).to(device)
+    both = matrix.repeat_interleave(2, 0).to(device)
     full = F.affine_grid(both[:, :2], [2 * count, 1, size, size], align_corners=False)
     small = F.affine_grid(both[:, :2], [2 * count, 1, MAP_SIZE, MAP_SIZE], align_corners=False)
     images = F.grid_sample(batch.images.flatten(0, 1), full, padding_mode="border", align_corners=False)
@@ -148,7 +202,6 @@ def moved(batch: PairBatch, matrix: Tensor) -> tuple[Tensor, Tensor, Tensor, Ten
     weight = inside * place_weight(bare)
     # Bilinear sampling mixes the head with the background's zeros along its outline.
     weight = weight * (-F.max_pool2d(-(bare != 0).float()[:, None], 3, 1, 1))
-    mirrored = matrix.det() < 0
     flip = mirrored.repeat_interleave(2)
     places = torch.cat([torch.where(flip[:, None, None, None], -places[:, :1], places[:, :1]), places[:, 1:]], 1)
     swapped = torch.tensor(MIRRORED_CLASSES, device=seen.device)[seen]
@@ -156,7 +209,6 @@ def moved(batch: PairBatch, matrix: Tensor) -> tuple[Tensor, Tensor, Tensor, Ten
     motion = F.grid_sample(batch.motion, small[::2], "nearest", align_corners=False).permute(0, 2, 3, 1)
     known = ~motion.isnan().any(-1)
     target = small[::2] + motion.nan_to_num() * (2.0 / size)
-    inverse = torch.linalg.inv(matrix)
     target = torch.einsum("bij,bxyj->bxyi", inverse[:, :2, :2], target) + inverse[:, None, None, :2, 2]
     # What stays where it is is most of a pair, and would teach that nothing moves.
     moving = 1 + MOVING_SHARE * motion.nan_to_num().norm(dim=-1).clamp(max=MOST_MOTION)[:, None]
@@ -226,29 +278,55 @@ def class_weights(shards: PairShards, count: int = 150) -> Tensor:
     return torch.from_numpy(weights.astype(np.float32))
 
 
-def reader_step(
-    reader: CompactReader,
-    shards: PairShards,
-    weights: Tensor,
-    batch: int,
-    random: np.random.Generator,
-    device: torch.device,
-) -> dict[str, float]:
-    """One step on `batch` pairs; leaves gradients behind, returns the losses."""
-    rows = random.integers(0, len(shards), batch)
-    drawn = shards.batch(rows, random.integers(0, 1 << 31, batch), device)
-    images, labels, *places = moved(drawn, similarity(batch, random).to(device))
+def reader_step(reader: CompactReader, batch: PairBatch, weights: Tensor, random: np.random.Generator) -> Figures:
+    """One step on a batch; leaves gradients behind, returns the losses."""
+    images, labels, *places = moved(batch, similarity(len(batch.motion), random))
     look = int(random.integers(0, 1 << 31))
     # The two of a pair are two drawings of one moment: one light, one camera.
     for side in (0, 1):
         images[side::2] = photograph(images[side::2], np.random.default_rng(look))
     images = images.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(device.type, torch.bfloat16):
+    with torch.autocast(images.device.type, torch.bfloat16):
         logits, found = reader.read(images, full_size=False)
     losses = dict(zip(("places", "slopes", "pairs"), place_losses(found, *places), strict=True))
     losses["labels"] = label_loss(logits.float(), labels, weights)
     torch.stack([WEIGHTS[name] * loss for name, loss in losses.items()]).sum().backward()
-    return {name: float(loss.detach()) for name, loss in losses.items()}
+    return {name: loss.detach() for name, loss in losses.items()}
+
+
+def reader_phase(
+    reader: CompactReader,
+    train: PairShards,
+    held_out: PairShards,
+    section: dict[str, Any],
+    seed: int,
+    device: torch.device,
+) -> Phase:
+    """A phase that fits the reader."""
+    cv2.setNumThreads(1)
+    weights = class_weights(train).to(device)
+    optimiser = torch.optim.AdamW(reader.parameters(), lr=section["lr"], weight_decay=1e-4, fused=True)
+    workers = 0 if device.type == "cpu" else (os.cpu_count() or 2) // 2
+    drawn: list[Iterator[Drawn]] = []
+
+    def step(number: int) -> Figures:
+        if not drawn:  # begun with the step at which training goes on
+            drawn.append(batches(train, section["batch"], seed, number, workers))
+        batch = as_batch(next(drawn[0]), device)
+        return reader_step(reader, batch, weights, np.random.default_rng([seed, 41, number]))
+
+    def evaluate(module: nn.Module) -> dict[str, float]:
+        assert isinstance(module, CompactReader)
+        return evaluate_reader(module, held_out, device)
+
+    return Phase("reader", reader, optimiser, step, evaluate, section["minutes"], average=AVERAGE)
+
+
+@torch.no_grad()
+def for_use(reader: CompactReader) -> CompactReader:
+    """The reader with its prior of earrings set right: they weighed more in training than they are frequent."""
+    reader.classify.get_parameter("bias")[L_EARRING] -= math.log(EARRING_GAIN)
+    return reader
 
 
 @torch.no_grad()
@@ -261,10 +339,10 @@ def evaluate_reader(
     for name in ("bare", "hidden"):
         confusion = torch.zeros(NUM_CLASSES, NUM_CLASSES)
         sums = np.zeros(3)
-        for first in range(0, count, 8):
-            rows = np.arange(first, first + 8)
+        for first in range(0, min(count, len(held_out)), 8):
+            rows = np.arange(first, min(first + 8, len(held_out)))
             batch = held_out.batch(rows, None if name == "bare" else rows + 10_000, device)
-            images, labels, *places = moved(batch, torch.eye(3).repeat(8, 1, 1).to(device))
+            images, labels, *places = moved(batch, torch.eye(3).repeat(len(rows), 1, 1))
             logits, found = reader.read(images)
             pairs = torch.bincount((labels * NUM_CLASSES + logits.argmax(1)).flatten(), minlength=NUM_CLASSES**2)
             confusion += pairs.reshape(NUM_CLASSES, NUM_CLASSES).cpu()
@@ -274,7 +352,8 @@ def evaluate_reader(
         if name == "hidden":
             figures |= {"glasses": ious[6], "earring": ious[9], "hat": ious[18]}
         names = (f"{what}_{name}" for what in ("places", "slopes", "pairs"))
-        figures |= {key: float(value) / (count // 8) for key, value in zip(names, sums, strict=True)}
+        rounds = math.ceil(min(count, len(held_out)) / 8)
+        figures |= {key: float(value) / rounds for key, value in zip(names, sums, strict=True)}
     return figures
 
 

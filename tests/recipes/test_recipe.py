@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 SIZE = 256  # pixels of a picture, which parser and attribute network look at; the generator makes smaller ones
 RESOLUTION = 64
 PICTURES = {"held_out": 64, "train": 48}
+PAIRS = {"held_out": 8, "train": 8}
 LABELLED: dict[str, Any] = {"heads": 20, "sets": ["smile", "skin_tone"]}
 SECONDS = 0.6  # of a phase
 FIRST_SECONDS = 60.0  # of the first phase, so that it is killed long before its end
@@ -76,14 +77,34 @@ def draw_head(head: HeadParameters) -> dict[str, np.ndarray]:
 
 
 def write_shards(renders: Path) -> None:
-    """One shard of drawings for each set, as recipes.render_dataset leaves them."""
+    """Shards of drawings for each set, as recipes.render_dataset leaves them."""
     for seed, (name, count) in enumerate(PICTURES.items(), 1):
         latents = [latent_of(seed, index) for index in range(count)]
         drawn = [{**draw_head(from_latent(latent)), "latents": latent} for latent in latents]
-        folder = renders / name / "shard_00000"
+        for number, first in enumerate(range(0, count, SHARD)):
+            folder = renders / name / f"shard_{number:05d}"
+            folder.mkdir(parents=True)
+            for part in drawn[0]:
+                np.save(folder / f"{part}.npy", np.stack([head[part] for head in drawn[first : first + SHARD]]))
+
+
+def write_pairs(renders: Path) -> None:
+    """A shard of pairs for each set, as recipes.render_pairs leaves them: each head at rest, and smiling."""
+    around = np.linspace(0, 2 * np.pi, 68)
+    landmarks = np.stack([SIZE / 2 * (1 + 0.5 * np.cos(around)), SIZE / 2 * (1.1 + 0.65 * np.sin(around))], 1)
+    across, down = np.meshgrid(*[np.linspace(-1, 1, SIZE)] * 2)
+    places = np.round(8192 * np.stack([across, down, 0 * down], 2)).astype(np.int16)
+    for seed, (name, count) in enumerate(PAIRS.items(), 11):
+        heads = [from_latent(latent_of(seed, index)) for index in range(count)]
+        drawn = [[draw_head(fixed(head, {"smile": smile})) for smile in (0.0, 1.0)] for head in heads]
+        parts = {part: np.array([[one[part] for one in pair] for pair in drawn]) for part in ("images", "labels")}
+        parts["places"] = np.broadcast_to(places, (count, 2, *places.shape))
+        parts["landmarks"] = np.broadcast_to(landmarks.astype(np.float32), (count, 2, 68, 2))
+        parts["motion"] = np.zeros((count, SIZE, SIZE, 2), np.float16)
+        folder = renders / "pairs" / name / "shard_00000"
         folder.mkdir(parents=True)
-        for part in drawn[0]:
-            np.save(folder / f"{part}.npy", np.stack([head[part] for head in drawn]))
+        for part, values in parts.items():
+            np.save(folder / f"{part}.npy", values)
 
 
 def draw_labelled(pictures: Path) -> None:
@@ -109,6 +130,8 @@ def tiny_config() -> dict[str, Any]:
         section.update(minutes=(SECONDS if number else FIRST_SECONDS) / 60)
         if "batch" in section:
             section["batch"] = 4
+        if "latents" in section:
+            section["latents"] = 400
         if section["phase"] == "generator":
             section["resolution"] = min(section["resolution"], RESOLUTION)
         if "picture_resolution" in section:
@@ -116,6 +139,8 @@ def tiny_config() -> dict[str, Any]:
     return {
         **config,
         "held_out": PICTURES["held_out"],
+        "held_out_pairs": PAIRS["held_out"],
+        "pairs": PAIRS["train"],
         "phases": kept,
         "directions": LABELLED,
         "manifest": {**config["manifest"], "name": "drawn"},
@@ -145,6 +170,7 @@ def logged_steps(file: Path) -> list[int]:
 
 def test_recipe_is_killed_goes_on_and_ends_with_a_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_shards(tmp_path / "renders")
+    write_pairs(tmp_path / "renders")
     draw_labelled(tmp_path / "labelled")
     config = tiny_config()
     (tmp_path / "config.json").write_text(json.dumps(config))
