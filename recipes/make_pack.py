@@ -11,7 +11,6 @@ labelled/ (the pictures that the directions were learned from), training/ and th
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -30,17 +29,12 @@ from recipes.training.loop import read_config
 from recipes.training.plan import Sections, phase_table, render_words, scaled_phases, section_name
 from recipes.training.plots import write_plots
 from stit_core.memory import keep_freed_memory
-from stit_core.runtime import pick_device
+from stit_core.runtime import cores, pick_device
 
 # Where the config does not say otherwise; --count overrides the first.
 PICTURES = 12_000  # "pictures": to train on
 HELD_OUT = 500  # "held_out": never trained on
 PAIRS, HELD_OUT_PAIRS = 3_200, 100  # "pairs", "held_out_pairs": for the reader
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def missing_pictures(folder: Path, count: int, shard: int = SHARD) -> int:

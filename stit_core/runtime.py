@@ -65,6 +65,11 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def spread_devices(name: str = "auto") -> tuple[str, ...]:
     """The devices over which several processes spread: every GPU for "auto" and "cuda", else the one named.
 

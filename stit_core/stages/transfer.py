@@ -11,9 +11,12 @@ import copy
 import dataclasses
 import hashlib
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Generator as Generated
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -37,9 +40,11 @@ from stit_core.images import to_mask, to_model
 from stit_core.metrics import masked_loss
 from stit_core.models.generator import Generator
 from stit_core.models.interfaces import Parser
-from stit_core.runtime import Runtime, torch_threads
+from stit_core.runtime import Runtime, cores, torch_threads
 from stit_core.warps import warp, warp_between
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 STAGE = "stitch"  # it stands in that stage's place
 LEAST_MOUTH = 0.004  # of a crop, that the inside of an open mouth takes up
 TRIED = 16  # of the frames with open mouths, in which teeth are looked for
@@ -71,14 +76,11 @@ def transfer(work: Transfer, masks: Masks, folder: Path) -> Stitched:
     check_same_frames(alignment, masks)
     record = FrameRecord(folder, alignment, work.fingerprint)
     runtime.step(STAGE, len(record), len(alignment.frame_indices))
-    # Two threads that each use a core; torch's own would only wait for each other.
-    with ThreadPoolExecutor(max_workers=2) as reader, torch_threads(1):
-        for position, frame in enumerate(alignment.frame_indices):
-            if position in record.rows:
-                continue
-            work.read_ahead(position, reader)
-            picture = work.clip.frames.read(frame)
-            patch = work.patch(position, picture)
+    left = [position for position in range(len(alignment.frame_indices)) if position not in record.rows]
+    # Threads that each use a core; torch's own would only wait for each other.
+    with closing(work.patches(left)) as patches, torch_threads(1):
+        for position, picture, patch in patches:
+            frame = alignment.frame_indices[position]
             border = border_loss(picture, patch, alignment, position, masks)
             record.add(position, patch, border, 0.0, 0)
             runtime.tell(STAGE, frame=frame, border=border, content=0.0, steps=0)
@@ -94,6 +96,34 @@ def border_loss(frame: np.ndarray, patch: np.ndarray, alignment: Alignment, posi
     made = warp_quad_to_square(lay_patch(frame, patch, quad), quad, alignment.size)
     border = to_mask(masks.border(name))
     return float(masked_loss(to_model(made), to_model(alignment.crops.read(name)), border, "l2"))
+
+
+class Once(Generic[K, V]):
+    """Values by key, each made by the first thread that asks for it; the others wait for that one."""
+
+    def __init__(self) -> None:
+        self._values: dict[K, Future[V]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """The value of `key`, made where it is not at hand; what `make` raises is raised to all who wait."""
+        with self._lock:
+            value = self._values.get(key)
+            if own := value is None:
+                value = self._values[key] = Future()
+        if own:
+            try:
+                value.set_result(make())
+            except BaseException as error:
+                value.set_exception(error)
+                self.drop(lambda other: other == key)
+        return value.result()
+
+    def drop(self, needless: Callable[[K], bool]) -> None:
+        """Forget the values whose keys are needless."""
+        with self._lock:
+            for key in [key for key in self._values if needless(key)]:
+                del self._values[key]
 
 
 class Transfer:
@@ -134,10 +164,9 @@ class Transfer:
         self._folds = read_folds(relief) if config.anatomy else None
         self.size = min(FIELD, alignment.size)
         self._find_points = landmark_finder()
-        self._changes: dict[int, tuple[np.ndarray, Mouth | None]] = {}  # by position, as they were read, stacked
-        self._ahead: dict[int, Future[tuple[np.ndarray, Mouth | None]]] = {}
-        self._flows: dict[tuple[int, int], np.ndarray] = {}
-        self._sources: dict[int, Drawn] = {}
+        self._changes: Once[int, tuple[np.ndarray, Mouth | None]] = Once()  # by position, as they were read, stacked
+        self._flows: Once[tuple[int, int], np.ndarray] = Once()
+        self._sources: Once[int, Drawn] = Once()
         self._teeth: list[OwnTeeth | None] = []  # those of the clip, once they have been looked for
         self._looking = threading.Lock()
         self._forgets = True
@@ -153,7 +182,7 @@ class Transfer:
         other = copy.copy(self)  # with the same sources, flows and teeth
         other.edit, other.classes, other.config = edit, tuple(sorted(classes)), config
         other.relief, other._folds = relief, read_folds(relief) if config.anatomy else None
-        other._changes, other._ahead, other._forgets = {}, {}, False
+        other._changes, other._forgets = Once(), False
         return other
 
     @property
@@ -167,20 +196,47 @@ class Transfer:
             digest.update(np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()
 
-    def patch(self, position: int, frame: np.ndarray | None = None) -> np.ndarray:
-        """The part of a frame around its quad, edited: (h, w, 3) uint8, in the place of geometry.patch_bounds.
-
-        `frame` (H, W, 3) uint8 is read where it is not at hand.
-        """
-        source = self._source(position)
-        if frame is None:
-            frame = self.clip.frames.read(self.alignment.frame_indices[position])
-        change = self._steadied(position)
-        ageing = 0.0 if self._folds is None else self._folds.ageing
-        strong = bool(strength(change).any())
-        weights = place_weights(source, self.classes, self.config, strong, ageing)
+    def patch(self, position: int) -> np.ndarray:
+        """The part of a frame around its quad, edited: (h, w, 3) uint8, in the place of geometry.patch_bounds."""
         self._forget(position)
-        return apply_change(frame, self.alignment.quads[position], change, weights)
+        return self._made(position)[1]
+
+    def patches(self, positions: Sequence[int]) -> Generated[tuple[int, np.ndarray, np.ndarray]]:
+        """Frame after frame, made by as many threads as there are cores: position, frame (H, W, 3), and its patch."""
+        workers = max(2, cores())
+        with ThreadPoolExecutor(workers) as readers, ThreadPoolExecutor(max(1, workers - 1)) as makers:
+            try:
+                made: dict[int, Future[tuple[np.ndarray, np.ndarray]]] = {}
+                asked: set[int] = set()
+                for place, position in enumerate(positions):
+                    for other in positions[place : place + workers]:
+                        for read in self._needed(other) - asked:
+                            readers.submit(self._change, read)
+                            asked.add(read)
+                        if other not in made:
+                            made[other] = makers.submit(self._made, other)
+                    yield position, *made.pop(position).result()
+                    self._forget(position + 1)
+            finally:
+                for pool in (makers, readers):
+                    pool.shutdown(cancel_futures=True)
+
+    def _needed(self, position: int) -> set[int]:
+        """The positions whose changes a frame is made of."""
+        reach = self.config.steadying
+        near = range(max(0, position - reach), min(position + reach + 1, len(self.alignment.frame_indices)))
+        return {other for other in near if self._is_read(other)}
+
+    def _made(self, position: int) -> tuple[np.ndarray, np.ndarray]:
+        """A frame and its patch."""
+        with torch_threads(1):
+            source = self._source(position)
+            frame = self.clip.frames.read(self.alignment.frame_indices[position])
+            change = self._steadied(position)
+            ageing = 0.0 if self._folds is None else self._folds.ageing
+            strong = bool(strength(change).any())
+            weights = place_weights(source, self.classes, self.config, strong, ageing)
+            return frame, apply_change(frame, self.alignment.quads[position], change, weights)
 
     # --- over time ---
 
@@ -219,37 +275,25 @@ class Transfer:
 
     def _flow(self, here: int, there: int) -> np.ndarray:
         """Where in the crop of one position each pixel of a neighbour's, `here`, comes from."""
-        if (here, there) not in self._flows:
-            pictures = self._source(here).picture, self._source(there).picture
-            self._flows[here, there] = dense_flow(*pictures, fast=True)
-        return self._flows[here, there]
+
+        def find() -> np.ndarray:
+            return dense_flow(self._source(here).picture, self._source(there).picture, fast=True)
+
+        return self._flows.get((here, there), find)
 
     def _forget(self, position: int) -> None:
-        """Drop what no later frame needs."""
-        if not self._forgets:
-            return
-        for kept in (self._changes, self._sources):
-            for other in [p for p in list(kept) if p < position - self.config.steadying]:
-                del kept[other]  # type: ignore[attr-defined]
-        for pair in [pair for pair in self._flows if min(pair) < position - self.config.steadying]:
-            del self._flows[pair]
+        """Drop what no frame from `position` on needs."""
+        if self._forgets:
+            first = position - self.config.steadying
+            self._changes.drop(lambda other: other < first)
+            self._sources.drop(lambda other: other < first)
+            self._flows.drop(lambda pair: min(pair) < first)
 
     # --- one frame ---
 
     def _change(self, position: int) -> tuple[np.ndarray, Mouth | None]:
-        """The change, stacked, of a frame by itself: at hand, being read ahead, or read now."""
-        if position not in self._changes:
-            ahead = self._ahead.pop(position, None)
-            self._changes[position] = self._read(position) if ahead is None else ahead.result()
-        return self._changes[position]
-
-    def read_ahead(self, position: int, reader: ThreadPoolExecutor) -> None:
-        """Have the changes that the next frames from `position` on need read by the reader's threads."""
-        end = position + self.config.steadying + self.config.every + 1
-        for other in range(position, min(end, len(self.alignment.frame_indices))):
-            known = other in self._changes or other in self._ahead
-            if not known and self._is_read(other):
-                self._ahead[other] = reader.submit(self._read, other)
+        """The change, stacked, of a frame by itself."""
+        return self._changes.get(position, lambda: self._read(position))
 
     def _read(self, position: int) -> tuple[np.ndarray, Mouth | None]:
         # Always with one of torch's threads: the bits of a convolution may depend on their number, and two frames at
@@ -287,9 +331,7 @@ class Transfer:
         return cut_teeth(frame, frame_to_crop(quad, self.size), source, mouth_light(source))
 
     def _source(self, position: int) -> Drawn:
-        if position not in self._sources:
-            self._sources[position] = self._read_source(position)
-        return self._sources[position]
+        return self._sources.get(position, lambda: self._read_source(position))
 
     def _read_source(self, position: int) -> Drawn:
         frame = self.alignment.frame_indices[position]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from stit_core.config import WorkersConfig
 from stit_core.errors import ConfigError
-from stit_core.runtime import spread_devices
+from stit_core.runtime import cores, spread_devices
 from stit_core.workers import ray_cluster
 from stit_core.workers.processes import LocalProcesses
 from stit_core.workers.tasks import Role, Workers
@@ -49,10 +48,9 @@ def local_share(devices: Sequence[str], config: WorkersConfig) -> tuple[int, int
     One a GPU. On the processor one a core, as far as the memory goes: two processes of one thread finish more clips
     than one of two, because only the networks use a second thread.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     on_processor = all(device == "cpu" for device in devices)
-    jobs = config.jobs or (min(cores, max(1, _free_bytes() // JOB_BYTES)) if on_processor else len(devices))
-    return jobs, config.threads or max(1, cores // jobs)
+    jobs = config.jobs or (min(cores(), max(1, _free_bytes() // JOB_BYTES)) if on_processor else len(devices))
+    return jobs, config.threads or max(1, cores() // jobs)
 
 
 def _free_bytes() -> int:
