@@ -48,6 +48,11 @@ class LabelledSet:
     hold: tuple[str, ...] = ()
 
     @property
+    def moves(self) -> str:
+        """What moves along the direction, of the cards' MOVES."""
+        return {"yaw": "head", "pitch": "head", "roll": "head", "skin_tone": "nothing"}.get(self.name, "features")
+
+    @property
     def middle(self) -> Values | None:
         """The values of the head that the camera is aligned to; None where each class has its own camera."""
         if self.name in OWN_CAMERAS:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from stit_core.directions.figures import relations, warnings_of
 from stit_core.directions.labelled_pictures import open_pictures
 from stit_core.directions.library import Direction, direction_file, list_directions, load_direction, save_direction
 from stit_core.directions.parts import PAIRS, pair_entries, picture_pairs, pictured_changes
+from stit_core.directions.preview import preview_sheet
 from stit_core.directions.relief import is_expression, learn_relief
 from stit_core.directions.training import Texts, name_pairs, train_directions
 from stit_core.faces.changed_parts import changed_parts
@@ -55,6 +57,25 @@ def texts_of(labelled: LabelledSet) -> Texts:
     return Texts(labelled.title, above, labelled.positive, labelled.negative)
 
 
+def units_of(pack: Pack, directions: Path) -> dict[str, float]:
+    """Norms by name of the directions that lie there, whatever generator they were made for."""
+    cards = (json.loads(file.read_text()) for file in (directions / pack.name).glob("*.json"))
+    return {card["name"]: card["norm"] for card in cards}
+
+
+def finish(made: Direction, labelled: LabelledSet, unit: float | None, models: Models, directions: Path) -> Direction:
+    """Store a direction again, with what its card cannot know of itself and the length of its predecessor.
+
+    A generator that was taken up from another has nearly its w; with the old length a factor that people know keeps its
+    meaning, however much more of the difference the new encoder sees.
+    """
+    ratio = 1.0 if unit is None else unit / made.card.norm
+    record = {**made.card.training, "scaled": round(ratio, 4)}
+    card = dataclasses.replace(made.card, moves=labelled.moves, training=record)
+    vector = made.vector * np.float32(ratio)
+    return save_direction(models.pack, vector, card, directions, preview_sheet(vector, models, Runtime()), made.relief)
+
+
 def train_set(labelled: LabelledSet, pictures: Path, models: Models, directions: Path) -> list[Direction]:
     """Train a set's directions from `pictures`/<name>/<class>/ and store them below `directions`."""
     name = "-" if len(labelled.classes) > 2 else labelled.name
@@ -64,15 +85,20 @@ def train_set(labelled: LabelledSet, pictures: Path, models: Models, directions:
 
 
 def make_directions(pictures: Path, pack: Path | str, directions: Path, names: Sequence[str]) -> None:
-    """Train the sets `names` for a pack; directions that were made for another generator are deleted first."""
+    """Train the sets `names` for a pack; directions that were made for another generator are deleted first.
+
+    A direction is as long as the one of its name was before, where there was one.
+    """
     models = load_models(find_pack(pack), torch.device("cpu"))
+    units = units_of(models.pack, directions)
     current = {card.name for card in list_directions(models.pack, (directions,))}
     for old in (directions / models.pack.name).glob("*.*"):
         if old.stem not in current:
             old.unlink()
     for name in sorted(names, key=lambda name: bool(ALL_SETS[name].hold)):  # what is held is made first
         began = time.monotonic()
-        for made in train_set(ALL_SETS[name], pictures, models, directions):
+        for trained in train_set(ALL_SETS[name], pictures, models, directions):
+            made = finish(trained, ALL_SETS[name], units.get(trained.card.name), models, directions)
             record = made.card.training
             figures = f"AUC {record['auc']['value']:.3f}, norm {made.card.norm:.2f}, C {record['strength']:g}"
             print(f"{made.card.name:<24} {figures}, {time.monotonic() - began:.0f} s", flush=True)

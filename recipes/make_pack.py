@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.start:
         recipe.start_from(arguments.start)
     recipe.run(sections, None)
-    export(config, renders, training, arguments.pack)
+    export(config, renders, training, arguments.pack, arguments.start)
     wanted = config.get("directions", {})
     names, heads = wanted.get("sets", [labelled.name for labelled in SETS]), wanted.get("heads", HEADS)
     render_labelled(arguments.makehuman, arguments.out / "labelled", names, heads, workers=cores())

@@ -29,7 +29,7 @@ from recipes.training.factors import HeadGenerator
 from recipes.training.generator import NAMING, generator_phase, naming_phase, new_generator, set_mean_w
 from recipes.training.loop import Phase, load_phase, read_config, run_phase
 from recipes.training.plan import scaled_phases, section_name
-from recipes.training.reader import PairShards, reader_phase
+from recipes.training.reader import PairShards, as_trained, reader_phase
 from stit_core.memory import keep_freed_memory
 from stit_core.models.attributes import AttributeNet, FeaturePerceptual
 from stit_core.models.compact import CompactEncoder, folded
@@ -139,6 +139,8 @@ def stored_networks(folder: Path, sections: list[dict[str, Any]]) -> Iterator[tu
             state: dict[str, Tensor] = {}
             for entry in parts[part]["files"]:
                 state |= safetensors.torch.load_file(folder / entry["file"])
+            if kind == "reader":
+                state = {**state, "classify.bias": as_trained(state["classify.bias"].float())}
             yield kind, {prefix + key: value for key, value in state.items()}
         return
     for section in sections:

@@ -329,6 +329,13 @@ def for_use(reader: CompactReader) -> CompactReader:
     return reader
 
 
+def as_trained(bias: Tensor) -> Tensor:
+    """The bias (19,) of the classes of a reader in use, as training left it: undoes `for_use`."""
+    bias = bias.clone()
+    bias[L_EARRING] += math.log(EARRING_GAIN)
+    return bias
+
+
 @torch.no_grad()
 def evaluate_reader(
     reader: CompactReader, held_out: PairShards, device: torch.device, count: int = 40

@@ -22,6 +22,7 @@ from recipes.labels import fixed
 from recipes.make_pack import missing_pictures
 from recipes.render_dataset import SHARD, latent_of
 from recipes.render_labelled import ALL_SETS, head_of, picture_file
+from recipes.train import Recipe
 from recipes.training.plan import phase_table, render_words, scaled_phases, section_name
 from stit_core.directions.library import list_directions, load_direction
 from stit_core.packs.loading import find_pack, load_models
@@ -202,6 +203,20 @@ def test_recipe_is_killed_goes_on_and_ends_with_a_pack(tmp_path: Path, monkeypat
         assert logged_steps(tmp_path / "training" / f"{name}.csv")
     assert (tmp_path / "training.jpg").stat().st_size > 1000
     check_pack(tmp_path / "packs" / "drawn", tmp_path / "directions", monkeypatch)
+    check_taken_up(config, tmp_path)
+
+
+def check_taken_up(config: dict[str, Any], work: Path) -> None:
+    """A training that begins with the pack begins with what was trained; only the mapping of factors is not there."""
+    trained, begun = (Recipe(config, work / "renders", work / "training", torch.device("cpu")) for _ in range(2))
+    trained.run(config["phases"], only=[])
+    begun.start_from(work / "packs" / "drawn")
+    for name, module in trained.averaged.items():
+        other = begun.modules[name].state_dict()
+        for key, value in module.state_dict().items():
+            if not key.startswith("layers.") and not key.endswith("w_avg"):
+                scale = float(value.abs().float().max()) + 1e-6
+                torch.testing.assert_close(other[key] / scale, value / scale, rtol=2e-3, atol=2e-3, msg=f"{name} {key}")
 
 
 def check_pack(folder: Path, directions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +229,9 @@ def check_pack(folder: Path, directions: Path, monkeypatch: pytest.MonkeyPatch) 
     with torch.inference_mode():
         w_plus = models.encoder.encode(pictures)
         assert models.generator.synthesis(w_plus).shape == pictures.shape
-        assert models.parser.parse(pictures).shape == (1, 19, SIZE, SIZE)
+        labels, places = models.parser.read(pictures)
+        assert labels.shape == (1, 19, SIZE, SIZE)
+        assert places.shape[:2] == (1, 3)
         assert models.attributes.attributes(pictures).shape == (1, len(ATTRIBUTE_NAMES))
     monkeypatch.setenv("STIT_DIRECTIONS", str(directions))
     found = [load_direction(pack, card.name) for card in list_directions(pack)]
