@@ -20,6 +20,7 @@ from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
+import torch
 
 from stit_core.artefacts import Alignment, Clip, Edit, Masks, Registration, Stitched, check_clip, check_same_frames
 from stit_core.change.applying import apply_change
@@ -40,7 +41,7 @@ from stit_core.images import to_mask, to_model
 from stit_core.metrics import masked_loss
 from stit_core.models.generator import Generator
 from stit_core.models.interfaces import Parser
-from stit_core.runtime import Runtime, cores, torch_threads
+from stit_core.runtime import Runtime, torch_threads
 from stit_core.warps import warp, warp_between
 
 K = TypeVar("K", bound=Hashable)
@@ -77,8 +78,8 @@ def transfer(work: Transfer, masks: Masks, folder: Path) -> Stitched:
     record = FrameRecord(folder, alignment, work.fingerprint)
     runtime.step(STAGE, len(record), len(alignment.frame_indices))
     left = [position for position in range(len(alignment.frame_indices)) if position not in record.rows]
-    # Threads that each use a core; torch's own would only wait for each other.
-    with closing(work.patches(left)) as patches, torch_threads(1):
+    # As many threads as torch may use, with a core each; its own would only wait for each other.
+    with closing(work.patches(left, torch.get_num_threads())) as patches, torch_threads(1):
         for position, picture, patch in patches:
             frame = alignment.frame_indices[position]
             border = border_loss(picture, patch, alignment, position, masks)
@@ -201,18 +202,19 @@ class Transfer:
         self._forget(position)
         return self._made(position)[1]
 
-    def patches(self, positions: Sequence[int]) -> Generated[tuple[int, np.ndarray, np.ndarray]]:
-        """Frame after frame, made by as many threads as there are cores: position, frame (H, W, 3), and its patch."""
-        workers = max(2, cores())
-        with ThreadPoolExecutor(workers) as readers, ThreadPoolExecutor(max(1, workers - 1)) as makers:
+    def patches(self, positions: Sequence[int], threads: int) -> Generated[tuple[int, np.ndarray, np.ndarray]]:
+        """Frame after frame: its position, itself (H, W, 3), and its patch. At least two threads read changes."""
+        ahead = threads + self.config.every  # frames whose changes are read before they are due
+        with ThreadPoolExecutor(max(2, threads)) as readers, ThreadPoolExecutor(max(1, threads - 1)) as makers:
             try:
                 made: dict[int, Future[tuple[np.ndarray, np.ndarray]]] = {}
                 asked: set[int] = set()
                 for place, position in enumerate(positions):
-                    for other in positions[place : place + workers]:
-                        for read in self._needed(other) - asked:
+                    for other in positions[place : place + ahead]:
+                        for read in sorted(self._needed(other) - asked):
                             readers.submit(self._change, read)
                             asked.add(read)
+                    for other in positions[place : place + threads]:
                         if other not in made:
                             made[other] = makers.submit(self._made, other)
                     yield position, *made.pop(position).result()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from stit_core.packs.loading import Models, find_pack
 from stit_core.pipeline import Pipeline
 from stit_core.previews import preview_frame
 from stit_core.runtime import CancelToken, Runtime
-from stit_core.stages.transfer import Transfer, transfer
+from stit_core.stages.transfer import Once, Transfer, transfer
 from stit_core.store.runs import Store
 from stit_core.whole_run import edit_video
 
@@ -103,6 +105,55 @@ def test_a_frame_by_itself_is_the_frame_of_the_run(face_clip: Path) -> None:
     rows = crops_of(pipeline, clip)
     for position in (4, 0, 3):
         np.testing.assert_array_equal(pipeline.transfer_of(clip).patch(position), rows[position])
+
+
+@pytest.mark.usefixtures("home")
+def test_frames_do_not_depend_on_the_number_of_threads(face_clip: Path) -> None:
+    pipeline = pipeline_of(settings(transfer={"every": 2}))
+    clip = pipeline.open(face_clip)
+    rows = crops_of(pipeline, clip)
+    for threads in (1, 7):
+        found = list(pipeline.transfer_of(clip).patches(range(len(rows)), threads))
+        assert [position for position, _, _ in found] == list(range(len(rows)))
+        for position, frame, patch in found:
+            np.testing.assert_array_equal(frame, clip.frames.read(clip.frames.indices[position]))
+            np.testing.assert_array_equal(patch, rows[position])
+
+
+@pytest.mark.usefixtures("home")
+def test_a_frame_that_fails_ends_the_run_at_once(face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = pipeline_of(settings())
+    work = pipeline.transfer_of(pipeline.open(face_clip))
+
+    def fails(position: int) -> object:
+        raise MemoryError(f"no room at {position}")
+
+    monkeypatch.setattr(work, "_read", fails)
+    before = set(threading.enumerate())
+    with pytest.raises(MemoryError, match="no room"):
+        list(work.patches(range(5), 2))
+    assert set(threading.enumerate()) <= before, "a thread of the run is left"
+
+
+def test_once_makes_a_value_once_for_all_who_wait() -> None:
+    values: Once[str, int] = Once()
+    began, go = threading.Event(), threading.Event()
+
+    def make() -> int:
+        began.set()
+        assert go.wait(10)
+        return 5
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(values.get, "a", make)
+        assert began.wait(10)
+        second = pool.submit(values.get, "a", lambda: 6)
+        go.set()
+        assert (first.result(), second.result()) == (5, 5)
+    values.drop(lambda key: key == "a")
+    with pytest.raises(ZeroDivisionError):
+        values.get("a", lambda: 1 // 0)
+    assert values.get("a", lambda: 7) == 7, "a value that could not be made is tried again"
 
 
 @pytest.mark.usefixtures("home")
