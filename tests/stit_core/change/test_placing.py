@@ -151,7 +151,25 @@ def test_an_edit_of_the_mouth_leaves_hair_and_ears_to_the_bit_and_one_of_the_who
     beside = (LABELS == HAIR) | (LABELS == EAR)
     assert mouth[beside].min() == 1
     assert mouth[LABELS == SKIN].max() == 0
-    assert face[beside].max() == 0
+    assert face[LABELS == EAR].max() == 0
+
+
+def test_the_line_from_which_hair_grows_stays_unless_the_hair_may_change() -> None:
+    labels = LABELS.copy()
+    row = 80
+    edge = int(np.flatnonzero(labels[row] == SKIN)[0])
+    labels[row - 10 : row + 20, edge - 8 : edge] = HAIR
+    points = landmarks()
+    points[17:27, 1] = 48
+    face = Drawn(painted(labels), labels, points)
+    above = np.arange(len(labels))[:, None] < 48
+    crown, hanging = (labels == HAIR) & above, (labels == HAIR) & ~above
+    for classes, stays in ((WHOLE_FACE, True), ((*WHOLE_FACE, HAIR), False)):
+        weights = place_weights(face, (*classes, EAR), TransferConfig())
+        moved = carry(change_of((0.0, 4.0)).motion, weights.motion, weights.still)
+        assert (np.abs(moved[crown]).max() == 0) == stays
+        if stays:
+            assert np.abs(moved[hanging]).max() > 1, "what hangs beside a face goes along with it"
 
 
 def test_a_speck_that_a_parser_takes_for_glasses_changes_as_what_lies_beside_it() -> None:
