@@ -115,7 +115,7 @@ def place_weights(
 
 
 def _crown(source: Drawn) -> np.ndarray:
-    """1 on hair above the brows, (S, S): no shape of a face moves the line from which it grows. Beside it hair hangs."""
+    """1 on hair above the brows, (S, S): no shape of a face moves the line from which it grows; beside it, it hangs."""
     above = np.arange(len(source.labels))[:, None] < source.points[17:27, 1].mean()
     return is_one_of(_without_specks(source.labels), (HAIR,)) * np.float32(above)
 
