@@ -17,13 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from recipes import render_pairs as pairs
+from recipes import render_pairs
 from recipes.export_pack import export
 from recipes.labels import SETS
 from recipes.make_directions import HEADS, make_directions
 from recipes.render_dataset import SHARD, render_dataset
 from recipes.render_labelled import render_labelled
-from recipes.render_pairs import render_pairs
 from recipes.train import Recipe
 from recipes.training.loop import read_config
 from recipes.training.plan import Sections, phase_table, render_words, scaled_phases, section_name
@@ -65,8 +64,9 @@ def render_all(makehuman: Path, renders: Path, counts: dict[str, int], config: d
     speed = render(makehuman, train, counts["train"], 2 * seed, size)
     if speed is not None:
         print(f"rendered {1 / speed:.1f} pictures a second", flush=True)
-    for name, set_seed in (("held_out", pairs.HELD_OUT_SEED), ("train", pairs.SEED)):
-        render_pairs(makehuman, renders / "pairs" / name, counts[f"{name} pairs"], set_seed, size, cores())
+    for name, pair_seed in (("held_out", render_pairs.HELD_OUT_SEED), ("train", render_pairs.SEED)):
+        folder = renders / "pairs" / name
+        render_pairs.render_pairs(makehuman, folder, counts[f"{name} pairs"], pair_seed, size, cores())
 
 
 def print_plan(renders: Path, counts: dict[str, int], sections: Sections, device: object) -> None:
@@ -74,7 +74,7 @@ def print_plan(renders: Path, counts: dict[str, int], sections: Sections, device
     for name, number in counts.items():
         which, _, paired = name.partition(" ")
         folder = renders / paired / which
-        missing = missing_pictures(folder, number, pairs.SHARD if paired else SHARD)
+        missing = missing_pictures(folder, number, render_pairs.SHARD if paired else SHARD)
         print(f"{folder}: {number:,} {paired or 'pictures'}; {render_words(missing, None)}")
     print(f"{cores()} cores render, {device} trains.\n\n{phase_table(sections)}\n", flush=True)
 

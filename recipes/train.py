@@ -52,6 +52,7 @@ class Recipe:
     def __init__(self, config: dict[str, Any], data: Path, out: Path, device: torch.device) -> None:
         torch.manual_seed(config["seed"])
         self.config, self.data, self.out, self.device = config, data, out, device
+        self.names_w = False  # whether w has to be named by known factors, which a pack's generator cannot do
         self.modules: dict[str, nn.Module] = {}
         self.averaged: dict[str, nn.Module] = {}
         generator = config["generator"]
@@ -85,6 +86,7 @@ class Recipe:
             for store in (self.modules, self.averaged):
                 store[kind].load_state_dict({**own, **fits})
             print(f"{kind}: {len(fits)} of {len(own)} tensors from {folder}", flush=True)
+        self.names_w = (folder / MANIFEST).exists()
 
     def phase(self, section: dict[str, Any]) -> Phase:
         """The phase that a section of the config describes."""
@@ -114,10 +116,14 @@ class Recipe:
         return made
 
     def run(self, sections: list[dict[str, Any]], only: list[int] | None) -> None:
-        """Run the phases in order; those not in `only` are loaded if they have been trained."""
+        """Run the phases in order; those not in `only` are loaded if they have been trained.
+
+        The phase "factors" is for what began with a pack.
+        """
         for number, section in enumerate(sections):
             module, averaged = (store[network_of(section)] for store in (self.modules, self.averaged))
-            if only is not None and number not in only:
+            skipped = section["phase"] == "factors" and not self.names_w
+            if skipped or (only is not None and number not in only):
                 load_phase(section_name(section), self.out, module, averaged)
                 continue
             run_phase(self.phase(section), self.out, averaged)

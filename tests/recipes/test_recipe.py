@@ -126,7 +126,8 @@ def tiny_config() -> dict[str, Any]:
         resolution=RESOLUTION, mapping_layers=2, channels={"4": 16, "8": 16, "16": 16, "32": 16, "64": 8}
     )
     generators = [section for section in config["phases"] if section["phase"] == "generator"]
-    kept = [s for s in config["phases"] if s["phase"] != "generator" or s in (generators[0], generators[-1])]
+    begun = [section for section in config["phases"] if section["phase"] != "factors"]  # for what begins with a pack
+    kept = [s for s in begun if s["phase"] != "generator" or s in (generators[0], generators[-1])]
     for number, section in enumerate(kept):
         section.update(minutes=(SECONDS if number else FIRST_SECONDS) / 60)
         if "batch" in section:
@@ -217,6 +218,17 @@ def check_taken_up(config: dict[str, Any], work: Path) -> None:
             if not key.startswith("layers.") and not key.endswith("w_avg"):
                 scale = float(value.abs().float().max()) + 1e-6
                 torch.testing.assert_close(other[key] / scale, value / scale, rtol=2e-3, atol=2e-3, msg=f"{name} {key}")
+    factors = {"phase": "factors", "name": "factors", "minutes": 0.03, "batch": 64, "lr": 0.3, "latents": 400}
+    known = torch.from_numpy(begun.held_out.factors)
+
+    def apart() -> float:
+        with torch.no_grad():
+            w, named = (recipe.averaged["generator"].w_of(known) for recipe in (trained, begun))
+            return float((named - w).square().mean())
+
+    before = apart()
+    begun.run([factors], None)
+    assert apart() < before, "w by known factors comes to what the pack's own mapping says"
 
 
 def check_pack(folder: Path, directions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
