@@ -85,13 +85,8 @@ class Shards:
     def _lend(self, device: torch.device, shard: int, resolution: int) -> tuple[Tensor, Tensor]:
         """A shard's pictures and labels on a card, where they stay: fetching them takes longer than a step."""
         if (shard, resolution) not in self._lent:
-            whole, classes = (torch.from_numpy(np.array(part[shard])).to(device) for part in (self.images, self.labels))
-            step = whole.shape[1] // resolution
-            if step > 1:
-                blocks = whole.unflatten(2, (resolution, step)).unflatten(1, (resolution, step))
-                whole = blocks.float().mean((2, 4)).round().to(torch.uint8)
-                classes = classes[:, step // 2 :: step, step // 2 :: step].contiguous()
-            self._lent[shard, resolution] = whole, classes
+            images, labels = (torch.from_numpy(np.array(part)).to(device) for part in self._shrunk(shard, resolution))
+            self._lent[shard, resolution] = images, labels
         return self._lent[shard, resolution]
 
     def _pictures(self, rows: np.ndarray, resolution: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,6 @@ is taught afterwards what w belongs to a latent, from as many latents as one lik
 from __future__ import annotations
 
 import dataclasses
-import os
 from functools import cache
 from multiprocessing import get_context
 
@@ -22,6 +21,7 @@ from recipes.heads.look import choose_look
 from recipes.heads.parameters import NUM_FACTORS, HeadParameters, from_latent
 from stit_core.models.generator import MAPPING_LR_MULTIPLIER, Generator
 from stit_core.models.ops import EqualLinear
+from stit_core.runtime import cores
 
 SAMPLE = 4096  # heads from which mean and spread of each factor are taken
 SMALLEST_SPREAD = 1e-3
@@ -61,8 +61,8 @@ def known_factors(latents: np.ndarray) -> np.ndarray:
 def many_heads(count: int, seed: int) -> tuple[Tensor, Tensor]:
     """Random latents (count, NUM_FACTORS) and their factors (count, F), computed once and on all cores."""
     latents = np.random.default_rng([seed, 41]).standard_normal((count, NUM_FACTORS)).astype(np.float32)
-    with get_context("spawn").Pool() as pool:
-        factors = np.concatenate(pool.map(known_factors, np.array_split(latents, os.cpu_count() or 1)))
+    with get_context("spawn").Pool(cores()) as pool:
+        factors = np.concatenate(pool.map(known_factors, np.array_split(latents, cores())))
     return torch.from_numpy(latents), torch.from_numpy(factors)
 
 

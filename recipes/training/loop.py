@@ -73,15 +73,13 @@ def save(path: Path, content: dict[str, object]) -> None:
     os.replace(part, path)
 
 
-def load_phase(name: str, folder: Path, module: nn.Module, averaged: nn.Module) -> bool:
-    """Take over what a phase has trained, its moving average for both; False where it left no checkpoint."""
+def load_phase(name: str, folder: Path, module: nn.Module, averaged: nn.Module) -> None:
+    """Take over what a phase has trained, its moving average for both; nothing where it left no checkpoint."""
     path = folder / f"{name}.pt"
-    if not path.exists():
-        return False
-    state = torch.load(path, weights_only=True, map_location=next(module.parameters()).device)["averaged"]
-    for network in (module, averaged):
-        network.load_state_dict(state)
-    return True
+    if path.exists():
+        state = torch.load(path, weights_only=True, map_location=next(module.parameters()).device)["averaged"]
+        for network in (module, averaged):
+            network.load_state_dict(state)
 
 
 def run_phase(phase: Phase, folder: Path, averaged: nn.Module) -> None:

@@ -6,7 +6,6 @@ Places are taught under glasses, hands and hats too, so that what hides a face d
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from recipes.training.data import MIRRORED_CLASSES
 from recipes.training.looks import photograph
 from recipes.training.loop import Figures, Phase
 from stit_core.models.reader import CompactReader
+from stit_core.runtime import cores
 
 NUM_CLASSES = 19
 MAP_SIZE = 128  # of the reader's places
@@ -102,9 +102,8 @@ class PairShards:
         return as_batch(self.draw(rows, seeds), device)
 
 
-Drawn = tuple[
-    Tensor, ...
-]  # images, labels, bare labels and places of both of each pair in a row, and motions; as bytes
+# Of pairs, as stored: images, labels, bare labels and places of both of each pair in a row, (2B, ...); motion (B, ...).
+Drawn = tuple[Tensor, ...]
 
 
 def as_batch(drawn: Drawn, device: torch.device) -> PairBatch:
@@ -306,7 +305,7 @@ def reader_phase(
     cv2.setNumThreads(1)
     weights = class_weights(train).to(device)
     optimiser = torch.optim.AdamW(reader.parameters(), lr=section["lr"], weight_decay=1e-4, fused=True)
-    workers = 0 if device.type == "cpu" else (os.cpu_count() or 2) // 2
+    workers = 0 if device.type == "cpu" else max(1, cores() // 2)
     drawn: list[Iterator[Drawn]] = []
 
     def step(number: int) -> Figures:

@@ -101,7 +101,11 @@ def place_weights(
     whole = HAIR in classes
     moving = np.float32(allowed > 0.5) * (1 - is_one_of(labels, (NECK,)) if whole else is_one_of(labels, FACE))
     beside = [] if {*EARS, HAIR} & set(classes) else [*EARS, HAIR]  # an edit that means the mouth takes neither along
-    still = np.zeros_like(allowed) if whole else np.maximum(is_one_of(labels, [*_WORN, *beside]), _crown(source))
+    still = (
+        np.zeros_like(allowed)
+        if whole
+        else np.maximum(is_one_of(labels, [*_WORN, *beside]), _crown(labels, source.points))
+    )
     skin = cv2.GaussianBlur(np.maximum(is_one_of(labels, (*SKIN_LIKE, *BROWS)), ears), (0, 0), EDGE_WIDTH)
     return Weights(
         config.motion * moving,
@@ -114,10 +118,10 @@ def place_weights(
     )
 
 
-def _crown(source: Drawn) -> np.ndarray:
+def _crown(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
     """1 on hair above the brows, (S, S): no shape of a face moves the line from which it grows; beside it, it hangs."""
-    above = np.arange(len(source.labels))[:, None] < source.points[17:27, 1].mean()
-    return is_one_of(_without_specks(source.labels), (HAIR,)) * np.float32(above)
+    above = np.arange(len(labels))[:, None] < points[17:27, 1].mean()
+    return is_one_of(labels, (HAIR,)) * np.float32(above)
 
 
 def _folding(labels: np.ndarray) -> np.ndarray:
