@@ -26,6 +26,7 @@ TEETH_HUE = np.array([0.94, 1.03, 1.06], np.float32)  # the same of teeth over s
 # Of a mouth that only shows teeth, and of one that gapes:
 LIP_SHADOW = (0.22, 0.3)  # by which it is darker right under the upper lip
 LIP_REACH = (1.2, 1.6)  # millimetres below it at which a third of that is left
+SLIT, SLIT_REACH = 0.5, 1.2  # by which it is darker between lips that hardly part; millimetres by which they do
 CORNER_SHADOW = (0.2, 0.5)  # by which it is darker in the corners
 SEEN_SHADE = 0.3  # of that dark, what own teeth bring along
 ROLL = (0.0, 0.15)  # by which lips get darker where they turn inwards
@@ -83,6 +84,7 @@ def draw_cavity(
     shadow, reach, corner = (between(pair, gapes) for pair in (LIP_SHADOW, LIP_REACH, CORNER_SHADOW))
     gets_in = 1 - shadow * np.exp(-np.maximum(ROWS - top, 0) / reach)
     gets_in = gets_in * (1 - corner * smooth((aside - 0.35) / 0.65))
+    gets_in = gets_in * (1 - SLIT * np.exp(-np.maximum(bottom - top, 0) / SLIT_REACH))
     hue = SHADOW_HUE + np.float32(gapes) * upper.place[..., None] * (TEETH_HUE - SHADOW_HUE)
     # Teeth that were seen lay in such a shadow already.
     colours = colours * gets_in[..., None] ** (hue * (1 - SEEN_SHADE * (kept * upper.place)[..., None]))

@@ -19,7 +19,7 @@ WIDENS = (1.0, 1.1)  # times the inside of the pivot's mouth, that of one which 
 EXCEEDS = (1.15, 1.3)  # times the inside of the source's own open mouth, that of one which has to be drawn instead
 SMILES = 0.4  # by which such a one has to be larger where no jaw drops
 MEANS = (0.8, 1.0)  # sum of the shares of those that an edit changes: up to where it does not mean the mouth, and does
-SHUT = (0.02, 0.08)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
+SHUT = (0.065, 0.13)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
 SMALLEST_MOUTH = 20  # pixels of the inside of the source's own mouth that count
 TEETH_EDGE = 1.5  # pixels, deviation of the Gaussian between teeth that move as one piece and lips
 MOUTH_EDGE = 0.8  # pixels, deviation of the Gaussian over the edge of a mouth that is another one
@@ -100,8 +100,16 @@ def own_teeth(source: Drawn, motion: np.ndarray) -> np.ndarray:
 
 def is_shut(source: Drawn) -> float:
     """How far, 0 ... 1, a mouth counts as shut: parsers see a little of the line between lips as its inside."""
-    inside, lips = (float(is_one_of(source.labels, classes).sum()) for classes in ((MOUTH,), LIPS))
-    return float(np.interp(inside / max(inside + lips, 1.0), SHUT, (1, 0)))
+    return _is_shut(source.labels)
+
+
+def is_open(labels: np.ndarray) -> bool:
+    """Whether a mouth, by the classes (S, S) of its picture, is rather open than shut."""
+    return _is_shut(labels) < 0.5
+
+
+def _is_shut(labels: np.ndarray) -> float:
+    return float(np.interp(_inside(labels) / max(_area(labels), 1.0), SHUT, (1, 0)))
 
 
 def mouth_share(
@@ -116,19 +124,18 @@ def mouth_share(
     """How far, 0 ... 1, the mouth of an edit is another one than the source's, and has to be drawn.
 
     Parameters are those of `read_novelty`, and how far, 0 ... 1, the edit drops the jaw; None where the mouth's inside
-    is the generator's. Otherwise a mouth that is open already is kept or drawn as a whole, since half of two open
-    mouths would show two rows of teeth; and only edits that mean the mouth, and open it well beyond, draw it.
+    is the generator's. Otherwise one that is open already is drawn only by edits that mean it and open it well beyond.
     """
     there = warp_labels(source.labels, motion)
     meant = _means_mouth(pivot, edited)
     share = _another_mouth(wanted, before, there, source.labels, meant)
-    if opens is not None and _inside(there) > SHUT[1] * _area(there):
+    if opens is not None and is_open(source.labels):
         # A lower lip that goes down would take teeth along. In a face that gets longer it goes down, and nothing opens.
         wider = _beyond(_inside(edited.labels) / max(_inside(pivot.labels), 1.0), WIDENS)
         # One that laughs or calls out is open as wide as any edit would have it.
         own = max(_inside(source.labels), 1.0) * (1 + SMILES * (1 - opens))
         exceeds = _beyond(_inside(wanted) / own, EXCEEDS)
-        return float(round(exceeds * max(meant * share, opens * wider)))
+        return exceeds * max(meant * share, opens * wider)
     return share
 
 

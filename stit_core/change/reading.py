@@ -20,12 +20,12 @@ from stit_core.change.drawn import Drawn
 from stit_core.change.growth import grow
 from stit_core.change.jaw import shape_jaw
 from stit_core.change.mouth import Mouth, mouth_flesh, mouth_light
-from stit_core.change.novelty import hold_teeth, is_shut, mouth_share, own_mouth, own_teeth, read_novelty
-from stit_core.change.opening import drop_jaw, find_opening, hold_corners, jaw_opens, narrow_mouth
+from stit_core.change.novelty import hold_teeth, is_open, is_shut, mouth_share, read_novelty
+from stit_core.change.opening import Opening, drop_jaw, find_opening, hold_corners, jaw_opens, narrow_mouth
 from stit_core.change.own_teeth import OwnTeeth, hold_standing, standing_teeth
 from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
-from stit_core.change.seam import open_along_seam, open_over_own
+from stit_core.change.seam import hide_own, open_along_seam, open_over_own
 from stit_core.change.shade import read_shade
 from stit_core.change.smile import close_corners, find_smile, fold_shade, hold_grin, part_lips_less, without_smudges
 from stit_core.faces.correspondence import read_motion
@@ -92,6 +92,21 @@ class Change:
         return cls(*planes, mouth)
 
 
+@dataclass(frozen=True)
+class OpenMouth:
+    """What an edit does to a mouth that is open already.
+
+    Attributes
+    ----------
+    opens: how far, 0 ... 1, it drops the jaw.
+    another: how far, 0 ... 1, the mouth is another one then: from a half on it is drawn, and else kept, as a whole,
+        since half of two open mouths would show two rows of teeth.
+    """
+
+    opens: float
+    another: float
+
+
 def read_change(
     source: Drawn,
     pivot: Drawn,
@@ -102,6 +117,7 @@ def read_change(
     folds: Folds | None = None,
     turning: float = 1.0,
     teeth: Callable[[], OwnTeeth | None] | None = None,
+    known: OpenMouth | None = None,
 ) -> Change:
     """Read the change from a pivot to an edit and lay it out over the source.
 
@@ -114,30 +130,21 @@ def read_change(
     folds: of skin, that come or go with the edit; believed with `anatomy`, instead of those that the generator draws.
     turning: share of the way by which the head turns aside that is taken over, with `anatomy`.
     teeth: looks for those of one's own, asked where a mouth is drawn, with `anatomy`; None for those of anybody.
+    known: what the edit does to a mouth that is open, by the frames around; None for what this one says.
     """
-    turn = np.zeros_like(offset)
-    if anatomy:
-        edited, turn = keep_head(pivot, edited, turning)
-    flow = motion_between(edited, pivot)
-    labels = warp_labels(pivot.labels, flow)
+    laid = _lay_out(source, pivot, edited, offset, anatomy, folds, turning)
+    edited, flow, offset, motion = laid.edited, laid.flow, laid.offset, laid.motion
+    wanted, before = laid.wanted, laid.before
     folds = folds if anatomy else None
     shade = read_shade(source, pivot, edited, flow, anatomy, folds is None)
-    motion = warp(turn + _of_face(flow - turn, labels, edited.labels), offset)
-    if folds is not None:
-        growth = grow(source, motion, folds.ageing)
-        motion, offset = growth + warp(motion, growth), growth + warp(offset, growth)
     opening, share, opens, shut = None, 0.0, 0.0, is_shut(source)
-    wanted, before = warp_labels(edited.labels, offset), warp_labels(labels, offset)
     if MOUTH in classes:
-        if anatomy:
-            opening = find_opening(wanted, source, motion, warp(edited.picture, offset))
-        if opening is not None:
-            opens = jaw_opens(motion, opening)
-        share = mouth_share(source, pivot, edited, wanted, before, motion, opens if opening is not None else None)
-        if anatomy:
-            along = warp(turn, offset)  # a grin goes along with the head
-            motion, stays = hold_grin(motion - along, source, opens)
-            motion, share = motion + along, share * (1 - round(stays))
+        opening = laid.find_opening(source) if anatomy else None
+        known = None if opening is None else known
+        motion, said = _read_mouth(source, pivot, laid, opening, anatomy, known)
+        opens, share = said.opens, said.another
+        if opening is not None and (known is not None or is_open(source.labels)):
+            share = float(share > 0.5)
     smile = find_smile(source, motion) if anatomy and {SKIN, MOUTH} <= set(classes) else None
     closes = 0.0 if smile is None else min(1.0, CLOSES * smile.strength) * (1 - opens)
     if opening is not None:
@@ -163,11 +170,8 @@ def read_change(
         motion = hold_standing(motion, stands, source)
         stands = share * np.float32(1 - shut) * warp(stands, motion)
     hidden = np.zeros_like(novelty)
-    if drawn:
-        # In a corner that a smile closes the line between the lips stays; teeth do not.
-        own = own_mouth(source, motion)
-        own += np.float32(closes) * (own_teeth(source, motion) - own)
-        hidden = share * np.float32(1 - shut) * own
+    if opening is not None:
+        hidden = share * np.float32(1 - shut) * hide_own(opening, source, motion, closes)
     skin = warp(shade.skin, offset)
     if smile is not None:
         motion = raise_cheeks(motion, smile)
@@ -178,6 +182,85 @@ def read_change(
     if folds is not None:
         skin = skin + relief_shade(folds, source, edited, offset, motion)
     return Change(motion, skin, warp(shade.features, offset), fresh, novelty, hidden, stands, mouth)
+
+
+def judge_open_mouth(
+    source: Drawn,
+    pivot: Drawn,
+    edited: Drawn,
+    offset: np.ndarray,
+    folds: Folds | None = None,
+    turning: float = 1.0,
+) -> OpenMouth:
+    """What one frame, whose parameters are those of `read_change`, says of a mouth that is open in it; with anatomy."""
+    laid = _lay_out(source, pivot, edited, offset, True, folds, turning)
+    return _read_mouth(source, pivot, laid, laid.find_opening(source), True, None)[1]
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """An edit laid out over the source's crop: what of it tells where things go.
+
+    Attributes
+    ----------
+    edited: as its head is held.
+    turn: (S, S, 2), what turning does to the pivot.
+    flow: (S, S, 2), from the edit to the pivot.
+    offset: (S, S, 2), from the source to the pivot, in a face that grows.
+    motion: as `Change` has it, of the face but for its mouth.
+    wanted, before: (S, S) uint8, the classes of the edit and of the pivot moved to it.
+    """
+
+    edited: Drawn
+    turn: np.ndarray
+    flow: np.ndarray
+    offset: np.ndarray
+    motion: np.ndarray
+    wanted: np.ndarray
+    before: np.ndarray
+
+    def find_opening(self, source: Drawn) -> Opening | None:
+        """Where the mouth is open in the edit."""
+        return find_opening(self.wanted, source, self.motion, warp(self.edited.picture, self.offset))
+
+
+def _lay_out(
+    source: Drawn,
+    pivot: Drawn,
+    edited: Drawn,
+    offset: np.ndarray,
+    anatomy: bool,
+    folds: Folds | None,
+    turning: float,
+) -> _Laid:
+    turn = np.zeros_like(offset)
+    if anatomy:
+        edited, turn = keep_head(pivot, edited, turning)
+    flow = motion_between(edited, pivot)
+    labels = warp_labels(pivot.labels, flow)
+    motion = warp(turn + _of_face(flow - turn, labels, edited.labels), offset)
+    if anatomy and folds is not None:
+        growth = grow(source, motion, folds.ageing)
+        motion, offset = growth + warp(motion, growth), growth + warp(offset, growth)
+    wanted, before = warp_labels(edited.labels, offset), warp_labels(labels, offset)
+    return _Laid(edited, turn, flow, offset, motion, wanted, before)
+
+
+def _read_mouth(
+    source: Drawn, pivot: Drawn, laid: _Laid, opening: Opening | None, anatomy: bool, known: OpenMouth | None
+) -> tuple[np.ndarray, OpenMouth]:
+    """A motion that holds a grin as far as there is one, and what the edit does to the mouth."""
+    opens = 0.0
+    if opening is not None:
+        opens = jaw_opens(laid.motion, opening) if known is None else known.opens
+    moved = laid.wanted, laid.before, laid.motion
+    another = mouth_share(source, pivot, laid.edited, *moved, None if opening is None else opens)
+    motion = laid.motion
+    if anatomy:
+        along = warp(laid.turn, laid.offset)  # a grin goes along with the head
+        motion, stays = hold_grin(motion - along, source, opens)
+        motion, another = motion + along, another * (1 - stays)
+    return motion, OpenMouth(opens, another if known is None else known.another)
 
 
 def _of_face(flow: np.ndarray, before: np.ndarray, labels: np.ndarray) -> np.ndarray:

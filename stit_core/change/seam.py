@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn
-from stit_core.change.novelty import is_shut, own_mouth
+from stit_core.change.novelty import MOUTH_EDGE, is_shut, own_mouth, own_teeth
 from stit_core.change.opening import COLUMNS, CORNERS, FINE, GAPES, ROWS, SHAPE, TOP, Opening
 
 PAIRS = ((60, 60), (61, 67), (62, 66), (63, 65), (64, 64))  # landmarks on either side of the line
@@ -23,6 +23,7 @@ LARGEST, YIELDS = 3.0, 6.0  # millimetres by which an opening grows to reach it;
 JOINED = 2.0  # millimetres from them, within which it hardly grows for any reason: there lips are one
 WEB = 10.0  # millimetres from the ends of an opening, within which it grows less
 RIM = 1.1  # millimetres of lip beside the source's own open mouth that are not seen either: its edge is soft
+CORNERS_BEGIN, CORNERS_END = 16.0, 22.0  # millimetres aside: from where on an own corner keeps its edge, and in full
 SMOOTH = 2.5  # millimetres, deviation of the Gaussian along the outline of what is added
 
 
@@ -58,10 +59,25 @@ def open_over_own(opening: Opening, source: Drawn, motion: np.ndarray) -> Openin
         return opening
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     own = cv2.warpAffine(own_mouth(source, motion), opening.matrix, SHAPE, flags=flags) > 0.5
-    top, bottom = ROWS[own.argmax(axis=0), 0] - RIM, ROWS[len(ROWS) - 1 - own[::-1].argmax(axis=0), 0] + RIM
+    rim = RIM * np.clip(_from_ends(opening) / WEB, 0, 1)  # a corner comes to a point
+    top, bottom = ROWS[own.argmax(axis=0), 0] - rim, ROWS[len(ROWS) - 1 - own[::-1].argmax(axis=0), 0] + rim
     seen = own.any(axis=0)
     over = (np.where(seen, by, 0) for by in (opening.top - top, bottom - opening.bottom))
     return _grown(opening, *(open_ * np.clip(by, 0, LARGEST) for by in over))
+
+
+def hide_own(opening: Opening, source: Drawn, motion: np.ndarray, closes: float) -> np.ndarray:
+    """Where the inside of the source's own mouth, moved (S, S, 2), is hidden by one that is drawn: (S, S) in [0, 1].
+
+    In a corner that a smile closes, by a share of `closes`, the line between the lips stays and teeth do not. One that
+    is open is dark already, so that its edge, where it comes to a point, is the source's own.
+    """
+    own = own_mouth(source, motion)
+    inner = cv2.erode((own > 0.5).astype(np.float32), np.ones((3, 3), np.uint8))
+    x, _ = opening.place(len(own))
+    corner = np.clip((np.abs(x - np.float32(opening.middle)) - CORNERS_BEGIN) / (CORNERS_END - CORNERS_BEGIN), 0, 1)
+    own += corner * (np.minimum(cv2.GaussianBlur(inner, (0, 0), MOUTH_EDGE), own) - own)
+    return own + np.float32(closes) * (np.minimum(own_teeth(source, motion), own) - own)
 
 
 def _grown(opening: Opening, up: np.ndarray, down: np.ndarray) -> Opening:

@@ -32,8 +32,9 @@ DROPPED = 2.0, 9.0  # millimetres of dark under the teeth: up to where a mouth o
 
 
 LOWER_GAPS = np.array([0.0, 5.3, 11.2, 18.0, 25.0, 32.0], np.float32)  # the same as GAPS of the lower teeth
-SHOWN_BELOW = (4.0, 14.0), (0.0, 3.2)  # millimetres of dark; of them the lower lip then bares so many of its teeth
-LOWER_TINT = np.array([0.77, 0.65, 0.62], np.float32)  # of the light that falls on the upper ones
+SHOWN_BELOW = (6.0, 16.0), (0.0, 3.0)  # millimetres of dark; of them the lower lip then bares so many of its teeth
+BETWEEN_LOWER = 0.2  # as BETWEEN, of the lower ones, which lie in shadow
+LOWER_TINT = np.array([0.7, 0.58, 0.55], np.float32)  # of the light that falls on the upper ones
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def lower_teeth(opening: Opening, aside: np.ndarray) -> LowerTeeth:
     rounded = top + 0.6 * np.exp(-beside / 0.5) + 0.25 * (number % 2)
     gap = ramp(0.2 - beside, 0.3)
     deep = np.clip((ROWS - rounded) / 3.5, 0, 1)  # lit from above
-    shade = (1 - 0.25 * deep) * (1 - 0.15 * (2 * across - 1) ** 2) * (1 - BETWEEN * gap) * (1 - 0.5 * aside**2)
+    shade = (1 - 0.25 * deep) * (1 - 0.15 * (2 * across - 1) ** 2) * (1 - BETWEEN_LOWER * gap) * (1 - 0.5 * aside**2)
     place = ramp(ROWS - rounded, 0.5) * ramp(shown - 0.3, 0.3)
     return LowerTeeth(place, shade[..., None] * LOWER_TINT * IVORY, top)
 

@@ -26,10 +26,10 @@ from stit_core.artefacts import Alignment, Clip, Edit, Masks, Registration, Stit
 from stit_core.change.applying import apply_change
 from stit_core.change.drawn import Drawn
 from stit_core.change.mouth import Mouth, mean_mouth, mouth_light
-from stit_core.change.novelty import is_shut
+from stit_core.change.novelty import is_open, is_shut
 from stit_core.change.own_teeth import OwnTeeth, cut_teeth
 from stit_core.change.placing import place_weights
-from stit_core.change.reading import FIELD, Change, dense_flow, read_change
+from stit_core.change.reading import FIELD, Change, OpenMouth, dense_flow, judge_open_mouth, read_change
 from stit_core.change.relief import read_folds
 from stit_core.change.tint import strength
 from stit_core.config import TransferConfig
@@ -49,6 +49,9 @@ V = TypeVar("V")
 STAGE = "stitch"  # it stands in that stage's place
 LEAST_MOUTH = 0.004  # of a crop, that the inside of an open mouth takes up
 TRIED = 16  # of the frames with open mouths, in which teeth are looked for
+JUDGED = 12  # frames with an open mouth of which one is asked what the edit does to it
+MOST_JUDGED = 5  # of those that follow each other
+BLINK = 2  # frames in which a mouth is shut between two in which it is open
 SPREAD = 1.2  # frames, deviation of the Gaussian over time by which neighbours' changes count
 
 
@@ -168,7 +171,10 @@ class Transfer:
         self._changes: Once[int, tuple[np.ndarray, Mouth | None]] = Once()  # by position, as they were read, stacked
         self._flows: Once[tuple[int, int], np.ndarray] = Once()
         self._sources: Once[int, Drawn] = Once()
+        self._edits: Once[int, Drawn] = Once()
+        self._mouths: Once[tuple[int, int], OpenMouth] = Once()  # by the stretch of frames in which they are open
         self._teeth: list[OwnTeeth | None] = []  # those of the clip, once they have been looked for
+        self._opened: list[tuple[int, int]] | None = None  # see `_stretches`
         self._looking = threading.Lock()
         self._forgets = True
 
@@ -183,7 +189,7 @@ class Transfer:
         other = copy.copy(self)  # with the same sources, flows and teeth
         other.edit, other.classes, other.config = edit, tuple(sorted(classes)), config
         other.relief, other._folds = relief, read_folds(relief) if config.anatomy else None
-        other._changes, other._forgets = Once(), False
+        other._changes, other._edits, other._mouths, other._forgets = Once(), Once(), Once(), False
         return other
 
     @property
@@ -289,6 +295,7 @@ class Transfer:
             first = position - self.config.steadying
             self._changes.drop(lambda other: other < first)
             self._sources.drop(lambda other: other < first)
+            self._edits.drop(lambda other: other < first)
             self._flows.drop(lambda pair: min(pair) < first)
 
     # --- one frame ---
@@ -298,17 +305,54 @@ class Transfer:
         return self._changes.get(position, lambda: self._read(position))
 
     def _read(self, position: int) -> tuple[np.ndarray, Mouth | None]:
+        with torch_threads(1):
+            faces = self._faces(position)
+            known = self._open_mouth(position)
+        settings = self.config.anatomy, self._folds, self.config.turning, self._own_teeth
+        change = read_change(*faces, self.classes, *settings, known)
+        return change.stacked(), change.mouth
+
+    def _faces(self, position: int) -> tuple[Drawn, Drawn, Drawn, np.ndarray]:
+        """The source, its pivot and the edit of a frame, and the way (S, S, 2) from the first to the second."""
+        source, pivot = self._source(position), self._pivot(position)
+        offset = warp_between(source.points, pivot.points - source.points, self.size)
+        return source, pivot, self._edits.get(position, lambda: self._draw(position)), offset
+
+    def _draw(self, position: int) -> Drawn:
         # Always with one of torch's threads: the bits of a convolution may depend on their number, and two frames at
         # once use two cores better than two threads of one frame do.
-        with torch_threads(1):
-            source = self._source(position)
-            drawn = draw_faces(self.generator, self.edit.w_plus[position : position + 1], self.runtime)[0]
-            reading = read_faces(drawn[None], self.parser, self.runtime, places=True)[0]
-        pivot, edited = self._pivot(position), self._drawn(drawn, reading, self._find_points(drawn))
-        offset = warp_between(source.points, pivot.points - source.points, self.size)
-        settings = self.config.anatomy, self._folds, self.config.turning, self._own_teeth
-        change = read_change(source, pivot, edited, offset, self.classes, *settings)
-        return change.stacked(), change.mouth
+        drawn = draw_faces(self.generator, self.edit.w_plus[position : position + 1], self.runtime)[0]
+        reading = read_faces(drawn[None], self.parser, self.runtime, places=True)[0]
+        return self._drawn(drawn, reading, self._find_points(drawn))
+
+    # --- mouths ---
+
+    def _open_mouth(self, position: int) -> OpenMouth | None:
+        """What the edit does to the mouth that is open in a frame, the same for all frames around in which it is.
+
+        By each frame alone, a mouth would be drawn in one and kept in the next.
+        """
+        if not self.config.anatomy or MOUTH not in self.classes:
+            return None
+        stretch = next((each for each in self._stretches() if each[0] <= position < each[1]), None)
+        return None if stretch is None else self._mouths.get(stretch, lambda: self._judge(*stretch))
+
+    def _judge(self, begin: int, end: int) -> OpenMouth:
+        count = min(MOST_JUDGED, 1 + (end - begin) // JUDGED)
+        places = [begin + (2 * k + 1) * (end - begin) // (2 * count) for k in range(count)]
+        said = [judge_open_mouth(*self._faces(place), self._folds, self.config.turning) for place in places]
+        means = (float(np.mean(values)) for values in zip(*((one.opens, one.another) for one in said), strict=True))
+        return OpenMouth(*means)
+
+    def _stretches(self) -> list[tuple[int, int]]:
+        """The first position of every stretch of frames with an open mouth, and the one after its last."""
+        with self._looking:
+            if self._opened is None:
+                names = self.alignment.frame_indices
+                open_ = np.flatnonzero([is_open(self.registration.source_labels(name)) for name in names])
+                groups = np.split(open_, np.flatnonzero(np.diff(np.array(names)[open_]) > BLINK + 1) + 1)
+                self._opened = [(int(group[0]), int(group[-1]) + 1) for group in groups if len(group)]
+            return self._opened
 
     def _own_teeth(self) -> OwnTeeth | None:
         """The teeth of which the clip shows most, for edits that may show them; looked for once."""

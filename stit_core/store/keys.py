@@ -22,7 +22,7 @@ STAGE_VERSIONS: Mapping[str, int] = {
     "tune": 1,
     "register": 2,
     "masks": 1,
-    "stitch": 6,
+    "stitch": 7,
     "identify": 1,
     "measure": 3,
 }

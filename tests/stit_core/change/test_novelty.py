@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 
 from stit_core.change.novelty import is_shut, mouth_share, own_mouth, own_teeth, read_novelty
-from tests.support.transfer_cases import MOUTH, STILL, WHOLE_FACE, drawn, head_labels
+from stit_core.warps import warp_labels
+from tests.support.transfer_cases import MOUTH, SIZE, STILL, WHOLE_FACE, drawn, head_labels
 
 
 def test_teeth_are_found_and_the_dark_of_a_mouth_is_not() -> None:
@@ -73,6 +74,19 @@ def test_the_line_between_shut_lips_makes_no_open_mouth() -> None:
         mouth_share(source, tuned, smiling, smiling.labels, closed.labels, STILL, 0.0)
         for source in (closed, drawn(line))
     ]
-    assert 0 < is_shut(drawn(line)) < 1
+    assert is_shut(drawn(line)) == 1
     assert shares[0] > 0.5
     assert shares[1] > 0.5 * shares[0]
+    assert 0 < is_shut(drawn(head_labels(1))) < 1
+
+
+def test_the_line_between_lips_that_an_edit_stretches_does_not_open_the_mouth() -> None:
+    """A mild opening stretches it: were that taken for a mouth that is open already, it would be kept, now and then."""
+    source = head_labels(0)
+    source[92, 57:71] = MOUTH
+    down = STILL.copy()
+    down[92:, :, 1] = -np.minimum(np.arange(SIZE - 92), 6)[:, None]  # the lower lip takes the line along
+    opened, tuned = drawn(head_labels(6)), drawn(head_labels(0))
+    assert (warp_labels(source, down) == MOUTH).sum() > 6 * 14
+    for opens in (0.0, 1.0):
+        assert mouth_share(drawn(source), tuned, opened, opened.labels, tuned.labels, down, opens) == 1

@@ -14,6 +14,7 @@ import torch
 from stit_core.artefacts import Clip
 from stit_core.change.drawn import Drawn
 from stit_core.change.own_teeth import OwnTeeth
+from stit_core.change.reading import OpenMouth
 from stit_core.change.teeth import Teeth
 from stit_core.config import RunConfig, preset
 from stit_core.errors import ArtefactMismatchError, Cancelled, ConfigError
@@ -198,6 +199,42 @@ def test_the_teeth_of_which_one_frame_shows_most_serve_all(face_clip: Path, monk
         assert teeth.seen == 40
     assert tried == [2, 4], "shut mouths show none, and nobody looks twice"
     assert work.under(work.edit, [SKIN], work.config, None)._own_teeth() is None
+
+
+@pytest.mark.usefixtures("home")
+def test_an_open_mouth_is_drawn_in_all_of_the_frames_in_which_it_is_open_or_in_none(
+    face_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = pipeline_of(settings())
+    work = pipeline.transfer_of(pipeline.open(face_clip))
+    work.config, work.classes = dataclasses.replace(work.config, anatomy=True), (*work.classes, MOUTH)
+    count = len(work.alignment.frame_indices)
+    opened = [0, 1, 3]  # shut for a blink only, and for good from the fourth frame on
+    labels = {}
+    for position, frame in enumerate(work.alignment.frame_indices):
+        known = work.registration.source_labels(frame).copy()
+        known[np.isin(known, (MOUTH, *LIPS))] = LIPS[0]
+        middle = len(known) // 2
+        if position in opened:
+            known[middle:, middle - 20 : middle + 20] = MOUTH
+        labels[frame] = known
+    monkeypatch.setattr(type(work.registration), "source_labels", lambda _, frame: labels[frame])
+    asked = []
+
+    def judge(source: Drawn, *_: object) -> OpenMouth:
+        asked.append(source)
+        return OpenMouth(0.25, 0.75)
+
+    monkeypatch.setattr("stit_core.stages.transfer.judge_open_mouth", judge)
+    monkeypatch.setattr("stit_core.stages.transfer.JUDGED", 2)
+    said = [work._open_mouth(position) for position in range(count)]
+    assert said[:4] == [OpenMouth(0.25, 0.75)] * 4
+    assert said[4:] == [None] * (count - 4)
+    assert len(asked) == 3, "one in so many frames, and none of them twice"
+    trial = work.under(work.edit, work.classes, work.config, None)
+    assert trial._open_mouth(1) == OpenMouth(0.25, 0.75)
+    assert len(asked) == 6, "another edit may do something else"
+    assert work.under(work.edit, [SKIN], work.config, None)._open_mouth(1) is None
 
 
 @pytest.mark.usefixtures("home")
