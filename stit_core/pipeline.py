@@ -122,7 +122,7 @@ STAGES: dict[str, Stage] = {
         ("align",),
         lambda p, clip: key("masks", p.key("align", clip), p.network("parser"), p.config.masks),
         lambda p, clip, folder: masks.make_masks(
-            p.align(clip), p.config.masks, p.models.parser, p.runtime, folder / "pictures"
+            p.align(clip), p.config.masks, p.models.parser, p.runtime, folder / "pictures", p.parsed(clip)
         ),
     ),
     "register": Stage(
@@ -149,7 +149,7 @@ STAGES: dict[str, Stage] = {
     ),
     "transfer": Stage(  # with the method "transfer" in the place of "stitch", and stored as such
         Stitched,
-        ("masks", "register"),
+        ("register", "masks"),
         lambda p, clip: key(
             "stitch", "transfer", [p.key("register", clip), p.key("masks", clip), list(p.changing_classes())],
             library.hashes(p.directions()) + library.relief_hashes(p.directions()), p.config.edit,
@@ -287,6 +287,10 @@ class Pipeline:
     def register(self, clip: Clip) -> Registration:
         """Lay the tuned pivots beside their sources, for the transfer."""
         return self._result("register", clip)
+
+    def parsed(self, clip: Clip) -> Callable[[int], np.ndarray] | None:
+        """Gives the parser's classes (size, size) uint8 of a frame's crop where the registration has read them."""
+        return self.register(clip).source_labels if self.transfers and self.has(clip, "register") else None
 
     def masks(self, clip: Clip) -> Masks:
         """Parse the crops and make their masks."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from stit_core.errors import BudgetSpent, Cancelled, ConfigError
 
+T = TypeVar("T")
+V = TypeVar("V")
 LENT = "cuda"  # the device that a ZeroGPU Space lends
 Progress = Callable[[str, int, int], None]
 Preview = Callable[[str, int, np.ndarray], None]
@@ -165,6 +169,31 @@ class Runtime:
         context: Any = torch.autocast(self.device.type, self.dtype if enabled else torch.bfloat16, enabled=enabled)
         with context:
             yield
+
+
+@contextlib.contextmanager
+def made_ahead(make: Callable[[T], V], items: Iterable[T]) -> Iterator[Iterator[V]]:
+    """What `make` makes of each item, in order; as many threads as torch may use make it a little ahead.
+
+    It gains where `make` spends its time outside Python: reading and writing pictures, OpenCV, dlib's search. At the
+    end of the block nothing is being made any more, and what had not been begun never is.
+    """
+    threads = torch.get_num_threads()
+    due: deque[Future[V]] = deque()
+
+    def values(pool: ThreadPoolExecutor) -> Iterator[V]:
+        for item in items:
+            due.append(pool.submit(make, item))
+            if len(due) > threads:
+                yield due.popleft().result()
+        while due:
+            yield due.popleft().result()
+
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            yield values(pool)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
 from stit_core.artefacts import Tuned, position_of
@@ -25,13 +27,15 @@ class DrawnPivots:
     def __init__(self, tuned: Tuned, generator: FaceGenerator, runtime: Runtime) -> None:
         self.tuned, self.generator, self.runtime = tuned, generator, runtime
         self._kept: dict[int, np.ndarray] = {}
+        self._drawing = threading.Lock()
 
     def picture(self, frame: int) -> np.ndarray:
         """The pivot of a frame, (S, S, 3) uint8. Raises ArtefactMismatchError for a frame without a face."""
         position = position_of(self.tuned.frame_indices, frame)
-        picture = self._kept.get(frame)
-        if picture is None:
-            picture = draw_faces(self.generator, self.tuned.w_plus[position : position + 1], self.runtime)[0]
-            if len(self._kept) * picture.nbytes < PIVOT_MEMORY:
-                self._kept[frame] = picture
-        return picture
+        with self._drawing:
+            picture = self._kept.get(frame)
+            if picture is None:
+                picture = draw_faces(self.generator, self.tuned.w_plus[position : position + 1], self.runtime)[0]
+                if len(self._kept) * picture.nbytes < PIVOT_MEMORY:
+                    self._kept[frame] = picture
+            return picture

@@ -10,7 +10,7 @@ from stit_core.artefacts import Alignment, Clip, FrameFolder, Landmarks, check_c
 from stit_core.config import AlignmentConfig
 from stit_core.errors import FaceError
 from stit_core.geometry import quad_axes, smooth_quads, warp_quad_to_square
-from stit_core.runtime import Runtime
+from stit_core.runtime import Runtime, made_ahead
 
 STAGE = "align"
 MIN_REACH = 1.0  # pixels, half side of the smallest quad that can be cut out
@@ -47,11 +47,16 @@ def align(
     frames = landmarks.frame_indices
     quads = fit_quads(landmarks, config)
     crops = FrameFolder(folder, frames)
-    for done, (frame, quad) in enumerate(zip(frames, quads, strict=True), start=1):
-        crop = warp_quad_to_square(clip.frames.read(frame), quad, size)
-        crops.write(frame, crop)
-        runtime.show(STAGE, frame, crop)
-        runtime.step(STAGE, done, len(frames))
+
+    def cut(position: int) -> np.ndarray:
+        crop = warp_quad_to_square(clip.frames.read(frames[position]), quads[position], size)
+        crops.write(frames[position], crop)
+        return crop
+
+    with made_ahead(cut, range(len(frames))) as made:
+        for done, (frame, crop) in enumerate(zip(frames, made, strict=True), start=1):
+            runtime.show(STAGE, frame, crop)
+            runtime.step(STAGE, done, len(frames))
     return Alignment(clip.hash, frames, quads, crops, size)
 
 

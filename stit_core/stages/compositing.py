@@ -13,7 +13,7 @@ from stit_core.change.detail import transfer_detail, zoom_of
 from stit_core.config import CompositeConfig, RunConfig
 from stit_core.geometry import lay_patch, to_crop_pixels, warp_quad_to_square, warp_square_to_frame
 from stit_core.marks import Mark, add_mark
-from stit_core.runtime import Runtime
+from stit_core.runtime import Runtime, made_ahead
 
 STAGE = "composite"
 
@@ -61,13 +61,16 @@ def _composite(
     runtime: Runtime,
 ) -> Iterator[np.ndarray]:
     held = {number: set(stitched.frame_indices) for number, stitched in made.items()}
-    for done, frame in enumerate(clip.frames.indices, start=1):
-        picture = clip.frames.read(frame)
+
+    def read(frame: int) -> tuple[int, np.ndarray, dict[int, np.ndarray]]:
         faces = {number: stitched.crops.read(frame) for number, stitched in made.items() if frame in held[number]}
-        if faces:
-            picture = paste(frame, picture, faces)
-        runtime.step(STAGE, done, len(clip.frames))
-        yield picture
+        return frame, clip.frames.read(frame), faces
+
+    with made_ahead(read, clip.frames.indices) as ahead:
+        for done, (frame, picture, faces) in enumerate(ahead, start=1):
+            pasted = paste(frame, picture, faces) if faces else picture
+            runtime.step(STAGE, done, len(clip.frames))
+            yield pasted
 
 
 def feather_radius(config: CompositeConfig, outer_dilation: float, size: int) -> int:

@@ -9,6 +9,8 @@ say. Which of them is edited is chosen afterwards (stages/choosing.py).
 from __future__ import annotations
 
 import dataclasses
+import threading
+from collections.abc import Callable
 
 import numpy as np
 
@@ -29,7 +31,7 @@ from stit_core.faces.embedding import FaceEmbedder
 from stit_core.faces.identities import people_of
 from stit_core.faces.search import SURE, THOROUGH_EVERY, TURN_MARGIN
 from stit_core.faces.tracks import Track, link
-from stit_core.runtime import Runtime
+from stit_core.runtime import Runtime, made_ahead
 from stit_core.turning import OTHER_TURNS, TurnedFrames, turn_box, turn_picture, turn_points
 
 NEWCOMERS_EVERY = 12  # frames, in which smaller faces are looked for than the usual search finds
@@ -152,22 +154,35 @@ def _turned(clip: Clip, turn: int) -> Clip:
 def _follow(clip: Clip, finder: DlibDetector, second: PointDetector | None, runtime: Runtime) -> list[Track]:
     """One pass over the clip: every face, linked from frame to frame."""
     tracks: list[Track] = []
-    for done, (frame, picture) in enumerate(zip(clip.frames.indices, clip.frames, strict=True)):
-        live = [track for track in tracks if frame - track.last <= max(1, finder.config.max_gap)]
-        faces = finder.usual(picture)
-        if not live and (faces or done % THOROUGH_EVERY == 0):
-            faces = finder.thorough(picture) or faces
-        for track, face in link(tracks, frame, faces):
-            track.add(frame, face, finder.points(picture, face))
-        for track in live:
-            if frame not in track.faces:
-                _find_again(track, tracks, frame, picture, finder)
-        if live and done % NEWCOMERS_EVERY == 0:
-            _find_newcomers(tracks, frame, picture, finder)
-        if second is not None and not live and not any(frame in track.faces for track in tracks):
-            _start_with_second(tracks, frame, picture, second)
-        runtime.step("landmarks", done + 1, 2 * len(clip.frames))
+    with made_ahead(_usual_search(clip, finder.config), clip.frames.indices) as searched:
+        for done, (frame, picture, faces) in enumerate(searched):
+            live = [track for track in tracks if frame - track.last <= max(1, finder.config.max_gap)]
+            if not live and (faces or done % THOROUGH_EVERY == 0):
+                faces = finder.thorough(picture) or faces
+            for track, face in link(tracks, frame, faces):
+                track.add(frame, face, finder.points(picture, face))
+            for track in live:
+                if frame not in track.faces:
+                    _find_again(track, tracks, frame, picture, finder)
+            if live and done % NEWCOMERS_EVERY == 0:
+                _find_newcomers(tracks, frame, picture, finder)
+            if second is not None and not live and not any(frame in track.faces for track in tracks):
+                _start_with_second(tracks, frame, picture, second)
+            runtime.step("landmarks", done + 1, 2 * len(clip.frames))
     return tracks
+
+
+def _usual_search(clip: Clip, config: LandmarkConfig) -> Callable[[int], tuple[int, np.ndarray, list[Face]]]:
+    """Looks for the faces of a frame, in any thread: gives the frame, its picture and what the usual search finds."""
+    own = threading.local()
+
+    def search(frame: int) -> tuple[int, np.ndarray, list[Face]]:
+        if not hasattr(own, "finder"):
+            own.finder = DlibDetector(config)  # no two threads may share one
+        picture = clip.frames.read(frame)
+        return frame, picture, own.finder.usual(picture)
+
+    return search
 
 
 def _find_again(track: Track, tracks: list[Track], frame: int, picture: np.ndarray, finder: DlibDetector) -> None:
@@ -225,17 +240,22 @@ def _steady(clip: Clip, track: Track, finder: DlibDetector, runtime: Runtime, pa
     spreads = {frame: _spread(track.points[frame]) for frame in frames}
     offset = np.median([(track.faces[f].centre - spreads[f][0]) / spreads[f][1] for f in frames], axis=0)  # (2,)
     size = float(np.median([track.faces[f].side / spreads[f][1] for f in frames]))
-    for done, frame in enumerate(frames, 1):
+
+    def place(frame: int) -> np.ndarray:
         picture, points = clip.frames.read(frame), track.points[frame]
         for point_side in POINT_SIDES:
             centre, radius = _spread(points)
             corner = centre + (offset - size / 2) * radius
             box = (corner[0], corner[1], corner[0] + size * radius, corner[1] + size * radius)
             points = finder.points(picture, track.faces[frame].at(box), point_side)
-        track.points[frame] = points
-        rank, count = part  # of the tracks, of which one after another is steadied
-        share = len(clip.frames) * (rank * len(frames) + done) // (count * len(frames))
-        runtime.step("landmarks", len(clip.frames) + share, 2 * len(clip.frames))
+        return points
+
+    with made_ahead(place, frames) as placed:
+        for done, (frame, points) in enumerate(zip(frames, placed, strict=True), 1):
+            track.points[frame] = points
+            rank, count = part  # of the tracks, of which one after another is steadied
+            share = len(clip.frames) * (rank * len(frames) + done) // (count * len(frames))
+            runtime.step("landmarks", len(clip.frames) + share, 2 * len(clip.frames))
 
 
 def _spread(points: np.ndarray) -> tuple[np.ndarray, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,14 @@ STAGE = "masks"
 BATCH_SIZE = 4  # frames a call of the parser; a stop waits for one call
 
 
-def make_masks(alignment: Alignment, config: MaskConfig, parser: Parser, runtime: Runtime, folder: Path) -> Masks:
+def make_masks(
+    alignment: Alignment,
+    config: MaskConfig,
+    parser: Parser,
+    runtime: Runtime,
+    folder: Path,
+    known: Callable[[int], np.ndarray] | None = None,
+) -> Masks:
     """Parse every crop and make its content, border and full mask.
 
     Every frame is written when it is finished: a run that was stopped goes on from there.
@@ -37,6 +44,7 @@ def make_masks(alignment: Alignment, config: MaskConfig, parser: Parser, runtime
     parser: on the runtime's device.
     runtime: device, progress and stop, one step a frame.
     folder: where the masks go, one PNG a frame with the three masks as its channels; private to this result.
+    known: gives the parser's classes (S, S) uint8 of a frame's crop, where they have been read before.
 
     Returns
     -------
@@ -56,11 +64,16 @@ def make_masks(alignment: Alignment, config: MaskConfig, parser: Parser, runtime
     finished = next((k for k, frame in enumerate(frames) if not pictures.file(frame).is_file()), len(frames))
     voting = bisect_left(frames, frames[min(finished, len(frames) - 1)] - config.smoothing)
 
+    def in_front(batch: tuple[int, ...]) -> np.ndarray:
+        if known is not None:
+            return np.isin(np.stack([known(frame) for frame in batch]), config.background, invert=True).astype(np.uint8)
+        crops = np.stack([alignment.crops.read(frame) for frame in batch])
+        return foreground(crops, config.background, parser, runtime)
+
     def faces() -> Iterator[tuple[int, np.ndarray]]:
         for start in range(voting // BATCH_SIZE * BATCH_SIZE, len(frames), BATCH_SIZE):
             batch = frames[start : start + BATCH_SIZE]
-            crops = np.stack([alignment.crops.read(frame) for frame in batch])
-            for frame, mask in zip(batch, foreground(crops, config.background, parser, runtime), strict=True):
+            for frame, mask in zip(batch, in_front(batch), strict=True):
                 face = keep_face(mask, outer)
                 if not face.any():
                     raise FaceError(

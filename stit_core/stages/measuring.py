@@ -12,7 +12,7 @@ from stit_core.artefacts import Alignment, Identities, Masks, Measured, Stitched
 from stit_core.images import to_model
 from stit_core.metrics import identity_cosine, seam_error, temporal_identity
 from stit_core.models.interfaces import Identity
-from stit_core.runtime import Runtime
+from stit_core.runtime import Runtime, made_ahead
 
 EMBED_BATCH = 4  # crops embedded at once; a stop waits for them, and dlib takes a tenth of a second for each
 MOST_FRAMES = 24  # whose identity is measured; of more, so many in neighbouring pairs spread over the clip
@@ -62,17 +62,17 @@ def measure(
     chosen = {frames[position] for position in sources.positions}
     seams: list[float] = []
 
-    def look(frame: int) -> np.ndarray:
+    def look(frame: int) -> tuple[np.ndarray, float]:
         crop = finished(frame, stitched.crops.read(frame))
-        seams.append(seam_error(alignment.crops.read(frame), crop, masks.full(frame)))
-        return crop
+        return crop, seam_error(alignment.crops.read(frame), crop, masks.full(frame))
 
     crops = {}
-    for done, frame in enumerate(frames):
-        crop = look(frame)
-        if frame in chosen:
-            crops[frame] = crop
-        runtime.step("measure", done, len(frames) + len(chosen))
+    with made_ahead(look, frames) as looked:
+        for done, (frame, (crop, seam)) in enumerate(zip(frames, looked, strict=True)):
+            seams.append(seam)
+            if frame in chosen:
+                crops[frame] = crop
+            runtime.step("measure", done, len(frames) + len(chosen))
     edited = _embed(sorted(chosen), crops.__getitem__, identity, runtime, "measure", len(frames))
     cosine = identity_cosine(sources.embeddings, edited)
     tl_id, tg_id = temporal_identity(sources.embeddings, edited, sources.positions)

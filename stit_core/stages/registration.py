@@ -9,11 +9,11 @@ from scipy.ndimage import gaussian_filter1d
 
 from stit_core.artefacts import Alignment, FrameFolder, Registration, Tuned, check_same_frames, stretches
 from stit_core.config import TransferConfig
-from stit_core.faces.reading import draw_faces, landmark_finder, read_faces, to_place_picture
+from stit_core.faces.reading import Reading, draw_faces, landmark_finder, read_faces, to_place_picture
 from stit_core.fitting.batch_record import find_by_batches
 from stit_core.models.generator import Generator
 from stit_core.models.interfaces import Parser, Reader
-from stit_core.runtime import Runtime
+from stit_core.runtime import Runtime, made_ahead
 
 STAGE = "register"
 BATCH_SIZE = 4  # frames a call of the generator and of the parser
@@ -57,17 +57,22 @@ def register(
     places = FrameFolder(folder / "places", frames) if isinstance(parser, Reader) else None
     points = landmark_finder()
 
+    def keep(frame: tuple[int, np.ndarray, np.ndarray, tuple[Reading, Reading]]) -> tuple[np.ndarray, np.ndarray]:
+        name, crop, picture, (own, pivot) = frame
+        pivots.write(name, picture)
+        labels.write(name, np.stack([own.labels, pivot.labels, np.zeros_like(own.labels)], axis=-1))
+        if places is not None:
+            places.write(name, to_place_picture(pivot))
+        return points(crop), points(picture)
+
     def find(rows: range) -> dict[str, np.ndarray]:
         names = frames[rows.start : rows.stop]
         crops = np.stack([alignment.crops.read(name) for name in names])
         drawn = draw_faces(generator, tuned.w_plus[rows.start : rows.stop], runtime)
         both = zip(read_faces(crops, parser, runtime), read_faces(drawn, parser, runtime, places=True), strict=True)
-        for name, picture, (own, pivot) in zip(names, drawn, both, strict=True):
-            pivots.write(name, picture)
-            labels.write(name, np.stack([own.labels, pivot.labels, np.zeros_like(own.labels)], axis=-1))
-            if places is not None:
-                places.write(name, to_place_picture(pivot))
-        return {"source": np.stack([*map(points, crops)]), "pivot": np.stack([*map(points, drawn)])}
+        with made_ahead(keep, zip(names, crops, drawn, both, strict=True)) as marked:
+            source, pivot = (np.stack(each) for each in zip(*marked, strict=True))
+        return {"source": source, "pivot": pivot}
 
     found = find_by_batches(len(frames), BATCH_SIZE, find, STAGE, runtime, folder)
     source, pivot = found["source"], found["pivot"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 
 from stit_core.errors import BudgetSpent, Cancelled, ConfigError
-from stit_core.runtime import Runtime, lends_card, pick_device, pick_dtype
+from stit_core.runtime import Runtime, lends_card, made_ahead, pick_device, pick_dtype, torch_threads
 
 
 @pytest.fixture
@@ -49,3 +51,49 @@ def test_a_run_ends_where_its_work_is_kept_and_its_time_is_over() -> None:
     with pytest.raises(BudgetSpent) as stopped:
         runtime.kept("tune")
     assert isinstance(stopped.value, Cancelled), "whatever a stop leaves whole, this does"
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_is_made_ahead_comes_in_order_and_no_further_ahead_than_there_are_threads(threads: int) -> None:
+    begun: list[int] = []
+
+    def make(item: int) -> int:
+        begun.append(item)
+        return 10 * item
+
+    with torch_threads(threads), made_ahead(make, range(20)) as made:
+        for position, value in enumerate(made):
+            assert value == 10 * position
+            assert len(begun) <= position + 1 + threads
+    assert sorted(begun) == list(range(20))
+
+
+def test_after_the_block_nothing_is_being_made_ahead_any_more() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    finished: list[int] = []
+
+    def make(item: int) -> int:
+        if item:
+            begun.set()
+            assert go_on.wait(60)
+        finished.append(item)
+        return item
+
+    def leave() -> None:
+        with made_ahead(make, range(50)) as made:
+            next(made)
+            assert begun.wait(60)
+            threading.Timer(0.2, go_on.set).start()
+            raise KeyError
+
+    with torch_threads(2), pytest.raises(KeyError):
+        leave()
+    assert 0 < len(finished) <= 4, "what was begun is finished, the rest is not begun"
+    assert not any(thread.name.startswith("ThreadPoolExecutor") for thread in threading.enumerate())
+
+
+def test_what_fails_ahead_is_raised_in_its_turn() -> None:
+    with made_ahead(lambda item: 1 // item, [1, 0, 2]) as made:
+        assert next(made) == 1
+        with pytest.raises(ZeroDivisionError):
+            next(made)

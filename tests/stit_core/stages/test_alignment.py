@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from stit_core.config import AlignmentConfig
 from stit_core.errors import ArtefactMismatchError, Cancelled, FaceError
@@ -91,11 +92,16 @@ def test_landmarks_of_another_clip_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_stop_leaves_whole_crops_only(tmp_path: Path) -> None:
-    clip = clip_of([reference_frame(t) for t in range(4)], tmp_path / "frames")
-    landmarks = landmarks_of((0, 1, 2, 3), POINTS[:4], 4)
+    clip = clip_of([reference_frame(t % 4) for t in range(40)], tmp_path / "frames")
+    landmarks = landmarks_of(tuple(range(40)), np.concatenate([POINTS[:4]] * 10), 40)
+    whole = align(clip, landmarks, AlignmentConfig(), 64, Runtime(), tmp_path / "whole")
     with pytest.raises(Cancelled):
         align(clip, landmarks, AlignmentConfig(), 64, stopping_at(2), tmp_path / "crops")
-    assert sorted(file.name for file in (tmp_path / "crops").iterdir()) == ["000000.png", "000001.png"]
+    left = sorted(file.name for file in (tmp_path / "crops").iterdir())
+    assert left[:2] == ["000000.png", "000001.png"]
+    assert len(left) <= 2 + 2 * torch.get_num_threads()
+    for name in left:
+        assert (tmp_path / "crops" / name).read_bytes() == (whole.crops.path / name).read_bytes()
 
 
 def test_jitter_by_frame_is_what_its_mean_is_made_of() -> None:

@@ -24,6 +24,7 @@ from stit_core.packs.loading import Models, find_pack
 from stit_core.pipeline import Pipeline
 from stit_core.previews import preview_frame
 from stit_core.runtime import CancelToken, Runtime
+from stit_core.stages.masks import make_masks
 from stit_core.stages.transfer import Once, Transfer, transfer
 from stit_core.store.runs import Store
 from stit_core.whole_run import edit_video
@@ -155,6 +156,25 @@ def test_once_makes_a_value_once_for_all_who_wait() -> None:
     with pytest.raises(ZeroDivisionError):
         values.get("a", lambda: 1 // 0)
     assert values.get("a", lambda: 7) == 7, "a value that could not be made is tried again"
+
+
+@pytest.mark.usefixtures("home")
+def test_crops_that_were_parsed_are_not_parsed_again_for_their_masks(
+    face_clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pipeline = pipeline_of(settings())
+    clip = pipeline.open(face_clip)
+    crops, parser = pipeline.align(clip), pipeline.models.parser
+    parsed = make_masks(crops, pipeline.config.masks, parser, Runtime(), tmp_path)
+    pipeline.register(clip)
+
+    def parse_again(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("stit_core.stages.masks.foreground", parse_again)
+    found = pipeline.masks(clip)
+    for frame in crops.frame_indices:
+        np.testing.assert_array_equal(found.pictures.read(frame), parsed.pictures.read(frame))
 
 
 @pytest.mark.usefixtures("home")
