@@ -5,6 +5,7 @@ Another detector is a class like `FaceAlignmentDetector` in this file, named in 
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib.util
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from PIL import Image
 
 from stit_core.config import LandmarkConfig
 from stit_core.errors import FaceError
-from stit_core.faces.reading import predictor_file
+from stit_core.faces.reading import landmark_predictor
 
 NEAR_REACH = 3.0  # sides of the square around a face's last place that is searched for it
 POINT_SIDES = (200.0, 600.0)  # pixels of the face when landmarks are placed first and last: dlib rounds to pixels
@@ -92,8 +93,14 @@ def check_side(side: float, min_face: int, subject: str, remedy: str) -> None:
         raise FaceError(message, f"{remedy}, or lower 'min_face'.")
 
 
+@functools.cache
+def _first_detector() -> Any:
+    """dlib's, which nobody uses but to copy it: that takes a millisecond, and to unpack it 0.3 seconds."""
+    return dlib.get_frontal_face_detector()
+
+
 class DlibDetector:
-    """dlib's detector and landmark predictor; neither may be shared between threads.
+    """dlib's detector, which no two threads may share, and its landmark predictor.
 
     Parameters
     ----------
@@ -104,12 +111,7 @@ class DlibDetector:
 
     def __init__(self, config: LandmarkConfig) -> None:
         self.config = config
-        self.detector = dlib.get_frontal_face_detector()
-
-    @functools.cached_property
-    def predictor(self) -> Any:
-        """Read when it is first needed: it is large, and a search for faces alone does without."""
-        return dlib.shape_predictor(str(predictor_file()))
+        self.detector = copy.deepcopy(_first_detector())
 
     def search(self, picture: np.ndarray, scale: float, threshold: float = 0.0) -> list[Face]:
         """Faces in a picture looked at in `scale` times its size, largest first."""
@@ -155,7 +157,7 @@ class DlibDetector:
         x, y = _true_scale(patch, scale)
         box = np.array([face.box[0] - left, face.box[1] - top, face.box[2] - left, face.box[3] - top])
         edges = np.round(box * (x, y, x, y)).astype(int).tolist()
-        shape = self.predictor(_scaled(patch, scale), dlib.rectangle(*edges[:2], edges[2] - 1, edges[3] - 1))
+        shape = landmark_predictor()(_scaled(patch, scale), dlib.rectangle(*edges[:2], edges[2] - 1, edges[3] - 1))
         placed = np.array([(part.x, part.y) for part in shape.parts()], dtype=np.float64)  # (68, 2)
         return (placed + 0.5) / (x, y) - 0.5 + np.array([left, top])
 

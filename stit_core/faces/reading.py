@@ -7,6 +7,7 @@ import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import dlib
@@ -92,12 +93,17 @@ def draw_faces(generator: FaceGenerator, w_plus: torch.Tensor, runtime: Runtime)
 
 
 @functools.cache
-def landmark_finder() -> Callable[[np.ndarray], np.ndarray]:
-    """A function from aligned crops (S, S, 3) uint8 to landmarks (68, 2) in their pixels; it asks no detector.
+def landmark_predictor() -> Any:
+    """dlib's, of 68 points. Reading it takes half a second and 100 MB, so that there is one for the process.
 
-    Reading its model takes a third of a second, so that there is one for the process.
+    It changes nothing in itself, so that threads may share it. Raises StitError where its model is not installed.
     """
-    predictor = dlib.shape_predictor(str(predictor_file()))
+    return dlib.shape_predictor(str(predictor_file()))
+
+
+def landmark_finder() -> Callable[[np.ndarray], np.ndarray]:
+    """A function from aligned crops (S, S, 3) uint8 to landmarks (68, 2) in their pixels; it asks no detector."""
+    predictor = landmark_predictor()
 
     def points(crop: np.ndarray) -> np.ndarray:
         box = dlib.rectangle(*(round(edge * crop.shape[0]) for edge in FACE_BOX))

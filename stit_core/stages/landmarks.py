@@ -154,8 +154,8 @@ def _turned(clip: Clip, turn: int) -> Clip:
 def _follow(clip: Clip, finder: DlibDetector, second: PointDetector | None, runtime: Runtime) -> list[Track]:
     """One pass over the clip: every face, linked from frame to frame."""
     tracks: list[Track] = []
-    with made_ahead(_usual_search(clip, finder.config), clip.frames.indices) as searched:
-        for done, (frame, picture, faces) in enumerate(searched):
+    with made_ahead(_search_of(clip, finder.config), range(len(clip.frames))) as searched:
+        for done, (frame, picture, faces, newcomers) in enumerate(searched):
             live = [track for track in tracks if frame - track.last <= max(1, finder.config.max_gap)]
             if not live and (faces or done % THOROUGH_EVERY == 0):
                 faces = finder.thorough(picture) or faces
@@ -164,23 +164,28 @@ def _follow(clip: Clip, finder: DlibDetector, second: PointDetector | None, runt
             for track in live:
                 if frame not in track.faces:
                     _find_again(track, tracks, frame, picture, finder)
-            if live and done % NEWCOMERS_EVERY == 0:
-                _find_newcomers(tracks, frame, picture, finder)
+            if live:
+                _add_newcomers(tracks, frame, picture, newcomers, finder)
             if second is not None and not live and not any(frame in track.faces for track in tracks):
                 _start_with_second(tracks, frame, picture, second)
             runtime.step("landmarks", done + 1, 2 * len(clip.frames))
     return tracks
 
 
-def _usual_search(clip: Clip, config: LandmarkConfig) -> Callable[[int], tuple[int, np.ndarray, list[Face]]]:
-    """Looks for the faces of a frame, in any thread: gives the frame, its picture and what the usual search finds."""
+def _search_of(clip: Clip, config: LandmarkConfig) -> Callable[[int], tuple[int, np.ndarray, list[Face], list[Face]]]:
+    """Looks for the faces at a position in the clip, in any thread.
+
+    It gives the frame, its picture, what the usual search finds in it, and now and then smaller faces as well.
+    """
     own = threading.local()
 
-    def search(frame: int) -> tuple[int, np.ndarray, list[Face]]:
+    def search(position: int) -> tuple[int, np.ndarray, list[Face], list[Face]]:
         if not hasattr(own, "finder"):
             own.finder = DlibDetector(config)  # no two threads may share one
+        frame = clip.frames.indices[position]
         picture = clip.frames.read(frame)
-        return frame, picture, own.finder.usual(picture)
+        newcomers = own.finder.newcomers(picture) if position % NEWCOMERS_EVERY == 0 else []
+        return frame, picture, own.finder.usual(picture), newcomers
 
     return search
 
@@ -193,12 +198,14 @@ def _find_again(track: Track, tracks: list[Track], frame: int, picture: np.ndarr
     track.add(frame, face, finder.points(picture, face))
 
 
-def _find_newcomers(tracks: list[Track], frame: int, picture: np.ndarray, finder: DlibDetector) -> None:
-    """Look for small faces that no track has; who is found is followed back to where he or she came in."""
+def _add_newcomers(
+    tracks: list[Track], frame: int, picture: np.ndarray, newcomers: list[Face], finder: DlibDetector
+) -> None:
+    """Take in small faces that no track has; who is found is followed back to where he or she came in."""
     known = [track.faces[frame] for track in tracks if frame in track.faces]
     faces = [
         face
-        for face in finder.newcomers(picture)
+        for face in newcomers
         if not any(np.linalg.norm(face.centre - other.centre) < max(face.side, other.side) / 2 for other in known)
     ]
     absent = [track for track in tracks if frame not in track.faces]

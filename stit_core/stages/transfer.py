@@ -49,8 +49,8 @@ V = TypeVar("V")
 STAGE = "stitch"  # it stands in that stage's place
 LEAST_MOUTH = 0.004  # of a crop, that the inside of an open mouth takes up
 TRIED = 16  # of the frames with open mouths, in which teeth are looked for
-JUDGED = 12  # frames with an open mouth of which one is asked what the edit does to it
-MOST_JUDGED = 5  # of those that follow each other
+JUDGED = 16  # frames with an open mouth of which one is asked what the edit does to it
+MOST_JUDGED = 4  # of those that follow each other
 BLINK = 2  # frames in which a mouth is shut between two in which it is open
 SPREAD = 1.2  # frames, deviation of the Gaussian over time by which neighbours' changes count
 
@@ -340,6 +340,8 @@ class Transfer:
     def _judge(self, begin: int, end: int) -> OpenMouth:
         count = min(MOST_JUDGED, 1 + (end - begin) // JUDGED)
         places = [begin + (2 * k + 1) * (end - begin) // (2 * count) for k in range(count)]
+        # Rather those that are drawn anyway.
+        places = [max(begin, place - place % self.config.every) for place in places]
         said = [judge_open_mouth(*self._faces(place), self._folds, self.config.turning) for place in places]
         means = (float(np.mean(values)) for values in zip(*((one.opens, one.another) for one in said), strict=True))
         return OpenMouth(*means)

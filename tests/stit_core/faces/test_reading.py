@@ -12,6 +12,7 @@ from stit_core.faces.reading import (
     draw_faces,
     from_place_picture,
     landmark_finder,
+    landmark_predictor,
     read_faces,
     to_place_picture,
 )
@@ -74,4 +75,4 @@ def test_landmarks_need_no_detector_and_one_model_serves_all(size: int) -> None:
     points = landmark_finder()(np.full((size, size, 3), 127, np.uint8))
     assert points.shape == (68, 2)
     assert 0 < points.min() < points.max() < size
-    assert landmark_finder() is landmark_finder()
+    assert landmark_predictor() is landmark_predictor()
