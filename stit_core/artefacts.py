@@ -11,11 +11,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
 
 from stit_core.errors import NO_ROOM, ArtefactMismatchError, DamagedError, NoRoomError, StoreError
+
+# Half the time of Pillow's, and as small; one filter for all rows is enough.
+_PNG = (cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ class FrameFolder:
         part = target.with_suffix(".part")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture).save(part, format="PNG", compress_level=1)
+            _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), _PNG)
+            part.write_bytes(encoded.tobytes())
             part.replace(target)
         except OSError as error:
             with contextlib.suppress(OSError):

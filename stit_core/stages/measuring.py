@@ -15,7 +15,7 @@ from stit_core.models.interfaces import Identity
 from stit_core.runtime import Runtime, made_ahead
 
 EMBED_BATCH = 4  # crops embedded at once; a stop waits for them, and dlib takes a tenth of a second for each
-MOST_FRAMES = 24  # whose identity is measured; of more, so many in neighbouring pairs spread over the clip
+MOST_FRAMES = 16  # whose identity is measured; of more, so many in neighbouring pairs spread over the clip
 
 
 def measured_positions(count: int) -> tuple[int, ...]:

@@ -23,8 +23,8 @@ STAGE_VERSIONS: Mapping[str, int] = {
     "register": 2,
     "masks": 1,
     "stitch": 7,
-    "identify": 1,
-    "measure": 3,
+    "identify": 2,
+    "measure": 4,
 }
 KEY_DIGITS = 24
 
