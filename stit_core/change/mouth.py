@@ -15,7 +15,7 @@ import numpy as np
 
 from stit_core.change.cavity import SHADOW_HUE, draw_cavity
 from stit_core.change.drawn import Drawn
-from stit_core.change.opening import SHAPE, Opening, mean_opening
+from stit_core.change.opening import CORNERS, SHAPE, Opening, mean_opening, millimetre_of
 from stit_core.change.own_teeth import OwnTeeth
 from stit_core.faces.labels import EYES, LIPS, SKIN_LIKE, is_one_of
 from stit_core.warps import mean_of_channels
@@ -23,6 +23,7 @@ from stit_core.warps import mean_of_channels
 SKIN_LIGHT = 0.35  # power of the skin's hue that teeth take over: what lights a mouth comes from skin
 TEETH_LIGHT = 1.32  # of the source's lit skin, or of the whites of its eyes where they are lighter
 TONGUE = np.array([0.76, 0.44, 0.45])  # of the light of a white tooth
+NEAR = 38.0, 28.0  # millimetres across and down from the middle of a mouth, within which skin is lit as its teeth are
 FAINT = 0.4  # share of a mouth from which on down it fades, where it is shown in one of the source's own
 LIPS_HUE = 0.35  # power of the lips' hue in that of a tongue: they are of one blood, and lips may be made up
 
@@ -153,12 +154,21 @@ def mouth_light(source: Drawn) -> np.ndarray:
     skin, eyes = is_one_of(source.labels, SKIN_LIKE) > 0, is_one_of(source.labels, EYES) > 0
     found, hue = [], np.ones(3)
     if skin.any():
-        found.append(TEETH_LIGHT * float(np.percentile(levels[skin], 75)))
+        near = skin & _around_mouth(source)
+        found.append(TEETH_LIGHT * float(np.percentile(levels[near if near.any() else skin], 75)))
         colour = source.picture[skin].mean(axis=0) + 1.0
         hue = (colour / colour.mean()) ** SKIN_LIGHT
     if eyes.any():
         found.append(float(np.percentile(levels[eyes], 90)))
     return float(np.clip(max(found, default=160.0), 40.0, 230.0)) * hue
+
+
+def _around_mouth(source: Drawn) -> np.ndarray:
+    """The ellipse (S, S) bool around a mouth whose skin gets the light that its teeth get."""
+    rows, columns = np.ogrid[: len(source.labels), : len(source.labels)]
+    x, y = source.points[list(CORNERS)].mean(axis=0)
+    millimetre = max(millimetre_of(source.points), 1e-3)
+    return np.hypot((columns - x) / NEAR[0], (rows - y) / NEAR[1]) < millimetre  # type: ignore[no-any-return]
 
 
 def mouth_flesh(source: Drawn, light: np.ndarray) -> np.ndarray:

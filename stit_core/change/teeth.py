@@ -16,12 +16,12 @@ from stit_core.change.opening import COLUMNS, CROWN, FINE, ROWS, SHAPE, Opening,
 ARCH = 25.0  # millimetres, radius of the arch of teeth
 DEPTH = 18.0  # millimetres by which the incisors stand before the corners of the mouth
 GAPS = np.array([0.0, 8.5, 15.2, 22.8, 29.8, 36.8], np.float32)  # millimetres along the arch to each next gap
-EDGES = np.array([0.0, 0.9, 0.3, 1.2, 2.2], np.float32)  # millimetres by which each next tooth ends higher
-TINTS = np.array([1.0, 0.97, 0.9, 0.88, 0.86], np.float32)  # how light each next tooth is
+EDGES = np.array([0.0, 0.6, 0.2, 0.9, 1.6], np.float32)  # millimetres by which each next tooth ends higher
+TINTS = np.array([1.0, 0.98, 0.93, 0.9, 0.87], np.float32)  # how light each next tooth is
 LAST = 31.0  # millimetres along the arch, where teeth go over into the dark between them and the cheek
-BETWEEN = 0.32  # by which it is darker between two teeth
+BETWEEN = 0.26  # by which it is darker between two teeth
 HIDDEN = 2.0  # millimetres of a tooth that a lower lip hides at most
-ROUND = 1.2  # millimetres by which a tooth's corners end higher than its middle
+ROUND = 0.8  # millimetres by which a tooth's corners end higher than its middle
 GAP_HUE = np.array([0.8, 1.05, 1.25], np.float32)  # powers: what is dark between teeth is warm
 ASIDE_HUE = np.array([0.85, 1.05, 1.15], np.float32)  # the same of teeth that face aside
 SURFACE, SURFACE_FINE = 0.06, 0.6  # of their light, the deviation of what an uneven surface reflects; its millimetres
@@ -55,14 +55,14 @@ def drawn_teeth(opening: Opening) -> Teeth:
     """The upper teeth of a mouth, those beside each other of different heights."""
     along, facing = _along_arch(float(np.arcsin(np.clip(opening.middle / DEPTH, -0.7, 0.7))))
     number, across, beside = _tooth_at(along)
-    rounded = ROUND * np.exp(-beside / 0.7)
+    rounded = ROUND * np.exp(-beside / 0.6)
     edge = opening.edge - np.interp(along, (GAPS[:-1] + GAPS[1:]) / 2, EDGES).astype(np.float32) - rounded
     closed = 1 - min(max(opening.gap, 0.0), 1.0)  # up to the lower lip, which they follow then
     edge = edge + closed * (np.maximum(edge, opening.bottom[None].astype(np.float32) - 0.4 - rounded) - edge)
     # Where a broad smile lifts its corners above them, a row is bent as the lower lip is: no gums are seen there.
     edge = np.minimum(edge, opening.bottom[None].astype(np.float32) + HIDDEN)
     height = np.clip(edge - ROWS, 0, CROWN)  # millimetres from the edge towards the root
-    gap = ramp(0.22 + 0.14 * np.clip(1.5 - height, 0, 1.5) - beside, 0.22)
+    gap = ramp(0.14 + 0.12 * np.clip(1.5 - height, 0, 1.5) - beside, 0.22)
     shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.12 * (2 * across - 1) ** 2)
     shade = shade * (1 + SURFACE * _surface_at(opening.middle, opening.edge))
     gum = ramp(height - 9.4 + 1.6 * (1 - np.minimum(beside / 2.5, 1)), 0.4)[..., None]
