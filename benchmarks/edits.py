@@ -43,7 +43,7 @@ EDITS = (
 SHIFT = 3  # pixels by which the source is moved for a clip's first row
 SHEET_FRAMES = 3
 SHEET_SIDE = 256  # pixels of a face in a sheet
-COLUMNS = ("sharp", "detail", "outside", "flicker", "moved", "TL-ID", "TG-ID")
+COLUMNS = ("sharp", "detail", "outside", "flicker", "jump", "moved", "TL-ID", "TG-ID")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Row:
 
 
 def _texts(figures: tuple[float, ...]) -> list[str]:
-    digits = (2, 2, 2, 2, 1, 3, 3)
+    digits = (2, 2, 2, 2, 1, 1, 3, 3)
     return [f"{figure:.{count}f}" for figure, count in zip(figures, digits, strict=True)]
 
 
@@ -125,7 +125,7 @@ def summary(rows: list[Row]) -> list[str]:
         f"sharp {min(row.photo.sharp for row in rows):.2f} to {max(row.photo.sharp for row in rows):.2f}",
         f"detail, mouth_open apart: mean {np.mean(shut):.2f}, worst {min(shut):.2f}",
         f"outside, all but yaw: mean {np.mean(outside):.2f}, worst {max(outside):.2f}",
-        f"flicker {mean.flicker:.2f}, moved {mean.moved:.1f} %",
+        f"flicker {mean.flicker:.2f}, largest jump {max(row.photo.jump for row in rows):.1f}, moved {mean.moved:.1f} %",
         f"TL-ID {np.mean([row.tl_id for row in rows]):.3f}, TG-ID {np.mean([row.tg_id for row in rows]):.3f}",
     ]
 

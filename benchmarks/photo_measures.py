@@ -4,6 +4,7 @@ sharp     Laplacian energy inside the face, edited / source: under 0.9 is soft, 
 detail    correlation of the fine bands with the source's, moved by optical flow onto the edit
 outside   mean grey levels changed in a ring of hair and background around the face
 flicker   grey levels by which the change itself changes from frame to frame, moved with the source's motion
+jump      the largest flicker of a window as wide as half of the eyes' distance, in any frame: a mouth that blinks
 moved     how far the 68 landmarks moved, % of the eyes' distance: that something happened
 """
 
@@ -22,13 +23,17 @@ from stit_core.faces.reading import predictor_file
 
 @dataclass(frozen=True)
 class PhotoMeasures:
-    """Means over the frames of one edit; the columns above."""
+    """Means over the frames of one edit, but for the jump; the columns above."""
 
     sharp: float
     detail: float
     outside: float
     flicker: float
+    jump: float
     moved: float
+
+
+JUMP = [field.name for field in dataclasses.fields(PhotoMeasures)].index("jump")
 
 
 class _Face:
@@ -69,12 +74,14 @@ def measure_pair(source: Iterable[np.ndarray], edited: Iterable[np.ndarray]) -> 
         points = [np.array([(p.x, p.y) for p in predictor(grey, box).parts()], float) for grey in (before, after)]
         face = _Face(before, points[0])
         delta = after.astype(np.float32) - before
-        flicker = float("nan") if last is None else _flicker(face, before, delta, *last)
+        flicker = (float("nan"),) * 2 if last is None else _flicker(face, before, delta, *last)
         last = before, delta
-        rows.append((*_still(face, before, after), flicker, _moved(face, points[1])))
+        rows.append((*_still(face, before, after), *flicker, _moved(face, points[1])))
     if not rows:
         raise SystemExit("No frame of the clip shows a face.")
-    return PhotoMeasures(*(float(value) for value in np.nanmean(np.array(rows), axis=0)))
+    table = np.array(rows)
+    means = PhotoMeasures(*(float(value) for value in np.nanmean(table, axis=0)))
+    return dataclasses.replace(means, jump=float(np.nanmax(table[:, JUMP])))
 
 
 def mean_of(measures: Iterable[PhotoMeasures]) -> PhotoMeasures:
@@ -92,9 +99,14 @@ def _still(face: _Face, before: np.ndarray, after: np.ndarray) -> tuple[float, f
     return float(sharp), float(detail), float(outside)
 
 
-def _flicker(face: _Face, before: np.ndarray, delta: np.ndarray, last: np.ndarray, last_delta: np.ndarray) -> float:
+def _flicker(
+    face: _Face, before: np.ndarray, delta: np.ndarray, last: np.ndarray, last_delta: np.ndarray
+) -> tuple[float, float]:
+    """flicker, jump."""
     flow = _flow(np.ascontiguousarray(before[face.box]), np.ascontiguousarray(last[face.box]))
-    return float(np.abs(delta[face.box] - _warp(last_delta[face.box], flow))[face.inner].mean())
+    changed = np.abs(delta[face.box] - _warp(last_delta[face.box], flow))
+    side = max(3, int(face.eyes / 2) | 1)
+    return float(changed[face.inner].mean()), float(cv2.blur(changed, (side, side))[face.inner].max())
 
 
 def _moved(face: _Face, points: np.ndarray) -> float:
