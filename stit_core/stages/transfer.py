@@ -51,7 +51,7 @@ LEAST_MOUTH = 0.004  # of a crop, that the inside of an open mouth takes up
 TRIED = 16  # of the frames with open mouths, in which teeth are looked for
 JUDGED = 16  # frames with an open mouth of which one is asked what the edit does to it
 MOST_JUDGED = 4  # of those that follow each other
-BLINK = 2  # frames in which a mouth is shut between two in which it is open
+BLINK = 1  # frames in which a mouth may seem shut between two in which it is open
 SPREAD = 1.2  # frames, deviation of the Gaussian over time by which neighbours' changes count
 
 
