@@ -18,6 +18,7 @@ from stit_core.errors import BudgetSpent, Cancelled, ConfigError
 
 T = TypeVar("T")
 V = TypeVar("V")
+MOST_AHEAD = 8  # threads: each holds a frame, and a disk is read no faster by more
 LENT = "cuda"  # the device that a ZeroGPU Space lends
 Progress = Callable[[str, int, int], None]
 Preview = Callable[[str, int, np.ndarray], None]
@@ -173,12 +174,12 @@ class Runtime:
 
 @contextlib.contextmanager
 def made_ahead(make: Callable[[T], V], items: Iterable[T]) -> Iterator[Iterator[V]]:
-    """What `make` makes of each item, in order; as many threads as torch may use make it a little ahead.
+    """What `make` makes of each item, in order; as many threads as torch may use, and MOST_AHEAD at most, are ahead.
 
     It gains where `make` spends its time outside Python: reading and writing pictures, OpenCV, dlib's search. At the
     end of the block nothing is being made any more, and what had not been begun never is.
     """
-    threads = torch.get_num_threads()
+    threads = min(torch.get_num_threads(), MOST_AHEAD)
     due: deque[Future[V]] = deque()
 
     def values(pool: ThreadPoolExecutor) -> Iterator[V]:

@@ -174,7 +174,7 @@ class Transfer:
         self._edits: Once[int, Drawn] = Once()
         self._mouths: Once[tuple[int, int], OpenMouth] = Once()  # by the stretch of frames in which they are open
         self._teeth: list[OwnTeeth | None] = []  # those of the clip, once they have been looked for
-        self._opened: list[tuple[int, int]] | None = None  # see `_stretches`
+        self._opened: Once[None, list[tuple[int, int]]] = Once()  # see `_stretches`
         self._looking = threading.Lock()
         self._forgets = True
 
@@ -305,6 +305,8 @@ class Transfer:
         return self._changes.get(position, lambda: self._read(position))
 
     def _read(self, position: int) -> tuple[np.ndarray, Mouth | None]:
+        # Always with one of torch's threads: the bits of a convolution may depend on their number, and two frames at
+        # once use two cores better than two threads of one frame do.
         with torch_threads(1):
             faces = self._faces(position)
             known = self._open_mouth(position)
@@ -319,8 +321,6 @@ class Transfer:
         return source, pivot, self._edits.get(position, lambda: self._draw(position)), offset
 
     def _draw(self, position: int) -> Drawn:
-        # Always with one of torch's threads: the bits of a convolution may depend on their number, and two frames at
-        # once use two cores better than two threads of one frame do.
         drawn = draw_faces(self.generator, self.edit.w_plus[position : position + 1], self.runtime)[0]
         reading = read_faces(drawn[None], self.parser, self.runtime, places=True)[0]
         return self._drawn(drawn, reading, self._find_points(drawn))
@@ -348,13 +348,14 @@ class Transfer:
 
     def _stretches(self) -> list[tuple[int, int]]:
         """The first position of every stretch of frames with an open mouth, and the one after its last."""
-        with self._looking:
-            if self._opened is None:
-                names = self.alignment.frame_indices
-                open_ = np.flatnonzero([is_open(self.registration.source_labels(name)) for name in names])
-                groups = np.split(open_, np.flatnonzero(np.diff(np.array(names)[open_]) > BLINK + 1) + 1)
-                self._opened = [(int(group[0]), int(group[-1]) + 1) for group in groups if len(group)]
-            return self._opened
+
+        def find() -> list[tuple[int, int]]:
+            names = self.alignment.frame_indices
+            open_ = np.flatnonzero([is_open(self.registration.source_labels(name)) for name in names])
+            groups = np.split(open_, np.flatnonzero(np.diff(np.array(names)[open_]) > BLINK + 1) + 1)
+            return [(int(group[0]), int(group[-1]) + 1) for group in groups if len(group)]
+
+        return self._opened.get(None, find)
 
     def _own_teeth(self) -> OwnTeeth | None:
         """The teeth of which the clip shows most, for edits that may show them; looked for once."""
