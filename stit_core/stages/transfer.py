@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
+import itertools
 import threading
 from collections.abc import Callable, Collection, Hashable, Sequence
 from collections.abc import Generator as Generated
@@ -258,10 +259,8 @@ class Transfer:
             mouths.append((1.0, mouth))
         for side in (-1, 1):
             way = np.zeros((self.size, self.size, 2), np.float32)
-            for step in range(1, self.config.steadying + 1):
-                other = position + side * step
-                if not self._adjoin(other, other - side):
-                    break
+            for other in self._up_to_read(position, side):
+                step = abs(other - position)
                 way = way + warp(self._flow(other - side, other), way)
                 if self._is_read(other):
                     share = float(np.exp(-0.5 * (step / SPREAD) ** 2))
@@ -270,6 +269,12 @@ class Transfer:
                     mouths.append((share, None if mouth is None else mouth.carried(way)))
         weight = sum(share for share, _ in mouths)
         return Change.unstacked(total / np.float32(weight), mean_mouth(mouths, is_shut(self._source(position))))
+
+    def _up_to_read(self, position: int, side: int) -> Sequence[int]:
+        """The positions after or before one, from the nearest to the last whose change is read and counts for it."""
+        ends = position + side * (self.config.steadying + 1)
+        near = list(itertools.takewhile(lambda o: self._adjoin(o, o - side), range(position + side, ends, side)))
+        return near[: max((place + 1 for place, other in enumerate(near) if self._is_read(other)), default=0)]
 
     def _is_read(self, position: int) -> bool:
         """Whether the change is read in this frame: in one of `every`, and at the ends of an unbroken stretch."""
