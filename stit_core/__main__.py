@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 an error with a hint, 2 wrong usage, 130 stopped.
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -325,8 +326,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = [bool(options.names), options.older_than is not None, options.all]
         if sum(chosen) != 1:
             parser.error("say what to delete: names, --older-than DAYS or --all")
+    gc.disable()  # what is imported stays: to look through it for garbage, again and again, takes half a second
     from stit_core.cli import commands  # heavy, so that --help and wrong usage answer at once
 
+    gc.enable()
     return commands.execute(options)
 
 

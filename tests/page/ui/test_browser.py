@@ -316,6 +316,9 @@ def press(page: Page, place: str, key: str) -> None:
     control = page.locator(place).last
     expect(control).to_be_enabled()
     control.focus()
+    if not control.evaluate("control => control === document.activeElement"):
+        page.wait_for_timeout(1000)  # drawn anew just now, as the trim is once the clip is known
+        control.focus()
     expect(control).to_be_focused()
     page.keyboard.press(key)
 
