@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.photo_measures import measure_pair
 from stit_core.config import VideoConfig
-from stit_core.faces.reading import predictor_file
+from stit_core.faces.reading import landmark_predictor
 from stit_core.media.video import open_clip
 from stit_core.runtime import Runtime
 
@@ -48,7 +48,7 @@ def main() -> None:
 
 def laid_over(picture: np.ndarray, other: np.ndarray) -> np.ndarray:
     """A frame (H, W, 3) uint8 moved, turned and scaled until its eyes and nose lie where those of another do."""
-    detector, predictor = dlib.get_frontal_face_detector(), dlib.shape_predictor(str(predictor_file()))
+    detector, predictor = dlib.get_frontal_face_detector(), landmark_predictor()
     box = max(detector(other, 1), key=lambda found: found.area(), default=None)
     if box is None:
         raise SystemExit("The neutral frame shows no face.")

@@ -30,7 +30,7 @@ from benchmarks.inversions import caption, draw_sheet, invert_and_tune
 from recipes.heads.parameters import ATTRIBUTE_NAMES
 from recipes.training.data import FACE_CLASSES, Batch, Shards, class_mask, face_psnr
 from stit_core.config import RunConfig, preset
-from stit_core.faces.reading import predictor_file
+from stit_core.faces.reading import landmark_predictor
 from stit_core.images import to_picture
 from stit_core.memory import keep_freed_memory
 from stit_core.packs.loading import Models, find_pack, load_models
@@ -99,7 +99,7 @@ class FacePoints:
 
     def __init__(self) -> None:
         self.detector = dlib.get_frontal_face_detector()
-        self.predictor = dlib.shape_predictor(str(predictor_file()))
+        self.predictor = landmark_predictor()
 
     def find(self, picture: np.ndarray) -> np.ndarray | None:
         """The points (68, 2) on a picture, None where no face is found."""

@@ -18,7 +18,7 @@ import cv2
 import dlib
 import numpy as np
 
-from stit_core.faces.reading import predictor_file
+from stit_core.faces.reading import landmark_predictor
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class _Face:
 
 def measure_pair(source: Iterable[np.ndarray], edited: Iterable[np.ndarray]) -> PhotoMeasures:
     """Measure an edit from the frames (H, W, 3) uint8 of source and result; frames without a face are left out."""
-    detector, predictor = dlib.get_frontal_face_detector(), dlib.shape_predictor(str(predictor_file()))
+    detector, predictor = dlib.get_frontal_face_detector(), landmark_predictor()
     rows, last = [], None
     for picture, result in zip(source, edited, strict=True):
         before, after = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (picture, result))

@@ -1,4 +1,4 @@
-"""Where and how a run computes: device, precision, seed, progress, stop."""
+"""Where and how a run computes: device, precision, seed, threads, progress, stop."""
 
 from __future__ import annotations
 
