@@ -100,9 +100,10 @@ def test_the_page_below_the_subpath_knows_where_it_is(server: Server) -> None:
 
 
 def test_a_foreign_page_is_refused_behind_the_proxy_too(server: Server) -> None:
-    connection, headers = connect(server)
     own = {"Origin": server.address.removesuffix("/studio/"), "Content-Type": "application/json"}
     for origin, status in ((own["Origin"], 404), ("https://evil.example", 403), ("http://127.0.0.1:7860", 403)):
+        # A connection each: nginx ends one whose request is refused before its body was passed on.
+        connection, headers = connect(server)
         connection.request("POST", "/studio/gradio_api/call/none", b"{}", headers | own | {"Origin": origin})
         answer = connection.getresponse()
         answer.read()
