@@ -20,8 +20,8 @@ from stit_core.change.own_teeth import OwnTeeth
 from stit_core.faces.labels import EYES, LIPS, SKIN_LIKE, is_one_of
 from stit_core.warps import mean_of_channels
 
-SKIN_LIGHT = 0.35  # power of the skin's hue that teeth take over: what lights a mouth comes from skin
-TEETH_LIGHT = 1.32  # of the source's lit skin, or of the whites of its eyes where they are lighter
+SKIN_LIGHT = 0.5  # power of the skin's hue that teeth take over: what lights a mouth comes from skin
+TEETH_LIGHT = 1.24  # of the source's lit skin, or of the whites of its eyes where they are lighter
 TONGUE = np.array([0.76, 0.44, 0.45])  # of the light of a white tooth
 NEAR = 38.0, 28.0  # millimetres across and down from the middle of a mouth, within which skin is lit as its teeth are
 FAINT = 0.4  # share of a mouth from which on down it fades, where it is shown in one of the source's own

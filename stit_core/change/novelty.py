@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
+from stit_core.change.opening import millimetre_of
 from stit_core.faces.labels import EYES, LIPS, MOUTH, SKIN_LIKE, is_one_of
 from stit_core.warps import blurred, fill, mean_of_channels, warp, warp_labels
 
@@ -22,6 +23,7 @@ MEANS = (0.8, 1.0)  # sum of the shares of those that an edit changes: up to whe
 SHUT = (0.065, 0.13)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
 SMALLEST_MOUTH = 20  # pixels of the inside of the source's own mouth that count
 TEETH_EDGE = 1.5  # pixels, deviation of the Gaussian between teeth that move as one piece and lips
+LIPS_LIE, LIPS_BEND = 5.0, 1.2  # millimetres from teeth that lips lie on, and by which they move over them at most
 MOUTH_EDGE = 0.8  # pixels, deviation of the Gaussian over the edge of a mouth that is another one
 BRIGHT_SHARE = 90  # percentile of the source's skin that teeth may outshine by TEETH_OVER
 TEETH_OVER = 1.35
@@ -80,9 +82,15 @@ def hold_teeth(motion: np.ndarray, source: Drawn) -> np.ndarray:
     inside = is_one_of(warp_labels(source.labels, motion), (MOUTH,))
     if inside.sum() < SMALLEST_MOUTH:
         return motion
+    teeth = motion[inside > 0].mean(axis=0)
+    millimetre = max(millimetre_of(source.points), 1e-3)
+    # Lips lie on them, and bend over them a little only.
+    lips = np.clip(2 * cv2.GaussianBlur(inside, (0, 0), LIPS_LIE * millimetre), 0, 1)[..., None]
+    by, most = motion - teeth, np.float32(LIPS_BEND * millimetre)
+    motion = motion + lips * (most * np.tanh(by / most) - by)
     near = cv2.GaussianBlur(cv2.dilate(inside, np.ones((3, 3), np.uint8)), (0, 0), TEETH_EDGE)
     share = np.clip(1.5 * near, 0, 1)[..., None]
-    return motion + share * (motion[inside > 0].mean(axis=0) - motion)
+    return motion + share * (teeth - motion)
 
 
 def own_mouth(source: Drawn, motion: np.ndarray) -> np.ndarray:

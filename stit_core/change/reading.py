@@ -19,6 +19,7 @@ from stit_core.change.cheeks import cheek_shade, raise_cheeks
 from stit_core.change.drawn import Drawn
 from stit_core.change.growth import grow
 from stit_core.change.jaw import shape_jaw
+from stit_core.change.joining import join_lips, opens_nothing
 from stit_core.change.mouth import Mouth, mouth_flesh, mouth_light
 from stit_core.change.novelty import hold_teeth, is_open, is_shut, mouth_share, read_novelty
 from stit_core.change.opening import Opening, drop_jaw, find_opening, hold_corners, jaw_opens, narrow_mouth
@@ -27,7 +28,7 @@ from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
 from stit_core.change.seam import hide_own, open_along_seam, open_over_own
 from stit_core.change.shade import read_shade
-from stit_core.change.smile import close_corners, find_smile, fold_shade, hold_grin, part_lips_less, without_smudges
+from stit_core.change.smile import Smile, close_corners, find_smile, fold_shade, hold_grin, without_smudges
 from stit_core.faces.correspondence import read_motion
 from stit_core.faces.labels import EARS, FACE, LIPS, MOUTH, SKIN, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
@@ -37,6 +38,8 @@ EAR_REACH = 0.06  # of the crop's side: width of the window around an ear within
 MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it within which landmarks are believed
 FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
 CLOSES = 2.0  # of how far a mouth smiles, by which lips are joined in its corners
+JOINS = 3.0  # of the same, by which lips that were shut stay so
+LEAST_OPENING = 1.0  # millimetres that an opening is high from which on it is seen in full
 
 
 @dataclass(frozen=True)
@@ -137,19 +140,21 @@ def read_change(
     wanted, before = laid.wanted, laid.before
     folds = folds if anatomy else None
     shade = read_shade(source, pivot, edited, flow, anatomy, folds is None)
-    opening, share, opens, shut = None, 0.0, 0.0, is_shut(source)
+    opening, share, opens, shut, smile = None, 0.0, 0.0, is_shut(source), None
     if MOUTH in classes:
         opening = laid.find_opening(source) if anatomy else None
         known = None if opening is None else known
-        motion, said = _read_mouth(source, pivot, laid, opening, anatomy, known)
+        motion, smile, said = _read_mouth(source, pivot, laid, opening, anatomy, known)
         opens, share = said.opens, said.another
         if opening is not None and (known is not None or is_open(source.labels)):
             share = float(share > 0.5)
-    smile = find_smile(source, motion) if anatomy and {SKIN, MOUTH} <= set(classes) else None
-    closes = 0.0 if smile is None else min(1.0, CLOSES * smile.strength) * (1 - opens)
+    smiles = 0.0 if smile is None else smile.strength * (1 - opens)
+    closes = min(1.0, CLOSES * smiles)
     if opening is not None:
         opening = close_corners(opening, closes)
-        opening, motion = part_lips_less(opening, motion, share * closes * shut)
+        stays = min(1.0, JOINS * smiles) * opens_nothing(opening) * shut
+        opening, motion = join_lips(opening, source, motion, stays)
+        share *= min(1.0, float((opening.bottom - opening.top).max()) / LEAST_OPENING)
         motion = drop_jaw(motion, opening)
         held = hold_corners(narrow_mouth(motion, opening, source), opening, source)
         kept = hold_teeth(motion, source)
@@ -173,7 +178,7 @@ def read_change(
     if opening is not None:
         hidden = share * np.float32(1 - shut) * hide_own(opening, source, motion, closes)
     skin = warp(shade.skin, offset)
-    if smile is not None:
+    if smile is not None and SKIN in classes:
         motion = raise_cheeks(motion, smile)
         skin = without_smudges(skin, shade.level, motion, smile)
         skin = skin + (fold_shade(motion, smile) + cheek_shade(motion, smile, source))[..., None] * SHADOW
@@ -194,7 +199,7 @@ def judge_open_mouth(
 ) -> OpenMouth:
     """What one frame, whose parameters are those of `read_change`, says of a mouth that is open in it; with anatomy."""
     laid = _lay_out(source, pivot, edited, offset, True, folds, turning)
-    return _read_mouth(source, pivot, laid, laid.find_opening(source), True, None)[1]
+    return _read_mouth(source, pivot, laid, laid.find_opening(source), True, None)[-1]
 
 
 @dataclass(frozen=True)
@@ -248,19 +253,22 @@ def _lay_out(
 
 def _read_mouth(
     source: Drawn, pivot: Drawn, laid: _Laid, opening: Opening | None, anatomy: bool, known: OpenMouth | None
-) -> tuple[np.ndarray, OpenMouth]:
-    """A motion that holds a grin as far as there is one, and what the edit does to the mouth."""
+) -> tuple[np.ndarray, Smile | None, OpenMouth]:
+    """A motion that holds a grin as far as there is one, the smile that it gives, and what becomes of the mouth."""
     opens = 0.0
     if opening is not None:
         opens = jaw_opens(laid.motion, opening) if known is None else known.opens
     moved = laid.wanted, laid.before, laid.motion
     another = mouth_share(source, pivot, laid.edited, *moved, None if opening is None else opens)
-    motion = laid.motion
+    motion, smile = laid.motion, None
     if anatomy:
         along = warp(laid.turn, laid.offset)  # a grin goes along with the head
         motion, stays = hold_grin(motion - along, source, opens)
         motion, another = motion + along, another * (1 - stays)
-    return motion, OpenMouth(opens, another if known is None else known.another)
+        smile = find_smile(source, motion)
+        if smile is not None and is_open(source.labels):  # a smile takes nobody's words away
+            another *= 1 - min(1.0, CLOSES * smile.strength) * (1 - opens)
+    return motion, smile, OpenMouth(opens, another if known is None else known.another)
 
 
 def _of_face(flow: np.ndarray, before: np.ndarray, labels: np.ndarray) -> np.ndarray:

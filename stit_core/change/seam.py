@@ -27,21 +27,27 @@ CORNERS_BEGIN, CORNERS_END = 16.0, 22.0  # millimetres aside: from where on an o
 SMOOTH = 2.5  # millimetres, deviation of the Gaussian along the outline of what is added
 
 
+def below_seam(points: np.ndarray, rest: Opening, motion: np.ndarray, seam: np.ndarray) -> np.ndarray:
+    """Millimetres below the source's seam, from where a motion (S, S, 2) brings points (h, w, 2) of the crop."""
+    there = rest.millimetres(points + looked_up(motion, points))
+    return there[..., 1] - np.interp(there[..., 0], COLUMNS[0], seam)  # type: ignore[no-any-return]
+
+
+def at_rest(opening: Opening, source: Drawn) -> Opening:
+    """An opening whose axes lie on the source's shut mouth."""
+    return dataclasses.replace(opening, corners=source.points[list(CORNERS)])
+
+
 def open_along_seam(opening: Opening, source: Drawn, motion: np.ndarray) -> Opening:
     """An opening that takes in the line where the source's lips meet, moved (S, S, 2), as far as they are shut."""
     shut = is_shut(source)
     if shut <= 0:
         return opening
-    rest = dataclasses.replace(opening, corners=source.points[list(CORNERS)])  # the same axes, on the shut mouth
-    seam = _seam(source, rest)
-    x, y = np.broadcast_arrays(COLUMNS, ROWS)
-    arrived = _crop_points(opening, x, y)
-    came = arrived + _at(motion, arrived)
-    there = rest.millimetres(came)
-    below = there[..., 1] - np.interp(there[..., 0], COLUMNS[0], seam)  # millimetres below the line, where it came from
+    rest = at_rest(opening, source)
+    below = below_seam(crop_points(opening, COLUMNS, ROWS), rest, motion, find_seam(source, rest))
     middle = ((opening.top + opening.bottom) / 2)[None]
-    upper = (y < middle) & (y > opening.top[None] - LARGEST) & (below > -CLEAR)
-    lower = (y > middle) & (y < opening.bottom[None] + LARGEST) & (below < CLEAR)
+    upper = (middle > ROWS) & (opening.top[None] - LARGEST < ROWS) & (below > -CLEAR)
+    lower = (middle < ROWS) & (opening.bottom[None] + LARGEST > ROWS) & (below < CLEAR)
     # Where no row belongs to the dark between them, lips have not parted.
     up = np.where(upper.any(axis=0), opening.top - ROWS[upper.argmax(axis=0), 0], opening.top - middle[0])
     last = ROWS[len(ROWS) - 1 - lower[::-1].argmax(axis=0), 0]
@@ -102,7 +108,7 @@ def _from_ends(opening: Opening) -> np.ndarray:
     return np.minimum(COLUMNS[0] - ends[0], ends[1] - COLUMNS[0])  # type: ignore[no-any-return]
 
 
-def _seam(source: Drawn, rest: Opening) -> np.ndarray:
+def find_seam(source: Drawn, rest: Opening) -> np.ndarray:
     """y of the line where the lips meet, for every column of the fine picture of a shut mouth; millimetres."""
     points = rest.millimetres(np.array([source.points[list(pair)].mean(axis=0) for pair in PAIRS]))
     marked = np.interp(COLUMNS[0], *points[np.argsort(points[:, 0])].T)
@@ -118,13 +124,13 @@ def _seam(source: Drawn, rest: Opening) -> np.ndarray:
     return np.where(known, fitted(np.clip(COLUMNS[0], -half, half)), marked)
 
 
-def _crop_points(opening: Opening, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Points (h, w, 2) of the crop that lie x and y millimetres (h, w) around the middle of a mouth."""
-    fine = np.stack([(x - COLUMNS[0, 0]) * FINE, (y - TOP) * FINE - 0.5], axis=-1)
+def crop_points(opening: Opening, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Points (h, w, 2) of the crop that lie x and y millimetres, (h, w) or what broadcasts, around a mouth's middle."""
+    fine = np.stack(np.broadcast_arrays((x - COLUMNS[0, 0]) * FINE, (y - TOP) * FINE - 0.5), axis=-1)
     return fine @ opening.matrix[:, :2].T + opening.matrix[:, 2]
 
 
-def _at(motion: np.ndarray, points: np.ndarray) -> np.ndarray:
+def looked_up(motion: np.ndarray, points: np.ndarray) -> np.ndarray:
     """A motion (S, S, 2) at points (h, w, 2) of its crop."""
     x, y = np.ascontiguousarray(np.moveaxis(points, -1, 0), np.float32)
     return cv2.remap(motion.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stit_core.change.drawn import Drawn, moved_point
-from stit_core.change.opening import COLUMNS, CORNERS, FINE, TOP, Opening
+from stit_core.change.opening import COLUMNS, CORNERS, Opening
 from stit_core.faces.labels import MOUTH, is_one_of
-from stit_core.warps import warp
 
 EYES = (36, 39, 37, 38, 40, 41), (45, 42, 44, 43, 47, 46)  # landmarks: outer, inner, two of the upper lid, two below
 LIFTS = (0.02, 0.1)  # of the eyes' distance, by which corners rise: from where on a mouth smiles, and smiles broadly
@@ -34,9 +33,6 @@ GRIN_WIDTH, GRIN_HEIGHT = 0.6, 0.35  # of the eyes' distance, deviations of the 
 NOSE, LIPS = 33, (51, 57)  # landmarks: below it, and of the middle of the lips' outline
 TEETH_SEEN = 25.5  # millimetres from a mouth's middle, up to where a smile parts the lips
 TEETH_DEPTH = 18.0  # millimetres by which the incisors stand before the corners
-LIPS_PART = 3.5, 5.5  # millimetres, the height of a mouth up to which it smiles as drawn, and that of a broad smile
-LIP = 2.0  # millimetres from an opening, within the lips
-CHIN = 16.0  # millimetres below it, deviation of the Gaussian within which skin goes along with the lower lip
 FOLD_DEPTH = 1.25  # of one that a face has for good
 FOLDS = 0.7, 0.9  # of a mouth's width after the edit, in the eyes' distance: from where on there is one, and in full
 
@@ -150,38 +146,6 @@ def close_corners(opening: Opening, share: float) -> Opening:
     came = np.where(x < 0, x * ends[0] / closed[0], x * ends[1] / closed[1])
     top, bottom = (np.interp(came, x, side) for side in (opening.top, opening.bottom))
     return dataclasses.replace(opening, top=top, bottom=bottom)
-
-
-def part_lips_less(opening: Opening, motion: np.ndarray, share: float) -> tuple[Opening, np.ndarray]:
-    """An opening that a smile makes, less high by a share of the way, and a motion (S, S, 2) with its lower lip there.
-
-    Small generators draw any smile as a wide one; who smiles for others shows half of the teeth.
-    """
-    high = np.maximum(opening.bottom - opening.top, 0)
-    start, room = LIPS_PART[0], LIPS_PART[1] - LIPS_PART[0]
-    over = max(float(high.max()) - start, 0.0)
-    by = min(share * (over - room * float(np.tanh(over / room))), _parted(motion, opening))
-    if by <= 0:
-        return opening, motion
-    less = by * high / float(high.max())
-    bottom = opening.bottom - less
-    x, y = opening.place(motion.shape[0])
-    up, lip, top = (np.interp(x, COLUMNS[0], side).astype(np.float32) for side in (less, bottom, opening.top))
-    inside = np.clip((y - top) / np.maximum(lip - top, 0.1), 0, 1)
-    rise = up * inside * np.exp(-0.5 * np.square(np.maximum(y - lip, 0) / np.float32(CHIN)))
-    way = (np.float32(opening.millimetre) * rise)[..., None] * opening.down
-    edge = opening.edge - max(float(less[opening.centre]) - opening.gap, 0.0)  # teeth stay until the lip meets them
-    return dataclasses.replace(opening, bottom=bottom, edge=edge), warp(motion, way) + way
-
-
-def _parted(motion: np.ndarray, opening: Opening) -> float:
-    """Millimetres by which a motion (S, S, 2) takes the lips apart in the middle of an opening, 0 where it does not."""
-    centre, downs = opening.centre, []
-    for y in (opening.top[centre] - LIP, opening.bottom[centre] + LIP):
-        place = opening.matrix @ np.array([centre, (y - TOP) * FINE, 1.0])
-        column, row = np.clip(np.rint(place).astype(int), 0, len(motion) - 1)
-        downs.append(-float(motion[row, column] @ opening.down) / opening.millimetre)
-    return max(downs[1] - downs[0], 0.0)
 
 
 def without_smudges(shade: np.ndarray, tone: np.ndarray, motion: np.ndarray, smile: Smile) -> np.ndarray:

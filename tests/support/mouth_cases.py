@@ -60,3 +60,28 @@ def seen(mouth: Mouth, matrix: np.ndarray = ALONE, size: int = SIZE) -> tuple[np
     shown = mouth.over(matrix, size, size)
     place[shown.rows, shown.columns], colours[shown.rows, shown.columns] = shown.place, shown.colours
     return place, colours
+
+
+def opened_by(pixels: int, teeth: float = 0.0) -> Opening:
+    """`opening_of` a mouth that is open."""
+    opening = opening_of(pixels, teeth)
+    assert opening is not None
+    return opening
+
+
+def parted(up: float, down: float) -> np.ndarray:
+    """A motion under which shut lips part by `up` and `down` pixels from where they meet."""
+    rows = np.arange(SIZE, dtype=np.float32)
+    motion = np.zeros((SIZE, SIZE, 2), np.float32)
+    motion[..., 1] = np.select([rows < LIPS_MEET - up, rows > LIPS_MEET + down], [up, -down], LIPS_MEET - rows)[:, None]
+    return motion
+
+
+def meeting() -> Drawn:
+    """The head with shut lips that meet in one dark line."""
+    source = face()
+    picture, points = source.picture.copy(), source.points.copy()
+    picture[int(LIPS_MEET) : int(LIPS_MEET) + 1, 50:78] = (60, 30, 30)
+    points[60:68, 1] = LIPS_MEET
+    points[60:68, 0] = np.array([52, 58, 64, 70, 76, 70, 64, 58])
+    return dataclasses.replace(source, picture=picture, points=points)

@@ -1,43 +1,15 @@
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
-from stit_core.change.opening import Opening
 from stit_core.change.seam import open_along_seam, open_over_own
-from tests.support.mouth_cases import LIPS_MEET, face, opening_of
-from tests.support.transfer_cases import SIZE, STILL
-
-
-def opened_by(pixels: int, teeth: float = 0.0) -> Opening:
-    opening = opening_of(pixels, teeth)
-    assert opening is not None
-    return opening
-
-
-def parted(up: float, down: float) -> np.ndarray:
-    """A motion under which shut lips part by `up` and `down` pixels from where they meet."""
-    rows = np.arange(SIZE, dtype=np.float32)
-    motion = np.zeros((SIZE, SIZE, 2), np.float32)
-    motion[..., 1] = np.select([rows < LIPS_MEET - up, rows > LIPS_MEET + down], [up, -down], LIPS_MEET - rows)[:, None]
-    return motion
-
-
-def meeting() -> tuple[np.ndarray, np.ndarray]:
-    """Landmarks and picture of shut lips that meet in one dark line."""
-    source = face()
-    picture, points = source.picture.copy(), source.points.copy()
-    picture[int(LIPS_MEET) : int(LIPS_MEET) + 1, 50:78] = (60, 30, 30)
-    points[60:68, 1] = LIPS_MEET
-    points[60:68, 0] = np.array([52, 58, 64, 70, 76, 70, 64, 58])
-    return picture, points
+from tests.support.mouth_cases import LIPS_MEET, face, meeting, opened_by, parted
+from tests.support.transfer_cases import STILL
 
 
 def test_a_mouth_that_gapes_covers_no_lip_that_has_not_gone_away() -> None:
-    picture, points = meeting()
-    source = dataclasses.replace(face(), picture=picture, points=points)
+    source = meeting()
     opening = opened_by(12)
     centre = opening.centre
     lip_begins = opening.millimetres(np.array([64.0, LIPS_MEET + 4.0]))[1]

@@ -8,16 +8,14 @@ import numpy as np
 import pytest
 
 from stit_core.change.drawn import Drawn, moved_point
-from stit_core.change.opening import COLUMNS, FINE, TOP, Opening
+from stit_core.change.opening import COLUMNS, Opening
 from stit_core.change.smile import (
-    LIPS_PART,
     TEETH_SEEN,
     Smile,
     close_corners,
     find_smile,
     fold_shade,
     hold_grin,
-    part_lips_less,
     without_smudges,
 )
 from stit_core.faces.labels import MOUTH
@@ -64,40 +62,6 @@ def test_lips_lie_on_each_other_beyond_the_teeth_that_a_smile_shows() -> None:
     assert np.abs(COLUMNS[0][apart]).max() < TEETH_SEEN + 0.5
     assert np.ptp(closed.bottom - closed.top) == pytest.approx(np.ptp(opening.bottom - opening.top), rel=0.02)
     assert close_corners(opening, 0.0) is opening
-
-
-def test_lips_of_a_smile_part_no_further_than_it_shows_teeth_and_the_lower_one_comes_up() -> None:
-    arc = np.sqrt(np.clip(1 - (COLUMNS[0] / 26.0) ** 2, 0, 1))
-    drawn = Opening(calm_face().points[[48, 54]], 0.56, 1.0 - arc, 1.0 + 8 * arc, 8.5, 0.0)
-    fallen = np.zeros((SIZE, SIZE, 2), np.float32)
-    fallen[..., 1] = np.where(np.arange(SIZE)[:, None] > 92, -8 * drawn.millimetre, 0)
-    opening, motion = part_lips_less(drawn, fallen, 1.0)
-    high, centre = opening.bottom - opening.top, opening.centre
-    assert LIPS_PART[0] < high.max() <= LIPS_PART[1]
-    np.testing.assert_array_equal(opening.top, drawn.top)
-    np.testing.assert_allclose(high, (drawn.bottom - drawn.top) * high.max() / 9, atol=0.01)
-    assert opening.gap == 0, "the lip meets the teeth"
-    short = dataclasses.replace(drawn, edge=4.0)
-    assert part_lips_less(short, fallen, 1.0)[0].edge == 4.0, "teeth that it does not reach stay where they are"
-    lip = opening.matrix @ np.array([centre, (opening.bottom[centre] + 1.0 - TOP) * FINE, 1.0])
-    was = drawn.matrix @ np.array([centre, (drawn.bottom[centre] + 1.0 - TOP) * FINE, 1.0])
-    (x, y), (_, below) = np.rint(lip).astype(int), np.rint(was).astype(int)
-    assert y + motion[y, x, 1] == pytest.approx(below + fallen[below, x, 1], abs=1.0), "of the same skin"
-    np.testing.assert_array_equal(motion[:80], fallen[:80])
-    np.testing.assert_allclose(motion[-5:], fallen[-5:], atol=0.3)
-
-
-def test_lips_that_hardly_part_and_those_of_no_smile_stay() -> None:
-    arc = np.sqrt(np.clip(1 - (COLUMNS[0] / 26.0) ** 2, 0, 1))
-    motion = corners_go(6.0, -4.0)
-    for height, share in ((2.5, 1.0), (8.0, 0.0)):
-        drawn = Opening(calm_face().points[[48, 54]], 0.56, 1.0 - arc, 1.0 - arc + height * arc, 8.5, 0.0)
-        opening, same = part_lips_less(drawn, motion, share)
-        assert opening is drawn
-        assert same is motion
-    still = np.zeros_like(motion)
-    drawn = Opening(calm_face().points[[48, 54]], 0.56, 1.0 - arc, 1.0 + 8 * arc, 8.5, 0.0)
-    assert part_lips_less(drawn, still, 1.0)[1] is still, "lips that the motion does not part are not brought together"
 
 
 def test_a_broad_smile_folds_the_skin_between_nose_and_mouth_on_both_sides_alike() -> None:

@@ -1,0 +1,136 @@
+"""Lips that stay shut while their mouth smiles.
+
+A small generator parts the lips of any smile and draws teeth that nobody has seen. Those of a mouth that is shut come
+together again in the line where they met, which makes another smile of it, and nothing new. Source: ours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from stit_core.change.drawn import Drawn, moved_point
+from stit_core.change.opening import COLUMNS, FINE, NOSE, Opening
+from stit_core.change.seam import SMOOTH, WEB, at_rest, below_seam, crop_points, find_seam, looked_up
+from stit_core.warps import warp
+
+STAY_SHUT = 1.0, 3.0  # millimetres of dark under the teeth: up to where a smile leaves shut lips shut, and parts them
+LIP = 2.0  # millimetres from where lips meet, within them
+LOWER_EDGE = 57  # landmark in the middle of the lower lip's outline
+LOWER_LIP = 8.0  # millimetres below the line, within which all goes along with that lip
+LIP_REACH, CHIN = 7.0, 14.0  # millimetres above and below, deviations of the Gaussians within which skin goes along
+MISSES = 4.0  # millimetres by which lips that are brought together miss the line where they met, at most
+APPROACHES = 2  # times that they are brought there
+
+
+def opens_nothing(opening: Opening) -> float:
+    """How far, 0 ... 1, a mouth that smiles has its teeth together, with no dark below them: it smiles as well shut."""
+    return 1 - opening.gapes(STAY_SHUT)
+
+
+def join_lips(opening: Opening, source: Drawn, motion: np.ndarray, share: float) -> tuple[Opening, np.ndarray]:
+    """An opening less high by a share of it, and a motion (S, S, 2) that brings the source's shut lips together again.
+
+    Each lip goes back by the part that it had in parting; joined wholly, they meet in the line where they met.
+    """
+    high = np.maximum(opening.bottom - opening.top, 0)
+    highest = float(high.max())
+    if share <= 0 or highest <= 0:
+        return opening, motion
+    rest = at_rest(opening, source)
+    seam = find_seam(source, rest)
+    up, down, meet = _parting(opening, source, motion, rest, seam)
+    up, down = (share * way / (up + down) for way in (up, down))
+    joined = dataclasses.replace(opening, top=opening.top + up * high, bottom=opening.bottom - down * high)
+    line = _line(opening, rest, seam, meet)
+    motion = _brought(opening, motion, line, up * high, down * high)
+    half = float(opening.millimetres(opening.corners)[1, 0])
+    met = float(np.clip((2 * share - 1) * highest, 0, 1)) * np.clip((half - np.abs(COLUMNS[0])) / WEB, 0, 1)
+    # What an outline tells is rough: by how much lips miss each other in the line, the motion itself says.
+    for _ in range(APPROACHES):
+        below = below_seam(crop_points(opening, COLUMNS, np.stack([line - LIP, line + LIP])), rest, motion, seam)
+        missed = met * np.clip(np.stack([below[0] + LIP, LIP - below[1]]), -MISSES, MISSES)
+        motion = _brought(opening, motion, line, *cv2.GaussianBlur(missed, (0, 0), SMOOTH * FINE, sigmaY=1e-3))
+    motion = _no_fuller(opening, source, _met(opening, motion, rest, seam, line, met), rest, seam, line, met)
+    less = float((opening.bottom - joined.bottom)[opening.centre])
+    return dataclasses.replace(joined, edge=opening.edge - max(less - opening.gap, 0.0)), motion
+
+
+def _parting(
+    opening: Opening, source: Drawn, motion: np.ndarray, rest: Opening, seam: np.ndarray
+) -> tuple[float, float, float]:
+    """By how much a motion (S, S, 2) takes the lips apart, up and down, and y at which they meet again; millimetres.
+
+    They meet in the middle as far below the nose as they did, or as near to that as one of them stays.
+    """
+    rows = np.array([opening.top[opening.centre] - LIP, opening.bottom[opening.centre] + LIP])
+    places = crop_points(opening, np.full((2, 1), opening.middle), rows[:, None])
+    nose = moved_point(source.points[NOSE], motion) - source.points[NOSE]
+    upper, lower = (float(y) for y in (-looked_up(motion, places)[:, 0] - nose) @ opening.down / opening.millimetre)
+    lower = max(lower, upper + 1e-3)
+    stays = float(np.clip(0.0, upper, lower))
+    met = crop_points(rest, np.full((1, 1), opening.middle), np.full((1, 1), seam[opening.centre])) + nose
+    return stays - upper, lower - stays, float(opening.millimetres(met)[0, 0, 1]) + stays
+
+
+def _line(opening: Opening, rest: Opening, seam: np.ndarray, meet: float) -> np.ndarray:
+    """y of the line where lips meet again, for every column: the seam, bent as the corners rise above its middle."""
+    half, before = (max(float(each.millimetres(each.corners)[1, 0]), 1.0) for each in (opening, rest))
+    out = COLUMNS[0] / half
+    line = np.interp(out * before, COLUMNS[0], seam)
+    return line + (meet - line[opening.centre]) * np.clip(1 - out**2, 0, 1)  # type: ignore[no-any-return]
+
+
+def _brought(
+    opening: Opening, motion: np.ndarray, line: np.ndarray, above: np.ndarray, below: np.ndarray
+) -> np.ndarray:
+    """A motion (S, S, 2) whose lips come down and up to a line, by ways for each column; millimetres."""
+    x, y = opening.place(motion.shape[0])
+    line, above, below = (np.interp(x, COLUMNS[0], side).astype(np.float32) for side in (line, above, below))
+    away = y - line
+    fall = above * np.exp(-0.5 * np.square(away / np.float32(LIP_REACH)))
+    return _moved(motion, opening, np.where(away < 0, -fall, below * _chin(away)))
+
+
+def _met(
+    opening: Opening, motion: np.ndarray, rest: Opening, seam: np.ndarray, line: np.ndarray, met: np.ndarray
+) -> np.ndarray:
+    """A motion (S, S, 2) under which the lips on either side of the line lie as they did, as far as they have met."""
+    x, y = opening.place(motion.shape[0])
+    away, share = y - np.interp(x, COLUMNS[0], line), np.interp(x, COLUMNS[0], met)
+    pixels = np.indices(away.shape, dtype=np.float32)[::-1].transpose(1, 2, 0)
+    missed = away - below_seam(pixels, rest, motion, seam)
+    by = share * np.clip((2 * LIP - np.abs(away)) / LIP, 0, 1) * missed * rest.millimetre
+    return motion + by.astype(np.float32)[..., None] * rest.down
+
+
+def _no_fuller(
+    opening: Opening,
+    source: Drawn,
+    motion: np.ndarray,
+    rest: Opening,
+    seam: np.ndarray,
+    line: np.ndarray,
+    met: np.ndarray,
+) -> np.ndarray:
+    """A motion (S, S, 2) under which the lower lip is no fuller than it was, as far as it has met the upper one."""
+    edge = source.points[LOWER_EDGE]
+    (x0, y0), (x1, y1) = rest.millimetres(edge), opening.millimetres(moved_point(edge, motion))
+    was, is_ = float(y0 - np.interp(x0, COLUMNS[0], seam)), float(y1 - np.interp(x1, COLUMNS[0], line))
+    x, y = opening.place(motion.shape[0])
+    away, share = y - np.interp(x, COLUMNS[0], line), np.interp(x, COLUMNS[0], met)
+    rise = max(is_ - was, 0) * share * np.clip(away / max(was, 1.0), 0, 1) * _chin(away)
+    return _moved(motion, opening, rise)
+
+
+def _chin(away: np.ndarray) -> np.ndarray:
+    """How far, 0 ... 1, skin goes along with the lower lip, by millimetres below the line where lips meet."""
+    return np.exp(-0.5 * np.square(np.maximum(away - LOWER_LIP, 0) / CHIN))
+
+
+def _moved(motion: np.ndarray, opening: Opening, rise: np.ndarray) -> np.ndarray:
+    """A motion (S, S, 2), and what it shows goes up the face by millimetres (S, S)."""
+    way = (opening.millimetre * rise).astype(np.float32)[..., None] * opening.down
+    return warp(motion, way) + way

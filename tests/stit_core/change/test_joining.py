@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from stit_core.change.joining import join_lips, opens_nothing
+from tests.support.mouth_cases import LIPS_MEET, face, meeting, opened_by, parted
+from tests.support.transfer_cases import SIZE
+
+
+def test_a_smile_that_shows_dark_under_its_teeth_laughs_and_one_whose_teeth_are_together_may_be_shut() -> None:
+    smiling = opened_by(5, teeth=1.0)
+    lip = smiling.bottom[smiling.centre]
+    assert opens_nothing(dataclasses.replace(smiling, edge=lip)) == 1
+    assert opens_nothing(dataclasses.replace(smiling, edge=lip - 4)) == 0
+    assert 0 < opens_nothing(dataclasses.replace(smiling, edge=lip - 2)) < 1
+
+
+@pytest.mark.parametrize(("up", "down"), [(1.0, 4.0), (3.0, 2.0), (0.0, 1.0)])
+def test_lips_that_a_smile_parts_are_joined_where_they_met(up: float, down: float) -> None:
+    source, motion = meeting(), parted(up, down)
+    opening, joined = join_lips(opened_by(5, teeth=1.0), source, motion, 1.0)
+    assert np.abs(opening.bottom - opening.top).max() < 1e-6
+    came = np.arange(SIZE)[:, None] + joined[..., 1]
+    for column in (60, 64, 68):
+        meets = np.flatnonzero(np.abs(came[:, column] - LIPS_MEET) < 0.75)
+        assert 1 <= len(meets) <= 3, "the line is there, and no wider than it was"
+        assert LIPS_MEET - up - 1.5 <= meets.mean() <= LIPS_MEET + down + 1.5
+        assert (np.diff(came[:, column]) > -0.01).all(), "nothing is seen twice"
+    np.testing.assert_allclose(joined[:70], motion[:70], atol=0.2)
+    np.testing.assert_allclose(joined[-4:], motion[-4:], atol=0.7)
+
+
+def test_lips_are_joined_by_a_share_and_left_alone_by_none() -> None:
+    source, motion, drawn = face(), parted(2.0, 3.0), opened_by(5, teeth=1.0)
+    assert join_lips(drawn, source, motion, 0.0) == (drawn, motion)
+    half, between = join_lips(drawn, source, motion, 0.5)
+    np.testing.assert_allclose(half.bottom - half.top, (drawn.bottom - drawn.top) / 2, atol=1e-6)
+    assert half.edge <= half.bottom[half.centre] + 1e-6, "the lip meets the teeth"
+    chin = int(LIPS_MEET) + 10
+    assert motion[chin, 64, 1] < between[chin, 64, 1] < 0, "it comes up half of the way"
