@@ -18,9 +18,11 @@ from stit_core.warps import warp
 
 STAY_SHUT = 1.0, 3.0  # millimetres of dark under the teeth: up to where a smile leaves shut lips shut, and parts them
 LIP = 2.0  # millimetres from where lips meet, within them
-LOWER_EDGE = 57  # landmark in the middle of the lower lip's outline
-LOWER_LIP = 8.0  # millimetres below the line, within which all goes along with that lip
-LIP_REACH, CHIN = 7.0, 14.0  # millimetres above and below, deviations of the Gaussians within which skin goes along
+EDGES = 51, 57  # landmarks in the middle of the lips' outline, above and below
+LIPS = 5.0, 8.0  # millimetres above and below the line, within which all goes along with a lip
+BESIDE = 6.0, 14.0  # millimetres above and below those, deviations of the Gaussians within which skin goes along
+THINNER = 0.85  # of a lip's height, to which a smile thins it at most
+HIGHEST = 20.0  # millimetres of a lip
 MISSES = 4.0  # millimetres by which lips that are brought together miss the line where they met, at most
 APPROACHES = 2  # times that they are brought there
 
@@ -53,7 +55,7 @@ def join_lips(opening: Opening, source: Drawn, motion: np.ndarray, share: float)
         below = below_seam(crop_points(opening, COLUMNS, np.stack([line - LIP, line + LIP])), rest, motion, seam)
         missed = met * np.clip(np.stack([below[0] + LIP, LIP - below[1]]), -MISSES, MISSES)
         motion = _brought(opening, motion, line, *cv2.GaussianBlur(missed, (0, 0), SMOOTH * FINE, sigmaY=1e-3))
-    motion = _no_fuller(opening, source, _met(opening, motion, rest, seam, line, met), rest, seam, line, met)
+    motion = _as_full(opening, source, _met(opening, motion, rest, seam, line, met), rest, seam, line, met)
     less = float((opening.bottom - joined.bottom)[opening.centre])
     return dataclasses.replace(joined, edge=opening.edge - max(less - opening.gap, 0.0)), motion
 
@@ -90,8 +92,7 @@ def _brought(
     x, y = opening.place(motion.shape[0])
     line, above, below = (np.interp(x, COLUMNS[0], side).astype(np.float32) for side in (line, above, below))
     away = y - line
-    fall = above * np.exp(-0.5 * np.square(away / np.float32(LIP_REACH)))
-    return _moved(motion, opening, np.where(away < 0, -fall, below * _chin(away)))
+    return _moved(motion, opening, np.where(away < 0, -above, below) * _goes_along(away))
 
 
 def _met(
@@ -106,7 +107,7 @@ def _met(
     return motion + by.astype(np.float32)[..., None] * rest.down
 
 
-def _no_fuller(
+def _as_full(
     opening: Opening,
     source: Drawn,
     motion: np.ndarray,
@@ -115,19 +116,28 @@ def _no_fuller(
     line: np.ndarray,
     met: np.ndarray,
 ) -> np.ndarray:
-    """A motion (S, S, 2) under which the lower lip is no fuller than it was, as far as it has met the upper one."""
-    edge = source.points[LOWER_EDGE]
-    (x0, y0), (x1, y1) = rest.millimetres(edge), opening.millimetres(moved_point(edge, motion))
-    was, is_ = float(y0 - np.interp(x0, COLUMNS[0], seam)), float(y1 - np.interp(x1, COLUMNS[0], line))
+    """A motion (S, S, 2) under which lips are hardly less full than they were, and not fuller, as far as they have met.
+
+    Where a generator draws teeth, its lips are those of a mouth that is open.
+    """
     x, y = opening.place(motion.shape[0])
     away, share = y - np.interp(x, COLUMNS[0], line), np.interp(x, COLUMNS[0], met)
-    rise = max(is_ - was, 0) * share * np.clip(away / max(was, 1.0), 0, 1) * _chin(away)
-    return _moved(motion, opening, rise)
+    rise, steps = np.zeros_like(away), np.arange(0.0, HIGHEST, 1 / FINE)[:, None]
+    for side, edge in zip((-1, 1), EDGES, strict=True):
+        x0, y0 = rest.millimetres(source.points[edge])
+        was = max(side * float(y0 - np.interp(x0, COLUMNS[0], seam)), 1.0)
+        points = crop_points(opening, np.full((1, 1), opening.middle), line[opening.centre] + side * steps)
+        came = np.maximum.accumulate(side * below_seam(points, rest, motion, seam)[:, 0])
+        high = float(np.interp(was, came, steps[:, 0]))
+        wanted = float(np.clip(high, THINNER * was, was))
+        rise += side * (high - wanted) * np.clip((side * away - LIP) / max(wanted - LIP, 1.0), 0, 1)
+    return _moved(motion, opening, rise * share * _goes_along(away))
 
 
-def _chin(away: np.ndarray) -> np.ndarray:
-    """How far, 0 ... 1, skin goes along with the lower lip, by millimetres below the line where lips meet."""
-    return np.exp(-0.5 * np.square(np.maximum(away - LOWER_LIP, 0) / CHIN))
+def _goes_along(away: np.ndarray) -> np.ndarray:
+    """How far, 0 ... 1, skin goes along with the lips, by millimetres below the line where they meet."""
+    beyond = np.maximum(np.where(away < 0, -away - LIPS[0], away - LIPS[1]), 0)
+    return np.exp(-0.5 * np.square(beyond / np.where(away < 0, *BESIDE)))
 
 
 def _moved(motion: np.ndarray, opening: Opening, rise: np.ndarray) -> np.ndarray:

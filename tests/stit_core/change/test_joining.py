@@ -29,6 +29,11 @@ def test_lips_that_a_smile_parts_are_joined_where_they_met(up: float, down: floa
         assert 1 <= len(meets) <= 3, "the line is there, and no wider than it was"
         assert LIPS_MEET - up - 1.5 <= meets.mean() <= LIPS_MEET + down + 1.5
         assert (np.diff(came[:, column]) > -0.01).all(), "nothing is seen twice"
+    upper, seam, lower = np.interp(
+        [source.points[51, 1], LIPS_MEET, source.points[57, 1]], came[:, 64], np.arange(SIZE)
+    )
+    assert 0.8 <= (seam - upper) / (LIPS_MEET - source.points[51, 1]) <= 1.05
+    assert 0.8 <= (lower - seam) / (source.points[57, 1] - LIPS_MEET) <= 1.05
     np.testing.assert_allclose(joined[:70], motion[:70], atol=0.2)
     np.testing.assert_allclose(joined[-4:], motion[-4:], atol=0.7)
 
