@@ -14,7 +14,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
-from PIL import Image
 
 from stit_core.errors import NO_ROOM, ArtefactMismatchError, DamagedError, NoRoomError, StoreError
 
@@ -49,14 +48,13 @@ class FrameFolder:
         ------
         DamagedError: the file is gone or damaged.
         """
-        try:
-            with Image.open(self.file(frame)) as picture:
-                return np.asarray(picture.convert("RGB"))
-        except (OSError, SyntaxError) as error:
+        picture = cv2.imread(str(self.file(frame)), cv2.IMREAD_COLOR_RGB)
+        if picture is None:
             raise DamagedError(
                 f"The stored picture of frame {frame} cannot be read ({self.file(frame).name}).",
                 "Delete this run with `runs clean` and start it again.",
-            ) from error
+            )
+        return picture
 
     def __getitem__(self, position: int) -> np.ndarray:
         return self.read(self.indices[position])

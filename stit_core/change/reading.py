@@ -121,6 +121,7 @@ def read_change(
     turning: float = 1.0,
     teeth: Callable[[], OwnTeeth | None] | None = None,
     known: OpenMouth | None = None,
+    laid: Laid | None = None,
 ) -> Change:
     """Read the change from a pivot to an edit and lay it out over the source.
 
@@ -134,8 +135,9 @@ def read_change(
     turning: share of the way by which the head turns aside that is taken over, with `anatomy`.
     teeth: looks for those of one's own, asked where a mouth is drawn, with `anatomy`; None for those of anybody.
     known: what the edit does to a mouth that is open, by the frames around; None for what this one says.
+    laid: what `lay_out` makes of the others, where that is at hand.
     """
-    laid = _lay_out(source, pivot, edited, offset, anatomy, folds, turning)
+    laid = lay_out(source, pivot, edited, offset, anatomy, folds, turning) if laid is None else laid
     edited, flow, offset, motion = laid.edited, laid.flow, laid.offset, laid.motion
     wanted, before = laid.wanted, laid.before
     folds = folds if anatomy else None
@@ -189,21 +191,13 @@ def read_change(
     return Change(motion, skin, warp(shade.features, offset), fresh, novelty, hidden, stands, mouth)
 
 
-def judge_open_mouth(
-    source: Drawn,
-    pivot: Drawn,
-    edited: Drawn,
-    offset: np.ndarray,
-    folds: Folds | None = None,
-    turning: float = 1.0,
-) -> OpenMouth:
-    """What one frame, whose parameters are those of `read_change`, says of a mouth that is open in it; with anatomy."""
-    laid = _lay_out(source, pivot, edited, offset, True, folds, turning)
+def judge_open_mouth(source: Drawn, pivot: Drawn, laid: Laid) -> OpenMouth:
+    """What one frame, whose edit is laid out with anatomy, says of a mouth that is open in it."""
     return _read_mouth(source, pivot, laid, laid.find_opening(source), True, None)[-1]
 
 
 @dataclass(frozen=True)
-class _Laid:
+class Laid:
     """An edit laid out over the source's crop: what of it tells where things go.
 
     Attributes
@@ -229,7 +223,7 @@ class _Laid:
         return find_opening(self.wanted, source, self.motion, warp(self.edited.picture, self.offset))
 
 
-def _lay_out(
+def lay_out(
     source: Drawn,
     pivot: Drawn,
     edited: Drawn,
@@ -237,7 +231,8 @@ def _lay_out(
     anatomy: bool,
     folds: Folds | None,
     turning: float,
-) -> _Laid:
+) -> Laid:
+    """Lay an edit out over the source; parameters are those of `read_change`."""
     turn = np.zeros_like(offset)
     if anatomy:
         edited, turn = keep_head(pivot, edited, turning)
@@ -248,11 +243,11 @@ def _lay_out(
         growth = grow(source, motion, folds.ageing)
         motion, offset = growth + warp(motion, growth), growth + warp(offset, growth)
     wanted, before = warp_labels(edited.labels, offset), warp_labels(labels, offset)
-    return _Laid(edited, turn, flow, offset, motion, wanted, before)
+    return Laid(edited, turn, flow, offset, motion, wanted, before)
 
 
 def _read_mouth(
-    source: Drawn, pivot: Drawn, laid: _Laid, opening: Opening | None, anatomy: bool, known: OpenMouth | None
+    source: Drawn, pivot: Drawn, laid: Laid, opening: Opening | None, anatomy: bool, known: OpenMouth | None
 ) -> tuple[np.ndarray, Smile | None, OpenMouth]:
     """A motion that holds a grin as far as there is one, the smile that it gives, and what becomes of the mouth."""
     opens = 0.0

@@ -30,7 +30,16 @@ from stit_core.change.mouth import Mouth, mean_mouth, mouth_light
 from stit_core.change.novelty import is_open, is_shut
 from stit_core.change.own_teeth import OwnTeeth, cut_teeth
 from stit_core.change.placing import place_weights
-from stit_core.change.reading import FIELD, Change, OpenMouth, dense_flow, judge_open_mouth, read_change
+from stit_core.change.reading import (
+    FIELD,
+    Change,
+    Laid,
+    OpenMouth,
+    dense_flow,
+    judge_open_mouth,
+    lay_out,
+    read_change,
+)
 from stit_core.change.relief import read_folds
 from stit_core.change.tint import strength
 from stit_core.config import TransferConfig
@@ -172,7 +181,7 @@ class Transfer:
         self._changes: Once[int, tuple[np.ndarray, Mouth | None]] = Once()  # by position, as they were read, stacked
         self._flows: Once[tuple[int, int], np.ndarray] = Once()
         self._sources: Once[int, Drawn] = Once()
-        self._edits: Once[int, Drawn] = Once()
+        self._layouts: Once[int, tuple[Drawn, Drawn, Laid]] = Once()  # source and pivot with the edit, laid out
         self._mouths: Once[tuple[int, int], OpenMouth] = Once()  # by the stretch of frames in which they are open
         self._teeth: list[OwnTeeth | None] = []  # those of the clip, once they have been looked for
         self._opened: Once[None, list[tuple[int, int]]] = Once()  # see `_stretches`
@@ -190,7 +199,7 @@ class Transfer:
         other = copy.copy(self)  # with the same sources, flows and teeth
         other.edit, other.classes, other.config = edit, tuple(sorted(classes)), config
         other.relief, other._folds = relief, read_folds(relief) if config.anatomy else None
-        other._changes, other._edits, other._mouths, other._forgets = Once(), Once(), Once(), False
+        other._changes, other._layouts, other._mouths, other._forgets = Once(), Once(), Once(), False
         return other
 
     @property
@@ -300,7 +309,7 @@ class Transfer:
             first = position - self.config.steadying
             self._changes.drop(lambda other: other < first)
             self._sources.drop(lambda other: other < first)
-            self._edits.drop(lambda other: other < first)
+            self._layouts.drop(lambda other: other < first)
             self._flows.drop(lambda pair: min(pair) < first)
 
     # --- one frame ---
@@ -313,17 +322,24 @@ class Transfer:
         # Always with one of torch's threads: the bits of a convolution may depend on their number, and two frames at
         # once use two cores better than two threads of one frame do.
         with torch_threads(1):
-            faces = self._faces(position)
             known = self._open_mouth(position)
+            source, pivot, laid = self._laid(position)
+        self._layouts.drop(lambda other: other == position)  # which nothing else needs from here on
         settings = self.config.anatomy, self._folds, self.config.turning, self._own_teeth
-        change = read_change(*faces, self.classes, *settings, known)
+        change = read_change(source, pivot, laid.edited, laid.offset, self.classes, *settings, known, laid)
         return change.stacked(), change.mouth
 
-    def _faces(self, position: int) -> tuple[Drawn, Drawn, Drawn, np.ndarray]:
-        """The source, its pivot and the edit of a frame, and the way (S, S, 2) from the first to the second."""
-        source, pivot = self._source(position), self._pivot(position)
-        offset = warp_between(source.points, pivot.points - source.points, self.size)
-        return source, pivot, self._edits.get(position, lambda: self._draw(position)), offset
+    def _laid(self, position: int) -> tuple[Drawn, Drawn, Laid]:
+        """The source, its pivot and the edit of a frame, laid out."""
+
+        def make() -> tuple[Drawn, Drawn, Laid]:
+            source, pivot = self._source(position), self._pivot(position)
+            offset = warp_between(source.points, pivot.points - source.points, self.size)
+            edited = self._draw(position)
+            laid = lay_out(source, pivot, edited, offset, self.config.anatomy, self._folds, self.config.turning)
+            return source, pivot, laid
+
+        return self._layouts.get(position, make)
 
     def _draw(self, position: int) -> Drawn:
         drawn = draw_faces(self.generator, self.edit.w_plus[position : position + 1], self.runtime)[0]
@@ -347,9 +363,15 @@ class Transfer:
         places = [begin + (2 * k + 1) * (end - begin) // (2 * count) for k in range(count)]
         # Rather those that are drawn anyway.
         places = [max(begin, place - place % self.config.every) for place in places]
-        said = [judge_open_mouth(*self._faces(place), self._folds, self.config.turning) for place in places]
+        # Who else reads waits for this.
+        with ThreadPoolExecutor(len(places)) as judges:
+            said = list(judges.map(self._judged, places))
         means = (float(np.mean(values)) for values in zip(*((one.opens, one.another) for one in said), strict=True))
         return OpenMouth(*means)
+
+    def _judged(self, position: int) -> OpenMouth:
+        with torch_threads(1):
+            return judge_open_mouth(*self._laid(position))
 
     def _stretches(self) -> list[tuple[int, int]]:
         """The first position of every stretch of frames with an open mouth, and the one after its last."""

@@ -258,6 +258,27 @@ def test_an_open_mouth_is_drawn_in_all_of_the_frames_in_which_it_is_open_or_in_n
 
 
 @pytest.mark.usefixtures("home")
+def test_a_frame_whose_mouth_is_judged_is_drawn_once(face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = pipeline_of(settings())
+    work = pipeline.transfer_of(pipeline.open(face_clip))
+    work.config, work.classes = dataclasses.replace(work.config, anatomy=True), (*work.classes, MOUTH)
+    monkeypatch.setattr(work, "_stretches", lambda: [(0, len(work.alignment.frame_indices))])
+    drawn, draw = [], work._draw
+
+    def counted(position: int) -> Drawn:
+        drawn.append(position)
+        return draw(position)
+
+    monkeypatch.setattr(work, "_draw", counted)
+    assert work._open_mouth(0) is not None
+    judged = tuple(drawn)
+    assert judged
+    for position in judged:
+        work._change(position)
+    assert tuple(drawn) == judged
+
+
+@pytest.mark.usefixtures("home")
 def test_parts_of_other_frames_are_refused(face_clip: Path) -> None:
     pipeline = pipeline_of(settings())
     clip = pipeline.open(face_clip)
