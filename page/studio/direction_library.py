@@ -30,12 +30,13 @@ from stit_core.stages.editing import tell_overlaps
 
 SHEETS = 64  # directions whose preview is remembered
 SUGGESTIONS = (
-    ("younger", "age", -2.0),
-    ("older", "age", 2.0),
-    ("smile", "smile", 2.0),
-    ("serious", "smile", -1.5),
-    ("open mouth", "mouth_open", 1.5),
-    ("wide eyes", "eyes_open", 1.5),
+    ("younger", (("age", -2.0),)),
+    ("older", (("age", 2.0),)),
+    ("smile", (("smile", 2.0),)),
+    ("laugh", (("smile", 1.0), ("mouth_open", 1.0))),
+    ("serious", (("smile", -1.5),)),
+    ("open mouth", (("mouth_open", 1.5),)),
+    ("wide eyes", (("eyes_open", 1.5),)),
 )
 
 
@@ -69,7 +70,7 @@ class DirectionLibrary:
     def suggestions(self) -> list[tuple[str, tuple[tuple[str, float], ...]]]:
         """Edits to begin with, by their names, of those directions that the pack has."""
         names = {card.name for card in self.cards()}
-        return [(edit, ((name, factor),)) for edit, name, factor in SUGGESTIONS if name in names]
+        return [(edit, factors) for edit, factors in SUGGESTIONS if names.issuperset(name for name, _ in factors)]
 
     def is_own(self, run_id: str, name: str) -> bool:
         """Whether a direction is the run's own."""

@@ -34,7 +34,7 @@ ROLL_REACH = 2.5  # millimetres from their edge within which they do
 ROLL_ENDS = 7.0  # millimetres from the ends of an opening, within which they do so less: a corner is dark already
 RISE = (0.92, 0.85)  # of that dark, how high a tongue lies, where the mouth hardly gapes and where it gapes widely
 WIDE = (6.0, 20.0)  # millimetres of dark that are hardly and widely
-FLOOR_SHADOW, FLOOR_REACH = 0.5, 1.8  # by which a tongue is darker where it goes down behind the teeth; millimetres
+FLOOR_SHADOW, FLOOR_REACH = 0.3, 1.8  # by which a tongue is darker where it goes down behind the teeth; millimetres
 GRAIN, GRAIN_FINE = 0.07, 0.45  # of its light, the deviation of a tongue's grain; millimetres, how fine that is
 WET = 0.12  # of its light, what glints where that grain is moist
 

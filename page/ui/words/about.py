@@ -17,7 +17,8 @@ two ways.
 becomes, and what comes into sight, such as teeth or the lines of age. It gives that to your own pixels. Pores,
 lashes, light and background stay yours, what does not change stays to the bit, and after a short fit a clip takes
 seconds. It cannot draw what neither the generator shows nor your face has: an opened mouth has everybody's teeth,
-hair does not turn grey, and a head can turn only a little.
+hair does not turn grey, and a head can turn only a little. Lips that are shut stay shut when they smile; a smile and
+an opened mouth together are a laugh, with teeth.
 
 **Stitch** is the published method. The face is drawn anew by the generator, which is fitted to it closely; then
 the edge of the edited face is fitted to the picture around it, and the face is pasted back. It takes minutes, and

@@ -104,6 +104,7 @@ SUGGESTIONS = {
     "younger": "Younger",
     "older": "Older",
     "smile": "Smile",
+    "laugh": "Laugh",
     "serious": "Serious",
     "open mouth": "Open mouth",
     "wide eyes": "Wide eyes",
