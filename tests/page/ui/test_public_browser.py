@@ -71,6 +71,8 @@ def test_nothing_is_taken_before_somebody_says_that_it_may_be_edited(
         expect(page.get_by_text(REFUSED)).to_be_visible()
         expect(page.locator("#clip video")).to_have_count(0)
         assert kept(server, "stranger.mp4") == []
+        # Its player may have asked for the refused clip when that was gone already.
+        tab.complaints[:] = [each for each in tab.complaints if "403" not in each]
 
         line.check()
         page.locator("#clip input[type=file]").first.set_input_files(clip)
