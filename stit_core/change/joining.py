@@ -18,11 +18,11 @@ from stit_core.warps import warp
 
 STAY_SHUT = 1.0, 3.0  # millimetres of dark under the teeth: up to where a smile leaves shut lips shut, and parts them
 LIP = 2.0  # millimetres from where lips meet, within them
-EDGES = 51, 57  # landmarks in the middle of the lips' outline, above and below
+OUTLINES = tuple(range(48, 55)), (48, *range(59, 53, -1))  # landmarks around the lips, above and below
 LIPS = 5.0, 8.0  # millimetres above and below the line, within which all goes along with a lip
 BESIDE = 6.0, 14.0  # millimetres above and below those, deviations of the Gaussians within which skin goes along
 THINNER = 0.85  # of a lip's height, to which a smile thins it at most
-HIGHEST = 20.0  # millimetres of a lip
+HIGHEST, LEAST = 20.0, 0.5  # millimetres of a lip
 MISSES = 4.0  # millimetres by which lips that are brought together miss the line where they met, at most
 APPROACHES = 2  # times that they are brought there
 
@@ -48,13 +48,12 @@ def join_lips(opening: Opening, source: Drawn, motion: np.ndarray, share: float)
     joined = dataclasses.replace(opening, top=opening.top + up * high, bottom=opening.bottom - down * high)
     line = _line(opening, rest, seam, meet)
     motion = _brought(opening, motion, line, up * high, down * high)
-    half = float(opening.millimetres(opening.corners)[1, 0])
-    met = float(np.clip((2 * share - 1) * highest, 0, 1)) * np.clip((half - np.abs(COLUMNS[0])) / WEB, 0, 1)
+    met = np.clip((2 * share - 1) * highest, 0, 1) * np.clip((_half(opening) - np.abs(COLUMNS[0])) / WEB, 0, 1)
     # What an outline tells is rough: by how much lips miss each other in the line, the motion itself says.
     for _ in range(APPROACHES):
         below = below_seam(crop_points(opening, COLUMNS, np.stack([line - LIP, line + LIP])), rest, motion, seam)
         missed = met * np.clip(np.stack([below[0] + LIP, LIP - below[1]]), -MISSES, MISSES)
-        motion = _brought(opening, motion, line, *cv2.GaussianBlur(missed, (0, 0), SMOOTH * FINE, sigmaY=1e-3))
+        motion = _brought(opening, motion, line, *_along(missed))
     motion = _as_full(opening, source, _met(opening, motion, rest, seam, line, met), rest, seam, line, met)
     less = float((opening.bottom - joined.bottom)[opening.centre])
     return dataclasses.replace(joined, edge=opening.edge - max(less - opening.gap, 0.0)), motion
@@ -79,9 +78,8 @@ def _parting(
 
 def _line(opening: Opening, rest: Opening, seam: np.ndarray, meet: float) -> np.ndarray:
     """y of the line where lips meet again, for every column: the seam, bent as the corners rise above its middle."""
-    half, before = (max(float(each.millimetres(each.corners)[1, 0]), 1.0) for each in (opening, rest))
-    out = COLUMNS[0] / half
-    line = np.interp(out * before, COLUMNS[0], seam)
+    out = COLUMNS[0] / _half(opening)
+    line = np.interp(out * _half(rest), COLUMNS[0], seam)
     return line + (meet - line[opening.centre]) * np.clip(1 - out**2, 0, 1)  # type: ignore[no-any-return]
 
 
@@ -121,17 +119,29 @@ def _as_full(
     Where a generator draws teeth, its lips are those of a mouth that is open.
     """
     x, y = opening.place(motion.shape[0])
-    away, share = y - np.interp(x, COLUMNS[0], line), np.interp(x, COLUMNS[0], met)
+    away = y - np.interp(x, COLUMNS[0], line)
+    before = COLUMNS[0] * _half(rest) / _half(opening)  # where each column was
     rise, steps = np.zeros_like(away), np.arange(0.0, HIGHEST, 1 / FINE)[:, None]
-    for side, edge in zip((-1, 1), EDGES, strict=True):
-        x0, y0 = rest.millimetres(source.points[edge])
-        was = max(side * float(y0 - np.interp(x0, COLUMNS[0], seam)), 1.0)
-        points = crop_points(opening, np.full((1, 1), opening.middle), line[opening.centre] + side * steps)
-        came = np.maximum.accumulate(side * below_seam(points, rest, motion, seam)[:, 0])
-        high = float(np.interp(was, came, steps[:, 0]))
-        wanted = float(np.clip(high, THINNER * was, was))
-        rise += side * (high - wanted) * np.clip((side * away - LIP) / max(wanted - LIP, 1.0), 0, 1)
-    return _moved(motion, opening, rise * share * _goes_along(away))
+    for side, outline in zip((-1, 1), OUTLINES, strict=True):
+        edge = np.interp(before, *rest.millimetres(source.points[list(outline)]).T)
+        was = np.maximum(side * (edge - np.interp(before, COLUMNS[0], seam)), LEAST)
+        came = side * below_seam(crop_points(opening, COLUMNS, line + side * steps), rest, motion, seam)
+        high = (np.maximum.accumulate(came, axis=0) < was).sum(axis=0) / FINE
+        wanted = np.clip(high, THINNER * was, was)
+        too = _along((met * np.clip(high - wanted, -MISSES, MISSES))[None])[0]
+        too, wanted = (np.interp(x, COLUMNS[0], values) for values in (too, wanted))
+        rise += side * too * np.clip((side * away - LIP) / np.maximum(wanted - LIP, 1.0), 0, 1)
+    return _moved(motion, opening, rise * _goes_along(away))
+
+
+def _along(values: np.ndarray) -> np.ndarray:
+    """Values (n, w) for every column, smooth from each to the next."""
+    return cv2.GaussianBlur(values.astype(np.float32), (0, 0), SMOOTH * FINE, sigmaY=1e-3)
+
+
+def _half(opening: Opening) -> float:
+    """Half the way from corner to corner, millimetres."""
+    return max(float(opening.millimetres(opening.corners)[1, 0]), 1.0)
 
 
 def _goes_along(away: np.ndarray) -> np.ndarray:

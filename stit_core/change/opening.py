@@ -29,9 +29,11 @@ COLUMNS = (LEFT + (np.arange(SHAPE[0], dtype=np.float32) + 0.5) / FINE)[None]  #
 ROWS = (TOP + (np.arange(SHAPE[1], dtype=np.float32) + 0.5) / FINE)[:, None]  # y of its rows
 SMALLEST = 1.0  # millimetres: no less counts as an opening
 OUTLINE_DEGREE = 2  # of the polynomial along a lip, beside the arc from corner to corner
-ARC, ALMOND = 0.6, 0.8  # powers of 1 - x^2 from corner to corner: lips are fitted to one, and part to the other at most
-CORNER = (0.96, 0.94)  # of the way from the middle of a mouth to its corners: lips are joined beyond; where it gapes
-PURSED = (38.0, 47.0), (0.7, 0.96)  # millimetres, widths of a mouth from pursed to at ease, and CORNER's share there
+ARC, ALMOND = (
+    0.6,
+    0.85,
+)  # powers of 1 - x^2 from corner to corner: lips are fitted to one, and part to the other at most
+PURSED = (38.0, 47.0), (0.7, 0.97)  # millimetres, widths of a mouth from pursed to at ease; how far it is open there
 NARROWER = 0.1  # of its width, by which a mouth gives way that gapes
 GAPES = (3.0, 16.0)  # millimetres of dark under the teeth: up to where a mouth keeps its width, from where on it gapes
 CHEEK = 11.0  # millimetres above and below an opening at which skin follows its corners a third as far
@@ -336,12 +338,10 @@ def _outline(inside: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray] |
 
 
 def _giving_way(opening: Opening, before: float) -> Opening:
-    """A mouth that is narrower the further it gapes, and joined further inwards; `before` is its own width, of this."""
-    gapes = opening.gapes(GAPES)
-    across = min(1.0, (1 - NARROWER * gapes) * max(before, 1.0))
-    inside = across * (1 + gapes * (CORNER[1] / CORNER[0] - 1))
+    """A mouth that is narrower the further it gapes; `before` is its own width, of this one's."""
+    across = min(1.0, (1 - NARROWER * opening.gapes(GAPES)) * max(before, 1.0))
     middle = opening.corners.mean(axis=0)
-    top, bottom = (np.interp(COLUMNS[0] / inside, COLUMNS[0], side) for side in (opening.top, opening.bottom))
+    top, bottom = (np.interp(COLUMNS[0] / across, COLUMNS[0], side) for side in (opening.top, opening.bottom))
     return dataclasses.replace(opening, corners=middle + across * (opening.corners - middle), top=top, bottom=bottom)
 
 

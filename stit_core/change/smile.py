@@ -33,7 +33,8 @@ GRIN_WIDTH, GRIN_HEIGHT = 0.6, 0.35  # of the eyes' distance, deviations of the 
 NOSE, LIPS = 33, (51, 57)  # landmarks: below it, and of the middle of the lips' outline
 TEETH_SEEN = 25.5  # millimetres from a mouth's middle, up to where a smile parts the lips
 TEETH_DEPTH = 18.0  # millimetres by which the incisors stand before the corners
-FOLD_DEPTH = 1.25  # of one that a face has for good
+TURNED = 0.35, 0.75  # of a cheek's breadth, of the other's: up to where it is seen edgeways, and its fold is not
+FOLD_DEPTH = 1.05  # of one that a face has for good
 FOLDS = 0.7, 0.9  # of a mouth's width after the edit, in the eyes' distance: from where on there is one, and in full
 
 
@@ -173,12 +174,15 @@ def fold_shade(motion: np.ndarray, smile: Smile) -> np.ndarray:
 def nasolabial_shade(motion: np.ndarray, smile: Smile) -> np.ndarray:
     """Logarithm of the ratio (S, S) of full folds from the nostrils' wings past the mouth's corners, moved along."""
     shade = np.zeros(motion.shape[:2], np.float32)
-    left, right = (moved_point(smile.points[i], motion) for i in CORNERS)
-    for side, wing, corner in zip((-1, 1), WINGS, (left, right), strict=True):
+    corners = [moved_point(smile.points[i], motion) for i in CORNERS]
+    nose = moved_point(smile.points[NOSE], motion)
+    wide = [max(side * float((corner - nose) @ smile.right), 0) for side, corner in zip((-1, 1), corners, strict=True)]
+    for side, wing, corner, seen in zip((-1, 1), WINGS, corners, wide, strict=True):
+        faces = float(np.interp(seen / max(*wide, 1e-3), TURNED, (0, 1)))
         outwards = side * smile.right
         first = moved_point(smile.points[wing], motion) + smile.unit * WING_OUT * outwards
         last = corner + smile.unit * (CORNER_OUT * outwards + CORNER_DOWN * smile.down)
-        shade += _fold(first, last, outwards, smile.unit, len(shade))
+        shade += faces * _fold(first, last, outwards, smile.unit, len(shade))
     return shade
 
 

@@ -82,6 +82,9 @@ def meeting() -> Drawn:
     source = face()
     picture, points = source.picture.copy(), source.points.copy()
     picture[int(LIPS_MEET) : int(LIPS_MEET) + 1, 50:78] = (60, 30, 30)
-    points[60:68, 1], points[51, 1], points[57, 1] = LIPS_MEET, LIPS_MEET - 5, LIPS_MEET + 7
+    points[60:68, 1] = LIPS_MEET
+    across = np.array([54, 59, 64, 69, 74])
+    points[49:54] = np.stack([across, LIPS_MEET - np.array([3, 4.5, 5, 4.5, 3])], axis=-1)
+    points[59:54:-1] = np.stack([across, LIPS_MEET + np.array([4, 6, 7, 6, 4])], axis=-1)
     points[60:68, 0] = np.array([52, 58, 64, 70, 76, 70, 64, 58])
     return dataclasses.replace(source, picture=picture, points=points)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stit_core.change.drawn import Drawn, moved_point
-from stit_core.change.opening import COLUMNS, Opening
+from stit_core.change.opening import COLUMNS, CORNERS, NOSE, Opening
 from stit_core.change.smile import (
     TEETH_SEEN,
     Smile,
@@ -16,6 +16,8 @@ from stit_core.change.smile import (
     find_smile,
     fold_shade,
     hold_grin,
+    nasolabial_shade,
+    unsmiling,
     without_smudges,
 )
 from stit_core.faces.labels import MOUTH
@@ -62,6 +64,21 @@ def test_lips_lie_on_each_other_beyond_the_teeth_that_a_smile_shows() -> None:
     assert np.abs(COLUMNS[0][apart]).max() < TEETH_SEEN + 0.5
     assert np.ptp(closed.bottom - closed.top) == pytest.approx(np.ptp(opening.bottom - opening.top), rel=0.02)
     assert close_corners(opening, 0.0) is opening
+
+
+def test_a_cheek_that_is_seen_edgeways_does_not_fold() -> None:
+    still, ahead = np.zeros((SIZE, SIZE, 2), np.float32), calm_face()
+    points = ahead.points.copy()
+    points[NOSE, 0] = points[CORNERS[1], 0] - 0.2 * (points[CORNERS[1], 0] - points[CORNERS[0], 0])
+    shades = []
+    for face in (ahead, dataclasses.replace(ahead, points=points)):
+        smile = unsmiling(face)
+        assert smile is not None
+        shades.append(np.abs(nasolabial_shade(still, smile)))
+    near, far = np.s_[:, : SIZE // 2 - 8], np.s_[:, SIZE // 2 + 8 :]
+    assert shades[0][far].max() > 0.1
+    assert shades[1][far].max() < 1e-6
+    np.testing.assert_allclose(shades[1][near].max(), shades[0][near].max(), rtol=0.1)
 
 
 def test_a_broad_smile_folds_the_skin_between_nose_and_mouth_on_both_sides_alike() -> None:
