@@ -17,6 +17,7 @@ import numpy as np
 from stit_core.change.carrying import calm
 from stit_core.change.cheeks import cheek_shade, raise_cheeks
 from stit_core.change.drawn import Drawn
+from stit_core.change.eyes import hold_eyes
 from stit_core.change.growth import grow
 from stit_core.change.jaw import shape_jaw
 from stit_core.change.joining import join_lips, opens_nothing
@@ -30,7 +31,7 @@ from stit_core.change.seam import hide_own, open_along_seam, open_over_own
 from stit_core.change.shade import read_shade
 from stit_core.change.smile import Smile, close_corners, find_smile, fold_shade, hold_grin, without_smudges
 from stit_core.faces.correspondence import read_motion
-from stit_core.faces.labels import EARS, FACE, LIPS, MOUTH, SKIN, is_one_of
+from stit_core.faces.labels import EARS, EYES, FACE, LIPS, MOUTH, SKIN, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
@@ -186,6 +187,7 @@ def read_change(
         skin = skin + (fold_shade(motion, smile) + cheek_shade(motion, smile, source))[..., None] * SHADOW
     if anatomy:
         motion = shape_jaw(motion, source)
+        motion = hold_eyes(motion, source) if {SKIN, *EYES} <= set(classes) else motion  # else eyes are what is meant
     if folds is not None:
         skin = skin + relief_shade(folds, source, edited, offset, motion)
     return Change(motion, skin, warp(shade.features, offset), fresh, novelty, hidden, stands, mouth)
