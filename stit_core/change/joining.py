@@ -7,6 +7,7 @@ together again in the line where they met, which makes another smile of it, and 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -46,15 +47,13 @@ def join_lips(opening: Opening, source: Drawn, motion: np.ndarray, share: float)
     up, down, meet = _parting(opening, source, motion, rest, seam)
     up, down = (share * way / (up + down) for way in (up, down))
     joined = dataclasses.replace(opening, top=opening.top + up * high, bottom=opening.bottom - down * high)
-    line = _line(opening, rest, seam, meet)
-    motion = _brought(opening, motion, line, up * high, down * high)
     met = np.clip((2 * share - 1) * highest, 0, 1) * np.clip((_half(opening) - np.abs(COLUMNS[0])) / WEB, 0, 1)
+    joint = _Joint(opening, rest, seam, _line(opening, rest, seam, meet), met)
+    motion = joint.brought(motion, up * high, down * high)
     # What an outline tells is rough: by how much lips miss each other in the line, the motion itself says.
     for _ in range(APPROACHES):
-        below = below_seam(crop_points(opening, COLUMNS, np.stack([line - LIP, line + LIP])), rest, motion, seam)
-        missed = met * np.clip(np.stack([below[0] + LIP, LIP - below[1]]), -MISSES, MISSES)
-        motion = _brought(opening, motion, line, *_along(missed))
-    motion = _as_full(opening, source, _met(opening, motion, rest, seam, line, met), rest, seam, line, met)
+        motion = joint.nearer(motion)
+    motion = joint.as_full(joint.as_it_was(motion), source)
     less = float((opening.bottom - joined.bottom)[opening.centre])
     return dataclasses.replace(joined, edge=opening.edge - max(less - opening.gap, 0.0)), motion
 
@@ -83,55 +82,77 @@ def _line(opening: Opening, rest: Opening, seam: np.ndarray, meet: float) -> np.
     return line + (meet - line[opening.centre]) * np.clip(1 - out**2, 0, 1)  # type: ignore[no-any-return]
 
 
-def _brought(
-    opening: Opening, motion: np.ndarray, line: np.ndarray, above: np.ndarray, below: np.ndarray
-) -> np.ndarray:
-    """A motion (S, S, 2) whose lips come down and up to a line, by ways for each column; millimetres."""
-    x, y = opening.place(motion.shape[0])
-    line, above, below = (np.interp(x, COLUMNS[0], side).astype(np.float32) for side in (line, above, below))
-    away = y - line
-    return _moved(motion, opening, np.where(away < 0, -above, below) * _goes_along(away))
+@dataclass(frozen=True)
+class _Joint:
+    """Where the source's lips come together again; what is said for every column is in millimetres.
 
-
-def _met(
-    opening: Opening, motion: np.ndarray, rest: Opening, seam: np.ndarray, line: np.ndarray, met: np.ndarray
-) -> np.ndarray:
-    """A motion (S, S, 2) under which the lips on either side of the line lie as they did, as far as they have met."""
-    x, y = opening.place(motion.shape[0])
-    away, share = y - np.interp(x, COLUMNS[0], line), np.interp(x, COLUMNS[0], met)
-    pixels = np.indices(away.shape, dtype=np.float32)[::-1].transpose(1, 2, 0)
-    missed = away - below_seam(pixels, rest, motion, seam)
-    by = share * np.clip((2 * LIP - np.abs(away)) / LIP, 0, 1) * missed * rest.millimetre
-    return motion + by.astype(np.float32)[..., None] * rest.down
-
-
-def _as_full(
-    opening: Opening,
-    source: Drawn,
-    motion: np.ndarray,
-    rest: Opening,
-    seam: np.ndarray,
-    line: np.ndarray,
-    met: np.ndarray,
-) -> np.ndarray:
-    """A motion (S, S, 2) under which lips are hardly less full than they were, and not fuller, as far as they have met.
-
-    Where a generator draws teeth, its lips are those of a mouth that is open.
+    Attributes
+    ----------
+    opening: its axes lie on the mouth as it smiles.
+    rest: the same with axes on the source's mouth.
+    seam: y of the line where the source's lips meet, by `rest`.
+    line: y of that where they meet again, by `opening`.
+    met: how far, 0 ... 1, they meet there.
     """
-    x, y = opening.place(motion.shape[0])
-    away = y - np.interp(x, COLUMNS[0], line)
-    before = COLUMNS[0] * _half(rest) / _half(opening)  # where each column was
-    rise, steps = np.zeros_like(away), np.arange(0.0, HIGHEST, 1 / FINE)[:, None]
-    for side, outline in zip((-1, 1), OUTLINES, strict=True):
-        edge = np.interp(before, *rest.millimetres(source.points[list(outline)]).T)
-        was = np.maximum(side * (edge - np.interp(before, COLUMNS[0], seam)), LEAST)
-        came = side * below_seam(crop_points(opening, COLUMNS, line + side * steps), rest, motion, seam)
-        high = (np.maximum.accumulate(came, axis=0) < was).sum(axis=0) / FINE
-        wanted = np.clip(high, THINNER * was, was)
-        too = _along((met * np.clip(high - wanted, -MISSES, MISSES))[None])[0]
-        too, wanted = (np.interp(x, COLUMNS[0], values) for values in (too, wanted))
-        rise += side * too * np.clip((side * away - LIP) / np.maximum(wanted - LIP, 1.0), 0, 1)
-    return _moved(motion, opening, rise * _goes_along(away))
+
+    opening: Opening
+    rest: Opening
+    seam: np.ndarray
+    line: np.ndarray
+    met: np.ndarray
+
+    def brought(self, motion: np.ndarray, above: np.ndarray, below: np.ndarray) -> np.ndarray:
+        """A motion (S, S, 2) whose lips come down and up to the line, by ways for each column."""
+        x, away = self._place(motion)
+        ways = np.where(away < 0, -_at(x, above), _at(x, below))
+        return _moved(motion, self.opening, ways * _goes_along(away))
+
+    def nearer(self, motion: np.ndarray) -> np.ndarray:
+        """A motion (S, S, 2) whose lips come to the line by what they miss it."""
+        below = self._below_seam(motion, np.stack([self.line - LIP, self.line + LIP]))
+        missed = self.met * np.clip(np.stack([below[0] + LIP, LIP - below[1]]), -MISSES, MISSES)
+        return self.brought(motion, *_along(missed))
+
+    def as_it_was(self, motion: np.ndarray) -> np.ndarray:
+        """A motion (S, S, 2) under which the lips on either side of the line lie as they did."""
+        x, away = self._place(motion)
+        pixels = np.indices(away.shape, dtype=np.float32)[::-1].transpose(1, 2, 0)
+        missed = away - below_seam(pixels, self.rest, motion, self.seam)
+        by = _at(x, self.met) * np.clip((2 * LIP - np.abs(away)) / LIP, 0, 1) * missed * self.rest.millimetre
+        return motion + by.astype(np.float32)[..., None] * self.rest.down
+
+    def as_full(self, motion: np.ndarray, source: Drawn) -> np.ndarray:
+        """A motion (S, S, 2) under which lips are hardly less full than they were, and not fuller.
+
+        Where a generator draws teeth, its lips are those of a mouth that is open.
+        """
+        x, away = self._place(motion)
+        before = COLUMNS[0] * _half(self.rest) / _half(self.opening)  # where each column was
+        rise, steps = np.zeros_like(away), np.arange(0.0, HIGHEST, 1 / FINE)[:, None]
+        for side, outline in zip((-1, 1), OUTLINES, strict=True):
+            edge = np.interp(before, *self.rest.millimetres(source.points[list(outline)]).T)
+            was = np.maximum(side * (edge - np.interp(before, COLUMNS[0], self.seam)), LEAST)
+            came = side * self._below_seam(motion, self.line + side * steps)
+            high = (np.maximum.accumulate(came, axis=0) < was).sum(axis=0) / FINE
+            wanted = np.clip(high, THINNER * was, was)
+            too = _along((self.met * np.clip(high - wanted, -MISSES, MISSES))[None])[0]
+            lip = np.maximum(_at(x, wanted) - LIP, 1.0)
+            rise += side * _at(x, too) * np.clip((side * away - LIP) / lip, 0, 1)
+        return _moved(motion, self.opening, rise * _goes_along(away))
+
+    def _place(self, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """x of every pixel of the crop, and how far below the line it lies, (S, S)."""
+        x, y = self.opening.place(motion.shape[0])
+        return x, y - _at(x, self.line)
+
+    def _below_seam(self, motion: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """How far below the seam that comes from which a motion (S, S, 2) brings to y `rows` (h, columns)."""
+        return below_seam(crop_points(self.opening, COLUMNS, rows), self.rest, motion, self.seam)
+
+
+def _at(x: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values for every column, at every x (S, S)."""
+    return np.interp(x, COLUMNS[0], values).astype(np.float32)
 
 
 def _along(values: np.ndarray) -> np.ndarray:

@@ -29,10 +29,7 @@ COLUMNS = (LEFT + (np.arange(SHAPE[0], dtype=np.float32) + 0.5) / FINE)[None]  #
 ROWS = (TOP + (np.arange(SHAPE[1], dtype=np.float32) + 0.5) / FINE)[:, None]  # y of its rows
 SMALLEST = 1.0  # millimetres: no less counts as an opening
 OUTLINE_DEGREE = 2  # of the polynomial along a lip, beside the arc from corner to corner
-ARC, ALMOND = (
-    0.6,
-    0.85,
-)  # powers of 1 - x^2 from corner to corner: lips are fitted to one, and part to the other at most
+ARC, ALMOND = 0.6, 0.85  # powers of 1 - x^2 between the corners: lips are fitted to one, and part to the other at most
 PURSED = (38.0, 47.0), (0.7, 0.97)  # millimetres, widths of a mouth from pursed to at ease; how far it is open there
 NARROWER = 0.1  # of its width, by which a mouth gives way that gapes
 GAPES = (3.0, 16.0)  # millimetres of dark under the teeth: up to where a mouth keeps its width, from where on it gapes
