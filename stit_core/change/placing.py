@@ -100,6 +100,7 @@ def place_weights(
     # with the face beside them, as the neck does and what is worn.
     whole = HAIR in classes
     moving = np.float32(allowed > 0.5) * (1 - is_one_of(labels, (NECK,)) if whole else is_one_of(labels, FACE))
+    moving = _largest(moving) if whole else moving  # beside a neck there are specks that are none of it
     beside = [] if {*EARS, HAIR} & set(classes) else [*EARS, HAIR]  # an edit that means the mouth takes neither along
     still = (
         np.zeros_like(allowed)

@@ -9,7 +9,7 @@ from stit_core.change.drawn import Drawn
 from stit_core.change.placing import place_weights
 from stit_core.change.tint import strength
 from stit_core.config import TransferConfig
-from stit_core.faces.labels import EYES, is_one_of
+from stit_core.faces.labels import EYES, NECK, is_one_of
 from tests.support.transfer_cases import (
     EAR,
     GLASSES,
@@ -142,6 +142,16 @@ def test_only_a_strong_shade_asks_for_a_tint() -> None:
     assert place_weights(source, WHOLE_FACE, TransferConfig(), strong=False).tint is None
     assert not strength(change_of(shade=0.04)).any()
     assert strength(change_of(shade=-0.3)).min() == 1
+
+
+def test_what_lies_beside_a_neck_does_not_turn_with_the_head() -> None:
+    labels = LABELS.copy()
+    labels[112:, 44:85] = NECK
+    labels[118:126:3, 44:46] = 16  # cloth, in notches as a parser's edges have them
+    moving = place_weights(drawn(labels), (*WHOLE_FACE, EAR, 8, HAIR, NECK), TransferConfig()).motion
+    assert moving[116:].max() == 0
+    assert moving[labels == HAIR].min() == 1
+    assert moving[labels == EAR].min() == 1
 
 
 def test_an_edit_of_the_mouth_leaves_hair_and_ears_to_the_bit_and_one_of_the_whole_face_takes_them_along() -> None:
