@@ -23,7 +23,7 @@ class Drawn:
     ----------
     picture: (S, S, 3) uint8.
     labels: (S, S) uint8, the parser's classes.
-    points: (68, 2), landmarks in pixels.
+    points: (68, 2), landmarks in pixels; (0, 2) for an edit whose places are known, whose motion is read off them.
     places, head: (h, h, 3) and (h, h), as in `faces.Reading`; None where the parser does not tell.
     """
 

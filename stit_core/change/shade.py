@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed
+from stit_core.change.drawn import LARGEST_SHADE, OFFSET, Drawn, agreed, moved_point
 from stit_core.change.skin import pigment_hue
 from stit_core.faces.labels import EYES, LIPS, NECK, NOSE, SKIN, SKIN_LIKE, is_one_of
 from stit_core.warps import blurred, fill, mean_of_channels, warp, warp_labels
@@ -79,7 +79,8 @@ def read_shade(source: Drawn, pivot: Drawn, edited: Drawn, flow: np.ndarray, ana
     # What is darker in places, by a shadow or a shaven chin, is not as much browner for that.
     known = is_one_of(edited.labels, SKIN_LIKE)[..., None]
     tone = (around * known).sum() / max(float(known.sum()), 1.0)
-    apart = (1 - _turned(pivot.points, edited.points)) * (around - tone)
+    points = edited.points if len(edited.points) else np.array([moved_point(each, flow) for each in pivot.points])
+    apart = (1 - _turned(pivot.points, points)) * (around - tone)
     eyes = cv2.GaussianBlur(cv2.dilate(is_one_of(edited.labels, EYES), np.ones((9, 9))), (0, 0), FEATURE_BLUR)
     eyes, own = eyes[..., None], features - around
     lips = _within(own, LARGEST_LIPS)  # those that move are never drawn where they were, and get pale by that

@@ -50,7 +50,7 @@ from stit_core.geometry import frame_to_crop, lay_patch, warp_quad_to_square
 from stit_core.images import to_mask, to_model
 from stit_core.metrics import masked_loss
 from stit_core.models.generator import Generator
-from stit_core.models.interfaces import Parser
+from stit_core.models.interfaces import Parser, Reader
 from stit_core.runtime import Runtime, torch_threads
 from stit_core.warps import warp, warp_between
 
@@ -177,7 +177,8 @@ class Transfer:
         self.config, self.runtime, self.relief = config, runtime, relief
         self._folds = read_folds(relief) if config.anatomy else None
         self.size = min(FIELD, alignment.size)
-        self._find_points = landmark_finder()
+        # A reader of places tells where all of the head goes, and reading dlib's model takes half a second.
+        self._find_points = None if isinstance(parser, Reader) else landmark_finder()
         self._changes: Once[int, tuple[np.ndarray, Mouth | None]] = Once()  # by position, as they were read, stacked
         self._flows: Once[tuple[int, int], np.ndarray] = Once()
         self._sources: Once[int, Drawn] = Once()
@@ -344,7 +345,8 @@ class Transfer:
     def _draw(self, position: int) -> Drawn:
         drawn = draw_faces(self.generator, self.edit.w_plus[position : position + 1], self.runtime)[0]
         reading = read_faces(drawn[None], self.parser, self.runtime, places=True)[0]
-        return self._drawn(drawn, reading, self._find_points(drawn))
+        points = np.zeros((0, 2)) if self._find_points is None else self._find_points(drawn)
+        return self._drawn(drawn, reading, points)
 
     # --- mouths ---
 

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 
 from stit_core.change.shade import read_shade
-from tests.support.transfer_cases import SIZE, STILL, drawn, head_labels
+from tests.support.transfer_cases import SIZE, SKIN, STILL, drawn, head_labels
 
-CHIN = np.s_[92:112, 48:80]
+CHIN, BROW = np.s_[92:112, 48:80], np.s_[40:50, 44:84]
 
 
 def shaded(factor: float) -> float:
@@ -28,3 +28,23 @@ def test_a_beard_that_is_drawn_is_believed_and_a_faint_veil_is_not() -> None:
     veil, beard = shaded(0.92), shaded(0.6)
     assert beard < -0.08
     assert -0.02 < veil <= 0
+
+
+def test_the_light_of_a_head_whose_nose_goes_aside_stays_where_it_is() -> None:
+    """Where places are known there are no landmarks of the edit: the motion tells how far it turns."""
+    scene = drawn(head_labels())
+    points = scene.points.copy()
+    points[[0, 16, 36, 45, 30]] = (28, 70), (100, 70), (48, 60), (80, 60), (64, 75)
+    pivot = dataclasses.replace(scene, points=points)
+    side = scene.picture.astype(np.float32)
+    side[:, :64][scene.labels[:, :64] == SKIN] *= 0.75  # one cheek in shadow
+    edited = dataclasses.replace(scene, picture=side.astype(np.uint8), points=np.zeros((0, 2)))
+    rows, columns = np.indices((SIZE, SIZE), dtype=np.float32)
+    aside = STILL.copy()
+    aside[..., 0] = -8 * np.exp(-0.5 * (np.square((columns - 70) / 12) + np.square((rows - 75) / 12)))
+    ranges = []
+    for flow in (STILL, aside):
+        skin = read_shade(pivot, pivot, edited, flow, anatomy=True, folds=False).skin
+        ranges.append(np.ptp(skin.mean(axis=-1)[BROW]))
+    assert ranges[0] > 0.05
+    assert ranges[1] < 0.01
