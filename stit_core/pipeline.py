@@ -82,6 +82,7 @@ class Stage:
     build: Callable[[Pipeline, Clip, Path], object]
 
 
+EYES_MEANT = 10.0  # TransferConfig.eye_growth of directions that are about eyes alone: as much as they are drawn
 STAGES: dict[str, Stage] = {
     "landmarks": Stage(
         People,
@@ -332,6 +333,8 @@ class Pipeline:
         settings = self.config.transfer
         if moves and "head" not in moves:
             settings = dataclasses.replace(settings, turning=0.0)
+        if any(direction.card.parts == ("eyes",) for direction in self.directions().values()):
+            settings = dataclasses.replace(settings, eye_growth=EYES_MEANT)  # larger eyes are what is meant
         return dataclasses.replace(settings, motion=0.0) if moves == {"nothing"} else settings
 
     def changing_relief(self) -> np.ndarray | None:

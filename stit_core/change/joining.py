@@ -45,11 +45,13 @@ def join_lips(opening: Opening, source: Drawn, motion: np.ndarray, share: float)
     rest = at_rest(opening, source)
     seam = find_seam(source, rest)
     up, down, meet = _parting(opening, source, motion, rest, seam)
-    up, down = (share * way / (up + down) for way in (up, down))
+    apart = up + down
+    up, down = (share * way / apart for way in (up, down))
     joined = dataclasses.replace(opening, top=opening.top + up * high, bottom=opening.bottom - down * high)
-    met = np.clip((2 * share - 1) * highest, 0, 1) * np.clip((_half(opening) - np.abs(COLUMNS[0])) / WEB, 0, 1)
+    parted = min(1.0, apart / highest)  # an outline may tell of an opening that no motion makes
+    met = np.clip(1 - (1 - share) * highest, 0, 1) * np.clip((_half(opening) - np.abs(COLUMNS[0])) / WEB, 0, 1)
     joint = _Joint(opening, rest, seam, _line(opening, rest, seam, meet), met)
-    motion = joint.brought(motion, up * high, down * high)
+    motion = joint.brought(motion, parted * up * high, parted * down * high)
     # What an outline tells is rough: by how much lips miss each other in the line, the motion itself says.
     for _ in range(APPROACHES):
         motion = joint.nearer(motion)

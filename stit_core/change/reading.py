@@ -31,7 +31,7 @@ from stit_core.change.seam import hide_own, open_along_seam, open_over_own
 from stit_core.change.shade import read_shade
 from stit_core.change.smile import Smile, close_corners, find_smile, fold_shade, hold_grin, without_smudges
 from stit_core.faces.correspondence import read_motion
-from stit_core.faces.labels import EARS, EYES, FACE, LIPS, MOUTH, SKIN, is_one_of
+from stit_core.faces.labels import EARS, FACE, LIPS, MOUTH, SKIN, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
@@ -39,7 +39,7 @@ EAR_REACH = 0.06  # of the crop's side: width of the window around an ear within
 MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it within which landmarks are believed
 FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
 CLOSES = 2.0  # of how far a mouth smiles, by which lips are joined in its corners
-JOINS = 3.0  # of the same, by which lips that were shut stay so
+JOINS = 3.0  # of the same, by which lips that were shut stay so, and a mouth that is open is kept
 LEAST_OPENING = 1.0  # millimetres that an opening is high from which on it is seen in full
 
 
@@ -123,6 +123,7 @@ def read_change(
     teeth: Callable[[], OwnTeeth | None] | None = None,
     known: OpenMouth | None = None,
     laid: Laid | None = None,
+    eye_growth: float = 0.1,
 ) -> Change:
     """Read the change from a pivot to an edit and lay it out over the source.
 
@@ -137,6 +138,7 @@ def read_change(
     teeth: looks for those of one's own, asked where a mouth is drawn, with `anatomy`; None for those of anybody.
     known: what the edit does to a mouth that is open, by the frames around; None for what this one says.
     laid: what `lay_out` makes of the others, where that is at hand.
+    eye_growth: by which an eye gets higher at most, of its height, with `anatomy`.
     """
     laid = lay_out(source, pivot, edited, offset, anatomy, folds, turning) if laid is None else laid
     edited, flow, offset, motion = laid.edited, laid.flow, laid.offset, laid.motion
@@ -160,7 +162,7 @@ def read_change(
         share *= min(1.0, float((opening.bottom - opening.top).max()) / LEAST_OPENING)
         motion = drop_jaw(motion, opening)
         held = hold_corners(narrow_mouth(motion, opening, source), opening, source)
-        kept = hold_teeth(motion, source)
+        kept = motion + np.float32(1 - shut) * (hold_teeth(motion, source) - motion)
         motion = np.float32(share) * held + np.float32(1 - share) * kept
     drawn = opening is not None
     novelty, fresh = read_novelty(source, pivot, edited, wanted, before, offset, motion, classes, drawn, share)
@@ -187,7 +189,7 @@ def read_change(
         skin = skin + (fold_shade(motion, smile) + cheek_shade(motion, smile, source))[..., None] * SHADOW
     if anatomy:
         motion = shape_jaw(motion, source)
-        motion = hold_eyes(motion, source) if {SKIN, *EYES} <= set(classes) else motion  # else eyes are what is meant
+        motion = hold_eyes(motion, source, eye_growth)
     if folds is not None:
         skin = skin + relief_shade(folds, source, edited, offset, motion)
     return Change(motion, skin, warp(shade.features, offset), fresh, novelty, hidden, stands, mouth)
@@ -264,7 +266,7 @@ def _read_mouth(
         motion, another = motion + along, another * (1 - stays)
         smile = find_smile(source, motion)
         if smile is not None and is_open(source.labels):  # a smile takes nobody's words away
-            another *= 1 - min(1.0, CLOSES * smile.strength) * (1 - opens)
+            another *= 1 - min(1.0, JOINS * smile.strength) * (1 - opens)
     return motion, smile, OpenMouth(opens, another if known is None else known.another)
 
 

@@ -147,6 +147,7 @@ def relief_shade(folds: Folds, source: Drawn, edited: Drawn, offset: np.ndarray,
     face = unsmiling(source)
     if face is not None:
         beside = nasolabial_shade(motion, face)
-        near = cv2.GaussianBlur(np.abs(beside), (0, 0), face.unit * DOUBLED)
+        everywhere = np.abs(nasolabial_shade(motion, face, edgeways=True))
+        near = cv2.GaussianBlur(everywhere, (0, 0), face.unit * DOUBLED)
         shade = shade * (1 - np.clip(near / DOUBLED_SHADE, 0, 1)) + BESIDE_NOSE * folds.ageing * beside
     return shade[..., None] * SHADOW

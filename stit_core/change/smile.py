@@ -171,14 +171,17 @@ def fold_shade(motion: np.ndarray, smile: Smile) -> np.ndarray:
     return FOLD_DEPTH * depth * nasolabial_shade(motion, smile) if depth > 0 else np.zeros(motion.shape[:2], np.float32)
 
 
-def nasolabial_shade(motion: np.ndarray, smile: Smile) -> np.ndarray:
-    """Logarithm of the ratio (S, S) of full folds from the nostrils' wings past the mouth's corners, moved along."""
+def nasolabial_shade(motion: np.ndarray, smile: Smile, edgeways: bool = False) -> np.ndarray:
+    """Logarithm of the ratio (S, S) of full folds from the nostrils' wings past the mouth's corners, moved along.
+
+    One on a cheek that is seen edgeways is left out unless `edgeways` says otherwise.
+    """
     shade = np.zeros(motion.shape[:2], np.float32)
     corners = [moved_point(smile.points[i], motion) for i in CORNERS]
     nose = moved_point(smile.points[NOSE], motion)
     wide = [max(side * float((corner - nose) @ smile.right), 0) for side, corner in zip((-1, 1), corners, strict=True)]
     for side, wing, corner, seen in zip((-1, 1), WINGS, corners, wide, strict=True):
-        faces = float(np.interp(seen / max(*wide, 1e-3), TURNED, (0, 1)))
+        faces = 1.0 if edgeways else float(np.interp(seen / max(*wide, 1e-3), TURNED, (0, 1)))
         outwards = side * smile.right
         first = moved_point(smile.points[wing], motion) + smile.unit * WING_OUT * outwards
         last = corner + smile.unit * (CORNER_OUT * outwards + CORNER_DOWN * smile.down)

@@ -327,7 +327,8 @@ class Transfer:
             source, pivot, laid = self._laid(position)
         self._layouts.drop(lambda other: other == position)  # which nothing else needs from here on
         settings = self.config.anatomy, self._folds, self.config.turning, self._own_teeth
-        change = read_change(source, pivot, laid.edited, laid.offset, self.classes, *settings, known, laid)
+        last = known, laid, self.config.eye_growth
+        change = read_change(source, pivot, laid.edited, laid.offset, self.classes, *settings, *last)
         return change.stacked(), change.mouth
 
     def _laid(self, position: int) -> tuple[Drawn, Drawn, Laid]:

@@ -38,6 +38,25 @@ def test_lips_that_a_smile_parts_are_joined_where_they_met(up: float, down: floa
     np.testing.assert_allclose(joined[-4:], motion[-4:], atol=0.7)
 
 
+@pytest.mark.parametrize("share", [0.5, 0.6, 0.75])
+def test_lips_that_are_joined_in_part_lie_where_the_opening_ends(share: float) -> None:
+    source, drawn = meeting(), opened_by(5, teeth=1.0)
+    high = float((drawn.bottom - drawn.top)[drawn.centre]) * drawn.millimetre
+    opening, joined = join_lips(drawn, source, parted(0.2 * high, 0.8 * high), share)
+    left = float((opening.bottom - opening.top)[opening.centre]) * drawn.millimetre
+    came = np.arange(SIZE) + joined[:, 64, 1]
+    upper, lower = np.interp([LIPS_MEET - 1.5, LIPS_MEET + 1.5], came, np.arange(SIZE))
+    assert lower - upper - 3 == pytest.approx(left, abs=1.0)
+
+
+def test_lips_that_no_motion_parts_are_hardly_brought_together() -> None:
+    source = meeting()
+    _, joined = join_lips(opened_by(5, teeth=1.0), source, parted(0.0, 0.0), 1.0)
+    came = np.arange(SIZE) + joined[:, 64, 1]
+    seam, lower = np.interp([LIPS_MEET, source.points[57, 1]], came, np.arange(SIZE))
+    assert 0.8 <= (lower - seam) / (source.points[57, 1] - LIPS_MEET) <= 1.05
+
+
 def test_lips_are_joined_by_a_share_and_left_alone_by_none() -> None:
     source, motion, drawn = face(), parted(2.0, 3.0), opened_by(5, teeth=1.0)
     assert join_lips(drawn, source, motion, 0.0) == (drawn, motion)
