@@ -19,7 +19,7 @@ from stit_core.errors import Cancelled, DirectionError, VideoError
 from stit_core.images import to_picture
 from stit_core.media import ffmpeg, probing
 from stit_core.packs.loading import find_pack
-from stit_core.pipeline import Pipeline
+from stit_core.pipeline import EYES_MEANT, Pipeline
 from stit_core.ranges import run_range
 from stit_core.runtime import Runtime
 from stit_core.stages import editing
@@ -235,15 +235,17 @@ def test_only_what_its_directions_move_does_so_in_an_edit(
     shutil.copytree(direction_root, done / "directions")
     monkeypatch.setenv("STIT_DIRECTIONS", str(done / "directions"))
     own = done / "directions" / "tiny"
-    for name, moves in ("tan", "nothing"), ("nose", "features"), ("nod", "head"):
+    for name, moves in ("tan", "nothing"), ("nose", "features"), ("nod", "head"), ("stare", "features"):
         shutil.copyfile(own / "smile.npy", own / f"{name}.npy")
-        (own / f"{name}.json").write_text(f'{{"moves": "{moves}"}}')
+        parts = ["eyes"] if name == "stare" else []
+        (own / f"{name}.json").write_text(json.dumps({"moves": moves, "parts": parts}))
     base = watched(settings(("tan", 1.0))).pipeline
     for names, changes in (
         (("tan",), {"motion": 0.0, "turning": 0.0}),
         (("nose",), {"turning": 0.0}),
         (("tan", "nose"), {"turning": 0.0}),
         (("tan", "nod"), {}),
+        (("stare", "nod"), {"eye_growth": EYES_MEANT}),
     ):
         directions = tuple((name, 1.0) for name in names)
         pipeline = base.with_config(base.config.with_changes({"edit": {"directions": directions}}))
