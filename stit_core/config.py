@@ -250,7 +250,10 @@ class TransferConfig(Settings):
     motion: float = setting(1.0, "share of the change's motion that is taken over", low=0, high=1)
     turning: float = setting(1.0, "share of that motion by which a head as a whole turns aside", low=0, high=1)
     eye_growth: float = setting(
-        0.1, "of its height, by which an eye gets higher at most, unless a direction is about eyes alone", low=0.01, high=10
+        0.1,
+        "of an eye's height, by which it grows at most, unless a direction is about eyes alone",
+        low=0.01,
+        high=10,
     )
     shade: float = setting(1.0, "share of the change's shade", low=0, high=1)
     fresh: float = setting(1.0, "share of what the source does not have: teeth, lids", low=0, high=1)
