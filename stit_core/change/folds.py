@@ -68,13 +68,15 @@ def _change(picture: np.ndarray, ageing: np.ndarray, known: np.ndarray, zoom: fl
 
     folds = smoothed(FOLDS)
     without_folds = mean_of_channels(folds)
-    fold = cv2.GaussianBlur(light, (0, 0), PORES * zoom) - enlarged(without_folds)
+    creases = cv2.GaussianBlur(colours, (0, 0), PORES * zoom) - enlarged(folds)  # a deep one is redder, too
+    fold = mean_of_channels(creases)
     bag = enlarged(np.maximum(mean_of_channels(smoothed(BAGS)) - without_folds, 0))
     blotch = folds - smoothed(ZONES)
     blotch = enlarged(blotch - mean_of_channels(blotch)[..., None])
-    younger = FILLED * np.maximum(-fold - PORE, 0) - LIT * np.maximum(fold - PORE, 0)
-    younger += LARGEST_LIFT * np.tanh(LIFTED / LARGEST_LIFT * bag)
+    younger = LARGEST_LIFT * np.tanh(LIFTED / LARGEST_LIFT * bag) - LIT * np.maximum(fold - PORE, 0)
+    filled = FILLED * np.maximum(-fold - PORE, 0) / np.maximum(-fold, PORE)
     older = -LARGEST_FOLD * np.tanh((DEEPENED * np.maximum(-fold - NOISE, 0) + SAGGED * bag) / LARGEST_FOLD)
     goes, comes = np.maximum(-ageing, 0), np.maximum(ageing, 0)
-    change = (goes * younger + comes * older)[..., None] + (MOTTLED * comes - EVENED * goes)[..., None] * blotch
+    change = (goes * younger + comes * older)[..., None] - (goes * filled)[..., None] * creases
+    change += (MOTTLED * comes - EVENED * goes)[..., None] * blotch
     return levels * (cv2.exp(change) - 1)  # type: ignore[no-any-return]

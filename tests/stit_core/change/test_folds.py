@@ -49,6 +49,20 @@ def test_younger_skin_has_shallower_folds_lighter_rings_and_fewer_blotches() -> 
     assert depth(younger) < depth(halfway) < depth(source)
 
 
+def test_a_deep_crease_that_goes_leaves_no_red_line() -> None:
+    """What is dark between two folds has hardly any blue: lighter by the same ratio, it would be orange."""
+    source = skin()
+    source[FOLD] = (60.0, 25.0, 14.0)
+    source = cv2.GaussianBlur(source, (0, 0), 0.6)
+    younger = change_folds(source, everywhere(-1.0), 1.0)
+
+    def warmth(picture: np.ndarray) -> float:
+        return float(np.log(picture[FOLD][:, 20:-20, 0] / picture[FOLD][:, 20:-20, 2]).mean() - np.log(190 / 130))
+
+    assert warmth(source) > 0.5
+    assert warmth(younger) < 0.45 * warmth(source)
+
+
 def test_older_skin_has_deeper_ones() -> None:
     source, older = skin(), change_folds(skin(), everywhere(1.0), 1.0)
     assert depth(older) > 1.3 * depth(source)
