@@ -27,6 +27,7 @@ from stit_core.change.opening import (
     NOSE,
     ROWS,
     SHAPE,
+    TOP,
     Opening,
     midline,
     millimetre_of,
@@ -38,10 +39,15 @@ from stit_core.warps import fill, mean_of_channels, warp
 WHITER = 0.07  # of green as a share of red, by which teeth exceed skin
 HARDLY = -0.03  # the same of anything that is neither tongue nor lip
 LEAST_LIGHT = (0.8, 0.5), (6.0, 18.0)  # of the mean of skin, that teeth have; millimetres from the midline, there
+SHADED_LIGHT, SHADED_WHITER = 0.45, 0.04  # of the same, that what goes on from them still has
 STARTS = 5.0  # millimetres above and below the upper edge of what is seen as the mouth's inside, where teeth begin
 SPECK = 0.75  # millimetres: what is smaller is no tooth, nor a gap
-CLEAR = 1.5  # millimetres below an edge that are no tooth, so that it is one
-HEIGHTS = 2.0, 10.0  # millimetres of a tooth that are seen, at least and at most: what is higher is two
+CLEAR = 0.8  # millimetres below an edge that are no tooth, so that it is one
+LEAST_FREE = 8.0  # millimetres of free edges, that tell where the others end
+STRAYS = 1.0  # millimetres by which a free edge lies above the line of all, at most
+BESIDE = 3.0  # millimetres beside the last of them, that they still tell of
+RESTS = 0.8  # millimetres by which teeth that rest on something end lower than those, at most
+HEIGHTS = 2.0, 11.0  # millimetres of a tooth that are seen, at least and at most: what is higher is two
 FRONT = 11.0  # millimetres from the midline, within which teeth have to be seen
 LEAST_SEEN = 0.7  # of them
 LEAST_SHOWN = 5.0  # millimetres of them, in the middle: what is less shows no more than their edges
@@ -129,18 +135,17 @@ def cut_teeth(
     picture = cv2.warpAffine(frame, to_frame, SHAPE, flags=flags, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
     inside = cv2.warpAffine(is_one_of(source.labels, (MOUTH,)), mouth.matrix, SHAPE, flags=flags) > 0.5
     points, middle = mouth.millimetres(source.points), mouth.middle
-    place = _upper(_pale(picture, skin.mean(axis=0), middle), inside)
+    place, ends = _upper(_pale(picture, inside, skin.mean(axis=0), middle), inside)
     seen, aside = np.asarray(place.any(axis=0)), np.abs(COLUMNS[0] - middle)
     front = seen & (aside < FRONT)
     if front.sum() < LEAST_SEEN * (aside < FRONT).sum() or not (front & (aside < FRONT / 2)).any():
         return None
     if np.median(place[:, front].sum(axis=0)) < LEAST_SHOWN * FINE:
         return None
-    edges = ROWS[len(ROWS) - 1 - place[::-1].argmax(axis=0), 0] + 0.5 / FINE
-    edge = float(np.median(edges[seen & (aside < FRONT / 2)]))
+    edge = TOP + float(np.median(ends[seen & (aside < FRONT / 2)])) / FINE
     # Over a frame they are softened as all that is drawn; these are as soft as the frame already.
     soft = cv2.GaussianBlur(picture, (0, 0), FOCUS / finer * FINE)
-    teeth = _completed((picture + SHARPER * (picture - soft)) / light.astype(np.float32), place, edge, middle)
+    teeth = _completed((picture + SHARPER * (picture - soft)) / light.astype(np.float32), place, ends, edge, middle)
     shown = float(place.sum()) * (min(finer, FINE) / FINE) ** 2
     return OwnTeeth(teeth, edge, middle, edge - float(points[NOSE, 1]), shown)
 
@@ -190,14 +195,23 @@ def hold_standing(motion: np.ndarray, stands: np.ndarray, source: Drawn) -> np.n
     return motion + np.minimum(2 * near, 1)[..., None] * (skull - motion)
 
 
-def _pale(picture: np.ndarray, skin: np.ndarray, middle: float) -> np.ndarray:
-    """Where a picture (h, w, 3) is nearly as light as skin of a colour (3,), and not as red: teeth. (h, w) uint8."""
-    whiter = _less_red(picture, skin) > WHITER
+def _pale(picture: np.ndarray, inside: np.ndarray, skin: np.ndarray, middle: float) -> np.ndarray:
+    """Where a picture (h, w, 3) is nearly as light as skin of a colour (3,), and not as red: teeth. (h, w) uint8.
+
+    What goes on from there in the mouth's `inside` (h, w), in the shadow of a lip, is darker.
+    """
+    less_red, light = _less_red(picture, skin), mean_of_channels(picture) / skin.mean()
     shares, places = LEAST_LIGHT
-    least = np.interp(np.abs(COLUMNS - middle), places, shares) * skin.mean()  # those further back are darker
-    pale = (whiter & (mean_of_channels(picture) > least)).astype(np.uint8)
+    least = np.interp(np.abs(COLUMNS - middle), places, shares)  # those further back are darker
     speck = np.ones((round(SPECK * FINE),) * 2, np.uint8)
-    return cv2.morphologyEx(cv2.morphologyEx(pale, cv2.MORPH_CLOSE, speck), cv2.MORPH_OPEN, speck)
+
+    def whole(place: np.ndarray) -> np.ndarray:
+        return cv2.morphologyEx(cv2.morphologyEx(place.astype(np.uint8), cv2.MORPH_CLOSE, speck), cv2.MORPH_OPEN, speck)
+
+    surely = whole((less_red > WHITER) & (light > least))
+    shaded = (less_red > SHADED_WHITER) & (light > SHADED_LIGHT) & inside
+    _, parts = cv2.connectedComponents(whole(shaded | (surely > 0)))
+    return np.isin(parts, np.setdiff1d(parts[surely > 0], 0)).astype(np.uint8)
 
 
 def _less_red(picture: np.ndarray, skin: np.ndarray) -> np.ndarray:
@@ -205,32 +219,52 @@ def _less_red(picture: np.ndarray, skin: np.ndarray) -> np.ndarray:
     return picture[..., 1] / np.maximum(picture[..., 0], 1.0) - skin[1] / max(float(skin[0]), 1.0)  # type: ignore[no-any-return]
 
 
-def _upper(pale: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Of what is pale (h, w), the upper teeth, in columns where something that is none lies below: (h, w) bool.
+def _upper(pale: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of what is pale (h, w), the upper teeth: where they are seen (h, w) bool, and the rows where they end (w,).
 
-    Parsers begin the inside of a mouth anywhere on the teeth.
+    Their edges are free where something that is none lies below, in the mouth. Teeth that rest on the lower ones, or
+    that a lip hides, end as those do; the ends are NaN far beside. Parsers begin the inside of a mouth anywhere on the
+    teeth.
     """
-    found = np.zeros(pale.shape, bool)
+    seen, ends = np.zeros(pale.shape, bool), np.full(pale.shape[1], np.nan)
     reach, clear = round(STARTS * FINE), round(CLEAR * FINE)
-    for x in np.flatnonzero(inside.any(axis=0)):
+    free: dict[int, slice] = {}
+    others: dict[int, slice] = {}
+    for x in map(int, np.flatnonzero(inside.any(axis=0))):
         first = int(inside[:, x].argmax())
         start = max(first - reach, 0)
         column = pale[start:, x]
         if not column[: first - start + reach].any():
             continue
         top = start + int(column.argmax())
-        ends = np.flatnonzero(pale[top:, x] == 0)
-        if not len(ends):
+        over = np.flatnonzero(pale[top:, x] == 0)
+        if not len(over) or over[0] < HEIGHTS[0] * FINE:
             continue
-        end = top + int(ends[0])
+        end = top + int(over[0])
         below = slice(end, end + clear)
-        if HEIGHTS[0] * FINE <= end - top <= HEIGHTS[1] * FINE and inside[below, x].all() and not pale[below, x].any():
-            found[top:end, x] = True
-    return found
+        clear_below = inside[below, x].all() and not pale[below, x].any()
+        (free if clear_below and end - top <= HEIGHTS[1] * FINE else others)[x] = slice(top, end)
+    if len(free) < LEAST_FREE * FINE:
+        return seen, ends
+    far = round(BESIDE * FINE)
+    columns = np.arange(max(min(free) - far, 0), min(max(free) + far + 1, len(ends)))
+    curve = np.polyfit(list(free), [rows.stop for rows in free.values()], 2)
+    for x in [x for x, rows in free.items() if np.polyval(curve, x) - rows.stop > STRAYS * FINE]:
+        others[x] = free.pop(x)  # what seems to be the mouth's dark there may be the edge of a lip
+    ends[columns] = np.clip(np.polyval(curve, columns), 0, len(pale))
+    for x in others.keys() & set(columns.tolist()):
+        ends[x] = np.clip(others[x].stop, ends[x], ends[x] + RESTS * FINE)
+        seen[others[x].start : min(others[x].stop, int(ends[x])), x] = True
+    for x, rows in free.items():
+        seen[rows, x], ends[x] = True, rows.stop
+    return seen, ends
 
 
-def _completed(picture: np.ndarray, place: np.ndarray, edge: float, middle: float) -> Teeth:
-    """Teeth that are seen in a place (h, w) of a picture (h, w, 3), and drawn ones of their colour around them."""
+def _completed(picture: np.ndarray, place: np.ndarray, ends: np.ndarray, edge: float, middle: float) -> Teeth:
+    """Teeth that are seen in a place (h, w) of a picture (h, w, 3), and drawn ones of their colour around them.
+
+    `ends` (w,) are the rows where they end, NaN where that is not known.
+    """
     wide = np.full(SHAPE[0], edge + 20.0)
     drawn = drawn_teeth(Opening(np.zeros((2, 2)), 1.0, wide - 40.0, wide, edge, middle))
     core = cv2.erode(place.astype(np.uint8), np.ones((round(2 * INWARDS * FINE) + 1,) * 2, np.uint8)).astype(np.float32)
@@ -240,10 +274,10 @@ def _completed(picture: np.ndarray, place: np.ndarray, edge: float, middle: floa
     known = np.clip(2 * cv2.GaussianBlur(core, (0, 0), JOINT * FINE), 0, 1)[..., None]
     colours = drawn.colours * tone
     colours += known * (fill(picture, core) - colours)
-    # From the first column where edges are seen to the last teeth end there; they reach up behind the lip.
-    seen = np.flatnonzero(place.any(axis=0))
-    last = np.interp(np.arange(SHAPE[0]), seen, len(ROWS) - 1 - place[::-1, seen].argmax(axis=0))
-    hangs = (np.arange(len(ROWS))[:, None] <= last).astype(np.float32)
-    whole = drawn.place.copy()
+    # From the first column where edges are seen to the last teeth end there, and beside them no lower; they reach up
+    # behind the lip.
+    seen = np.flatnonzero(np.isfinite(ends))
+    hangs = (np.arange(len(ROWS))[:, None] < np.interp(np.arange(SHAPE[0]), seen, ends[seen])).astype(np.float32)
+    whole = np.minimum(drawn.place, hangs)
     whole[:, seen[0] : seen[-1] + 1] = hangs[:, seen[0] : seen[-1] + 1]
     return Teeth(cv2.GaussianBlur(whole, (0, 0), SOFT * FINE), colours.astype(np.float32))

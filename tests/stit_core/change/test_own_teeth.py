@@ -49,6 +49,16 @@ def scene(
     return frame, dataclasses.replace(source, picture=picture, labels=labels)
 
 
+def resting(frame: np.ndarray, source: Drawn, left: int, right: int, lower: bool = False) -> tuple[np.ndarray, Drawn]:
+    """The same with teeth that rest on the lower lip, or on its teeth, in some columns of the crop."""
+    frame, labels = frame.copy(), source.labels.copy()
+    frame[EDGE * ZOOM : BOTTOM * ZOOM, left * ZOOM : right * ZOOM] = IVORY if lower else (165, 95, 95)
+    if not lower:
+        labels[EDGE:BOTTOM, left:right] = LIPS[1]
+    picture = np.ascontiguousarray(frame[ZOOM // 2 :: ZOOM, ZOOM // 2 :: ZOOM])
+    return frame, dataclasses.replace(source, picture=picture, labels=labels)
+
+
 def cut(**parts: object) -> OwnTeeth | None:
     frame, source = scene(**parts)  # type: ignore[arg-type]
     return cut_teeth(frame, TO_CROP, source, LIGHT)
@@ -75,7 +85,7 @@ def test_teeth_are_cut_with_their_edges_and_their_way_from_the_nose() -> None:
     [
         {"edge": TOP + 1},
         {"below": IVORY},
-        {"edge": TOP + 6},
+        {"edge": TOP + 7},
         {"lower": EDGE + 0.25},
         {"below": (60, 30, 28), "edge": TOP},
     ],
@@ -83,6 +93,70 @@ def test_teeth_are_cut_with_their_edges_and_their_way_from_the_nose() -> None:
 )
 def test_a_mouth_that_shows_too_little_of_them_gives_none(parts: dict[str, object]) -> None:
     assert cut(**parts) is None
+
+
+@pytest.mark.parametrize("lower", [False, True], ids=["on the lip", "on lower teeth"])
+def test_where_they_rest_they_end_as_free_edges_beside_them_do(lower: bool) -> None:
+    frame, source = resting(*scene(gold=False), 58, 70, lower)
+    own, free = cut_teeth(frame, TO_CROP, source, LIGHT), cut(gold=False)
+    assert own is not None
+    assert free is not None
+    assert own.below_nose == pytest.approx(free.below_nose, abs=0.9)
+    shown = np.abs(COLUMNS[0] - own.middle) < 10
+    ends = (own.teeth.place > 0.5)[:, shown].sum(axis=0) / FINE
+    assert np.ptp(ends) < 1.0, "one row, not two"
+    assert cut_teeth(*_all_resting(), LIGHT) is None, "where none is free nobody knows where they end"
+
+
+def test_where_a_lip_hides_their_ends_they_go_on_behind_it() -> None:
+    frame, source = resting(*scene(gold=False), 60, 68)
+    frame[EDGE * ZOOM - 4 : EDGE * ZOOM, 60 * ZOOM : 68 * ZOOM] = (165, 95, 95)
+    source.labels[EDGE - 1, 60:68] = LIPS[1]
+    own, free = cut_teeth(frame, TO_CROP, source, LIGHT), cut(gold=False)
+    assert own is not None
+    assert free is not None
+    assert own.below_nose == pytest.approx(free.below_nose, abs=0.5)
+    ends = (own.teeth.place > 0.5)[:, np.abs(COLUMNS[0] - own.middle) < 16].sum(axis=0) / FINE
+    assert np.ptp(ends) < 1.0
+
+
+def test_a_light_speck_in_a_corner_is_no_tooth_and_ends_none() -> None:
+    frame, source = scene(gold=False)
+    plain = cut_teeth(frame, TO_CROP, source, LIGHT)
+    frame[TOP * ZOOM : EDGE * ZOOM, LEFT * ZOOM : 53 * ZOOM] = TONGUE
+    frame[TOP * ZOOM : TOP * ZOOM + 4, LEFT * ZOOM : LEFT * ZOOM + 6] = IVORY
+    specked = cut_teeth(frame, TO_CROP, source, LIGHT)
+    assert plain is not None
+    assert specked is not None
+    corner = np.abs(COLUMNS[0] - (51.5 - 64) / MILLIMETRE) < 1
+    heights = [(own.teeth.place > 0.5)[:, corner].sum() for own in (plain, specked)]
+    assert heights[1] > 0.85 * heights[0]
+
+
+def _all_resting() -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], Drawn]:
+    frame, source = resting(*scene(gold=False), LEFT, RIGHT)
+    return frame, TO_CROP, source
+
+
+def test_those_in_the_shadow_of_a_lip_go_along_with_those_in_the_light() -> None:
+    frame, source = scene(gold=False)
+    source.labels[TOP : TOP + 2, LEFT:RIGHT] = MOUTH
+    frame[TOP * ZOOM : (TOP + 2) * ZOOM, LEFT * ZOOM : RIGHT * ZOOM] = np.array(IVORY) * 0.5
+    own, lit = cut_teeth(frame, TO_CROP, source, LIGHT), cut(gold=False)
+    assert own is not None
+    assert lit is not None
+    assert own.seen == pytest.approx(lit.seen, rel=0.1)
+
+
+def test_beside_those_that_are_seen_drawn_ones_end_no_lower() -> None:
+    frame, source = scene(gold=False)
+    frame[EDGE * ZOOM - 4 : EDGE * ZOOM, LEFT * ZOOM : 56 * ZOOM] = TONGUE  # the last of them end higher
+    frame[TOP * ZOOM : EDGE * ZOOM, LEFT * ZOOM : 53 * ZOOM] = TONGUE  # and there are none in the corner
+    own = cut_teeth(frame, TO_CROP, source, LIGHT)
+    assert own is not None
+    lowest = ROWS[len(ROWS) - 1 - (own.teeth.place > 0.5)[::-1].argmax(axis=0), 0]
+    corner = np.abs(COLUMNS[0] - (51.5 - 64) / MILLIMETRE) < 1
+    assert lowest[corner].max() < own.edge - 0.5 * 1 / MILLIMETRE
 
 
 def test_they_are_shown_with_their_colours_where_another_mouth_has_them() -> None:
