@@ -21,6 +21,9 @@ from stit_core.faces.labels import EYES, LIPS, SKIN_LIKE, is_one_of
 from stit_core.warps import mean_of_channels
 
 SKIN_LIGHT = 0.5  # power of the skin's hue that teeth take over: what lights a mouth comes from skin
+WHITE_LIGHT = 0.6  # the same of the whites of the eyes, which are a little red themselves
+WHITE = 0.45, 0.65  # of the light of teeth: up to where what is lightest in an eye is a lid, from where on its white
+GREYER = 0.0, 0.06  # of the logarithm of its channels' ratio, by which one hue is greyer than another: not yet, surely
 TEETH_LIGHT = 1.24  # of the source's lit skin, or of the whites of its eyes where they are lighter
 TONGUE = np.array([0.76, 0.44, 0.45])  # of the light of a white tooth
 NEAR = 38.0, 28.0  # millimetres across and down from the middle of a mouth, within which skin is lit as its teeth are
@@ -148,7 +151,7 @@ def mean_mouth(parts: Sequence[tuple[float, Mouth | None]], shut: float = 1.0) -
 def mouth_light(source: Drawn) -> np.ndarray:
     """Colour (3,) of a white tooth in the source's light, grey levels.
 
-    How light it is say the lit skin and the whites of the eyes, its hue is a little of the skin's.
+    How light it is say the lit skin and the whites of the eyes, and so does its hue, whichever of the two is greyer.
     """
     levels = mean_of_channels(source.picture)
     skin, eyes = is_one_of(source.labels, SKIN_LIKE) > 0, is_one_of(source.labels, EYES) > 0
@@ -156,11 +159,21 @@ def mouth_light(source: Drawn) -> np.ndarray:
     if skin.any():
         near = skin & _around_mouth(source)
         found.append(TEETH_LIGHT * float(np.percentile(levels[near if near.any() else skin], 75)))
-        colour = source.picture[skin].mean(axis=0) + 1.0
-        hue = (colour / colour.mean()) ** SKIN_LIGHT
+        hue = _hue(source.picture[skin]) ** SKIN_LIGHT
     if eyes.any():
-        found.append(float(np.percentile(levels[eyes], 90)))
+        white = float(np.percentile(levels[eyes], 90))
+        found.append(white)
+        whites = _hue(source.picture[eyes & (levels >= white)]) ** WHITE_LIGHT
+        # Skin that is dark is warmer than its light; lids that are nearly shut show no whites.
+        greyer = float(np.ptp(np.log(hue)) - np.ptp(np.log(whites)))
+        hue = hue * (whites / hue) ** (np.interp(greyer, GREYER, (0, 1)) * np.interp(white / max(found), WHITE, (0, 1)))
     return float(np.clip(max(found, default=160.0), 40.0, 230.0)) * hue
+
+
+def _hue(pixels: np.ndarray) -> np.ndarray:
+    """Of the mean of pixels (n, 3), each channel (3,) as a share of all."""
+    colour = pixels.mean(axis=0) + 1.0
+    return colour / colour.mean()  # type: ignore[no-any-return]
 
 
 def _around_mouth(source: Drawn) -> np.ndarray:

@@ -16,25 +16,26 @@ from stit_core.change.opening import COLUMNS, CROWN, FINE, ROWS, SHAPE, Opening,
 ARCH = 25.0  # millimetres, radius of the arch of teeth
 DEPTH = 18.0  # millimetres by which the incisors stand before the corners of the mouth
 GAPS = np.array([0.0, 8.5, 15.2, 22.8, 29.8, 36.8], np.float32)  # millimetres along the arch to each next gap
-EDGES = np.array([0.0, 0.6, 0.2, 0.9, 1.6], np.float32)  # millimetres by which each next tooth ends higher
-TINTS = np.array([1.0, 0.98, 0.93, 0.9, 0.87], np.float32)  # how light each next tooth is
+EDGES = np.array([0.0, 0.45, 0.2, 0.9, 1.6], np.float32)  # millimetres by which each next tooth ends higher
+TINTS = np.array([1.0, 0.95, 0.92, 0.86, 0.82], np.float32)  # how light each next tooth is
 LAST = 31.0  # millimetres along the arch, where teeth go over into the dark between them and the cheek
-BETWEEN = 0.26  # by which it is darker between two teeth
+BETWEEN = 0.2  # by which it is darker between two teeth
+ROUNDED = 0.15  # by which the sides of a tooth are darker than its middle
 HIDDEN = 2.0  # millimetres of a tooth that a lower lip hides at most
-ROUND = 0.8  # millimetres by which a tooth's corners end higher than its middle
+ROUND = 0.45  # millimetres by which a tooth's corners end higher than its middle
 GAP_HUE = np.array([0.8, 1.05, 1.25], np.float32)  # powers: what is dark between teeth is warm
 ASIDE_HUE = np.array([0.85, 1.05, 1.15], np.float32)  # the same of teeth that face aside
 SURFACE, SURFACE_FINE = 0.06, 0.6  # of their light, the deviation of what an uneven surface reflects; its millimetres
-IVORY = np.array([1.0, 0.95, 0.92], np.float32)
+IVORY = np.array([1.0, 0.985, 0.965], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
 EDGE_SOFT = (0.25, 0.6)  # millimetres over which the edges of teeth go over into the dark
 DROPPED = 2.0, 9.0  # millimetres of dark under the teeth: up to where a mouth only shows them, from where on it gapes
 
 
 LOWER_GAPS = np.array([0.0, 5.3, 11.2, 18.0, 25.0, 32.0], np.float32)  # the same as GAPS of the lower teeth
-SHOWN_BELOW = (6.0, 16.0), (0.0, 3.0)  # millimetres of dark; of them the lower lip then bares so many of its teeth
+SHOWN_BELOW = (12.0, 22.0), (0.0, 3.0)  # millimetres of dark; of them the lower lip then bares so many of its teeth
 BETWEEN_LOWER = 0.2  # as BETWEEN, of the lower ones, which lie in shadow
-LOWER_TINT = np.array([0.7, 0.58, 0.55], np.float32)  # of the light that falls on the upper ones
+LOWER_TINT = np.array([0.78, 0.7, 0.66], np.float32)  # of the light that falls on the upper ones
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ def drawn_teeth(opening: Opening) -> Teeth:
     # Where a broad smile lifts its corners above them, a row is bent as the lower lip is: no gums are seen there.
     edge = np.minimum(edge, opening.bottom[None].astype(np.float32) + HIDDEN)
     height = np.clip(edge - ROWS, 0, CROWN)  # millimetres from the edge towards the root
-    gap = ramp(0.14 + 0.12 * np.clip(1.5 - height, 0, 1.5) - beside, 0.22)
-    shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - 0.12 * (2 * across - 1) ** 2)
+    gap = ramp(0.12 + 0.08 * np.clip(1.5 - height, 0, 1.5) - beside, 0.22)
+    shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - ROUNDED * (2 * across - 1) ** 2)
     shade = shade * (1 + SURFACE * _surface_at(opening.middle, opening.edge))
     gum = ramp(height - 9.4 + 1.6 * (1 - np.minimum(beside / 2.5, 1)), 0.4)[..., None]
     ivory = (shade * TINTS[number])[..., None] * IVORY * (1 - BETWEEN * gap)[..., None] ** GAP_HUE
