@@ -112,11 +112,17 @@ def place_weights(
         config.motion * moving,
         still,
         config.shade * shade,
-        config.fresh * inwards,
+        config.fresh * inwards * (1 - _before_face(labels)),
         skin,
         tint,
         config.shade * ageing * _folding(labels) if ageing and SKIN in classes else None,
     )
+
+
+def _before_face(labels: np.ndarray) -> np.ndarray:
+    """1 on what is no part of the head, (S, S), softly: of a hand that is held before a mouth nothing opens."""
+    other = cv2.morphologyEx(1 - is_one_of(labels, (*HEAD, *COVERS)), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    return cv2.GaussianBlur(other, (0, 0), EDGE_WIDTH)
 
 
 def _crown(labels: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -26,7 +26,14 @@ LARGEST_RELIEF = 0.07  # of the logarithm of a ratio, by which folds and wrinkle
 WIDE_BLUR = 16.0  # pixels: the shade of skin stays near its mean within that
 LARGEST_OWN = 0.035  # of the logarithm of a ratio, by which shade may leave that mean: what is more looks like a smudge
 LARGEST_WIDE = 0.12  # of the logarithm of a ratio, by which that mean may leave the one of the whole face
-VEIL = 0.1  # of the logarithm of a ratio: what is fainter than that and lies over a part of a face is no beard yet
+VEIL = 0.1  # of the logarithm of a ratio: what is fainter than that and lies over a part of a face is left out
+BEARD = (
+    0.06,
+    0.14,
+)  # of the logarithm of a ratio, by which a beard is darker than the skin above it: from where on, surely
+BEARD_BEGINS = 0.4, 0.8  # of the way from the eyes to the base of the nose: no beard, and one
+NOSE_BASE = 33  # landmark
+BEARD_RIM, BEARD_BLUR = 9, 4.0  # pixels: window by which one is larger than it is dark, deviation of its soft edge
 NECK_BLUR = 12.0  # pixels, of the shade of a neck
 FEATURE_BLUR = 2.5  # pixels, of the one over the ratio of eyes and lips
 LARGEST_FEATURE = 0.4  # of the logarithm of a ratio, by which the shade of lips and eyes may leave the skin's
@@ -52,7 +59,9 @@ class Shade:
     level: np.ndarray
 
 
-def read_shade(source: Drawn, pivot: Drawn, edited: Drawn, flow: np.ndarray, anatomy: bool, folds: bool) -> Shade:
+def read_shade(
+    source: Drawn, pivot: Drawn, edited: Drawn, flow: np.ndarray, anatomy: bool, folds: bool, beards: bool = True
+) -> Shade:
     """Read how an edit shades the pivot that has moved to it.
 
     Parameters
@@ -60,6 +69,7 @@ def read_shade(source: Drawn, pivot: Drawn, edited: Drawn, flow: np.ndarray, ana
     source, pivot, edited, anatomy: as `read_change` takes them.
     flow: (S, S, 2), where in the pivot a pixel of the edit comes from.
     folds: whether folds of skin are believed as they are drawn.
+    beards: whether those are meant that are drawn.
     """
     before, labels = warp(pivot.picture, flow), warp_labels(pivot.labels, flow)
     ratio = np.log((edited.picture.astype(np.float32) + OFFSET) / (before + OFFSET))
@@ -67,7 +77,10 @@ def read_shade(source: Drawn, pivot: Drawn, edited: Drawn, flow: np.ndarray, ana
     ratio = _calm_hue(ratio)
     # Ears are drawn worst; they get what the skin beside them gets.
     known = agreed(labels, edited.labels, (SKIN, NOSE, NECK))
-    skin = _with_relief(fill(ratio, known), RELIEF_GAIN if folds else 0.0)
+    skin = fill(ratio, known)
+    if not beards:
+        skin = _shaven(skin, known, pivot.points)
+    skin = _with_relief(skin, RELIEF_GAIN if folds else 0.0)
     if anatomy:
         skin = _calm_neck(skin, known, edited.labels)
     parts = np.maximum(agreed(labels, edited.labels, EYES, 3), agreed(labels, edited.labels, LIPS, 1))
@@ -116,6 +129,23 @@ def _calm_hue(ratio: np.ndarray) -> np.ndarray:
     light = mean_of_channels(ratio)[..., None]
     reason = np.square(cv2.GaussianBlur(light[..., 0], (0, 0), HUE_BLUR))[..., None]
     return light + (ratio - light) * reason / (reason + HUE_NEEDS**2)
+
+
+def _shaven(shade: np.ndarray, known: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """A shade (S, S, 3) without beards, of skin that is `known` (S, S): without hairs one is brown dirt on a chin.
+
+    What is darker below the eyes than the skin above the mouth is one; `points` are the pivot's landmarks (68, 2).
+    """
+    rows, eyes, nose = np.arange(len(shade)), points[36:48, 1].mean(), points[NOSE_BASE, 1]
+    above = known * (rows < nose)[:, None]
+    if not above.any():
+        return shade
+    tone = (shade * above[..., None]).sum(axis=(0, 1)) / above.sum()
+    below = np.interp(rows, [eyes + share * (nose - eyes) for share in BEARD_BEGINS], (0, 1))
+    darker = mean_of_channels(tone - blurred(shade, RELIEF_BLUR))
+    beard = (below[:, None] * np.interp(darker, BEARD, (0, 1))).astype(np.float32)
+    beard = cv2.GaussianBlur(cv2.dilate(beard, np.ones((BEARD_RIM, BEARD_RIM), np.uint8)), (0, 0), BEARD_BLUR)
+    return shade + beard[..., None] * (tone - shade)  # type: ignore[no-any-return]
 
 
 def _with_relief(shade: np.ndarray, gain: float) -> np.ndarray:

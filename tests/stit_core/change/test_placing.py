@@ -49,6 +49,17 @@ def test_glasses_keep_their_pixels() -> None:
     assert weights.shade[75:85, 60:70].min() > 0.9
 
 
+def test_nothing_new_is_shown_on_what_is_held_before_a_face() -> None:
+    held = LABELS.copy()
+    held[84:128, 40:60] = 0  # parsers call a hand background
+    weights = place_weights(drawn(held), WHOLE_FACE, TransferConfig())
+    assert weights.fresh[88:96, 44:56].max() < 0.01
+    assert weights.fresh[88:96, 66:76].min() > 0.99
+    speck = LABELS.copy()
+    speck[92, 64] = 0
+    assert place_weights(drawn(speck), WHOLE_FACE, TransferConfig()).fresh[92, 64] > 0.99
+
+
 def test_specks_that_hang_on_nothing_do_not_change() -> None:
     specked = LABELS.copy()
     specked[4:7, 4:7] = SKIN

@@ -1,4 +1,4 @@
-"""What an edit shades: a beard is believed, a faint veil over a part of a face is not."""
+"""What an edit shades: a beard that is meant is believed, any other and a faint veil over a part of a face are not."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ from tests.support.transfer_cases import SIZE, SKIN, STILL, drawn, head_labels
 CHIN, BROW = np.s_[92:112, 48:80], np.s_[40:50, 44:84]
 
 
-def shaded(factor: float) -> float:
-    """Logarithm of the ratio by which a chin is shaded that the generator draws darker by a factor."""
+def shaded(factor: float, beards: bool = True) -> np.ndarray:
+    """Logarithm of the ratio (h,) down a face, held against its forehead's, whose chin is drawn darker by a factor."""
     labels = head_labels()
     pivot = drawn(labels)
     pivot = dataclasses.replace(pivot, picture=np.full((SIZE, SIZE, 3), (180, 140, 120), np.uint8))
     picture = pivot.picture.copy()
     picture[CHIN] = np.rint(picture[CHIN] * factor).astype(np.uint8)
     edited = dataclasses.replace(pivot, picture=picture)
-    skin = read_shade(pivot, pivot, edited, STILL, anatomy=True, folds=False).skin
-    return float(skin[97:107, 56:72].mean() - skin[50:60, 56:72].mean())
+    skin = read_shade(pivot, pivot, edited, STILL, anatomy=True, folds=False, beards=beards).skin
+    return skin[:, 56:72].mean(axis=(1, 2)) - skin[50:60, 56:72].mean()  # type: ignore[no-any-return]
 
 
-def test_a_beard_that_is_drawn_is_believed_and_a_faint_veil_is_not() -> None:
-    veil, beard = shaded(0.92), shaded(0.6)
+def test_a_beard_that_is_meant_is_believed_and_a_faint_veil_is_not() -> None:
+    veil, beard = (shaded(factor)[97:107].mean() for factor in (0.92, 0.6))
     assert beard < -0.08
     assert -0.02 < veil <= 0
+
+
+def test_a_beard_that_comes_along_with_another_face_leaves_the_chin_as_it_is_and_no_edge() -> None:
+    assert np.abs(shaded(0.6, beards=False)[60:120]).max() < 0.01
 
 
 def test_the_light_of_a_head_whose_nose_goes_aside_stays_where_it_is() -> None:
