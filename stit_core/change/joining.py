@@ -33,10 +33,13 @@ def opens_nothing(opening: Opening) -> float:
     return 1 - opening.gapes(STAY_SHUT)
 
 
-def join_lips(opening: Opening, source: Drawn, motion: np.ndarray, share: float) -> tuple[Opening, np.ndarray]:
+def join_lips(
+    opening: Opening, source: Drawn, motion: np.ndarray, share: float, full: float = 1.0
+) -> tuple[Opening, np.ndarray]:
     """An opening less high by a share of it, and a motion (S, S, 2) that brings the source's shut lips together again.
 
-    Each lip goes back by the part that it had in parting; joined wholly, they meet in the line where they met.
+    Each lip goes back by the part that it had in parting; joined wholly, they meet in the line where they met. `full`
+    is how far, 0 ... 1, they stay as full as they were.
     """
     high = np.maximum(opening.bottom - opening.top, 0)
     highest = float(high.max())
@@ -55,7 +58,9 @@ def join_lips(opening: Opening, source: Drawn, motion: np.ndarray, share: float)
     # What an outline tells is rough: by how much lips miss each other in the line, the motion itself says.
     for _ in range(APPROACHES):
         motion = joint.nearer(motion)
-    motion = joint.as_full(joint.as_it_was(motion), source)
+    motion = joint.as_it_was(motion)
+    if full > 0:
+        motion = motion + np.float32(full) * (joint.as_full(motion, source) - motion)
     less = float((opening.bottom - joined.bottom)[opening.centre])
     return dataclasses.replace(joined, edge=opening.edge - max(less - opening.gap, 0.0)), motion
 

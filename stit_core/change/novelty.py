@@ -21,9 +21,12 @@ EXCEEDS = (1.15, 1.3)  # times the inside of the source's own open mouth, that o
 SMILES = 0.4  # by which such a one has to be larger where no jaw drops
 MEANS = (0.8, 1.0)  # sum of the shares of those that an edit changes: up to where it does not mean the mouth, and does
 SHUT = (0.065, 0.13)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
+THIN = (0.052, 0.075)  # of a mouth's width, its inside's mean height: up to where it is the line between lips, and not
 SMALLEST_MOUTH = 20  # pixels of the inside of the source's own mouth that count
 TEETH_EDGE = 1.5  # pixels, deviation of the Gaussian between teeth that move as one piece and lips
 LIPS_LIE, LIPS_BEND = 5.0, 1.2  # millimetres from teeth that lips lie on, and by which they move over them at most
+LIP_STAYS = 15.0, 45.0  # millimetres from teeth that stay, within which a lip below does; from where on a jaw may drop
+WIDE = 6.0, 9.0  # millimetres, mean height of a mouth's inside: up to where it is open a little, from where on widely
 MOUTH_EDGE = 0.8  # pixels, deviation of the Gaussian over the edge of a mouth that is another one
 BRIGHT_SHARE = 90  # percentile of the source's skin that teeth may outshine by TEETH_OVER
 TEETH_OVER = 1.35
@@ -77,8 +80,11 @@ def read_novelty(
     return novelty, colours
 
 
-def hold_teeth(motion: np.ndarray, source: Drawn) -> np.ndarray:
-    """A motion (S, S, 2) under which what is seen in the source's own mouth moves as one piece: teeth do not bend."""
+def hold_teeth(motion: np.ndarray, source: Drawn, opens: float = 0.0) -> np.ndarray:
+    """A motion (S, S, 2) under which what is seen in the source's own mouth moves as one piece: teeth do not bend.
+
+    `opens` is how far, 0 ... 1, the motion drops the jaw: a lower lip that went with it would only get thick.
+    """
     inside = is_one_of(warp_labels(source.labels, motion), (MOUTH,))
     if inside.sum() < SMALLEST_MOUTH:
         return motion
@@ -86,6 +92,12 @@ def hold_teeth(motion: np.ndarray, source: Drawn) -> np.ndarray:
     millimetre = max(millimetre_of(source.points), 1e-3)
     # Lips lie on them, and bend over them a little only.
     lips = np.clip(2 * cv2.GaussianBlur(inside, (0, 0), LIPS_LIE * millimetre), 0, 1)[..., None]
+    if opens > 0:
+        away = cv2.distanceTransform((inside == 0).astype(np.uint8), cv2.DIST_L2, 5) / np.float32(millimetre)
+        middle = float(np.flatnonzero(inside.any(axis=1)).mean())
+        below = np.clip((np.arange(len(inside)) - middle) / max(millimetre, 1.0), 0, 1)[:, None]
+        stays = opens * below * np.interp(away, LIP_STAYS, (1, 0))
+        lips = np.maximum(lips, stays.astype(np.float32)[..., None])
     by, most = motion - teeth, np.float32(LIPS_BEND * millimetre)
     motion = motion + lips * (most * np.tanh(by / most) - by)
     near = cv2.GaussianBlur(cv2.dilate(inside, np.ones((3, 3), np.uint8)), (0, 0), TEETH_EDGE)
@@ -106,6 +118,11 @@ def own_teeth(source: Drawn, motion: np.ndarray) -> np.ndarray:
     return np.minimum(own_mouth(source, motion), warp(teeth.astype(np.float32), motion))
 
 
+def is_wide(source: Drawn) -> float:
+    """How far, 0 ... 1, a source's own mouth is open widely."""
+    return float(np.interp(_height(source.labels) / max(millimetre_of(source.points), 1e-3), WIDE, (0, 1)))
+
+
 def is_shut(source: Drawn) -> float:
     """How far, 0 ... 1, a mouth counts as shut: parsers see a little of the line between lips as its inside."""
     return _is_shut(source.labels)
@@ -117,7 +134,14 @@ def is_open(labels: np.ndarray) -> bool:
 
 
 def _is_shut(labels: np.ndarray) -> float:
-    return float(np.interp(_inside(labels) / max(_area(labels), 1.0), SHUT, (1, 0)))
+    by_area = np.interp(_inside(labels) / max(_area(labels), 1.0), SHUT, (1, 0))
+    width = max(float(is_one_of(labels, (MOUTH, *LIPS)).any(axis=0).sum()), 1.0)
+    return float(max(by_area, np.interp(_height(labels) / width, THIN, (1, 0))))  # lips may be thin
+
+
+def _height(labels: np.ndarray) -> float:
+    """Pixels by which the inside of a mouth is high on the average over its width."""
+    return _inside(labels) / max(float(is_one_of(labels, (MOUTH,)).any(axis=0).sum()), 1.0)
 
 
 def mouth_share(

@@ -22,16 +22,16 @@ from stit_core.change.growth import grow
 from stit_core.change.jaw import shape_jaw
 from stit_core.change.joining import join_lips, opens_nothing
 from stit_core.change.mouth import Mouth, mouth_flesh, mouth_light
-from stit_core.change.novelty import hold_teeth, is_open, is_shut, mouth_share, read_novelty
+from stit_core.change.novelty import hold_teeth, is_open, is_shut, is_wide, mouth_share, read_novelty
 from stit_core.change.opening import Opening, drop_jaw, find_opening, hold_corners, jaw_opens, narrow_mouth
 from stit_core.change.own_teeth import OwnTeeth, hold_standing, standing_teeth
 from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
 from stit_core.change.seam import hide_own, open_along_seam, open_over_own
 from stit_core.change.shade import read_shade
-from stit_core.change.smile import Smile, close_corners, find_smile, fold_shade, hold_grin, without_smudges
+from stit_core.change.smile import Smile, close_corners, find_smile, fold_shade, hold_grin, widens, without_smudges
 from stit_core.faces.correspondence import read_motion
-from stit_core.faces.labels import EARS, FACE, LIPS, MOUTH, SKIN, is_one_of
+from stit_core.faces.labels import BROWS, EARS, EYES, FACE, LIPS, MOUTH, NOSE, SKIN, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
 
 FIELD = 256  # pixels a side, at most, at which a change is read
@@ -39,6 +39,7 @@ EAR_REACH = 0.06  # of the crop's side: width of the window around an ear within
 MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it within which landmarks are believed
 FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
 CLOSES = 2.0  # of how far a mouth smiles, by which lips are joined in its corners
+PARTS = 0.0, 0.3  # share of a mouth that is drawn: for none lips that were shut stay so, from the second on they part
 JOINS = 3.0  # of the same, by which lips that were shut stay so, and a mouth that is open is kept
 LEAST_OPENING = 1.0  # millimetres that an opening is high from which on it is seen in full
 
@@ -144,7 +145,9 @@ def read_change(
     edited, flow, offset, motion = laid.edited, laid.flow, laid.offset, laid.motion
     wanted, before = laid.wanted, laid.before
     folds = folds if anatomy else None
-    shade = read_shade(source, pivot, edited, flow, anatomy, folds is None)
+    # What makes a whole face another draws beards along with it; what means a beard leaves eyes and nose alone.
+    beards = not anatomy or not {*EYES, *BROWS, NOSE} & set(classes)
+    shade = read_shade(source, pivot, edited, flow, anatomy, folds is None, beards)
     opening, share, opens, shut, smile = None, 0.0, 0.0, is_shut(source), None
     if MOUTH in classes:
         opening = laid.find_opening(source) if anatomy else None
@@ -157,12 +160,14 @@ def read_change(
     closes = min(1.0, CLOSES * smiles)
     if opening is not None:
         opening = close_corners(opening, closes)
-        stays = min(1.0, JOINS * smiles) * opens_nothing(opening) * shut
-        opening, motion = join_lips(opening, source, motion, stays)
+        smiling = max(min(1.0, JOINS * smiles), widens(source, motion)) * opens_nothing(opening)
+        # Nor do lips part between which nothing is drawn.
+        stays = max(smiling, float(np.interp(share, PARTS, (1, 0)))) * shut
+        opening, motion = join_lips(opening, source, motion, stays, smiling)
         share *= min(1.0, float((opening.bottom - opening.top).max()) / LEAST_OPENING)
         motion = drop_jaw(motion, opening)
         held = hold_corners(narrow_mouth(motion, opening, source), opening, source)
-        kept = motion + np.float32(1 - shut) * (hold_teeth(motion, source) - motion)
+        kept = motion + np.float32(1 - shut) * (hold_teeth(motion, source, opens) - motion)
         motion = np.float32(share) * held + np.float32(1 - share) * kept
     drawn = opening is not None
     novelty, fresh = read_novelty(source, pivot, edited, wanted, before, offset, motion, classes, drawn, share)
@@ -179,6 +184,7 @@ def read_change(
         stands = standing_teeth(source, None if mouth.own is None else mouth.own.below_nose)
         motion = hold_standing(motion, stands, source)
         stands = share * np.float32(1 - shut) * warp(stands, motion)
+        novelty = novelty * (1 - stands)
     hidden = np.zeros_like(novelty)
     if opening is not None:
         hidden = share * np.float32(1 - shut) * hide_own(opening, source, motion, closes)
@@ -195,9 +201,16 @@ def read_change(
     return Change(motion, skin, warp(shade.features, offset), fresh, novelty, hidden, stands, mouth)
 
 
-def judge_open_mouth(source: Drawn, pivot: Drawn, laid: Laid) -> OpenMouth:
-    """What one frame, whose edit is laid out with anatomy, says of a mouth that is open in it."""
-    return _read_mouth(source, pivot, laid, laid.find_opening(source), True, None)[-1]
+def judge_open_mouth(source: Drawn, pivot: Drawn, laid: Laid, teeth: Callable[[], OwnTeeth | None]) -> OpenMouth:
+    """What one frame, whose edit is laid out with anatomy, says of a mouth that is open in it.
+
+    One that is open widely is kept, unless its upper teeth are known, which `teeth` looks for.
+    """
+    said = _read_mouth(source, pivot, laid, laid.find_opening(source), True, None)[-1]
+    wide = is_wide(source)
+    if wide == 0 or said.another == 0 or teeth() is not None:
+        return said
+    return OpenMouth(said.opens, said.another * (1 - wide))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from stit_core.faces.labels import MOUTH, is_one_of
 
 EYES = (36, 39, 37, 38, 40, 41), (45, 42, 44, 43, 47, 46)  # landmarks: outer, inner, two of the upper lid, two below
 LIFTS = (0.02, 0.1)  # of the eyes' distance, by which corners rise: from where on a mouth smiles, and smiles broadly
+WIDENS = 0.025, 0.06  # of a mouth's width, held against the eyes': from where on one is drawn wider, and surely
 NARROWS = -0.06  # of a mouth's width, held against the eyes': by which one that is pursed gets narrower
 # Of the fold from a nostril's wing past the corner of the mouth (nasolabial), in the eyes' distance.
 WINGS = 31, 35  # landmarks where it begins
@@ -87,19 +88,29 @@ def find_smile(source: Drawn, motion: np.ndarray) -> Smile | None:
     if face is None:
         return None
     points = face.points
-    eyes = [points[list(eye)].mean(axis=0) for eye in EYES]
 
     def rise(*landmarks: int) -> float:
         return -float(np.mean([(moved_point(points[i], motion) - points[i]) @ face.down for i in landmarks]))
 
-    def widened(a: np.ndarray, b: np.ndarray) -> float:
+    lift = (rise(*CORNERS) - max(rise(NOSE), rise(*LIPS))) / face.unit
+    strength = float(np.interp(lift, LIFTS, (0, 1)))
+    strength *= float(np.interp(_widened(points, motion), (NARROWS, 0), (0, 1)))
+    return dataclasses.replace(face, strength=strength) if strength > 0 else None
+
+
+def widens(source: Drawn, motion: np.ndarray) -> float:
+    """How far, 0 ... 1, a motion (S, S, 2) draws the mouth wider, as a smile does and a jaw that drops does not."""
+    return 0.0 if unsmiling(source) is None else float(np.interp(_widened(source.points, motion), WIDENS, (0, 1)))
+
+
+def _widened(points: np.ndarray, motion: np.ndarray) -> float:
+    """By what share a motion makes a mouth wider, held against the eyes; `points` are landmarks (68, 2)."""
+
+    def times(a: np.ndarray, b: np.ndarray) -> float:
         moved = moved_point(b, motion) - moved_point(a, motion)
         return float(np.hypot(*moved) / max(float(np.hypot(*(b - a))), 1.0))
 
-    lift = (rise(*CORNERS) - max(rise(NOSE), rise(*LIPS))) / face.unit
-    strength = float(np.interp(lift, LIFTS, (0, 1)))
-    strength *= float(np.interp(widened(*points[list(CORNERS)]) / widened(*eyes) - 1, (NARROWS, 0), (0, 1)))
-    return dataclasses.replace(face, strength=strength) if strength > 0 else None
+    return times(*points[list(CORNERS)]) / times(*(points[list(eye)].mean(axis=0) for eye in EYES)) - 1
 
 
 def hold_grin(motion: np.ndarray, source: Drawn, opens: float) -> tuple[np.ndarray, float]:

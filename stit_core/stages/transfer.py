@@ -374,7 +374,7 @@ class Transfer:
 
     def _judged(self, position: int) -> OpenMouth:
         with torch_threads(1):
-            return judge_open_mouth(*self._laid(position))
+            return judge_open_mouth(*self._laid(position), self._own_teeth)
 
     def _stretches(self) -> list[tuple[int, int]]:
         """The first position of every stretch of frames with an open mouth, and the one after its last."""

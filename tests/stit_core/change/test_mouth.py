@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import cv2
 import numpy as np
 import pytest
 
 from stit_core.change.drawn import Drawn
-from stit_core.change.mouth import Mouth, mean_mouth
-from stit_core.change.novelty import hold_teeth
+from stit_core.change.mouth import Mouth, mean_mouth, mouth_light
+from stit_core.change.novelty import hold_teeth, is_wide
 from stit_core.change.opening import drop_jaw, find_opening, hold_corners
-from stit_core.change.reading import Change, read_change
+from stit_core.change.own_teeth import OwnTeeth
+from stit_core.change.reading import Change, OpenMouth, judge_open_mouth, lay_out, read_change
 from stit_core.change.seam import open_along_seam
-from tests.support.mouth_cases import CHIN, LEFT, RIGHT, face, mouth_in, opening_of, seen, seen_in
-from tests.support.transfer_cases import MOUTH, SIZE, STILL, WHOLE_FACE, head_labels
+from stit_core.change.teeth import drawn_teeth
+from tests.support.mouth_cases import CHIN, LEFT, RIGHT, face, mouth_in, opened_by, opening_of, seen, seen_in
+from tests.support.transfer_cases import EYE, MOUTH, SIZE, SKIN, STILL, UPPER, WHOLE_FACE, head_labels
 
 
 def test_a_shut_mouth_has_no_opening() -> None:
@@ -194,6 +197,84 @@ def test_teeth_that_are_kept_move_as_one_piece() -> None:
     assert np.ptp(held[moved & (np.abs(np.arange(SIZE) - 64) < 8)[None]], axis=0).max() < 0.5
     np.testing.assert_allclose(held[:70], stretched[:70], atol=0.05)
     np.testing.assert_array_equal(hold_teeth(stretched, face(0)), stretched)
+
+
+def test_a_jaw_that_drops_from_a_mouth_that_is_kept_takes_its_lip_hardly_along() -> None:
+    calling = face(14)
+    dropped = STILL.copy()
+    dropped[100:, :, 1] = -8 * np.clip((np.arange(100, SIZE) - 100) / 4, 0, 1)[:, None]  # from its lower lip on
+    lip = np.s_[112:115, 60:68, 1]  # where it would go
+    free, held = hold_teeth(dropped, calling)[lip], hold_teeth(dropped, calling, opens=1.0)[lip]
+    assert free.min() < -7
+    assert held.min() > 0.35 * free.min()
+
+
+def test_a_mouth_that_is_open_widely_is_kept_where_nobody_knows_its_teeth() -> None:
+    wide, little = face(14), face(3)
+    assert is_wide(wide) == 1
+    assert is_wide(little) == is_wide(face(0)) == 0
+    pivot, edited = face(2), face(24)
+    asked: list[OwnTeeth | None] = []
+
+    def known(teeth: OwnTeeth | None) -> OwnTeeth | None:
+        asked.append(teeth)
+        return teeth
+
+    own = OwnTeeth(drawn_teeth(opened_by(8)), 0.0, 0.0, 26.0, 1.0)
+    for source, teeth, kept in ((wide, None, True), (wide, own, False), (little, None, False)):
+        laid = lay_out(source, pivot, edited, STILL, True, None, 1.0)
+        said = judge_open_mouth(source, pivot, laid, functools.partial(known, teeth))
+        assert (said.another == 0) == kept
+    assert asked == [None, own], "nobody looks for teeth that do not matter"
+
+
+def test_lips_that_the_generator_draws_over_teeth_that_stand_are_not_shown() -> None:
+    grinning = face(8, teeth=1.0)
+    edited = face(24)
+    edited.labels[80:92, 50:78] = UPPER  # its upper lip comes down over them
+    change = read_change(
+        grinning, face(2), edited, STILL, WHOLE_FACE, anatomy=True, known=OpenMouth(opens=1.0, another=1.0)
+    )
+    stand = change.stands > 0.9
+    assert stand.any()
+    assert change.novelty[stand].max() < 0.15
+
+
+def test_a_beard_comes_with_what_leaves_eyes_and_nose_alone() -> None:
+    pivot, bearded = face(), face()
+    picture = bearded.picture.copy()
+    chin = (pivot.labels == SKIN) & (np.arange(SIZE) > 98)[:, None]
+    picture[chin] = np.rint(picture[chin] * 0.6)
+    bearded = dataclasses.replace(bearded, picture=picture)
+    beards, faces = (
+        read_change(pivot, pivot, bearded, STILL, classes, anatomy=True).skin[102:110, 60:68].mean()
+        for classes in ((SKIN, MOUTH), (SKIN, MOUTH, EYE))
+    )
+    assert beards < -0.08
+    assert faces > -0.03
+
+
+def test_the_whites_of_eyes_say_how_warm_the_light_of_teeth_is() -> None:
+    plain = face()
+    blue, shut = plain.picture.copy(), plain.picture.copy()
+    eyes = plain.labels == EYE
+    blue[eyes], shut[eyes] = (200, 215, 235), (70, 80, 90)  # lids that hide the whites are no light
+    warm = mouth_light(dataclasses.replace(plain, picture=shut))
+    cold = mouth_light(dataclasses.replace(plain, picture=blue))
+    skin = plain.picture[plain.labels == SKIN].mean(axis=0)
+    assert warm[2] / warm[0] == pytest.approx((skin[2] / skin[0]) ** 0.5, rel=0.05)
+    assert cold[2] > 0.98 * cold[0] > warm[2]
+    yellow = plain.picture.copy()
+    yellow[eyes] = (235, 200, 120)
+    same = mouth_light(dataclasses.replace(plain, picture=yellow))
+    assert same[2] / same[0] == pytest.approx(warm[2] / warm[0], rel=0.05), "the greyer of both"
+    lights = []
+    for level in np.linspace(60, 220, 40):
+        half = plain.picture.copy()
+        half[eyes] = level
+        lights.append(mouth_light(dataclasses.replace(plain, picture=half)))
+    hues = np.array([light[2] / light[0] for light in lights])
+    assert np.abs(np.diff(hues)).max() < 0.3 * np.ptp(hues), "no jump in a blink"
 
 
 def test_lips_part_along_the_line_where_they_meet() -> None:

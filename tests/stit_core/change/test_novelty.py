@@ -8,7 +8,7 @@ import numpy as np
 
 from stit_core.change.novelty import is_shut, mouth_share, own_mouth, own_teeth, read_novelty
 from stit_core.warps import warp_labels
-from tests.support.transfer_cases import MOUTH, SIZE, STILL, WHOLE_FACE, drawn, head_labels
+from tests.support.transfer_cases import MOUTH, SIZE, STILL, UPPER, WHOLE_FACE, drawn, head_labels
 
 
 def test_teeth_are_found_and_the_dark_of_a_mouth_is_not() -> None:
@@ -77,7 +77,17 @@ def test_the_line_between_shut_lips_makes_no_open_mouth() -> None:
     assert is_shut(drawn(line)) == 1
     assert shares[0] > 0.5
     assert shares[1] > 0.5 * shares[0]
-    assert 0 < is_shut(drawn(head_labels(1))) < 1
+    assert is_shut(drawn(head_labels(1))) == 1
+    assert is_shut(drawn(head_labels(3))) == 0
+    thin = head_labels(2)
+    shares = []
+    for more in range(0, 28, 4):  # a row of the inside comes, column by column
+        labels = thin.copy()
+        labels[93, 50 : 50 + more] = MOUTH
+        labels[91, 50:78] = UPPER
+        shares.append(is_shut(drawn(labels)))
+    assert shares[0] == 1
+    assert np.abs(np.diff(shares)).max() < 0.5, "no jump by a row that parsers see or do not"
 
 
 def test_the_line_between_lips_that_an_edit_stretches_does_not_open_the_mouth() -> None:
