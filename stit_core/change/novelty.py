@@ -22,6 +22,7 @@ SMILES = 0.4  # by which such a one has to be larger where no jaw drops
 MEANS = (0.8, 1.0)  # sum of the shares of those that an edit changes: up to where it does not mean the mouth, and does
 SHUT = (0.065, 0.13)  # of the mouth's area, its inside: up to where it is shut, and from where on it is open
 THIN = (0.052, 0.075)  # of a mouth's width, its inside's mean height: up to where it is the line between lips, and not
+THIN_SHARE = (0.12, 0.15)  # of the mouth's area, that such a line has, where lips are thin or pressed
 SMALLEST_MOUTH = 20  # pixels of the inside of the source's own mouth that count
 TEETH_EDGE = 1.5  # pixels, deviation of the Gaussian between teeth that move as one piece and lips
 LIPS_LIE, LIPS_BEND = 5.0, 1.2  # millimetres from teeth that lips lie on, and by which they move over them at most
@@ -134,9 +135,10 @@ def is_open(labels: np.ndarray) -> bool:
 
 
 def _is_shut(labels: np.ndarray) -> float:
-    by_area = np.interp(_inside(labels) / max(_area(labels), 1.0), SHUT, (1, 0))
+    share = _inside(labels) / max(_area(labels), 1.0)
     width = max(float(is_one_of(labels, (MOUTH, *LIPS)).any(axis=0).sum()), 1.0)
-    return float(max(by_area, np.interp(_height(labels) / width, THIN, (1, 0))))  # lips may be thin
+    thin = min(np.interp(_height(labels) / width, THIN, (1, 0)), np.interp(share, THIN_SHARE, (1, 0)))
+    return float(max(np.interp(share, SHUT, (1, 0)), thin))
 
 
 def _height(labels: np.ndarray) -> float:

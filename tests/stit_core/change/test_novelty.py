@@ -8,7 +8,7 @@ import numpy as np
 
 from stit_core.change.novelty import is_shut, mouth_share, own_mouth, own_teeth, read_novelty
 from stit_core.warps import warp_labels
-from tests.support.transfer_cases import MOUTH, SIZE, STILL, UPPER, WHOLE_FACE, drawn, head_labels
+from tests.support.transfer_cases import MOUTH, SIZE, SKIN, STILL, UPPER, WHOLE_FACE, drawn, head_labels
 
 
 def test_teeth_are_found_and_the_dark_of_a_mouth_is_not() -> None:
@@ -79,6 +79,9 @@ def test_the_line_between_shut_lips_makes_no_open_mouth() -> None:
     assert shares[1] > 0.5 * shares[0]
     assert is_shut(drawn(head_labels(1))) == 1
     assert is_shut(drawn(head_labels(3))) == 0
+    thin_lips = head_labels(2)
+    thin_lips[87:89, 50:78] = thin_lips[95:97, 50:78] = SKIN
+    assert is_shut(drawn(thin_lips)) < 0.5, "teeth that show a little between thin lips are no line"
     thin = head_labels(2)
     shares = []
     for more in range(0, 28, 4):  # a row of the inside comes, column by column
