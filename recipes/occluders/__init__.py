@@ -22,7 +22,7 @@ OCCLUDERS: tuple[tuple[Painter, float], ...] = (
     (wear_glasses, 0.32),
     (wear_hat, 0.13),
     (hold_object, 0.12),
-    (hold_hands, 0.13),
+    (hold_hands, 0.22),
     (write_text, 0.04),
 )
 

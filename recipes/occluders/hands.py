@@ -9,14 +9,16 @@ from recipes.heads.surface import L_BACKGROUND, L_SKIN
 from recipes.occluders.canvas import Canvas
 
 SKIN = (196.0, 150.0, 128.0)
+ALIKE, HUES = 0.08, 0.03  # deviations: of how light a hand is, as a share of its face; of each of its channels
 
 
 def hold_hands(canvas: Canvas, rng: np.random.Generator) -> None:
     """Paint one or two hands that reach from the picture's edge to the face; their class is background."""
     own = canvas.median_colour(L_SKIN, SKIN)
-    colour = own * rng.uniform(0.8, 1.15) if rng.random() < 0.75 else np.array(SKIN) * rng.uniform(0.25, 1.2)
+    colour = own * rng.normal(1, ALIKE) if rng.random() < 0.8 else np.array(SKIN) * rng.uniform(0.25, 1.2)
     for _ in range(1 + (rng.random() < 0.3)):
-        _paint_hand(canvas, colour * rng.uniform(0.9, 1.1, 3), rng)
+        # Mostly in nearly the face's own colour: only shape tells such a hand from a cheek.
+        _paint_hand(canvas, colour * rng.normal(1, HUES, 3), rng)
 
 
 def _paint_hand(canvas: Canvas, colour: np.ndarray, rng: np.random.Generator) -> None:
