@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stit_core.change.drawn import Drawn
+from stit_core.change.drawn import OFFSET, Drawn
 from stit_core.change.matte import EDGE_WIDTH, hair_matte, picture_mask
 from stit_core.change.reading import Change
 from stit_core.change.skin import keep_sheen, read_flush, read_sheen
-from stit_core.faces.labels import HAIR, NECK, SKIN, is_one_of
+from stit_core.faces.labels import HAIR, NECK, SKIN, SKIN_LIKE, is_one_of
 from stit_core.warps import mean_of_channels, warp
 
 RELIEF = 1.5  # pixels of the crop, deviation of the Gaussian over what counts as relief and not as light
@@ -21,6 +21,9 @@ REFLECTED = 0.4  # of a shade that darkens skin, for hair beside it: it is thin 
 LEAST_SEEN = 200  # pixels of neck and of face, of which a mean is one
 REDDER = 0.8  # of the way from a neck's hue to the face's
 GREYEST = 0.1  # of the logarithm of a ratio, by which a neck is greyer at most
+INNER = 15  # pixels of the crop, window within which all is skin where its hue is learned
+HUE_NOISE = 0.05  # of the logarithm of a ratio of two channels, by which that of skin varies at least
+ANOTHER_HUE = 4.0  # deviations of it, from which on something at its outline is none
 REFLECTS = 28.0  # pixels of the crop, over which that fades
 
 
@@ -61,6 +64,7 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
     smooth = cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32)
     hair = is_one_of(source.labels, (HAIR,))
     share, slope = hair_matte(skin, hair, smooth, picture_mask(skin, source.picture))
+    free = free * (1 - _beyond_outline(source, skin))
     away = cv2.distanceTransform((skin == 0).astype(np.uint8), cv2.DIST_L2, 5)
     near = np.square(np.maximum(1 - away / REFLECTS, 0)) * cv2.GaussianBlur(hair, (0, 0), EDGE_WIDTH)
     neck = is_one_of(source.labels, (NECK,))
@@ -75,6 +79,28 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
         reflected,
         flush,
     )
+
+
+def _beyond_outline(source: Drawn, skin: np.ndarray) -> np.ndarray:
+    """Where what parsers call skin (S, S) is the background beside it by its hue, (S, S) in [0, 1], softly.
+
+    They do so along the outline of faces that look aside; a shade of skin would show there.
+    """
+    known = is_one_of(source.labels, SKIN_LIKE) > 0
+    if known.sum() < LEAST_SEEN:
+        return np.zeros_like(skin)
+    levels = np.log(cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32) + OFFSET)
+    hue = levels[..., ::2] - levels[..., 1:2]  # of red and blue to green, (S, S, 2)
+    inside = cv2.erode(known.astype(np.uint8), np.ones((INNER, INNER), np.uint8)) > 0
+    own = hue[inside if inside.sum() >= LEAST_SEEN else known]
+    apart = hue - np.median(own, axis=0)
+    inverse = np.linalg.inv(np.cov(own.T) + HUE_NOISE**2 * np.eye(2)).astype(np.float32)
+    other = np.einsum("ijk,kl,ijl->ij", apart, inverse, apart) > ANOTHER_HUE**2
+    other = cv2.morphologyEx((other & (skin > 0)).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    outside = cv2.dilate((source.labels == 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    _, parts = cv2.connectedComponents(other)
+    beyond = np.isin(parts, np.setdiff1d(parts[outside], 0)).astype(np.float32)
+    return cv2.GaussianBlur(cv2.dilate(beyond, np.ones((3, 3), np.uint8)), (0, 0), EDGE_WIDTH)
 
 
 def _redder(source: Drawn, neck: np.ndarray, flush: np.ndarray) -> np.ndarray:

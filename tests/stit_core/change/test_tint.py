@@ -1,4 +1,4 @@
-"""What a strong shade of skin goes by: a neck that is greyer than the face."""
+"""What a strong shade of skin goes by: a neck that is greyer than the face, and where skin ends."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from stit_core.change.drawn import Drawn
 from stit_core.change.tint import GREYEST, read_tint
-from stit_core.faces.labels import NECK, SKIN
-from tests.support.transfer_cases import SIZE, drawn, head_labels
+from stit_core.faces.labels import HAIR, NECK, SKIN
+from tests.support.transfer_cases import SIZE, drawn, head_labels, painted
 
 
 def scene(face: tuple[int, int, int], neck: tuple[int, int, int]) -> Drawn:
@@ -47,3 +47,19 @@ def test_nothing_is_said_of_a_neck_that_is_hardly_seen() -> None:
     labels = head_labels()
     source = drawn(labels)
     assert not read_tint(source, (labels == SKIN).astype(np.float32), np.ones((SIZE, SIZE), np.float32)).redder.any()
+
+
+def test_background_that_parsers_call_skin_gets_no_tone_and_a_shadow_on_a_cheek_keeps_its() -> None:
+    labels = head_labels()
+    labels[labels == HAIR] = 0
+    source = drawn(labels, painted(labels, grain=4.0))
+    beside = (slice(60, 84), slice(101, 110))  # green background at the outline of the cheek
+    wrong = labels.copy()
+    wrong[beside] = SKIN
+    picture = source.picture.copy()
+    shadow = (slice(60, 84), slice(30, 40))
+    picture[shadow] = np.rint(picture[shadow] * 0.6)
+    tinted = dataclasses.replace(source, picture=picture, labels=wrong)
+    share = read_tint(tinted, (wrong == SKIN).astype(np.float32), np.ones((SIZE, SIZE), np.float32)).share
+    assert share[beside][4:-4, 2:-2].max() < 0.1
+    assert share[shadow][4:-4, 3:-3].min() > 0.9
