@@ -37,6 +37,7 @@ EAR_NOISE = 30.0  # squared grey levels by which that colour varies at least
 _WORN = tuple(label for label in COVERS if label != EARRING)
 SMALLEST_COVER = 0.002  # of the crop's area, under which what covers a face is a speck
 FOLD_RIM = 5  # pixels, window within which all must be skin for folds to be looked for
+WITHIN = 0.85  # of the way from the middle of a face to its outline
 SMALLEST_PART = 12  # pixels, area under which what the parser calls a part of the face is a speck
 
 
@@ -102,17 +103,19 @@ def place_weights(
     moving = np.float32(allowed > 0.5) * (1 - is_one_of(labels, (NECK,)) if whole else is_one_of(labels, FACE))
     moving = _largest(moving) if whole else moving  # beside a neck there are specks that are none of it
     beside = [] if {*EARS, HAIR} & set(classes) else [*EARS, HAIR]  # an edit that means the mouth takes neither along
+    before = _before_face(labels)
+    held = np.float32(before > 0.5) * _within(source.points, len(labels))
     still = (
         np.zeros_like(allowed)
         if whole
-        else np.maximum(is_one_of(labels, [*_WORN, *beside]), _crown(labels, source.points))
+        else np.maximum.reduce([is_one_of(labels, [*_WORN, *beside]), _crown(labels, source.points), held])
     )
     skin = cv2.GaussianBlur(np.maximum(is_one_of(labels, (*SKIN_LIKE, *BROWS)), ears), (0, 0), EDGE_WIDTH)
     return Weights(
         config.motion * moving,
         still,
         config.shade * shade,
-        config.fresh * inwards * (1 - _before_face(labels)),
+        config.fresh * inwards * (1 - before),
         skin,
         tint,
         config.shade * ageing * _folding(labels) if ageing and SKIN in classes else None,
@@ -123,6 +126,13 @@ def _before_face(labels: np.ndarray) -> np.ndarray:
     """1 on what is no part of the head, (S, S), softly: of a hand that is held before a mouth nothing opens."""
     other = cv2.morphologyEx(1 - is_one_of(labels, (*HEAD, *COVERS)), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     return cv2.GaussianBlur(other, (0, 0), EDGE_WIDTH)
+
+
+def _within(points: np.ndarray, size: int) -> np.ndarray:
+    """1 well within the outline of a face with landmarks (68, 2), (size, size): what is there is held before it."""
+    middle = points[:27].mean(axis=0)
+    hull = cv2.convexHull((middle + WITHIN * (points[:27] - middle)).astype(np.float32))
+    return cv2.fillConvexPoly(np.zeros((size, size), np.float32), np.rint(hull).astype(np.int32), 1.0)
 
 
 def _crown(labels: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn, moved_point
 from stit_core.change.opening import COLUMNS, CORNERS, Opening
-from stit_core.faces.labels import MOUTH, is_one_of
+from stit_core.faces.labels import HEAD, MOUTH, is_one_of
 
 EYES = (36, 39, 37, 38, 40, 41), (45, 42, 44, 43, 47, 46)  # landmarks: outer, inner, two of the upper lid, two below
 LIFTS = (0.02, 0.1)  # of the eyes' distance, by which corners rise: from where on a mouth smiles, and smiles broadly
@@ -31,6 +32,8 @@ SMUDGE_WIDTH, SMUDGE_HEIGHT = 0.65, 0.35  # of the eyes' distance, deviations of
 GRINS = 0.95, 1.08  # of a mouth's width, in the eyes' distance: from where on it grins, and can grin no more
 SHOWS = 0.03, 0.08  # of what a mouth shows of its inside, in squares of that: shut, and teeth bared
 GRIN_WIDTH, GRIN_HEIGHT = 0.6, 0.35  # of the eyes' distance, deviations of the Gaussian around such a mouth
+LIPS_OUTLINE = slice(48, 60)  # landmarks
+HIDDEN = 0.15, 0.35  # share of a mouth that is hidden: up to where it moves, from where on it does not
 NOSE, LIPS = 33, (51, 57)  # landmarks: below it, and of the middle of the lips' outline
 TEETH_SEEN = 25.5  # millimetres from a mouth's middle, up to where a smile parts the lips
 TEETH_DEPTH = 18.0  # millimetres by which the incisors stand before the corners
@@ -117,7 +120,8 @@ def hold_grin(motion: np.ndarray, source: Drawn, opens: float) -> tuple[np.ndarr
     """A motion (S, S, 2) that leaves a mouth alone which grins already, and how far, 0 ... 1, it does so.
 
     A broad grin is the end of what the muscles can do: lips that are drawn further bare gums that nobody has seen.
-    `opens` is how far, 0 ... 1, the edit drops the jaw, which a grin does not hinder.
+    `opens` is how far, 0 ... 1, the edit drops the jaw, which a grin does not hinder. One that is hidden by more than a
+    part is left alone in any case: half a mouth cannot open.
     """
     face = unsmiling(source)
     if face is None:
@@ -126,10 +130,18 @@ def hold_grin(motion: np.ndarray, source: Drawn, opens: float) -> tuple[np.ndarr
     wide = float(np.hypot(*(corners[1] - corners[0]))) / face.unit
     inside = float(is_one_of(source.labels, (MOUTH,)).sum()) / face.unit**2
     stays = (1 - opens) * float(np.interp(wide, GRINS, (0, 1)) * np.interp(inside, SHOWS, (0, 1)))
+    stays = max(stays, float(np.interp(_hidden(source), HIDDEN, (0, 1))))
     if stays <= 0:
         return motion, 0.0
     near = gaussian(face, corners.mean(axis=0), GRIN_WIDTH * face.unit, GRIN_HEIGHT * face.unit, motion.shape[0])
     return motion * (1 - np.float32(stays) * np.clip(2 * near, 0, 1)[..., None]), stays
+
+
+def _hidden(source: Drawn) -> float:
+    """What share of a mouth, by its landmarks, is hidden by what is no part of the head."""
+    outline = np.rint(cv2.convexHull(source.points[LIPS_OUTLINE].astype(np.float32))).astype(np.int32)
+    mouth = cv2.fillConvexPoly(np.zeros(source.labels.shape, np.uint8), outline, 1) > 0
+    return float(1 - is_one_of(source.labels, HEAD)[mouth].mean()) if mouth.any() else 0.0
 
 
 def unsmiling(source: Drawn) -> Smile | None:

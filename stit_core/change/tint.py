@@ -24,6 +24,7 @@ GREYEST = 0.1  # of the logarithm of a ratio, by which a neck is greyer at most
 INNER = 15  # pixels of the crop, window within which all is skin where its hue is learned
 HUE_NOISE = 0.05  # of the logarithm of a ratio of two channels, by which that of skin varies at least
 ANOTHER_HUE = 4.0  # deviations of it, from which on something at its outline is none
+SMALLEST_BEYOND = 0.003  # of the crop's area, of such a part: what is smaller may be a highlight
 REFLECTS = 28.0  # pixels of the crop, over which that fades
 
 
@@ -98,8 +99,9 @@ def _beyond_outline(source: Drawn, skin: np.ndarray) -> np.ndarray:
     other = np.einsum("ijk,kl,ijl->ij", apart, inverse, apart) > ANOTHER_HUE**2
     other = cv2.morphologyEx((other & (skin > 0)).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     outside = cv2.dilate((source.labels == 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    _, parts = cv2.connectedComponents(other)
-    beyond = np.isin(parts, np.setdiff1d(parts[outside], 0)).astype(np.float32)
+    _, parts, facts, _ = cv2.connectedComponentsWithStats(other)
+    large = np.flatnonzero(facts[:, cv2.CC_STAT_AREA] >= SMALLEST_BEYOND * other.size)
+    beyond = np.isin(parts, np.setdiff1d(np.intersect1d(parts[outside], large), 0)).astype(np.float32)
     return cv2.GaussianBlur(cv2.dilate(beyond, np.ones((3, 3), np.uint8)), (0, 0), EDGE_WIDTH)
 
 

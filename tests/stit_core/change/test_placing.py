@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from tests.support.transfer_cases import (
     WHOLE_FACE,
     change_of,
     drawn,
+    face_landmarks,
     head_labels,
     landmarks,
     painted,
@@ -55,6 +58,11 @@ def test_nothing_new_is_shown_on_what_is_held_before_a_face() -> None:
     weights = place_weights(drawn(held), WHOLE_FACE, TransferConfig())
     assert weights.fresh[88:96, 44:56].max() < 0.01
     assert weights.fresh[88:96, 66:76].min() > 0.99
+    hand = dataclasses.replace(drawn(held), points=face_landmarks())
+    weights = place_weights(hand, WHOLE_FACE, TransferConfig())
+    moved = carry(change_of((4.0, 0.0)).motion, weights.motion, weights.still)
+    assert np.abs(moved[86:94, 52:57]).max() == 0, "nor does it bend"
+    assert moved[60:70, 60:68, 0].min() > 3.5
     speck = LABELS.copy()
     speck[92, 64] = 0
     assert place_weights(drawn(speck), WHOLE_FACE, TransferConfig()).fresh[92, 64] > 0.99

@@ -133,6 +133,19 @@ def test_a_mouth_that_grins_already_is_drawn_no_further() -> None:
     assert find_smile(grinning(), motion) is None
 
 
+def test_a_mouth_that_a_hand_hides_is_left_alone() -> None:
+    wanted = corners_go(6.0, -4.0)
+    points = calm_face().points.copy()
+    points[48:60] = [(50 + 28 * (i % 4) / 3, 88 + 4 * (i // 4)) for i in range(12)]
+    hidden, touched = (dataclasses.replace(calm_face(), points=points) for _ in range(2))
+    hidden.labels[84:112, 40:66] = 0
+    motion, stays = hold_grin(wanted, hidden, 1.0)
+    assert stays == 1
+    assert np.abs(motion[88:96, 56:76]).max() < 0.1
+    touched.labels[84:112, 48:53] = 0
+    assert hold_grin(wanted, touched, 1.0)[1] < 0.5
+
+
 def test_a_jaw_that_drops_takes_a_grin_along_and_a_calm_mouth_is_not_held() -> None:
     wanted = corners_go(6.0, -4.0)
     wide_but_shut = dataclasses.replace(calm_face(), points=grinning().points)
