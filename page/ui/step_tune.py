@@ -40,11 +40,11 @@ class TuneStep:
         # Gradio forgets the look of buttons that changes while their step is off the screen.
         for event in (arrival.success, shell.ended.change, self.step.select):
             event(self.restore, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
-        shell.timed.change(self.show_presets, run_id, [self.presets, self.methods], **LIGHT)
+        picks = [run_id, self.presets, self.methods]
+        shell.timed.change(self.show_presets, picks, [self.presets, self.methods], **LIGHT)
         shell.fit.change(self.show_fit, run_id, shown, trigger_mode="always_last", **PREVIEWS)
         self.presets.pick(self.choose, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
         self.methods.pick(self.choose_method, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
-        picks = [run_id, self.presets, self.methods]
         self.begin.click(self.start, picks, [*shell.job_outputs, self.begin, self.onward], **LIGHT)
         self.onward.click(lambda: shell.go(EDIT), None, [shell.steps], **LIGHT)
 
@@ -56,9 +56,11 @@ class TuneStep:
         return {**self._shown(run_id), **self._preset_update(run_id)}
 
     @shows_errors
-    def show_presets(self, run_id: str) -> Update:
-        """Show how long the presets take, once the machine has been timed."""
-        return self._preset_update(run_id) if run_id else {self.presets: gr.skip()}
+    def show_presets(self, run_id: str, presets: Any, methods: Any) -> Update:
+        """Show how long the presets take, once the machine has been timed; what was just picked stays picked."""
+        if not run_id:
+            return {self.presets: gr.skip()}
+        return self._preset_update(run_id, read_picked(presets), read_picked(methods))
 
     @shows_errors
     def choose(self, run_id: str, event: gr.EventData) -> Update:
@@ -120,11 +122,20 @@ class TuneStep:
             self.onward: gr.Button(variant="primary" if begun else "secondary"),
         }
 
-    def _preset_update(self, run_id: str) -> Update:
+    def _preset_update(self, run_id: str, preset: str = "", method: str = "") -> Update:
+        """What can be picked; `preset` and `method` are those whose message is still on its way."""
         state = self.studio.state(run_id)
         times = self.studio.clips.estimates(run_id)
-        methods = {"items": words.method_items(state.preset), "chosen": self.studio.config(state).method}
-        return {self.presets: self._presets(state.preset, times), self.methods: methods}
+        presets = self._presets(state.preset, times)
+        methods: dict[str, Any] = {
+            "items": words.method_items(state.preset),
+            "chosen": self.studio.config(state).method,
+        }
+        if preset in words.PRESET_WORDS:
+            presets |= {"chosen": preset, "picked": True}
+        if method in words.METHOD_WORDS:
+            methods |= {"chosen": method, "picked": True}
+        return {self.presets: presets, self.methods: methods}
 
     def _presets(self, chosen: str, times: Any) -> dict[str, Any]:
         limit = self.studio.limits.job_seconds

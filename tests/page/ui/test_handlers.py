@@ -239,6 +239,27 @@ def test_a_trim_whose_clip_was_deleted_in_another_tab_is_told(steps: dict[str, A
     assert "not there any more" in step.show_trim(run)[step.notice]
 
 
+# --- Tune ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_just_picked_outlives_that_the_machine_has_been_timed(steps: dict[str, Any]) -> None:
+    """The message of the pick may come later: what is started meanwhile has to be what the screen shows."""
+    step = steps["TuneStep"]
+    run = step.studio.arrive().id
+    step.studio.set_sample(run, next(iter(step.studio.clips.samples)))
+    step.studio.change(run, preset="draft")
+    answered = {"chosen": "draft", "picked": False}
+    for picked, chosen in ((True, "balanced"), (False, "draft")):
+        update = step.show_presets(
+            run, {"chosen": "balanced", "picked": picked}, {"chosen": "stitch", "picked": picked}
+        )
+        assert update[step.presets]["chosen"] == chosen
+        assert update[step.presets].get("picked", False) == picked
+        assert update[step.methods]["chosen"] == ("stitch" if picked else "transfer")
+    stranger = step.show_presets(run, {"chosen": "<b>", "picked": True}, answered)
+    assert stranger[step.presets]["chosen"] == "draft"
+
+
 # --- Watch --------------------------------------------------------------------------------------------------------
 
 
