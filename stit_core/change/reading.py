@@ -39,8 +39,8 @@ EAR_REACH = 0.06  # of the crop's side: width of the window around an ear within
 MOUTH_REACH = 0.05  # of the crop's side: deviation of the Gaussian around it within which landmarks are believed
 FLOW_BLUR = 1.5  # pixels: deviation of the Gaussian that steadies the flow between drawn pictures
 CLOSES = 2.0  # of how far a mouth smiles, by which lips are joined in its corners
-PARTS = 0.0, 0.3  # share of a mouth that is drawn: for none lips that were shut stay so, from the second on they part
 JOINS = 3.0  # of the same, by which lips that were shut stay so, and a mouth that is open is kept
+PARTS = 0.0, 0.3  # share of a mouth that is drawn: for none lips that were shut stay so, from the second on they part
 LEAST_OPENING = 1.0  # millimetres that an opening is high from which on it is seen in full
 
 
