@@ -1,8 +1,10 @@
 """The upper teeth that a clip shows of somebody, for frames in which an edit bares them.
 
-Nobody has the teeth of a textbook. Where a clip shows somebody's own, their edges free, they are cut from a frame, laid
-out in millimetres, and completed by drawn ones where lips cover them. They are fixed to the skull, as the base of the
-nose is. Source: ours, after the teeth proxy of Garrido et al., "VDub: Modifying Face Video of Actors for Plausible
+Nobody has the teeth of a textbook. Where a clip shows somebody's own, some of their edges free, they are cut from a
+frame, laid out in millimetres, and completed by drawn ones where lips cover them. They are fixed to the skull, as the
+base of the nose is.
+
+Source: ours, after the teeth proxy of Garrido et al., "VDub: Modifying Face Video of Actors for Plausible
 Visual Alignment to a Dubbed Audio Track" (2015), section 6.
 """
 
@@ -47,7 +49,7 @@ LEAST_FREE = 8.0  # millimetres of free edges, that tell where the others end
 STRAYS = 1.0  # millimetres by which a free edge lies above the line of all, at most
 BESIDE = 3.0  # millimetres beside the last of them, that they still tell of
 RESTS = 0.8  # millimetres by which teeth that rest on something end lower than those, at most
-HEIGHTS = 2.0, 11.0  # millimetres of a tooth that are seen, at least and at most: what is higher is two
+HEIGHTS = 2.0, 11.0  # millimetres of a tooth that are seen, at least, and at most where its edge is free: of one
 FRONT = 11.0  # millimetres from the midline, within which teeth have to be seen
 LEAST_SEEN = 0.7  # of them
 LEAST_SHOWN = 5.0  # millimetres of them, in the middle: what is less shows no more than their edges
@@ -114,7 +116,7 @@ class OwnTeeth:
 def cut_teeth(
     frame: np.ndarray, to_crop: tuple[np.ndarray, np.ndarray], source: Drawn, light: np.ndarray
 ) -> OwnTeeth | None:
-    """The upper teeth that a frame shows with their edges free; None where it shows too little of them.
+    """The upper teeth that a frame shows, some of their edges free; None where it shows too little of them.
 
     Parameters
     ----------

@@ -27,10 +27,7 @@ WIDE_BLUR = 16.0  # pixels: the shade of skin stays near its mean within that
 LARGEST_OWN = 0.035  # of the logarithm of a ratio, by which shade may leave that mean: what is more looks like a smudge
 LARGEST_WIDE = 0.12  # of the logarithm of a ratio, by which that mean may leave the one of the whole face
 VEIL = 0.1  # of the logarithm of a ratio: what is fainter than that and lies over a part of a face is left out
-BEARD = (
-    0.06,
-    0.14,
-)  # of the logarithm of a ratio, by which a beard is darker than the skin above it: from where on, surely
+BEARD = 0.06, 0.14  # of the logarithm of a ratio, by which a beard is darker than skin above it: from where on, surely
 BEARD_BEGINS = 0.4, 0.8  # of the way from the eyes to the base of the nose: no beard, and one
 NOSE_BASE = 33  # landmark
 BEARD_RIM, BEARD_BLUR = 9, 4.0  # pixels: window by which one is larger than it is dark, deviation of its soft edge

@@ -65,7 +65,7 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
     smooth = cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32)
     hair = is_one_of(source.labels, (HAIR,))
     share, slope = hair_matte(skin, hair, smooth, picture_mask(skin, source.picture))
-    free = free * (1 - _beyond_outline(source, skin))
+    free = free * (1 - _beyond_outline(source, smooth, skin))
     away = cv2.distanceTransform((skin == 0).astype(np.uint8), cv2.DIST_L2, 5)
     near = np.square(np.maximum(1 - away / REFLECTS, 0)) * cv2.GaussianBlur(hair, (0, 0), EDGE_WIDTH)
     neck = is_one_of(source.labels, (NECK,))
@@ -82,15 +82,16 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
     )
 
 
-def _beyond_outline(source: Drawn, skin: np.ndarray) -> np.ndarray:
+def _beyond_outline(source: Drawn, smooth: np.ndarray, skin: np.ndarray) -> np.ndarray:
     """Where what parsers call skin (S, S) is the background beside it by its hue, (S, S) in [0, 1], softly.
 
-    They do so along the outline of faces that look aside; a shade of skin would show there.
+    They do so along the outline of faces that look aside; a shade of skin would show there. `smooth` is the picture
+    (S, S, 3) without its relief.
     """
     known = is_one_of(source.labels, SKIN_LIKE) > 0
     if known.sum() < LEAST_SEEN:
         return np.zeros_like(skin)
-    levels = np.log(cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32) + OFFSET)
+    levels = np.log(smooth + OFFSET)
     hue = levels[..., ::2] - levels[..., 1:2]  # of red and blue to green, (S, S, 2)
     inside = cv2.erode(known.astype(np.uint8), np.ones((INNER, INNER), np.uint8)) > 0
     own = hue[inside if inside.sum() >= LEAST_SEEN else known]
