@@ -21,13 +21,15 @@ from stit_core.faces.labels import EYES, LIPS, SKIN_LIKE, is_one_of
 from stit_core.warps import mean_of_channels
 
 SKIN_LIGHT = 0.5  # power of the skin's hue that teeth take over: what lights a mouth comes from skin
-WHITE_LIGHT = 0.6  # the same of the whites of the eyes, which are a little red themselves
+WHITE_LIGHT = 0.75  # the same of the whites of the eyes, which are a little red themselves
 WHITE = 0.45, 0.65  # of the light of teeth: up to where what is lightest in an eye is a lid, from where on its white
 GREYER = 0.0, 0.06  # of the logarithm of its channels' ratio, by which one hue is greyer than another: not yet, surely
 TEETH_LIGHT = 1.24  # of the source's lit skin, or of the whites of its eyes where they are lighter
 TONGUE = np.array([0.76, 0.44, 0.45])  # of the light of a white tooth
 NEAR = 38.0, 28.0  # millimetres across and down from the middle of a mouth, within which skin is lit as its teeth are
+COOLEST = 0.25  # power of the skin's hue, than which whites of eyes are no cooler: make-up beside them is no light
 FAINT = 0.4  # share of a mouth from which on down it fades, where it is shown in one of the source's own
+RED_LIPS, PALEST = 0.36, 0.3  # logarithm of red to green of lips in full colour; of that, what counts at least
 LIPS_HUE = 0.35  # power of the lips' hue in that of a tongue: they are of one blood, and lips may be made up
 
 
@@ -163,7 +165,11 @@ def mouth_light(source: Drawn) -> np.ndarray:
     if eyes.any():
         white = float(np.percentile(levels[eyes], 90))
         found.append(white)
-        whites = _hue(source.picture[eyes & (levels >= white)]) ** WHITE_LIGHT
+        whites = _hue(source.picture[eyes & (levels >= white)])
+        if skin.any():
+            coolest = _hue(source.picture[skin]) ** COOLEST
+            whites = np.minimum(whites, coolest * whites[0] / coolest[0])
+        whites = (whites / whites.mean()) ** WHITE_LIGHT
         # Skin that is dark is warmer than its light; lids that are nearly shut show no whites.
         greyer = float(np.ptp(np.log(hue)) - np.ptp(np.log(whites)))
         hue = hue * (whites / hue) ** (np.interp(greyer, GREYER, (0, 1)) * np.interp(white / max(found), WHITE, (0, 1)))
@@ -191,5 +197,8 @@ def mouth_flesh(source: Drawn, light: np.ndarray) -> np.ndarray:
     if not lips.any():
         return flesh
     own = source.picture[lips].mean(axis=0) + 1.0
-    mixed = (flesh / flesh.mean()) ** (1 - LIPS_HUE) * (own / own.mean()) ** LIPS_HUE
+    # Where lips are hardly red, as in a picture of nearly one colour, a tongue is little redder.
+    red = float(np.clip(np.log(own[0] / own[1]) / RED_LIPS, PALEST, 1))
+    hue = (TONGUE / TONGUE.mean()) ** red * light / light.mean()
+    mixed = hue ** (1 - LIPS_HUE) * (own / own.mean()) ** LIPS_HUE
     return flesh.mean() * mixed / mixed.mean()

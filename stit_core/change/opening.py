@@ -44,7 +44,7 @@ CROWN = 10.5  # millimetres, height of an upper incisor
 CLOSED = (1.5, 4.0)  # millimetres of dark under the teeth: up to where they reach the lower lip, from where on not
 PALE = (95.0, 0.62)  # of what is a tooth in a drawn mouth: least grey level, and blue as a share of red
 HELD = (6.0, 12.0)  # millimetres inwards from a corner of the mouth, and around it, that move with it
-WIDE_GAP, LIP_DROP = (7.5, 10.5), (1.0, 2.5)  # millimetres: up to where an edit does not open the jaw, and does
+WIDE_GAP, LIP_DROP = (5.5, 8.5), (1.0, 2.5)  # millimetres: up to where an edit does not open the jaw, and does
 JAW = 30.0  # millimetres from the midline within which the jaw's skin goes down with it
 
 

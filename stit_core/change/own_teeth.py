@@ -58,6 +58,7 @@ JOINT = 0.8  # millimetres, deviation of the Gaussian over which own teeth go ov
 SOFT = 0.3  # millimetres, deviation of the Gaussian over an edge
 FOCUS, SHARPER = 0.8, 1.0  # pixels of the frame, a usual deviation of its softness; how far it is undone
 LEAST_STANDING = 3.5  # millimetres of teeth over lower ones that are seen, on the average in front
+BROAD = 25.0, 30.0  # millimetres of them across: up to where they are too few to stand, and from where on they do
 HOLDS = 1.5  # pixels of the crop, deviation of the Gaussian between them and what moves
 GAP = 5  # pixels of the crop that part two teeth at most
 FINEST = 1.0  # pixels of the frame to a millimetre, at least
@@ -173,8 +174,9 @@ def standing_teeth(source: Drawn, below_nose: float | None = None) -> np.ndarray
     if seen[front].sum() < LEAST_STANDING * FRONT * mouth.millimetre**2:
         return nothing
     seen = cv2.morphologyEx(seen.astype(np.float32), cv2.MORPH_CLOSE, np.ones((GAP, GAP), np.uint8))
+    broad = np.interp((seen > 0.5).any(axis=0).sum() / mouth.millimetre, BROAD, (0, 1))
     up = np.ones((2 * round(STARTS * mouth.millimetre) + 1, 1), np.uint8)
-    return np.float32(np.interp(abs(mouth.middle), ASIDE, (1, 0))) * cv2.dilate(seen, up) * above  # type: ignore[no-any-return]
+    return np.float32(broad * np.interp(abs(mouth.middle), ASIDE, (1, 0))) * cv2.dilate(seen, up) * above  # type: ignore[no-any-return]
 
 
 def _mouth_of(source: Drawn) -> Opening | None:

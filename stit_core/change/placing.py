@@ -10,7 +10,7 @@ import numpy as np
 
 from stit_core.change.drawn import Drawn
 from stit_core.change.matte import EDGE_WIDTH
-from stit_core.change.tint import Tint, read_tint
+from stit_core.change.tint import Tint, read_tint, skin_behind
 from stit_core.config import TransferConfig
 from stit_core.faces.labels import (
     BROWS,
@@ -19,6 +19,7 @@ from stit_core.faces.labels import (
     EARS,
     EYES,
     FACE,
+    GLASSES,
     HAIR,
     HEAD,
     LIPS,
@@ -32,6 +33,7 @@ from stit_core.faces.labels import (
 EYE_SHADE = 0.4  # of the skin's, for eyes that keep their own: lids and the skin around light them less
 MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
 EAR_REACH = 0.5  # of the eyes' distance, radius around an ear's place
+EAR_RIM = 2.0  # pixels within that radius: what reaches so far out is no ear
 EAR_ALIKE = 2.5  # deviations of the colour of skin within which something beside it is skin
 EAR_NOISE = 30.0  # squared grey levels by which that colour varies at least
 _WORN = tuple(label for label in COVERS if label != EARRING)
@@ -82,7 +84,7 @@ def place_weights(
     allowed = _largest(cv2.morphologyEx(is_one_of(labels, classes), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
     free = {*classes, *FACE}
     if SKIN in classes:  # the face is one piece: a hole of no change around the eyes would show
-        allowed = _largest(np.maximum(allowed, is_one_of(labels, FACE)))
+        allowed = _largest(_without_strays(np.maximum(allowed, is_one_of(labels, FACE)), source.points))
     else:  # an eye cannot open, nor a nose grow, without the skin around it
         around = cv2.dilate(allowed, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (MARGIN, MARGIN)))
         around = cv2.GaussianBlur(around, (0, 0), MARGIN / 4)
@@ -95,8 +97,11 @@ def place_weights(
     unshaded_place = cv2.GaussianBlur(own, (0, 0), EDGE_WIDTH)
     shade = cv2.GaussianBlur(allowed, (0, 0), EDGE_WIDTH) * inwards * (1 - unshaded_place)
     ears = _ears(source) if {SKIN, *EARS} <= set(classes) else np.zeros_like(allowed)
-    free_place = (1 - is_one_of(labels, COVERS) * (1 - ears)) * (1 - unshaded_place) * np.float32(config.shade)
-    tint = read_tint(source, np.maximum(allowed, ears), free_place) if strong else None
+    tint = None
+    if strong:
+        bare = np.maximum(ears, skin_behind(source, is_one_of(labels, (GLASSES,))))
+        free_place = (1 - is_one_of(labels, COVERS) * (1 - bare)) * (1 - unshaded_place) * np.float32(config.shade)
+        tint = read_tint(source, np.maximum(allowed, bare), free_place)
     # Ears and hair are drawn elsewhere than they are more often than not: unless the whole head moves they go along
     # with the face beside them, as the neck does and what is worn.
     whole = HAIR in classes
@@ -159,14 +164,19 @@ def _ears(source: Drawn) -> np.ndarray:
     inverse = np.linalg.inv(np.cov(skin.T) + EAR_NOISE * np.eye(3)).astype(np.float32)
     alike = (np.einsum("ijk,kl,ijl->ij", apart, inverse, apart) < EAR_ALIKE**2) & (source.labels != HAIR)
     eyes = source.points[36:42].mean(axis=0), source.points[42:48].mean(axis=0)
-    near = np.zeros(source.labels.shape, np.uint8)
+    found = np.zeros(alike.shape, np.float32)
+    rows, columns = np.indices(alike.shape, dtype=np.float32)
     for ends, eye in zip(((0, 1, 2), (14, 15, 16)), eyes, strict=True):
         end = source.points[list(ends)].mean(axis=0)
         outwards = (end - eye) / max(float(np.hypot(*(end - eye))), 1.0)
         reach = EAR_REACH * float(np.hypot(*(eyes[1] - eyes[0])))
-        x, y = np.rint(end + 0.7 * reach * outwards).astype(int)
-        cv2.circle(near, (int(x), int(y)), round(reach), 1, -1)
-    found = cv2.morphologyEx((near * alike).astype(np.float32), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        x, y = end + 0.7 * reach * outwards
+        away = np.hypot(columns - x, rows - y)
+        _, parts = cv2.connectedComponents((alike & (away < reach)).astype(np.uint8))
+        beyond = (columns - x) * outwards[0] + (rows - y) * outwards[1] > reach / 2
+        walls = np.unique(parts[beyond & (away > reach - EAR_RIM)])  # no ear reaches so far
+        found = np.maximum(found, ~np.isin(parts, np.append(walls, 0)))
+    found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     return np.maximum(found, is_one_of(source.labels, (EARRING,)) * alike)  # type: ignore[no-any-return]
 
 
@@ -182,6 +192,13 @@ def _without_specks(labels: np.ndarray) -> np.ndarray:
     beside = np.zeros(int(nearest.max()) + 1, labels.dtype)
     beside[nearest[worn == 0]] = labels[worn == 0]
     return np.where(speck[parts], beside[nearest], labels)
+
+
+def _without_strays(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The mask (S, S) without parts wholly beside a face with landmarks (68, 2): walls that have its colour."""
+    _, parts = cv2.connectedComponents(mask.astype(np.uint8))
+    left, right = np.clip([points[:, 0].min(), points[:, 0].max()], 0, mask.shape[1] - 1).astype(int)
+    return mask * np.isin(parts, parts[:, left : right + 1])
 
 
 def _up_to(kept: np.ndarray, width: float) -> np.ndarray:

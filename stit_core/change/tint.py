@@ -24,6 +24,7 @@ GREYEST = 0.1  # of the logarithm of a ratio, by which a neck is greyer at most
 INNER = 15  # pixels of the crop, window within which all is skin where its hue is learned
 HUE_NOISE = 0.05  # of the logarithm of a ratio of two channels, by which that of skin varies at least
 ANOTHER_HUE = 4.0  # deviations of it, from which on something at its outline is none
+SKINS_HUE = (2.5, 4.0)  # of them: up to where it is skin, and from where on it is not
 SMALLEST_BEYOND = 0.003  # of the crop's area, of such a part: what is smaller may be a highlight
 REFLECTS = 28.0  # pixels of the crop, over which that fades
 
@@ -88,22 +89,39 @@ def _beyond_outline(source: Drawn, smooth: np.ndarray, skin: np.ndarray) -> np.n
     They do so along the outline of faces that look aside; a shade of skin would show there. `smooth` is the picture
     (S, S, 3) without its relief.
     """
+    apart = ((_hue_apart(source, smooth) > ANOTHER_HUE) & (skin > 0)).astype(np.uint8)
+    other = cv2.morphologyEx(apart, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    outside = cv2.dilate((source.labels == 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    _, parts, facts, _ = cv2.connectedComponentsWithStats(other)
+    large = np.flatnonzero(facts[:, cv2.CC_STAT_AREA] >= SMALLEST_BEYOND * other.size)
+    beyond = np.isin(parts, np.setdiff1d(np.intersect1d(parts[outside], large), 0)).astype(np.float32)
+    return cv2.GaussianBlur(cv2.dilate(beyond, np.ones((3, 3), np.uint8)), (0, 0), EDGE_WIDTH)
+
+
+def skin_behind(source: Drawn, cover: np.ndarray) -> np.ndarray:
+    """How far what covers a face (S, S) is skin by its hue, (S, S) in [0, 1]: parsers see glasses broadly."""
+    if not cover.any():
+        return cover
+    smooth = cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32)
+    skin = cover * np.interp(_hue_apart(source, smooth), SKINS_HUE, (1, 0)).astype(np.float32)
+    return cv2.morphologyEx(skin, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))  # type: ignore[no-any-return]
+
+
+def _hue_apart(source: Drawn, smooth: np.ndarray) -> np.ndarray:
+    """How many deviations of its own a hue is from that of skin, (S, S); 0 where nothing is known of that.
+
+    `smooth` is the picture (S, S, 3) without its relief.
+    """
     known = is_one_of(source.labels, SKIN_LIKE) > 0
     if known.sum() < LEAST_SEEN:
-        return np.zeros_like(skin)
+        return np.zeros(known.shape, np.float32)
     levels = np.log(smooth + OFFSET)
     hue = levels[..., ::2] - levels[..., 1:2]  # of red and blue to green, (S, S, 2)
     inside = cv2.erode(known.astype(np.uint8), np.ones((INNER, INNER), np.uint8)) > 0
     own = hue[inside if inside.sum() >= LEAST_SEEN else known]
     apart = hue - np.median(own, axis=0)
     inverse = np.linalg.inv(np.cov(own.T) + HUE_NOISE**2 * np.eye(2)).astype(np.float32)
-    other = np.einsum("ijk,kl,ijl->ij", apart, inverse, apart) > ANOTHER_HUE**2
-    other = cv2.morphologyEx((other & (skin > 0)).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    outside = cv2.dilate((source.labels == 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    _, parts, facts, _ = cv2.connectedComponentsWithStats(other)
-    large = np.flatnonzero(facts[:, cv2.CC_STAT_AREA] >= SMALLEST_BEYOND * other.size)
-    beyond = np.isin(parts, np.setdiff1d(np.intersect1d(parts[outside], large), 0)).astype(np.float32)
-    return cv2.GaussianBlur(cv2.dilate(beyond, np.ones((3, 3), np.uint8)), (0, 0), EDGE_WIDTH)
+    return np.sqrt(np.einsum("ijk,kl,ijl->ij", apart, inverse, apart))
 
 
 def _redder(source: Drawn, neck: np.ndarray, flush: np.ndarray) -> np.ndarray:

@@ -8,11 +8,11 @@ import numpy as np
 
 SKIN, MOUTH, NECK, HAIR = 1, 11, 14, 17
 BROWS, EYES, EARS, LIPS = (2, 3), (4, 5), (7, 8), (12, 13)
-NOSE, EARRING = 10, 9
+GLASSES, EARRING, NOSE = 6, 9, 10
 SKIN_LIKE = (SKIN, NOSE, *EARS, NECK)  # what has the skin's colour
 FACE = (SKIN, NOSE, *BROWS, *EYES, *LIPS, MOUTH)
 HEAD = (*SKIN_LIKE, *BROWS, *EYES, MOUTH, *LIPS, HAIR)
-COVERS = (6, 9, 15, 18)  # glasses, earring, necklace, hat
+COVERS = (GLASSES, EARRING, 15, 18)  # glasses, earring, necklace, hat
 
 
 def is_one_of(labels: np.ndarray, classes: Collection[int]) -> np.ndarray:

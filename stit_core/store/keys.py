@@ -22,7 +22,7 @@ STAGE_VERSIONS: Mapping[str, int] = {
     "tune": 1,
     "register": 2,
     "masks": 1,
-    "stitch": 9,
+    "stitch": 10,
     "identify": 2,
     "measure": 4,
 }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stit_core.change.drawn import Drawn
-from stit_core.change.mouth import Mouth, mean_mouth, mouth_light
+from stit_core.change.mouth import Mouth, mean_mouth, mouth_flesh, mouth_light
 from stit_core.change.novelty import hold_teeth, is_wide
 from stit_core.change.opening import drop_jaw, find_opening, hold_corners
 from stit_core.change.own_teeth import OwnTeeth
@@ -263,7 +263,10 @@ def test_the_whites_of_eyes_say_how_warm_the_light_of_teeth_is() -> None:
     cold = mouth_light(dataclasses.replace(plain, picture=blue))
     skin = plain.picture[plain.labels == SKIN].mean(axis=0)
     assert warm[2] / warm[0] == pytest.approx((skin[2] / skin[0]) ** 0.5, rel=0.05)
-    assert cold[2] > 0.98 * cold[0] > warm[2]
+    made_up = cold[2] / cold[0]
+    assert warm[2] / warm[0] < made_up < 0.95, "skin as warm as this lies in no blue light"
+    colder = np.clip(blue * np.array([0.8, 1.0, 1.3]), 0, 255).astype(np.uint8)
+    assert made_up + 0.05 < (light := mouth_light(dataclasses.replace(plain, picture=colder)))[2] / light[0]
     yellow = plain.picture.copy()
     yellow[eyes] = (235, 200, 120)
     same = mouth_light(dataclasses.replace(plain, picture=yellow))
@@ -275,6 +278,17 @@ def test_the_whites_of_eyes_say_how_warm_the_light_of_teeth_is() -> None:
         lights.append(mouth_light(dataclasses.replace(plain, picture=half)))
     hues = np.array([light[2] / light[0] for light in lights])
     assert np.abs(np.diff(hues)).max() < 0.3 * np.ptp(hues), "no jump in a blink"
+
+
+def test_a_tongue_is_as_red_as_lips_let_expect() -> None:
+    """In a picture of nearly one colour it has that colour."""
+    plain = face()
+    grey = np.repeat(plain.picture.mean(axis=-1, keepdims=True), 3, axis=-1).astype(np.uint8)
+    red, pale = (
+        mouth_flesh(dataclasses.replace(plain, picture=each), np.full(3, 200.0)) for each in (plain.picture, grey)
+    )
+    assert pale.mean() == pytest.approx(red.mean(), rel=0.01)
+    assert np.log(pale[0] / pale[1]) < 0.4 * np.log(red[0] / red[1])
 
 
 def test_lips_part_along_the_line_where_they_meet() -> None:

@@ -63,6 +63,7 @@ def test_a_mouth_is_drawn_where_it_opens_and_one_that_calls_out_already_is_kept(
     assert _share_of(14, 14, 0.0) == 0
     assert _share_of(8, 12, 1.0) == 1
     assert _share_of(8, 12, 0.0) == 0, "a smile, which drops no jaw, has to be larger"
+    assert _share_of(8, 14, 1.0, pivot=13) == 0, "a face that gets longer, with the generator's mouth in it"
 
 
 def test_the_line_between_shut_lips_makes_no_open_mouth() -> None:

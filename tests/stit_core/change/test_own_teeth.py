@@ -262,6 +262,14 @@ def test_upper_teeth_of_clenched_rows_stand_down_to_where_anybodys_end() -> None
     assert higher[round(76 + 22 * MILLIMETRE) + 1 :].max() == 0 < higher.max()
 
 
+def test_a_few_teeth_between_lips_that_hardly_part_do_not_stand() -> None:
+    _, clenched = scene(below=IVORY, gold=False)
+    labels, picture = clenched.labels.copy(), clenched.picture.copy()
+    for beside in (slice(LEFT, 59), slice(69, RIGHT)):  # 10 pixels are 18 millimetres
+        labels[TOP:BOTTOM, beside], picture[TOP:BOTTOM, beside] = LIPS[0], (165, 95, 95)
+    assert not standing_teeth(dataclasses.replace(clenched, labels=labels, picture=picture)).any()
+
+
 def test_nothing_stands_in_a_dark_or_shut_mouth_nor_in_a_face_that_looks_aside() -> None:
     _, clenched = scene(below=IVORY, gold=False)
     for parts in ({"below": (60, 30, 28), "edge": TOP + 3}, {"below": TONGUE, "edge": TOP}):

@@ -52,6 +52,42 @@ def test_glasses_keep_their_pixels() -> None:
     assert weights.shade[75:85, 60:70].min() > 0.9
 
 
+def test_skin_that_the_parser_takes_for_glasses_gets_its_tone_and_frames_keep_theirs() -> None:
+    """It sees them broadly, and dark sockets of eyes as such."""
+    worn, picture = LABELS.copy(), painted(LABELS, grain=4.0)
+    worn[50:70, 30:98] = GLASSES
+    picture[58:62, 30:98] = (40, 60, 110)
+    tint = place_weights(drawn(worn, picture), WHOLE_FACE, TransferConfig()).tint
+    assert tint is not None
+    assert tint.share[52:55, 40:90].min() > 0.9
+    assert tint.share[59:61, 40:90].max() < 0.1
+
+
+def test_walls_that_have_the_colour_of_skin_get_no_tone() -> None:
+    wall = LABELS.copy()
+    wall[20:90, 0:14] = SKIN  # parsers take it for skin, far from the face
+    source = Drawn(painted(wall), wall, landmarks())
+    free = place_weights(source, (*WHOLE_FACE, HAIR), TransferConfig())
+    assert free.shade[25:85, 2:12].max() < 0.01
+    assert free.shade[70:80, 60:68].min() > 0.99
+
+
+def test_a_wall_beside_an_ear_is_no_ear_though_it_has_its_colour() -> None:
+    missed, picture = LABELS.copy(), painted(LABELS, grain=4.0)
+    missed[LABELS == EAR] = 0
+    points = landmarks()
+    points[36:42], points[42:48] = (48, 60), (80, 60)
+    points[[0, 1, 2]], points[[14, 15, 16]] = (30, 68), (98, 68)
+    walled = picture.copy()
+    walled[:, :26] = picture[78, 64]
+    found = [
+        place_weights(Drawn(each, missed, points), (*WHOLE_FACE, EAR, 8), TransferConfig()).tint
+        for each in (picture, walled)
+    ]
+    ear, wall = (tint.share[64:80, 12:22] for tint in found if tint is not None)
+    assert wall.max() < 0.1 < ear.max()
+
+
 def test_nothing_new_is_shown_on_what_is_held_before_a_face() -> None:
     held = LABELS.copy()
     held[84:128, 40:60] = 0  # parsers call a hand background
