@@ -24,12 +24,16 @@ LARGEST_BEND = np.float32(0.97)  # of that room: beyond, nothing is known of how
 SMALLEST_SHADE = 0.01  # logarithm of a ratio, under which nothing is bent
 LOWER = 0.82, 0.95  # of the crop's side from its top: between them a shade fades, or is that of the neck below
 LEAST_MOTION = 0.5  # pixels of the frame, of which half is left
+WITHIN = 0.6  # of the way to the frame's edge, that what lies before it moves at most: it is stretched so far
 SMALLEST_WAY = 1 / 64  # pixels: OpenCV's steps are of 1/32, so that a shorter way is none
 FOCUS_BLURS = 0.7, 1.4  # pixels, deviations of two Gaussians by which it is told how sharp a picture is
 DIFFERENCE = 1 / 3  # square pixels, variance of the box that a difference across two pixels is
 FEATURE = 0.14  # of the crop's side, width of the window by which gaps in the skin count as eyes and mouth
 EDGES = 99.9  # percentile of the slopes in a face that are its edges
 SHARPEST, SOFTEST = 0.3, 3.0  # pixels
+SMALLEST_GRAIN = 8  # pixels, side of a piece of skin whose grain is taken
+BURNT_OUT = 0.2  # grey levels, mean of what is fine: what has no more shows no grain, too light or drawn as it is
+CLEAN_SKIN, FLAT = 0.9, 15  # share of skin in it, and percentile of how uneven such pieces are, that is taken
 
 
 def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: Weights) -> np.ndarray:
@@ -103,6 +107,7 @@ def _changed(
         believed += edge * over_frame(below) * over_frame(strong, cv2.BORDER_REPLICATE)
     novelty = change.novelty * warp(weights.fresh, motion)
     way = cv2.transform(over_frame(motion), np.linalg.inv(matrix).astype(np.float32))
+    way = _kept_inside(way, columns, rows, frame.shape)
     moved = _moved(frame, columns, rows, way)
     if weights.ageing is not None:
         moved = change_folds(moved, over_frame(warp(weights.ageing, motion)), zoom)
@@ -131,8 +136,22 @@ def _changed(
         there = seen.rows, seen.columns
         # What is left of the source's own beside it, teeth in a corner, goes too.
         hidden, fresh = over_frame(change.hidden)[there], over_frame(warp(weights.fresh, motion))[there]
-        result[there] = seen.laid_over(result, hidden, fresh, over_frame(change.stands)[there])
+        grain = _grain_of(relief, over_frame(weights.skin), seen.place.shape)
+        result[there] = seen.laid_over(result, hidden, fresh, over_frame(change.stands)[there], grain)
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
+
+
+def _kept_inside(way: np.ndarray, columns: np.ndarray, rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A way (h, w, 2) from places (h, w) of a frame of a shape that ends in it: beyond, nothing is known.
+
+    What would come from there is made of what lies before its edge, which is stretched but stays whole.
+    """
+    if columns[0, 0] > 0 and rows[0, 0] > 0 and columns[0, -1] < shape[1] - 1 and rows[-1, 0] < shape[0] - 1:
+        return way
+    ends = np.stack([columns, shape[1] - 1 - columns]), np.stack([rows, shape[0] - 1 - rows])
+    parts = [np.where(part < 0, *room) for part, room in zip(np.moveaxis(way, -1, 0), ends, strict=True)]
+    room = np.float32(WITHIN) * np.maximum(np.stack(parts, axis=-1), np.float32(1e-3))
+    return room * np.tanh(way / room)  # type: ignore[no-any-return]
 
 
 def _moved(frame: np.ndarray, columns: np.ndarray, rows: np.ndarray, way: np.ndarray) -> np.ndarray:
@@ -175,6 +194,24 @@ def _focus(picture: np.ndarray, face: np.ndarray) -> float:
     if square <= 1:
         return SOFTEST
     return float(np.clip(np.sqrt(max((coarse - fine * square) / (square - 1), 0)), SHARPEST, SOFTEST))
+
+
+def _grain_of(relief: np.ndarray, skin: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | float:
+    """The grain of a frame over a place of a shape (h, w), (h, w, 3): that of a piece of flat skin, side by side.
+
+    `relief` (H, W, 3) is what is fine in the frame, `skin` (H, W) how much of it is skin. 0.0 where none is flat.
+    """
+    side = max(min(shape) // 2, SMALLEST_GRAIN)
+    uneven = cv2.blur(np.abs(mean_of_channels(relief)), (side, side))
+    whole = cv2.erode((skin > CLEAN_SKIN).astype(np.uint8), np.ones((side | 1, side | 1), np.uint8), borderValue=0) > 0
+    whole &= uneven > BURNT_OUT
+    if not whole.any():
+        return 0.0
+    usual = np.abs(uneven - np.percentile(uneven[whole], FLAT))
+    y, x = np.unravel_index(np.where(whole, usual, np.inf).argmin(), skin.shape)
+    piece = relief[y - side // 2 : y - side // 2 + side, x - side // 2 : x - side // 2 + side]
+    wider = [(0, max(whole_side - side, 0)) for whole_side in shape]
+    return np.pad(piece, (*wider, (0, 0)), mode="symmetric")[: shape[0], : shape[1]]
 
 
 def _below_white(base: np.ndarray, shade: np.ndarray) -> np.ndarray:

@@ -17,15 +17,15 @@ from stit_core.change.own_teeth import OwnTeeth
 from stit_core.change.teeth import DROPPED, between, drawn_teeth, grain, lower_teeth, smooth
 
 TIP = 2.0  # millimetres from a corner of an opening within which lips close over it, softly
-OUTLINE_SOFT = (0.55, 0.6)  # millimetres over which lips go over into what is open; so many more in the corners
+OUTLINE_SOFT = (0.65, 0.6)  # millimetres over which lips go over into what is open; so many more in the corners
 DARK = np.array([0.37, 0.26, 0.23], np.float32)  # of flesh that is lit, as is the next
 CHEEK = np.array([0.46, 0.35, 0.33], np.float32)  # the inside of a cheek, in a corner
 WEB, WEB_BEGINS = 0.75, 0.7  # of flesh in full light, between the lips in a corner; of the way from the middle to there
 SHADOW_HUE = np.array([0.8, 1.1, 1.2], np.float32)  # powers: what reaches a shadow in a mouth comes from red tissue
 TEETH_HUE = np.array([0.94, 1.03, 1.06], np.float32)  # the same of teeth over such a dark
 # Of a mouth that only shows teeth, and of one that gapes:
-LIP_SHADOW = (0.26, 0.32)  # by which it is darker right under the upper lip
-LIP_REACH = (1.6, 2.0)  # millimetres below it at which a third of that is left
+LIP_SHADOW = (0.24, 0.3)  # by which it is darker right under the upper lip
+LIP_REACH = (1.4, 1.8)  # millimetres below it at which a third of that is left
 SLIT, SLIT_REACH = 0.5, 1.2  # by which it is darker between lips that hardly part; millimetres by which they do
 CORNER_SHADOW = (0.2, 0.5)  # by which it is darker in the corners
 SEEN_SHADE = 0.3  # of that dark, what own teeth bring along

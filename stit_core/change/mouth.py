@@ -54,18 +54,23 @@ class Seen:
     upper: np.ndarray
 
     def laid_over(
-        self, picture: np.ndarray, hidden: np.ndarray, fresh: np.ndarray, stands: np.ndarray | float = 0.0
+        self,
+        picture: np.ndarray,
+        hidden: np.ndarray,
+        fresh: np.ndarray,
+        stands: np.ndarray | float = 0.0,
+        grain: np.ndarray | float = 0.0,
     ) -> np.ndarray:
         """Rows and columns of a picture (H, W, 3) with the mouth in them.
 
         `hidden` (h, w) is where it shows whatever the lips are, `fresh` (h, w) how far anything may, `stands` (h, w)
-        where upper teeth are the picture's own; all in [0, 1].
+        where upper teeth are the picture's own; all in [0, 1]. `grain` (h, w, 3) is the picture's.
         """
         there = picture[self.rows, self.columns]
         fresh = fresh * (1 - self.upper * stands)
         place = (np.maximum(self.place, hidden) * fresh)[..., None]
         lips = there * (1 - fresh[..., None] * (1 - self.shade))
-        return lips + place * (self.colours - lips)  # type: ignore[no-any-return]
+        return lips + place * (self.colours + grain - lips)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ MOUTH_EDGE = 0.8  # pixels, deviation of the Gaussian over the edge of a mouth t
 BRIGHT_SHARE = 90  # percentile of the source's skin that teeth may outshine by TEETH_OVER
 TEETH_OVER = 1.35
 TOOTH = (0.45, 0.75)  # of the skin's mean level: up to where what a mouth shows is its dark, and from where on a tooth
+HARDLY = -0.03  # of green as a share of red, by which anything but tongue and lips falls short of skin at most
+SHOWN = 8.0, 20.0  # square millimetres of teeth: what is less may be none, and from where on they are some
 LIGHTER_INSIDE = 0.15  # of the logarithm of a ratio, by which the inside of a mouth gets lighter at most
 
 
@@ -113,10 +115,22 @@ def own_mouth(source: Drawn, motion: np.ndarray) -> np.ndarray:
 
 def own_teeth(source: Drawn, motion: np.ndarray) -> np.ndarray:
     """`own_mouth` where it shows teeth, which are nearly as light as skin: (S, S) in [0, 1], without its dark."""
+    return np.minimum(own_mouth(source, motion), warp(shown_teeth(source), motion))
+
+
+def shown_teeth(source: Drawn) -> np.ndarray:
+    """Where the inside of a source's mouth is as light as teeth and not as red as lips, (S, S) in [0, 1]."""
     skin = source.picture[is_one_of(source.labels, SKIN_LIKE) > 0]
-    light = mean_of_channels(source.picture) / max(float(skin.mean()) if len(skin) else 128.0, 1.0)
-    teeth = np.interp(light, TOOTH, (0, 1)) * is_one_of(source.labels, (MOUTH,))
-    return np.minimum(own_mouth(source, motion), warp(teeth.astype(np.float32), motion))
+    colour = skin.mean(axis=0) if len(skin) else np.full(3, 128.0)
+    light = mean_of_channels(source.picture) / max(float(colour.mean()), 1.0)
+    seen = np.interp(light, TOOTH, (0, 1)) * is_one_of(source.labels, (MOUTH,))
+    return (seen * (less_red(source.picture, colour) > HARDLY)).astype(np.float32)  # type: ignore[no-any-return]
+
+
+def less_red(picture: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """By how much more green is in a picture (h, w, 3) than in skin of a colour (3,), as a share of red."""
+    green, red = (picture[..., channel].astype(np.float32) for channel in (1, 0))
+    return green / np.maximum(red, 1.0) - np.float32(skin[1] / max(float(skin[0]), 1.0))
 
 
 def is_wide(source: Drawn) -> float:
@@ -125,8 +139,15 @@ def is_wide(source: Drawn) -> float:
 
 
 def is_shut(source: Drawn) -> float:
-    """How far, 0 ... 1, a mouth counts as shut: parsers see a little of the line between lips as its inside."""
-    return _is_shut(source.labels)
+    """How far, 0 ... 1, a mouth counts as shut: parsers see a little of the line between lips as its inside.
+
+    One that shows teeth, be it between lips that hardly part, does not.
+    """
+    shut = _is_shut(source.labels)
+    if shut == 0:
+        return shut
+    teeth = float(shown_teeth(source).sum()) / max(millimetre_of(source.points), 1e-3) ** 2
+    return shut * float(np.interp(teeth, SHOWN, (1, 0)))
 
 
 def is_open(labels: np.ndarray) -> bool:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn, moved_point
-from stit_core.change.novelty import TOOTH
+from stit_core.change.novelty import less_red, shown_teeth
 from stit_core.change.opening import (
     ASIDE,
     BELOW_NOSE,
@@ -39,7 +39,6 @@ from stit_core.faces.labels import MOUTH, SKIN_LIKE, is_one_of
 from stit_core.warps import fill, mean_of_channels, warp
 
 WHITER = 0.07  # of green as a share of red, by which teeth exceed skin
-HARDLY = -0.03  # the same of anything that is neither tongue nor lip
 LEAST_LIGHT = (0.8, 0.5), (6.0, 18.0)  # of the mean of skin, that teeth have; millimetres from the midline, there
 SHADED_LIGHT, SHADED_WHITER = 0.45, 0.04  # of the same, that what goes on from them still has
 STARTS = 5.0  # millimetres above and below the upper edge of what is seen as the mouth's inside, where teeth begin
@@ -167,9 +166,7 @@ def standing_teeth(source: Drawn, below_nose: float | None = None) -> np.ndarray
     above = y < float(mouth.millimetres(source.points)[NOSE, 1]) + (
         sum(BELOW_NOSE) / 2 if below_nose is None else below_nose
     )
-    light = mean_of_channels(source.picture) / max(float(skin.mean()), 1.0)
-    seen = np.interp(light, TOOTH, (0, 1)) * is_one_of(source.labels, (MOUTH,)) * above
-    seen = seen * (_less_red(source.picture.astype(np.float32), skin.mean(axis=0)) > HARDLY)
+    seen = shown_teeth(source) * above
     front = np.abs(x - mouth.middle) < FRONT / 2
     if seen[front].sum() < LEAST_STANDING * FRONT * mouth.millimetre**2:
         return nothing
@@ -204,7 +201,7 @@ def _pale(picture: np.ndarray, inside: np.ndarray, skin: np.ndarray, middle: flo
 
     What goes on from there in the mouth's `inside` (h, w), in the shadow of a lip, is darker.
     """
-    less_red, light = _less_red(picture, skin), mean_of_channels(picture) / skin.mean()
+    paler, light = less_red(picture, skin), mean_of_channels(picture) / skin.mean()
     shares, places = LEAST_LIGHT
     least = np.interp(np.abs(COLUMNS - middle), places, shares)  # those further back are darker
     speck = np.ones((round(SPECK * FINE),) * 2, np.uint8)
@@ -212,15 +209,10 @@ def _pale(picture: np.ndarray, inside: np.ndarray, skin: np.ndarray, middle: flo
     def whole(place: np.ndarray) -> np.ndarray:
         return cv2.morphologyEx(cv2.morphologyEx(place.astype(np.uint8), cv2.MORPH_CLOSE, speck), cv2.MORPH_OPEN, speck)
 
-    surely = whole((less_red > WHITER) & (light > least))
-    shaded = (less_red > SHADED_WHITER) & (light > SHADED_LIGHT) & inside
+    surely = whole((paler > WHITER) & (light > least))
+    shaded = (paler > SHADED_WHITER) & (light > SHADED_LIGHT) & inside
     _, parts = cv2.connectedComponents(whole(shaded | (surely > 0)))
     return np.isin(parts, np.setdiff1d(parts[surely > 0], 0)).astype(np.uint8)
-
-
-def _less_red(picture: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """By how much more green is in a picture (h, w, 3) than in skin of a colour (3,), as a share of red."""
-    return picture[..., 1] / np.maximum(picture[..., 0], 1.0) - skin[1] / max(float(skin[0]), 1.0)  # type: ignore[no-any-return]
 
 
 def _upper(pale: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

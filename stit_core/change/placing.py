@@ -10,7 +10,7 @@ import numpy as np
 
 from stit_core.change.drawn import Drawn
 from stit_core.change.matte import EDGE_WIDTH
-from stit_core.change.tint import Tint, read_tint, skin_behind
+from stit_core.change.tint import Tint, hue_apart, read_tint, skin_behind
 from stit_core.config import TransferConfig
 from stit_core.faces.labels import (
     BROWS,
@@ -34,6 +34,7 @@ EYE_SHADE = 0.4  # of the skin's, for eyes that keep their own: lids and the ski
 MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
 EAR_REACH = 0.5  # of the eyes' distance, radius around an ear's place
 EAR_RIM = 2.0  # pixels within that radius: what reaches so far out is no ear
+EAR_HUE = 3.0  # the same of its hue: the light in an ear is redder, but its rim is not
 EAR_ALIKE = 2.5  # deviations of the colour of skin within which something beside it is skin
 EAR_NOISE = 30.0  # squared grey levels by which that colour varies at least
 _WORN = tuple(label for label in COVERS if label != EARRING)
@@ -163,6 +164,7 @@ def _ears(source: Drawn) -> np.ndarray:
     apart = source.picture.astype(np.float32) - skin.mean(axis=0)
     inverse = np.linalg.inv(np.cov(skin.T) + EAR_NOISE * np.eye(3)).astype(np.float32)
     alike = (np.einsum("ijk,kl,ijl->ij", apart, inverse, apart) < EAR_ALIKE**2) & (source.labels != HAIR)
+    alike &= hue_apart(source) < EAR_HUE
     eyes = source.points[36:42].mean(axis=0), source.points[42:48].mean(axis=0)
     found = np.zeros(alike.shape, np.float32)
     rows, columns = np.indices(alike.shape, dtype=np.float32)
@@ -175,9 +177,15 @@ def _ears(source: Drawn) -> np.ndarray:
         _, parts = cv2.connectedComponents((alike & (away < reach)).astype(np.uint8))
         beyond = (columns - x) * outwards[0] + (rows - y) * outwards[1] > reach / 2
         walls = np.unique(parts[beyond & (away > reach - EAR_RIM)])  # no ear reaches so far
-        found = np.maximum(found, ~np.isin(parts, np.append(walls, 0)))
+        found = np.maximum(found, _filled(~np.isin(parts, np.append(walls, 0))))
     found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     return np.maximum(found, is_one_of(source.labels, (EARRING,)) * alike)  # type: ignore[no-any-return]
+
+
+def _filled(mask: np.ndarray) -> np.ndarray:
+    """A mask (S, S) bool without holes, as float32."""
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(np.zeros(mask.shape, np.float32), outlines, -1, 1.0, cv2.FILLED)
 
 
 def _without_specks(labels: np.ndarray) -> np.ndarray:

@@ -23,9 +23,13 @@ NARROWS = -0.06  # of a mouth's width, held against the eyes': by which one that
 # Of the fold from a nostril's wing past the corner of the mouth (nasolabial), in the eyes' distance.
 WINGS = 31, 35  # landmarks where it begins
 WING_OUT, CORNER_OUT, CORNER_DOWN, BULGE = 0.13, 0.17, 0.04, 0.05
-CREASE, CREASE_WIDTH = 0.17, 0.015
-HOLLOW, HOLLOW_WIDTH = 0.03, 0.04
+CREASE, CREASE_WIDTH = (
+    0.135,
+    (0.04, 0.013),
+)  # a cheek lies over it: shadow goes on towards the lip, and ends at the cheek
+HOLLOW, HOLLOW_WIDTH = 0.03, 0.05
 HEAP, HEAP_WIDTH = 0.06, 0.07
+UNEVEN, WAVES = 0.25, 9.0  # of its depth, by which that varies along it, over so many radians: no two are alike
 FOLD_REACH = 0.35  # beside it, within which it is seen
 TAPER = (0.0, 0.15, 0.45, 0.85), (0.35, 1.0, 0.7, 0.0)  # places along it, and its depth there
 SMUDGE_WIDTH, SMUDGE_HEIGHT = 0.65, 0.35  # of the eyes' distance, deviations of the Gaussian around a mouth that smiles
@@ -231,12 +235,13 @@ def _fold(first: np.ndarray, last: np.ndarray, outwards: np.ndarray, unit: float
     crease, hollow, heap = (
         depth * np.exp(-0.5 * np.square((d - middle) / width))
         for depth, middle, width in (
-            (-CREASE, 0.0, CREASE_WIDTH),
+            (-CREASE, 0.0, np.where(d < 0, *CREASE_WIDTH)),
             (-HOLLOW, -HOLLOW_WIDTH, HOLLOW_WIDTH),
             (HEAP, HEAP_WIDTH, HEAP_WIDTH),
         )
     )
-    ends = np.interp(inside, *TAPER) * np.exp(-0.5 * np.square(beyond / HOLLOW_WIDTH))
+    uneven = 1 + UNEVEN * np.sin(WAVES * inside + 2 * np.sign(outwards[0]))
+    ends = np.interp(inside, *TAPER) * uneven * np.exp(-0.5 * np.square(beyond / HOLLOW_WIDTH))
     shade = np.zeros((size, size), np.float32)
     shade[top:bottom, left:right] = ends * (crease + hollow + heap)
     return shade

@@ -26,14 +26,17 @@ ROUND = 0.45  # millimetres by which a tooth's corners end higher than its middl
 GAP_HUE = np.array([0.8, 1.05, 1.25], np.float32)  # powers: what is dark between teeth is warm
 ASIDE_HUE = np.array([0.85, 1.05, 1.15], np.float32)  # the same of teeth that face aside
 SURFACE, SURFACE_FINE = 0.06, 0.6  # of their light, the deviation of what an uneven surface reflects; its millimetres
-IVORY = np.array([0.88, 0.865, 0.845], np.float32)  # of a white tooth in full light: lips keep some of it out
+# What glints on the front teeth: its width, of theirs, its middle and height, millimetres, and its share of the light.
+SHINE = 0.22, 4.5, 1.6, 0.1
+IVORY = np.array([0.94, 0.912, 0.872], np.float32)
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
 EDGE_SOFT = (0.25, 0.6)  # millimetres over which the edges of teeth go over into the dark
 DROPPED = 2.0, 9.0  # millimetres of dark under the teeth: up to where a mouth only shows them, from where on it gapes
 
 
 LOWER_GAPS = np.array([0.0, 5.3, 11.2, 18.0, 25.0, 32.0], np.float32)  # the same as GAPS of the lower teeth
-SHOWN_BELOW = (12.0, 22.0), (0.0, 3.0)  # millimetres of dark; of them the lower lip then bares so many of its teeth
+SHOWN_BELOW = (15.0, 25.0), (0.0, 3.0)  # millimetres of dark; of them the lower lip then bares so many of its teeth
+LEAST_BELOW = 1.2  # millimetres, of which less would be a line along the lip
 BETWEEN_LOWER = 0.2  # as BETWEEN, of the lower ones, which lie in shadow
 LOWER_TINT = np.array([0.78, 0.7, 0.66], np.float32)  # of the light that falls on the upper ones
 
@@ -66,6 +69,8 @@ def drawn_teeth(opening: Opening) -> Teeth:
     gap = ramp(0.12 + 0.08 * np.clip(1.5 - height, 0, 1.5) - beside, 0.22)
     shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - ROUNDED * (2 * across - 1) ** 2)
     shade = shade * (1 + SURFACE * _surface_at(opening.middle, opening.edge))
+    shine = np.exp(-np.square((across - 0.4) / SHINE[0]) - np.square((height - SHINE[1]) / SHINE[2]))
+    shade = shade + SHINE[3] * (number < 2) * shine * facing**2
     gum = ramp(height - 9.4 + 1.6 * (1 - np.minimum(beside / 2.5, 1)), 0.4)[..., None]
     ivory = (shade * TINTS[number])[..., None] * IVORY * (1 - BETWEEN * gap)[..., None] ** GAP_HUE
     seen = ramp(edge - ROWS, between(EDGE_SOFT, opening.gapes(DROPPED))) * ramp(LAST - along, 2.5)
@@ -90,7 +95,7 @@ def lower_teeth(opening: Opening, aside: np.ndarray) -> LowerTeeth:
     gap = ramp(0.2 - beside, 0.3)
     deep = np.clip((ROWS - rounded) / 3.5, 0, 1)  # lit from above
     shade = (1 - 0.25 * deep) * (1 - 0.15 * (2 * across - 1) ** 2) * (1 - BETWEEN_LOWER * gap) * (1 - 0.5 * aside**2)
-    place = ramp(ROWS - rounded, 0.5) * ramp(shown - 0.3, 0.3)
+    place = ramp(ROWS - rounded, 0.5) * ramp(shown - LEAST_BELOW, 0.3)
     return LowerTeeth(place, shade[..., None] * LOWER_TINT * IVORY, top)
 
 

@@ -66,7 +66,7 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
     smooth = cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32)
     hair = is_one_of(source.labels, (HAIR,))
     share, slope = hair_matte(skin, hair, smooth, picture_mask(skin, source.picture))
-    free = free * (1 - _beyond_outline(source, smooth, skin))
+    free = free * (1 - _beyond_outline(source, skin))
     away = cv2.distanceTransform((skin == 0).astype(np.uint8), cv2.DIST_L2, 5)
     near = np.square(np.maximum(1 - away / REFLECTS, 0)) * cv2.GaussianBlur(hair, (0, 0), EDGE_WIDTH)
     neck = is_one_of(source.labels, (NECK,))
@@ -83,13 +83,12 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
     )
 
 
-def _beyond_outline(source: Drawn, smooth: np.ndarray, skin: np.ndarray) -> np.ndarray:
+def _beyond_outline(source: Drawn, skin: np.ndarray) -> np.ndarray:
     """Where what parsers call skin (S, S) is the background beside it by its hue, (S, S) in [0, 1], softly.
 
-    They do so along the outline of faces that look aside; a shade of skin would show there. `smooth` is the picture
-    (S, S, 3) without its relief.
+    They do so along the outline of faces that look aside; a shade of skin would show there.
     """
-    apart = ((_hue_apart(source, smooth) > ANOTHER_HUE) & (skin > 0)).astype(np.uint8)
+    apart = ((hue_apart(source) > ANOTHER_HUE) & (skin > 0)).astype(np.uint8)
     other = cv2.morphologyEx(apart, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     outside = cv2.dilate((source.labels == 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     _, parts, facts, _ = cv2.connectedComponentsWithStats(other)
@@ -102,20 +101,16 @@ def skin_behind(source: Drawn, cover: np.ndarray) -> np.ndarray:
     """How far what covers a face (S, S) is skin by its hue, (S, S) in [0, 1]: parsers see glasses broadly."""
     if not cover.any():
         return cover
-    smooth = cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32)
-    skin = cover * np.interp(_hue_apart(source, smooth), SKINS_HUE, (1, 0)).astype(np.float32)
+    skin = cover * np.interp(hue_apart(source), SKINS_HUE, (1, 0)).astype(np.float32)
     return cv2.morphologyEx(skin, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))  # type: ignore[no-any-return]
 
 
-def _hue_apart(source: Drawn, smooth: np.ndarray) -> np.ndarray:
-    """How many deviations of its own a hue is from that of skin, (S, S); 0 where nothing is known of that.
-
-    `smooth` is the picture (S, S, 3) without its relief.
-    """
+def hue_apart(source: Drawn) -> np.ndarray:
+    """How many deviations of its own a hue is from that of skin, (S, S); 0 where nothing is known of that."""
     known = is_one_of(source.labels, SKIN_LIKE) > 0
     if known.sum() < LEAST_SEEN:
         return np.zeros(known.shape, np.float32)
-    levels = np.log(smooth + OFFSET)
+    levels = np.log(cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32) + OFFSET)
     hue = levels[..., ::2] - levels[..., 1:2]  # of red and blue to green, (S, S, 2)
     inside = cv2.erode(known.astype(np.uint8), np.ones((INNER, INNER), np.uint8)) > 0
     own = hue[inside if inside.sum() >= LEAST_SEEN else known]

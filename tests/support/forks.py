@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import multiprocessing
 import os
 import signal
+import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 from multiprocessing.synchronize import Event
-from typing import Any
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -56,14 +59,15 @@ class ForkedSlice:
     def __post_init__(self) -> None:
         self.pipe, theirs = _FORK.Pipe()
         self.stopped = _FORK.Event()
-        self.process: ForkProcess = _FORK.Process(target=_child, args=(theirs, self.stopped), daemon=True)
+        self.trace = tempfile.TemporaryFile("w+")  # noqa: SIM115 (where it hangs, should it)
+        self.process: ForkProcess = _FORK.Process(target=_child, args=(theirs, self.stopped, self.trace), daemon=True)
         self.process.start()
         theirs.close()
         self.pipe.send((self.folder, self.settings, self.stages, self.budget))
 
     def __iter__(self) -> Iterator[Message]:
         while True:
-            assert self.pipe.poll(SILENCE), "the fork hangs"
+            assert self.pipe.poll(SILENCE), self._where_it_hangs()
             try:
                 data = self.pipe.recv_bytes()
             except (EOFError, ConnectionResetError):
@@ -76,6 +80,13 @@ class ForkedSlice:
                 self.process.join()
                 return
             yield word
+
+    def _where_it_hangs(self) -> str:
+        assert self.process.pid is not None
+        os.kill(self.process.pid, signal.SIGUSR1)
+        time.sleep(1)  # a process that hangs says nothing when it has written
+        self.trace.seek(0)
+        return f"the fork hangs:\n{self.trace.read()}"
 
     def close(self) -> None:
         """Stop it at its next word, and wait for its end."""
@@ -91,7 +102,8 @@ class ForkedSlice:
         self.process.join()
 
 
-def _child(pipe: Connection, stopped: Event) -> None:
+def _child(pipe: Connection, stopped: Event, trace: IO[str]) -> None:
+    faulthandler.register(signal.SIGUSR1, trace)
     arguments: Any = pipe.recv()
 
     def iterate() -> None:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stit_core.change.applying import LOWER, SHARPEST, _focus, apply_change
+from stit_core.change.applying import LOWER, SHARPEST, _focus, _grain_of, apply_change
 from stit_core.change.mouth import Mouth
 from stit_core.change.opening import COLUMNS, Opening
 from stit_core.change.placing import Weights, place_weights
@@ -74,6 +74,36 @@ def test_motion_says_where_a_pixel_comes_from_at_any_scale() -> None:
     left, top, _, _ = patch_bounds(large, 300, 200)
     rows, columns = patch.shape[:2]
     np.testing.assert_array_equal(patch, FRAME[top + far :, left + far + 3 :][:rows, :columns])
+
+
+@pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
+def test_what_would_come_from_beyond_the_frame_is_stretched_and_makes_no_streaks(side: str) -> None:
+    turns = ("left", "top", "right", "bottom").index(side)
+    ramp = np.repeat(np.linspace(250, 20, 80)[:, None], 80, axis=1)  # by its left edge once turned
+    frame = np.repeat(np.rot90(ramp.T, -turns)[..., None], 3, axis=-1).astype(np.uint8)
+    way = np.array([(-9.0, 0.0), (0.0, -9.0), (9.0, 0.0), (0.0, 9.0)])[turns]
+    whole = quad_at(0, 0, 80)
+    change = change_of(tuple(way))
+    plane = np.ones((SIZE, SIZE), np.float32)
+    weights = Weights(plane, np.zeros_like(plane), plane, plane, plane)
+    line = np.rot90(apply_change(frame, whole, change, weights)[..., 0], turns)[40].astype(float)
+    steps = np.diff(line[1:16])
+    assert (steps <= -0.9).all(), "no pixel beside the edge is the same as the next"
+
+
+def test_grain_is_that_of_flat_skin_and_of_what_is_not_burnt_out() -> None:
+    random = np.random.default_rng(0)
+    relief = random.normal(0, 3.0, (120, 160, 3)).astype(np.float32)
+    relief[:, :40] = 0  # burnt out
+    relief[60:, 40:] *= 5  # hair
+    skin = np.ones((120, 160), np.float32)
+    grain = _grain_of(relief, skin, (30, 50))
+    assert isinstance(grain, np.ndarray)
+    assert grain.shape == (30, 50, 3)
+    assert 2.0 < grain.std() < 4.0
+    assert _grain_of(relief, 0 * skin, (30, 50)) == 0
+    assert np.shape(_grain_of(relief, skin, (3, 70))) == (3, 70, 3)
+    assert _grain_of(relief[:4, :4], skin[:4, :4], (30, 50)) == 0, "no piece of skin is so small"
 
 
 def test_shade_is_a_ratio_and_what_is_new_replaces() -> None:

@@ -107,15 +107,17 @@ def test_a_tongue_is_round_and_has_a_fine_grain() -> None:
 
 
 def test_lower_teeth_show_above_the_lip_of_a_mouth_that_gapes() -> None:
-    gaping, speaking = cavity(bottom=16.0), cavity(bottom=3.0)
-    lower, tongue, upper = (at(gaping.colours, 2, y) for y in (14.5, 9.0, -1.8))
+    gaping, speaking = cavity(bottom=22.0), cavity(bottom=3.0)
+    lower, tongue, upper = (at(gaping.colours, 2, y) for y in (20.5, 15.0, -1.8))
     assert lower[2] / lower[0] > 1.15 * tongue[2] / tongue[0], "they are paler than flesh"
     assert 0.5 * upper.mean() < lower.mean() < 0.9 * upper.mean()
-    assert at(gaping.colours, 17, 16 * float(1 - (17 / HALF) ** 2) - 1).mean() < 0.7 * lower.mean(), "dark in a corner"
-    across = gaping.colours[np.abs(ROWS[:, 0] - 14.5) < 0.2].mean(axis=(0, 2))[np.abs(COLUMNS[0]) < 12]
+    assert at(gaping.colours, 17, 22 * float(1 - (17 / HALF) ** 2) - 1).mean() < 0.7 * lower.mean(), "dark in a corner"
+    across = gaping.colours[np.abs(ROWS[:, 0] - 20.5) < 0.2].mean(axis=(0, 2))[np.abs(COLUMNS[0]) < 12]
     light = cv2.GaussianBlur(across[None], (0, 0), 2.0 * FINE)[0]
     gaps = (across[1:-1] < across[:-2]) & (across[1:-1] <= across[2:]) & (across < 0.97 * light)[1:-1]
     assert 3 <= gaps.sum() <= 6
+    line = at(cavity(bottom=16.0).colours, 2, 15.5)
+    assert line[2] / line[0] < 1.1 * tongue[2] / tongue[0], "less of them than a tooth is high is none"
     flesh = at(speaking.colours, 2, 2.0)
     assert flesh[2] / flesh[0] < 1.1 * FLESH[2] / FLESH[0], "a mouth that hardly opens bares none"
 

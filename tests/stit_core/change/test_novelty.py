@@ -83,6 +83,9 @@ def test_the_line_between_shut_lips_makes_no_open_mouth() -> None:
     thin_lips = head_labels(2)
     thin_lips[87:89, 50:78] = thin_lips[95:97, 50:78] = SKIN
     assert is_shut(drawn(thin_lips)) < 0.5, "teeth that show a little between thin lips are no line"
+    hardly = drawn(head_labels(1))
+    hardly.picture[hardly.labels == MOUTH] = (215, 205, 190)
+    assert is_shut(hardly) < 0.5, "but teeth, wherever they show, do"
     thin = head_labels(2)
     shares = []
     for more in range(0, 28, 4):  # a row of the inside comes, column by column

@@ -94,6 +94,16 @@ def test_a_broad_smile_folds_the_skin_between_nose_and_mouth_on_both_sides_alike
     assert shade[:, :64].sum() == pytest.approx(shade[:, 65:].sum(), rel=0.15)
 
 
+def test_the_shadow_of_a_fold_goes_on_towards_the_lips_and_ends_at_the_cheek() -> None:
+    motion, smile = corners_go(5.0, -4.0), smile_of(5.0, -4.0)
+    assert smile is not None
+    shade = fold_shade(motion, smile)
+    row = shade[86, 64:]  # from the face's middle to its side
+    crease = int(row.argmin())
+    half = row < row.min() / 2
+    assert half[:crease].sum() > 1.5 * half[crease + 1 :].sum()
+
+
 def test_shadows_around_a_smiling_mouth_go_and_lights_and_the_rest_stay() -> None:
     motion, smile, tone = corners_go(6.0, -4.0), smile_of(6.0, -4.0), np.array([-0.02, -0.03, -0.04], np.float32)
     assert smile is not None
