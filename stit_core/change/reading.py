@@ -98,6 +98,24 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Anatomy:
+    """What is known of people, which is believed more than the generator.
+
+    Attributes
+    ----------
+    folds: of skin, that come or go with the edit, instead of those that the generator draws.
+    turning: share of the way by which the head turns aside that is taken over.
+    eye_growth: by which an eye gets higher at most, of its height.
+    teeth: looks for those of one's own, asked where a mouth is drawn; None for those of anybody.
+    """
+
+    folds: Folds | None = None
+    turning: float = 1.0
+    eye_growth: float = 0.1
+    teeth: Callable[[], OwnTeeth | None] | None = None
+
+
+@dataclass(frozen=True)
 class OpenMouth:
     """What an edit does to a mouth that is open already.
 
@@ -118,13 +136,9 @@ def read_change(
     edited: Drawn,
     offset: np.ndarray,
     classes: Collection[int],
-    anatomy: bool = False,
-    folds: Folds | None = None,
-    turning: float = 1.0,
-    teeth: Callable[[], OwnTeeth | None] | None = None,
+    anatomy: Anatomy | None = None,
     known: OpenMouth | None = None,
     laid: Laid | None = None,
-    eye_growth: float = 0.1,
 ) -> Change:
     """Read the change from a pivot to an edit and lay it out over the source.
 
@@ -133,26 +147,22 @@ def read_change(
     source, pivot, edited: of one frame and one size.
     offset: (S, S, 2), from each pixel of the source to its place in the pivot.
     classes: the parser's classes that may change.
-    anatomy: whether what is known of skin, jaw and mouths is believed more than the generator.
-    folds: of skin, that come or go with the edit; believed with `anatomy`, instead of those that the generator draws.
-    turning: share of the way by which the head turns aside that is taken over, with `anatomy`.
-    teeth: looks for those of one's own, asked where a mouth is drawn, with `anatomy`; None for those of anybody.
+    anatomy: what is known of people; None for what the generator draws.
     known: what the edit does to a mouth that is open, by the frames around; None for what this one says.
     laid: what `lay_out` makes of the others, where that is at hand.
-    eye_growth: by which an eye gets higher at most, of its height, with `anatomy`.
     """
-    laid = lay_out(source, pivot, edited, offset, anatomy, folds, turning) if laid is None else laid
+    laid = lay_out(source, pivot, edited, offset, anatomy) if laid is None else laid
     edited, flow, offset, motion = laid.edited, laid.flow, laid.offset, laid.motion
     wanted, before = laid.wanted, laid.before
-    folds = folds if anatomy else None
+    folds = None if anatomy is None else anatomy.folds
     # What makes a whole face another draws beards along with it; what means a beard leaves eyes and nose alone.
-    beards = not anatomy or not {*EYES, *BROWS, NOSE} & set(classes)
-    shade = read_shade(source, pivot, edited, flow, anatomy, folds is None, beards)
+    beards = anatomy is None or not {*EYES, *BROWS, NOSE} & set(classes)
+    shade = read_shade(source, pivot, edited, flow, anatomy is not None, folds is None, beards)
     opening, share, opens, shut, smile = None, 0.0, 0.0, is_shut(source), None
     if MOUTH in classes:
-        opening = laid.find_opening(source) if anatomy else None
+        opening = None if anatomy is None else laid.find_opening(source)
         known = None if opening is None else known
-        motion, smile, said = _read_mouth(source, pivot, laid, opening, anatomy, known)
+        motion, smile, said = _read_mouth(source, pivot, laid, opening, anatomy is not None, known)
         opens, share = said.opens, said.another
         if opening is not None and (known is not None or is_open(source.labels)):
             share = float(share > 0.5)
@@ -176,7 +186,7 @@ def read_change(
     mouth = None
     if opening is not None and share > 0:
         light = mouth_light(source)
-        own_row = None if teeth is None else teeth()
+        own_row = None if anatomy is None or anatomy.teeth is None else anatomy.teeth()
         opening = opening if own_row is None else own_row.seat(opening, source, motion)
         mouth = Mouth(opening, light, share, mouth_flesh(source, light), own_row)
     stands = np.zeros_like(novelty)
@@ -193,9 +203,9 @@ def read_change(
         motion = raise_cheeks(motion, smile)
         skin = without_smudges(skin, shade.level, motion, smile)
         skin = skin + (fold_shade(motion, smile) + cheek_shade(motion, smile, source))[..., None] * SHADOW
-    if anatomy:
+    if anatomy is not None:
         motion = shape_jaw(motion, source)
-        motion = hold_eyes(motion, source, eye_growth)
+        motion = hold_eyes(motion, source, anatomy.eye_growth)
     if folds is not None:
         skin = skin + relief_shade(folds, source, edited, offset, motion)
     return Change(motion, skin, warp(shade.features, offset), fresh, novelty, hidden, stands, mouth)
@@ -240,24 +250,16 @@ class Laid:
         return find_opening(self.wanted, source, self.motion, warp(self.edited.picture, self.offset))
 
 
-def lay_out(
-    source: Drawn,
-    pivot: Drawn,
-    edited: Drawn,
-    offset: np.ndarray,
-    anatomy: bool,
-    folds: Folds | None,
-    turning: float,
-) -> Laid:
+def lay_out(source: Drawn, pivot: Drawn, edited: Drawn, offset: np.ndarray, anatomy: Anatomy | None) -> Laid:
     """Lay an edit out over the source; parameters are those of `read_change`."""
     turn = np.zeros_like(offset)
-    if anatomy:
-        edited, turn = keep_head(pivot, edited, turning)
+    if anatomy is not None:
+        edited, turn = keep_head(pivot, edited, anatomy.turning)
     flow = motion_between(edited, pivot)
     labels = warp_labels(pivot.labels, flow)
     motion = warp(turn + _of_face(flow - turn, labels, edited.labels), offset)
-    if anatomy and folds is not None:
-        growth = grow(source, motion, folds.ageing)
+    if anatomy is not None and anatomy.folds is not None:
+        growth = grow(source, motion, anatomy.folds.ageing)
         motion, offset = growth + warp(motion, growth), growth + warp(offset, growth)
     wanted, before = warp_labels(edited.labels, offset), warp_labels(labels, offset)
     return Laid(edited, turn, flow, offset, motion, wanted, before)

@@ -32,6 +32,7 @@ from stit_core.change.own_teeth import OwnTeeth, cut_teeth
 from stit_core.change.placing import place_weights
 from stit_core.change.reading import (
     FIELD,
+    Anatomy,
     Change,
     Laid,
     OpenMouth,
@@ -326,9 +327,8 @@ class Transfer:
             known = self._open_mouth(position)
             source, pivot, laid = self._laid(position)
         self._layouts.drop(lambda other: other == position)  # which nothing else needs from here on
-        settings = self.config.anatomy, self._folds, self.config.turning, self._own_teeth
-        last = known, laid, self.config.eye_growth
-        change = read_change(source, pivot, laid.edited, laid.offset, self.classes, *settings, *last)
+        drawn = source, pivot, laid.edited, laid.offset
+        change = read_change(*drawn, self.classes, self._anatomy(), known, laid)
         return change.stacked(), change.mouth
 
     def _laid(self, position: int) -> tuple[Drawn, Drawn, Laid]:
@@ -338,10 +338,13 @@ class Transfer:
             source, pivot = self._source(position), self._pivot(position)
             offset = warp_between(source.points, pivot.points - source.points, self.size)
             edited = self._draw(position)
-            laid = lay_out(source, pivot, edited, offset, self.config.anatomy, self._folds, self.config.turning)
-            return source, pivot, laid
+            return source, pivot, lay_out(source, pivot, edited, offset, self._anatomy())
 
         return self._layouts.get(position, make)
+
+    def _anatomy(self) -> Anatomy | None:
+        config = self.config
+        return Anatomy(self._folds, config.turning, config.eye_growth, self._own_teeth) if config.anatomy else None
 
     def _draw(self, position: int) -> Drawn:
         drawn = draw_faces(self.generator, self.edit.w_plus[position : position + 1], self.runtime)[0]

@@ -12,7 +12,7 @@ from stit_core.change.mouth import Mouth, mean_mouth, mouth_flesh, mouth_light
 from stit_core.change.novelty import hold_teeth, is_wide
 from stit_core.change.opening import drop_jaw, find_opening, hold_corners
 from stit_core.change.own_teeth import OwnTeeth
-from stit_core.change.reading import Change, OpenMouth, judge_open_mouth, lay_out, read_change
+from stit_core.change.reading import Anatomy, Change, OpenMouth, judge_open_mouth, lay_out, read_change
 from stit_core.change.seam import open_along_seam
 from stit_core.change.teeth import drawn_teeth
 from tests.support.mouth_cases import CHIN, LEFT, RIGHT, face, mouth_in, opened_by, opening_of, seen, seen_in
@@ -222,7 +222,7 @@ def test_a_mouth_that_is_open_widely_is_kept_where_nobody_knows_its_teeth() -> N
 
     own = OwnTeeth(drawn_teeth(opened_by(8)), 0.0, 0.0, 26.0, 1.0)
     for source, teeth, kept in ((wide, None, True), (wide, own, False), (little, None, False)):
-        laid = lay_out(source, pivot, edited, STILL, True, None, 1.0)
+        laid = lay_out(source, pivot, edited, STILL, Anatomy())
         said = judge_open_mouth(source, pivot, laid, functools.partial(known, teeth))
         assert (said.another == 0) == kept
     assert asked == [None, own], "nobody looks for teeth that do not matter"
@@ -233,7 +233,7 @@ def test_lips_that_the_generator_draws_over_teeth_that_stand_are_not_shown() -> 
     edited = face(24)
     edited.labels[80:92, 50:78] = UPPER  # its upper lip comes down over them
     change = read_change(
-        grinning, face(2), edited, STILL, WHOLE_FACE, anatomy=True, known=OpenMouth(opens=1.0, another=1.0)
+        grinning, face(2), edited, STILL, WHOLE_FACE, anatomy=Anatomy(), known=OpenMouth(opens=1.0, another=1.0)
     )
     stand = change.stands > 0.9
     assert stand.any()
@@ -247,7 +247,7 @@ def test_a_beard_comes_with_what_leaves_eyes_and_nose_alone() -> None:
     picture[chin] = np.rint(picture[chin] * 0.6)
     bearded = dataclasses.replace(bearded, picture=picture)
     beards, faces = (
-        read_change(pivot, pivot, bearded, STILL, classes, anatomy=True).skin[102:110, 60:68].mean()
+        read_change(pivot, pivot, bearded, STILL, classes, anatomy=Anatomy()).skin[102:110, 60:68].mean()
         for classes in ((SKIN, MOUTH), (SKIN, MOUTH, EYE))
     )
     assert beards < -0.08
@@ -314,7 +314,7 @@ def test_lips_part_along_the_line_where_they_meet() -> None:
 def test_only_anatomy_makes_a_mouth_of_it() -> None:
     source, edited = face(), face(10)
     drawn_mouth = read_change(source, source, edited, STILL, WHOLE_FACE)
-    known = read_change(source, source, edited, STILL, WHOLE_FACE, anatomy=True)
+    known = read_change(source, source, edited, STILL, WHOLE_FACE, anatomy=Anatomy())
     inside = edited.labels == MOUTH
     assert drawn_mouth.mouth is None
     assert drawn_mouth.novelty[inside].mean() > 0.5
@@ -329,7 +329,7 @@ def test_skin_that_gets_darker_gets_browner_by_what_is_known_of_skin() -> None:
     source = face()
     grey = dataclasses.replace(source, picture=(source.picture * 0.6).astype(np.uint8))
     skin = source.labels == 1
-    shade = read_change(source, source, grey, STILL, WHOLE_FACE, anatomy=True).skin[skin].mean(axis=0)
+    shade = read_change(source, source, grey, STILL, WHOLE_FACE, anatomy=Anatomy()).skin[skin].mean(axis=0)
     assert shade.mean() == pytest.approx(np.log(0.6), abs=0.06), "as dark as drawn"
     # Monk's tones 5 and 7, d7bd96 and 825c43: how much more of blue than of red goes on the way.
     monk = np.log(np.array([0x82, 0x5C, 0x43])) - np.log(np.array([0xD7, 0xBD, 0x96]))
@@ -338,7 +338,7 @@ def test_skin_that_gets_darker_gets_browner_by_what_is_known_of_skin() -> None:
 
 def test_an_edit_that_leaves_the_pivots_mouth_leaves_the_sources_too() -> None:
     speaking, pivot = face(2), face(10)
-    kept = read_change(speaking, pivot, pivot, STILL, WHOLE_FACE, anatomy=True)
+    kept = read_change(speaking, pivot, pivot, STILL, WHOLE_FACE, anatomy=Anatomy())
     assert kept.mouth is None
     assert kept.novelty[80:110].max() == kept.hidden.max() == 0
 
@@ -346,8 +346,8 @@ def test_an_edit_that_leaves_the_pivots_mouth_leaves_the_sources_too() -> None:
 def test_teeth_that_show_already_stay_under_an_edit_that_does_not_mean_the_mouth() -> None:
     # The generator sees half of the grin, and opens it a little.
     grinning, pivot, edited = face(8, teeth=1.0), face(3), face(5)
-    assert_teeth_stay(read_change(grinning, pivot, edited, STILL, WHOLE_FACE, anatomy=True))
-    meant = read_change(grinning, face(0), jaw_down(face(18)), STILL, WHOLE_FACE, anatomy=True)
+    assert_teeth_stay(read_change(grinning, pivot, edited, STILL, WHOLE_FACE, anatomy=Anatomy()))
+    meant = read_change(grinning, face(0), jaw_down(face(18)), STILL, WHOLE_FACE, anatomy=Anatomy())
     assert meant.mouth is not None
     assert meant.mouth.share == meant.hidden.max().round(1) == 1, "and the teeth that were there go"
     assert meant.stands.max() == pytest.approx(1, abs=0.01), "but for the upper ones"
@@ -358,8 +358,8 @@ def test_a_face_that_gets_longer_does_not_open_its_mouth() -> None:
     """As with age: the lower lip goes down with the chin, and the grin gets no wider inside."""
     grinning, pivot = face(8, teeth=1.0), face(20)
     longer, opened = jaw_down(face(20)), jaw_down(face(26))
-    assert_teeth_stay(read_change(grinning, pivot, longer, STILL, WHOLE_FACE, anatomy=True))
-    meant = read_change(grinning, pivot, opened, STILL, WHOLE_FACE, anatomy=True)
+    assert_teeth_stay(read_change(grinning, pivot, longer, STILL, WHOLE_FACE, anatomy=Anatomy()))
+    meant = read_change(grinning, pivot, opened, STILL, WHOLE_FACE, anatomy=Anatomy())
     assert meant.mouth is not None
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stit_core.change.reading import Change, read_change
+from stit_core.change.reading import Anatomy, Change, read_change
 from tests.support.transfer_cases import (
     HAIR,
     SIZE,
@@ -88,7 +88,7 @@ def test_the_light_of_a_head_that_turns_stays_where_it_is() -> None:
     for after in (points, turned):
         pivot, edited = (dataclasses.replace(scene, points=marks) for marks in (points, after))
         edited = dataclasses.replace(edited, picture=side.astype(np.uint8))
-        change = read_change(pivot, pivot, edited, STILL, WHOLE_FACE, anatomy=True)
+        change = read_change(pivot, pivot, edited, STILL, WHOLE_FACE, anatomy=Anatomy())
         skin = cv2.erode((LABELS == SKIN).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
         shades.append(np.ptp(change.skin.mean(axis=-1)[skin]))
     assert shades[0] > 0.05
@@ -117,7 +117,7 @@ def test_a_grin_goes_along_with_a_head_that_turns() -> None:
         across, deep = x * np.cos(angle) - depth * np.sin(angle), x * np.sin(angle) + depth * np.cos(angle)
         places = np.dstack([across, y, deep]).astype(np.float32)
         heads.append(dataclasses.replace(source, places=places, head=np.ones((SIZE, SIZE), np.float32)))
-    change = read_change(source, *heads, STILL, WHOLE_FACE, anatomy=True)
+    change = read_change(source, *heads, STILL, WHOLE_FACE, anatomy=Anatomy())
     nose, mouth = change.motion[76, 64, 0], change.motion[92, 50:79, 0]
     assert abs(nose) > 4
     assert (np.abs(mouth) > 0.5 * abs(nose)).all()

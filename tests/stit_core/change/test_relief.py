@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stit_core.change.drawn import Drawn
-from stit_core.change.reading import read_change
+from stit_core.change.reading import Anatomy, read_change
 from stit_core.change.relief import FINER, FOREHEAD, FULL, FURROWS, Folds, read_folds, relief_shade
 from stit_core.faces.relief import AXIS, SHAPE
 from tests.support.transfer_cases import SIZE, STILL, WHOLE_FACE, drawn, face_landmarks, head_labels
@@ -106,8 +106,8 @@ def test_lines_keep_clear_of_features_and_are_warm() -> None:
 def test_it_is_part_of_the_change_where_anatomy_is_believed() -> None:
     face = scene()
     changes = [
-        read_change(face, face, face, STILL, WHOLE_FACE, anatomy, folds)
-        for anatomy, folds in ((True, everywhere(-0.1)), (True, None), (False, everywhere(-0.1)))
+        read_change(face, face, face, STILL, WHOLE_FACE, anatomy)
+        for anatomy in (Anatomy(everywhere(-0.1)), Anatomy(), None)
     ]
     forehead = cv2.erode((face.labels == 1).astype(np.uint8), np.ones((9, 9), np.uint8))[:60] > 0
     means = [change.skin[:60].mean(axis=-1)[forehead].mean() for change in changes]
