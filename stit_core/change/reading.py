@@ -17,6 +17,7 @@ import numpy as np
 from stit_core.change.carrying import calm
 from stit_core.change.cheeks import cheek_shade, raise_cheeks
 from stit_core.change.drawn import Drawn
+from stit_core.change.evening import even
 from stit_core.change.eyes import hold_eyes
 from stit_core.change.growth import grow
 from stit_core.change.jaw import shape_jaw
@@ -29,7 +30,16 @@ from stit_core.change.pose import keep_head
 from stit_core.change.relief import SHADOW, Folds, relief_shade
 from stit_core.change.seam import hide_own, open_along_seam, open_over_own
 from stit_core.change.shade import read_shade
-from stit_core.change.smile import Smile, close_corners, find_smile, fold_shade, hold_grin, widens, without_smudges
+from stit_core.change.smile import (
+    Smile,
+    close_corners,
+    find_smile,
+    fold_shade,
+    hold_grin,
+    hold_pursed,
+    widens,
+    without_smudges,
+)
 from stit_core.faces.correspondence import read_motion
 from stit_core.faces.labels import BROWS, EARS, EYES, FACE, LIPS, MOUTH, NOSE, SKIN, is_one_of
 from stit_core.warps import fill, warp, warp_between, warp_labels
@@ -257,7 +267,10 @@ def lay_out(source: Drawn, pivot: Drawn, edited: Drawn, offset: np.ndarray, anat
         edited, turn = keep_head(pivot, edited, anatomy.turning)
     flow = motion_between(edited, pivot)
     labels = warp_labels(pivot.labels, flow)
-    motion = warp(turn + _of_face(flow - turn, labels, edited.labels), offset)
+    motion = warp(_of_face(flow - turn, labels, edited.labels), offset)
+    if anatomy is not None and anatomy.turning == 0:
+        motion = even(motion, source)
+    motion = motion + warp(turn, offset)
     if anatomy is not None and anatomy.folds is not None:
         growth = grow(source, motion, anatomy.folds.ageing)
         motion, offset = growth + warp(motion, growth), growth + warp(offset, growth)
@@ -278,6 +291,7 @@ def _read_mouth(
     if anatomy:
         along = warp(laid.turn, laid.offset)  # a grin goes along with the head
         motion, stays = hold_grin(motion - along, source, opens)
+        motion = hold_pursed(motion, source, (1 - opens) * (1 - another) * is_shut(source))
         motion, another = motion + along, another * (1 - stays)
         smile = find_smile(source, motion)
         if smile is not None and is_open(source.labels):  # a smile takes nobody's words away

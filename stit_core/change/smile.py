@@ -23,11 +23,9 @@ NARROWS = -0.06  # of a mouth's width, held against the eyes': by which one that
 # Of the fold from a nostril's wing past the corner of the mouth (nasolabial), in the eyes' distance.
 WINGS = 31, 35  # landmarks where it begins
 WING_OUT, CORNER_OUT, CORNER_DOWN, BULGE = 0.13, 0.17, 0.04, 0.05
-CREASE, CREASE_WIDTH = (
-    0.135,
-    (0.04, 0.013),
-)  # a cheek lies over it: shadow goes on towards the lip, and ends at the cheek
-HOLLOW, HOLLOW_WIDTH = 0.03, 0.05
+CREASE = 0.13
+CREASE_WIDTH = 0.024, 0.015  # towards the lip, where its shadow goes on, and the cheek above it
+HOLLOW, HOLLOW_WIDTH = 0.02, 0.04
 HEAP, HEAP_WIDTH = 0.06, 0.07
 UNEVEN, WAVES = 0.25, 9.0  # of its depth, by which that varies along it, over so many radians: no two are alike
 FOLD_REACH = 0.35  # beside it, within which it is seen
@@ -36,6 +34,8 @@ SMUDGE_WIDTH, SMUDGE_HEIGHT = 0.65, 0.35  # of the eyes' distance, deviations of
 GRINS = 0.95, 1.08  # of a mouth's width, in the eyes' distance: from where on it grins, and can grin no more
 SHOWS = 0.03, 0.08  # of what a mouth shows of its inside, in squares of that: shut, and teeth bared
 GRIN_WIDTH, GRIN_HEIGHT = 0.6, 0.35  # of the eyes' distance, deviations of the Gaussian around such a mouth
+PURSED = 0.68, 0.75  # of a mouth's width, in the eyes' distance: up to where it is pursed, from where on it is not
+PURSED_WIDTH, PURSED_HEIGHT = 0.4, 0.25  # of the eyes' distance, deviations of the Gaussian around such a mouth
 LIPS_OUTLINE = slice(48, 60)  # landmarks
 HIDDEN = 0.15, 0.35  # share of a mouth that is hidden: up to where it moves, from where on it does not
 NOSE, LIPS = 33, (51, 57)  # landmarks: below it, and of the middle of the lips' outline
@@ -139,6 +139,24 @@ def hold_grin(motion: np.ndarray, source: Drawn, opens: float) -> tuple[np.ndarr
         return motion, 0.0
     near = gaussian(face, corners.mean(axis=0), GRIN_WIDTH * face.unit, GRIN_HEIGHT * face.unit, motion.shape[0])
     return motion * (1 - np.float32(stays) * np.clip(2 * near, 0, 1)[..., None]), stays
+
+
+def hold_pursed(motion: np.ndarray, source: Drawn, shut: float) -> np.ndarray:
+    """A motion (S, S, 2) under which a mouth that is pursed goes along as one piece, as far, 0 ... 1, as it is `shut`.
+
+    Small generators hardly know such mouths: what they draw instead makes pursed lips thick, or tears them.
+    """
+    face = unsmiling(source)
+    if face is None or shut <= 0:
+        return motion
+    corners = face.points[list(CORNERS)]
+    wide = float(np.hypot(*(corners[1] - corners[0]))) / face.unit
+    stays = shut * float(np.interp(wide, PURSED, (1, 0)))
+    if stays <= 0:
+        return motion
+    near = gaussian(face, corners.mean(axis=0), PURSED_WIDTH * face.unit, PURSED_HEIGHT * face.unit, motion.shape[0])
+    common = (motion * near[..., None]).sum(axis=(0, 1)) / max(float(near.sum()), 1e-6)
+    return motion + (np.float32(stays) * np.clip(2 * near, 0, 1))[..., None] * (common - motion)
 
 
 def _hidden(source: Drawn) -> float:
