@@ -24,16 +24,17 @@ LARGEST_BEND = np.float32(0.97)  # of that room: beyond, nothing is known of how
 SMALLEST_SHADE = 0.01  # logarithm of a ratio, under which nothing is bent
 LOWER = 0.82, 0.95  # of the crop's side from its top: between them a shade fades, or is that of the neck below
 LEAST_MOTION = 0.5  # pixels of the frame, of which half is left
-WITHIN = 0.6  # of the way to the frame's edge, that what lies before it moves at most: it is stretched so far
+FREE, STRETCHED = 0.35, 0.6  # of the way to the frame's edge: up to where motion is as it is, and where all ends
 SMALLEST_WAY = 1 / 64  # pixels: OpenCV's steps are of 1/32, so that a shorter way is none
 FOCUS_BLURS = 0.7, 1.4  # pixels, deviations of two Gaussians by which it is told how sharp a picture is
 DIFFERENCE = 1 / 3  # square pixels, variance of the box that a difference across two pixels is
 FEATURE = 0.14  # of the crop's side, width of the window by which gaps in the skin count as eyes and mouth
 EDGES = 99.5  # percentile of the slopes in a face that are its edges
 SHARPEST, SOFTEST = 0.3, 3.0  # pixels
-SMALLEST_GRAIN = 8  # pixels, side of a piece of skin whose grain is taken
-BURNT_OUT = 0.2  # grey levels, mean of what is fine: what has no more shows no grain, too light or drawn as it is
-CLEAN_SKIN, FLAT = 0.9, 15  # share of skin in it, and percentile of how uneven such pieces are, that is taken
+GRAIN_FROM = 12.0, 20.0  # millimetres outwards and up from the corners of a mouth, where its grain is taken
+GRAIN_SIDE = 12.0  # millimetres, side of a piece of skin whose grain is taken
+LEAST_SKIN = 0.5  # share of skin in it, from which on it counts
+GRAIN_BEYOND = 4.0  # medians of its size, beyond which it is something else
 
 
 def apply_change(frame: np.ndarray, quad: np.ndarray, change: Change, weights: Weights) -> np.ndarray:
@@ -136,7 +137,9 @@ def _changed(
         there = seen.rows, seen.columns
         # What is left of the source's own beside it, teeth in a corner, goes too.
         hidden, fresh = over_frame(change.hidden)[there], over_frame(warp(weights.fresh, motion))[there]
-        grain = _grain_of(relief, over_frame(weights.skin), seen.place.shape)
+        cheeks = change.mouth.opening.beside(*GRAIN_FROM) @ placed[:, :2].T + placed[:, 2]
+        side = max(round(GRAIN_SIDE * change.mouth.opening.millimetre * zoom), 1)
+        grain = _grain_of(relief, over_frame(weights.skin), cheeks, side, seen.place.shape)
         result[there] = seen.laid_over(result, hidden, fresh, over_frame(change.stands)[there], grain)
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
 
@@ -146,12 +149,15 @@ def _kept_inside(way: np.ndarray, columns: np.ndarray, rows: np.ndarray, shape: 
 
     What would come from there is made of what lies before its edge, which is stretched but stays whole.
     """
-    if columns[0, 0] > 0 and rows[0, 0] > 0 and columns[0, -1] < shape[1] - 1 and rows[-1, 0] < shape[0] - 1:
+    reach = float(np.abs(way).max()) / FREE
+    ends = (shape[1] - 1 - columns[0, -1], shape[0] - 1 - rows[-1, 0])
+    if min(float(columns[0, 0]), float(rows[0, 0]), *map(float, ends)) >= reach:
         return way
-    ends = np.stack([columns, shape[1] - 1 - columns]), np.stack([rows, shape[0] - 1 - rows])
-    parts = [np.where(part < 0, *room) for part, room in zip(np.moveaxis(way, -1, 0), ends, strict=True)]
-    room = np.float32(WITHIN) * np.maximum(np.stack(parts, axis=-1), np.float32(1e-3))
-    return room * np.tanh(way / room)  # type: ignore[no-any-return]
+    rooms = (columns, shape[1] - 1 - columns), (rows, shape[0] - 1 - rows)
+    parts = [np.where(part < 0, *room) for part, room in zip(np.moveaxis(way, -1, 0), rooms, strict=True)]
+    room = np.maximum(np.stack(parts, axis=-1), np.float32(1e-3))
+    size, start, bend = np.abs(way), np.float32(FREE) * room, np.float32(STRETCHED - FREE) * room
+    return np.where(size <= start, way, np.sign(way) * (start + bend * np.tanh((size - start) / bend)))
 
 
 def _moved(frame: np.ndarray, columns: np.ndarray, rows: np.ndarray, way: np.ndarray) -> np.ndarray:
@@ -169,7 +175,7 @@ def _moved(frame: np.ndarray, columns: np.ndarray, rows: np.ndarray, way: np.nda
 
 
 def _focus(picture: np.ndarray, face: np.ndarray) -> float:
-    """Deviation of the Gaussian, in pixels, by which the sharpest edges of a face are soft.
+    """Deviation of the Gaussian, in pixels, by which most edges of a face are soft.
 
     An edge that is blurred by s has a slope of 1 / sqrt(s^2 + b^2) after a Gaussian of b, so that two of them tell s.
 
@@ -196,22 +202,31 @@ def _focus(picture: np.ndarray, face: np.ndarray) -> float:
     return float(np.clip(np.sqrt(max((coarse - fine * square) / (square - 1), 0)), SHARPEST, SOFTEST))
 
 
-def _grain_of(relief: np.ndarray, skin: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | float:
-    """The grain of a frame over a place of a shape (h, w), (h, w, 3): that of a piece of flat skin, side by side.
+def _grain_of(
+    relief: np.ndarray, skin: np.ndarray, places: np.ndarray, side: int, shape: tuple[int, ...]
+) -> np.ndarray:
+    """The grain of a frame over a place of a shape (h, w), (h, w, 3): that of pieces of skin, side by side.
 
-    `relief` (H, W, 3) is what is fine in the frame, `skin` (H, W) how much of it is skin. 0.0 where none is flat.
+    Parameters
+    ----------
+    relief: (H, W, 3), what is fine in the frame.
+    skin: (H, W), how much of it is skin.
+    places: (n, 2), x and y of the middle of each piece, a cheek's, which goes along with the face as its pores do.
+    side: pixels of a piece.
     """
-    side = max(min(shape) // 2, SMALLEST_GRAIN)
-    uneven = cv2.blur(np.abs(mean_of_channels(relief)), (side, side))
-    whole = cv2.erode((skin > CLEAN_SKIN).astype(np.uint8), np.ones((side | 1, side | 1), np.uint8), borderValue=0) > 0
-    whole &= uneven > BURNT_OUT
-    if not whole.any():
-        return 0.0
-    usual = np.abs(uneven - np.percentile(uneven[whole], FLAT))
-    y, x = np.unravel_index(np.where(whole, usual, np.inf).argmin(), skin.shape)
-    piece = relief[y - side // 2 : y - side // 2 + side, x - side // 2 : x - side // 2 + side]
-    wider = [(0, max(whole_side - side, 0)) for whole_side in shape]
-    return np.pad(piece, (*wider, (0, 0)), mode="symmetric")[: shape[0], : shape[1]]
+    found, shares = np.zeros((side, side, 3), np.float32), [1e-6]
+    for x, y in np.rint(places - side / 2).astype(int):
+        inside = 0 <= x <= skin.shape[1] - side and 0 <= y <= skin.shape[0] - side
+        if inside:
+            there = slice(y, y + side), slice(x, x + side)
+            shares.append(float(np.clip(skin[there].mean() - LEAST_SKIN, 0, 1)) / (1 - LEAST_SKIN))
+            found += shares[-1] * relief[there]
+    # Two pieces are not alike, so that their sum is as strong as the root of the sum of squares.
+    found *= max(shares) / np.float32(np.sqrt(np.square(shares).sum()))
+    deviation = np.float32(GRAIN_BEYOND * max(float(np.median(np.abs(found))), 1e-6))
+    found = np.clip(found, -deviation, deviation)  # a mole is no grain
+    wider = [(0, max(whole - side, 0)) for whole in shape]
+    return np.pad(found, (*wider, (0, 0)), mode="symmetric")[: shape[0], : shape[1]]
 
 
 def _below_white(base: np.ndarray, shade: np.ndarray) -> np.ndarray:

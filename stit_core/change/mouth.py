@@ -28,8 +28,10 @@ TEETH_LIGHT = 1.24  # of the source's lit skin, or of the whites of its eyes whe
 TONGUE = np.array([0.76, 0.44, 0.45])  # of the light of a white tooth
 NEAR = 38.0, 28.0  # millimetres across and down from the middle of a mouth, within which skin is lit as its teeth are
 COOLEST = 0.25  # power of the skin's hue, than which whites of eyes are no cooler: make-up beside them is no light
+GRAIN_LIGHT, LEAST_GRAIN = 128.0, 0.4  # grey levels, from where on grain is as strong as on skin; what is left of it
 FAINT = 0.4  # share of a mouth from which on down it fades, where it is shown in one of the source's own
-RED_LIPS, PALEST = 0.36, 0.3  # logarithm of red to green of lips in full colour; of that, what counts at least
+RED_LIPS = 0.36  # logarithm of red to green, of lips in full colour
+PALEST = 0.3  # of that, what counts at least
 LIPS_HUE = 0.35  # power of the lips' hue in that of a tongue: they are of one blood, and lips may be made up
 
 
@@ -69,6 +71,8 @@ class Seen:
         there = picture[self.rows, self.columns]
         fresh = fresh * (1 - self.upper * stands)
         place = (np.maximum(self.place, hidden) * fresh)[..., None]
+        # There is less of it in the dark.
+        grain = grain * np.clip(mean_of_channels(self.colours) / GRAIN_LIGHT, LEAST_GRAIN, 1)[..., None]
         lips = there * (1 - fresh[..., None] * (1 - self.shade))
         return lips + place * (self.colours + grain - lips)  # type: ignore[no-any-return]
 
@@ -162,17 +166,17 @@ def mouth_light(source: Drawn) -> np.ndarray:
     """
     levels = mean_of_channels(source.picture)
     skin, eyes = is_one_of(source.labels, SKIN_LIKE) > 0, is_one_of(source.labels, EYES) > 0
-    found, hue = [], np.ones(3)
+    found, hue, coolest = [], np.ones(3), np.ones(3)
     if skin.any():
         near = skin & _around_mouth(source)
         found.append(TEETH_LIGHT * float(np.percentile(levels[near if near.any() else skin], 75)))
-        hue = _hue(source.picture[skin]) ** SKIN_LIGHT
+        own = _hue(source.picture[skin])
+        hue, coolest = own**SKIN_LIGHT, own**COOLEST
     if eyes.any():
         white = float(np.percentile(levels[eyes], 90))
         found.append(white)
         whites = _hue(source.picture[eyes & (levels >= white)])
         if skin.any():
-            coolest = _hue(source.picture[skin]) ** COOLEST
             whites = np.minimum(whites, coolest * whites[0] / coolest[0])
         whites = (whites / whites.mean()) ** WHITE_LIGHT
         # Skin that is dark is warmer than its light; lids that are nearly shut show no whites.

@@ -32,7 +32,7 @@ MOUTH_EDGE = 0.8  # pixels, deviation of the Gaussian over the edge of a mouth t
 BRIGHT_SHARE = 90  # percentile of the source's skin that teeth may outshine by TEETH_OVER
 TEETH_OVER = 1.35
 TOOTH = (0.45, 0.75)  # of the skin's mean level: up to where what a mouth shows is its dark, and from where on a tooth
-HARDLY = -0.03  # of green as a share of red, by which anything but tongue and lips falls short of skin at most
+HARDLY = -0.03  # of green as a share of red, least difference to that of skin, of what is a tooth
 SHOWN = 8.0, 20.0  # square millimetres of teeth: what is less may be none, and from where on they are some
 LIGHTER_INSIDE = 0.15  # of the logarithm of a ratio, by which the inside of a mouth gets lighter at most
 
@@ -150,9 +150,14 @@ def is_shut(source: Drawn) -> float:
     return shut * float(np.interp(teeth, SHOWN, (1, 0)))
 
 
-def is_open(labels: np.ndarray) -> bool:
-    """Whether a mouth, by the classes (S, S) of its picture, is rather open than shut."""
-    return _is_shut(labels) < 0.5
+def is_open(source: Drawn) -> bool:
+    """Whether a mouth is rather open than shut."""
+    return is_shut(source) < 0.5
+
+
+def may_be_open(labels: np.ndarray) -> bool:
+    """Whether a mouth shows anything of its inside, by the classes (S, S) of its picture: else it is shut."""
+    return _inside(labels) >= SMALLEST_MOUTH
 
 
 def _is_shut(labels: np.ndarray) -> float:
@@ -184,7 +189,7 @@ def mouth_share(
     there = warp_labels(source.labels, motion)
     meant = _means_mouth(pivot, edited)
     share = _another_mouth(wanted, before, there, source.labels, meant)
-    if opens is not None and is_open(source.labels):
+    if opens is not None and is_open(source):
         # A lower lip that goes down would take teeth along. In a face that gets longer it goes down, and nothing opens.
         wider = _beyond(_inside(edited.labels) / max(_inside(pivot.labels), 1.0), WIDENS)
         # One that laughs or calls out is open as wide as any edit would have it.

@@ -127,6 +127,11 @@ class Opening:
             cv2.fillPoly(found, [np.rint(outline).astype(np.int32)], 1.0)
         return cv2.dilate(found, np.ones((3, 3), np.uint8))
 
+    def beside(self, outwards: float, up: float) -> np.ndarray:
+        """Places (2, 2) of the crop, so many millimetres outwards and up from either corner."""
+        sides = np.array([[-1.0], [1.0]])
+        return self.corners + outwards * sides * self.along - up * self.millimetre * self.down  # type: ignore[no-any-return]
+
     @property
     def along(self) -> np.ndarray:
         """From a place to one that is a millimetre nearer to the face's left, (2,) pixels of the crop."""

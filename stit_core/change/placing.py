@@ -34,8 +34,9 @@ EYE_SHADE = 0.4  # of the skin's, for eyes that keep their own: lids and the ski
 MARGIN = 21  # pixels of the crop, width of the skin around a part that changes with it
 EAR_REACH = 0.5  # of the eyes' distance, radius around an ear's place
 EAR_RIM = 2.0  # pixels within that radius: what reaches so far out is no ear
-EAR_HUE = 3.0  # the same of its hue: the light in an ear is redder, but its rim is not
+WALL_RIM = 12.0  # pixels of it there, from which on all that hangs together with them is none
 EAR_ALIKE = 2.5  # deviations of the colour of skin within which something beside it is skin
+EAR_HUE = 3.0  # the same of its hue: the light in an ear is redder, but its rim is not
 EAR_NOISE = 30.0  # squared grey levels by which that colour varies at least
 _WORN = tuple(label for label in COVERS if label != EARRING)
 SMALLEST_COVER = 0.002  # of the crop's area, under which what covers a face is a speck
@@ -73,7 +74,7 @@ def place_weights(
     """How far to believe a change where, from what the parser sees in the source and what may change.
 
     What may not change is not shaded and goes along with what moves beside it only; what covers the face, such as
-    glasses, keeps its pixels to the bit, unless the whole head moves.
+    glasses, keeps its pixels to the bit, unless the whole head moves, or skin beside a frame gets another tone.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def place_weights(
     allowed = _largest(cv2.morphologyEx(is_one_of(labels, classes), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
     free = {*classes, *FACE}
     if SKIN in classes:  # the face is one piece: a hole of no change around the eyes would show
-        allowed = _largest(_without_strays(np.maximum(allowed, is_one_of(labels, FACE)), source.points))
+        allowed = _largest(np.maximum(allowed, is_one_of(labels, FACE)) * (1 - _strays(labels, source.points)))
     else:  # an eye cannot open, nor a nose grow, without the skin around it
         around = cv2.dilate(allowed, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (MARGIN, MARGIN)))
         around = cv2.GaussianBlur(around, (0, 0), MARGIN / 4)
@@ -97,12 +98,14 @@ def place_weights(
     own = is_one_of(labels, unshaded) * (1 - np.float32(EYE_SHADE) * is_one_of(labels, EYES))
     unshaded_place = cv2.GaussianBlur(own, (0, 0), EDGE_WIDTH)
     shade = cv2.GaussianBlur(allowed, (0, 0), EDGE_WIDTH) * inwards * (1 - unshaded_place)
-    ears = _ears(source) if {SKIN, *EARS} <= set(classes) else np.zeros_like(allowed)
+    with_ears = {SKIN, *EARS} <= set(classes)
+    apart = hue_apart(source) if strong or with_ears else np.zeros_like(allowed)
+    ears = _ears(source, apart) if with_ears else np.zeros_like(allowed)
     tint = None
     if strong:
-        bare = np.maximum(ears, skin_behind(source, is_one_of(labels, (GLASSES,))))
+        bare = np.maximum(ears, skin_behind(source, is_one_of(labels, (GLASSES,)), apart))
         free_place = (1 - is_one_of(labels, COVERS) * (1 - bare)) * (1 - unshaded_place) * np.float32(config.shade)
-        tint = read_tint(source, np.maximum(allowed, bare), free_place)
+        tint = read_tint(source, np.maximum(allowed, bare), free_place, apart)
     # Ears and hair are drawn elsewhere than they are more often than not: unless the whole head moves they go along
     # with the face beside them, as the neck does and what is worn.
     whole = HAIR in classes
@@ -153,18 +156,19 @@ def _folding(labels: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(skin, (0, 0), EDGE_WIDTH) * skin
 
 
-def _ears(source: Drawn) -> np.ndarray:
+def _ears(source: Drawn, apart: np.ndarray) -> np.ndarray:
     """1 where there is skin by its colour beside the jaw's ends: of ears parsers miss the greater part. (S, S).
 
-    An earring that has it is the lobe itself.
+    An earring that has it is the lobe itself. Hues are as far from the skin's as `apart` (S, S) says.
     """
     skin = source.picture[is_one_of(source.labels, (SKIN,)) > 0].astype(np.float32)
     if len(skin) < SMALLEST_PART:
         return np.zeros(source.labels.shape, np.float32)
-    apart = source.picture.astype(np.float32) - skin.mean(axis=0)
+    colours = source.picture.astype(np.float32) - skin.mean(axis=0)
     inverse = np.linalg.inv(np.cov(skin.T) + EAR_NOISE * np.eye(3)).astype(np.float32)
-    alike = (np.einsum("ijk,kl,ijl->ij", apart, inverse, apart) < EAR_ALIKE**2) & (source.labels != HAIR)
-    alike &= hue_apart(source) < EAR_HUE
+    alike = (np.einsum("ijk,kl,ijl->ij", colours, inverse, colours) < EAR_ALIKE**2) & (apart < EAR_HUE)
+    alike &= source.labels != HAIR
+    bare = is_one_of(source.labels, (HAIR, *_WORN)) == 0
     eyes = source.points[36:42].mean(axis=0), source.points[42:48].mean(axis=0)
     found = np.zeros(alike.shape, np.float32)
     rows, columns = np.indices(alike.shape, dtype=np.float32)
@@ -174,11 +178,15 @@ def _ears(source: Drawn) -> np.ndarray:
         reach = EAR_REACH * float(np.hypot(*(eyes[1] - eyes[0])))
         x, y = end + 0.7 * reach * outwards
         away = np.hypot(columns - x, rows - y)
-        _, parts = cv2.connectedComponents((alike & (away < reach)).astype(np.uint8))
+        near = cv2.morphologyEx((alike & (away < reach)).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        count, parts = cv2.connectedComponents(near)
         beyond = (columns - x) * outwards[0] + (rows - y) * outwards[1] > reach / 2
-        walls = np.unique(parts[beyond & (away > reach - EAR_RIM)])  # no ear reaches so far
-        found = np.maximum(found, _filled(~np.isin(parts, np.append(walls, 0))))
-    found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        # No ear reaches so far, walls do; a pixel of it decides nothing.
+        rim = np.bincount(parts[beyond & (away > reach - EAR_RIM)], minlength=count)
+        share = np.clip(1 - rim / WALL_RIM, 0, 1).astype(np.float32)
+        share[0] = 0
+        for part in np.flatnonzero(share):
+            found = np.maximum(found, share[part] * _filled(parts == part) * bare)
     return np.maximum(found, is_one_of(source.labels, (EARRING,)) * alike)  # type: ignore[no-any-return]
 
 
@@ -202,11 +210,14 @@ def _without_specks(labels: np.ndarray) -> np.ndarray:
     return np.where(speck[parts], beside[nearest], labels)
 
 
-def _without_strays(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The mask (S, S) without parts wholly beside a face with landmarks (68, 2): walls that have its colour."""
-    _, parts = cv2.connectedComponents(mask.astype(np.uint8))
-    left, right = np.clip([points[:, 0].min(), points[:, 0].max()], 0, mask.shape[1] - 1).astype(int)
-    return mask * np.isin(parts, parts[:, left : right + 1])
+def _strays(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """1 on skin, by labels (S, S), wholly beside a face with landmarks (68, 2): walls that have its colour."""
+    skin = cv2.morphologyEx(is_one_of(labels, (SKIN,)), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    _, parts = cv2.connectedComponents(skin.astype(np.uint8))
+    left, right = np.clip([points[:, 0].min(), points[:, 0].max()], 0, len(labels) - 1).astype(int)
+    own = np.append(parts[:, left : right + 1], 0)
+    beside = (~np.isin(parts, own)).astype(np.uint8)
+    return cv2.dilate(beside, np.ones((3, 3), np.uint8)) * is_one_of(labels, (SKIN,))
 
 
 def _up_to(kept: np.ndarray, width: float) -> np.ndarray:

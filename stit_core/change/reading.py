@@ -174,7 +174,7 @@ def read_change(
         known = None if opening is None else known
         motion, smile, said = _read_mouth(source, pivot, laid, opening, anatomy is not None, known)
         opens, share = said.opens, said.another
-        if opening is not None and (known is not None or is_open(source.labels)):
+        if opening is not None and (known is not None or is_open(source)):
             share = float(share > 0.5)
     smiles = 0.0 if smile is None else smile.strength * (1 - opens)
     closes = min(1.0, CLOSES * smiles)
@@ -294,7 +294,7 @@ def _read_mouth(
         motion = hold_pursed(motion, source, (1 - opens) * (1 - another) * is_shut(source))
         motion, another = motion + along, another * (1 - stays)
         smile = find_smile(source, motion)
-        if smile is not None and is_open(source.labels):  # a smile takes nobody's words away
+        if smile is not None and is_open(source):  # a smile takes nobody's words away
             another *= 1 - min(1.0, JOINS * smile.strength) * (1 - opens)
     return motion, smile, OpenMouth(opens, another if known is None else known.another)
 

@@ -23,10 +23,10 @@ NARROWS = -0.06  # of a mouth's width, held against the eyes': by which one that
 # Of the fold from a nostril's wing past the corner of the mouth (nasolabial), in the eyes' distance.
 WINGS = 31, 35  # landmarks where it begins
 WING_OUT, CORNER_OUT, CORNER_DOWN, BULGE = 0.13, 0.17, 0.04, 0.05
-CREASE = 0.13
+CREASE = 0.15
 CREASE_WIDTH = 0.024, 0.015  # towards the lip, where its shadow goes on, and the cheek above it
 HOLLOW, HOLLOW_WIDTH = 0.02, 0.04
-HEAP, HEAP_WIDTH = 0.06, 0.07
+HEAP, HEAP_WIDTH = 0.055, 0.07
 UNEVEN, WAVES = 0.25, 9.0  # of its depth, by which that varies along it, over so many radians: no two are alike
 FOLD_REACH = 0.35  # beside it, within which it is seen
 TAPER = (0.0, 0.15, 0.45, 0.85), (0.35, 1.0, 0.7, 0.0)  # places along it, and its depth there

@@ -26,9 +26,10 @@ ROUND = 0.45  # millimetres by which a tooth's corners end higher than its middl
 GAP_HUE = np.array([0.8, 1.05, 1.25], np.float32)  # powers: what is dark between teeth is warm
 ASIDE_HUE = np.array([0.85, 1.05, 1.15], np.float32)  # the same of teeth that face aside
 SURFACE, SURFACE_FINE = 0.06, 0.6  # of their light, the deviation of what an uneven surface reflects; its millimetres
-# What glints on the front teeth: its width, of theirs, its middle and height, millimetres, and its share of the light.
-SHINE = 0.22, 4.5, 1.6, 0.1
-IVORY = np.array([0.94, 0.912, 0.872], np.float32)
+SHINE = 0.1  # of the light, what glints on front teeth, which are wet
+SHINE_ACROSS, SHINE_HIGH = (0.4, 0.22), (4.5, 1.6)  # its middle and width, of a tooth's; the same up from its edge, mm
+FRONT_TEETH = 2  # on either side
+IVORY = np.array([0.94, 0.912, 0.872], np.float32)  # of a white tooth, in the light between lips
 GUM = np.array([0.62, 0.36, 0.35], np.float32)
 EDGE_SOFT = (0.25, 0.6)  # millimetres over which the edges of teeth go over into the dark
 DROPPED = 2.0, 9.0  # millimetres of dark under the teeth: up to where a mouth only shows them, from where on it gapes
@@ -69,8 +70,9 @@ def drawn_teeth(opening: Opening) -> Teeth:
     gap = ramp(0.12 + 0.08 * np.clip(1.5 - height, 0, 1.5) - beside, 0.22)
     shade = (0.88 + 0.12 * np.clip(height / 2.6, 0, 1)) * (1 - ROUNDED * (2 * across - 1) ** 2)
     shade = shade * (1 + SURFACE * _surface_at(opening.middle, opening.edge))
-    shine = np.exp(-np.square((across - 0.4) / SHINE[0]) - np.square((height - SHINE[1]) / SHINE[2]))
-    shade = shade + SHINE[3] * (number < 2) * shine * facing**2
+    glint = np.square((across - SHINE_ACROSS[0]) / SHINE_ACROSS[1])
+    glint = glint + np.square((height - SHINE_HIGH[0]) / SHINE_HIGH[1])
+    shade = shade + SHINE * (number < FRONT_TEETH) * np.exp(-glint) * facing**2
     gum = ramp(height - 9.4 + 1.6 * (1 - np.minimum(beside / 2.5, 1)), 0.4)[..., None]
     ivory = (shade * TINTS[number])[..., None] * IVORY * (1 - BETWEEN * gap)[..., None] ** GAP_HUE
     seen = ramp(edge - ROWS, between(EDGE_SOFT, opening.gapes(DROPPED))) * ramp(LAST - along, 2.5)

@@ -24,6 +24,7 @@ GREYEST = 0.1  # of the logarithm of a ratio, by which a neck is greyer at most
 INNER = 15  # pixels of the crop, window within which all is skin where its hue is learned
 HUE_NOISE = 0.05  # of the logarithm of a ratio of two channels, by which that of skin varies at least
 ANOTHER_HUE = 4.0  # deviations of it, from which on something at its outline is none
+DARK_FRAME = 0.42  # of the skin's mean level, below which what has its hue may be a frame; sockets of eyes are lighter
 SKINS_HUE = (2.5, 4.0)  # of them: up to where it is skin, and from where on it is not
 SMALLEST_BEYOND = 0.003  # of the crop's area, of such a part: what is smaller may be a highlight
 REFLECTS = 28.0  # pixels of the crop, over which that fades
@@ -55,18 +56,19 @@ class Tint:
     flush: np.ndarray
 
 
-def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
+def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray, apart: np.ndarray) -> Tint:
     """What a strong shade of a source goes by.
 
     Parameters
     ----------
+    apart: (S, S), how far hues are from the skin's, see `hue_apart`.
     skin: (S, S), where what is shaded is seen, 0 or 1.
     free: (S, S), 0 ... 1, how far it may be shaded whatever its colour.
     """
     smooth = cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32)
     hair = is_one_of(source.labels, (HAIR,))
     share, slope = hair_matte(skin, hair, smooth, picture_mask(skin, source.picture))
-    free = free * (1 - _beyond_outline(source, skin))
+    free = free * (1 - _beyond_outline(source, skin, apart))
     away = cv2.distanceTransform((skin == 0).astype(np.uint8), cv2.DIST_L2, 5)
     near = np.square(np.maximum(1 - away / REFLECTS, 0)) * cv2.GaussianBlur(hair, (0, 0), EDGE_WIDTH)
     neck = is_one_of(source.labels, (NECK,))
@@ -83,13 +85,15 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray) -> Tint:
     )
 
 
-def _beyond_outline(source: Drawn, skin: np.ndarray) -> np.ndarray:
+def _beyond_outline(source: Drawn, skin: np.ndarray, apart: np.ndarray) -> np.ndarray:
     """Where what parsers call skin (S, S) is the background beside it by its hue, (S, S) in [0, 1], softly.
 
     They do so along the outline of faces that look aside; a shade of skin would show there.
     """
-    apart = ((hue_apart(source) > ANOTHER_HUE) & (skin > 0)).astype(np.uint8)
-    other = cv2.morphologyEx(apart, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    if not np.isfinite(apart).any():
+        return np.zeros_like(skin)
+    beside = ((apart > ANOTHER_HUE) & (skin > 0)).astype(np.uint8)
+    other = cv2.morphologyEx(beside, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     outside = cv2.dilate((source.labels == 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     _, parts, facts, _ = cv2.connectedComponentsWithStats(other)
     large = np.flatnonzero(facts[:, cv2.CC_STAT_AREA] >= SMALLEST_BEYOND * other.size)
@@ -97,26 +101,33 @@ def _beyond_outline(source: Drawn, skin: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(cv2.dilate(beyond, np.ones((3, 3), np.uint8)), (0, 0), EDGE_WIDTH)
 
 
-def skin_behind(source: Drawn, cover: np.ndarray) -> np.ndarray:
-    """How far what covers a face (S, S) is skin by its hue, (S, S) in [0, 1]: parsers see glasses broadly."""
-    if not cover.any():
-        return cover
-    skin = cover * np.interp(hue_apart(source), SKINS_HUE, (1, 0)).astype(np.float32)
+def skin_behind(source: Drawn, cover: np.ndarray, apart: np.ndarray) -> np.ndarray:
+    """How far what covers a face (S, S) is skin, (S, S) in [0, 1]: parsers see glasses broadly, and frames are thin.
+
+    Skin is what has its hue, `apart` from which is known as `hue_apart` has it, and is not as dark as a frame.
+    """
+    if not cover.any() or not np.isfinite(apart).any():
+        return np.zeros_like(cover)
+    light = mean_of_channels(source.picture)
+    own = light[is_one_of(source.labels, SKIN_LIKE) > 0].mean()
+    frame = cv2.dilate((light < DARK_FRAME * own).astype(np.uint8), np.ones((3, 3), np.uint8))
+    skin = cover * np.interp(apart, SKINS_HUE, (1, 0)).astype(np.float32) * (1 - frame)
     return cv2.morphologyEx(skin, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))  # type: ignore[no-any-return]
 
 
 def hue_apart(source: Drawn) -> np.ndarray:
-    """How many deviations of its own a hue is from that of skin, (S, S); 0 where nothing is known of that."""
+    """How many deviations of its own a hue is from that of skin, (S, S); infinite where nothing is known of that."""
     known = is_one_of(source.labels, SKIN_LIKE) > 0
     if known.sum() < LEAST_SEEN:
-        return np.zeros(known.shape, np.float32)
-    levels = np.log(cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32) + OFFSET)
+        return np.full(known.shape, np.inf, np.float32)
+    levels = cv2.log(cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32) + np.float32(OFFSET))
     hue = levels[..., ::2] - levels[..., 1:2]  # of red and blue to green, (S, S, 2)
     inside = cv2.erode(known.astype(np.uint8), np.ones((INNER, INNER), np.uint8)) > 0
     own = hue[inside if inside.sum() >= LEAST_SEEN else known]
-    apart = hue - np.median(own, axis=0)
+    red, blue = np.moveaxis(hue - np.median(own, axis=0), -1, 0)
     inverse = np.linalg.inv(np.cov(own.T) + HUE_NOISE**2 * np.eye(2)).astype(np.float32)
-    return np.sqrt(np.einsum("ijk,kl,ijl->ij", apart, inverse, apart))
+    square = inverse[0, 0] * red * red + 2 * inverse[0, 1] * red * blue + inverse[1, 1] * blue * blue
+    return np.sqrt(square)  # type: ignore[no-any-return]
 
 
 def _redder(source: Drawn, neck: np.ndarray, flush: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ from stit_core.artefacts import Alignment, Clip, Edit, Masks, Registration, Stit
 from stit_core.change.applying import apply_change
 from stit_core.change.drawn import Drawn
 from stit_core.change.mouth import Mouth, mean_mouth, mouth_light
-from stit_core.change.novelty import is_open, is_shut
+from stit_core.change.novelty import is_open, is_shut, may_be_open
 from stit_core.change.own_teeth import OwnTeeth, cut_teeth
 from stit_core.change.placing import place_weights
 from stit_core.change.reading import (
@@ -384,15 +384,19 @@ class Transfer:
 
         def find() -> list[tuple[int, int]]:
             names = self.alignment.frame_indices
-            open_ = np.flatnonzero([is_open(self.registration.source_labels(name)) for name in names])
+            open_ = np.flatnonzero([self._is_open(position) for position in range(len(names))])
             groups = np.split(open_, np.flatnonzero(np.diff(np.array(names)[open_]) > BLINK + 1) + 1)
             return [(int(group[0]), int(group[-1]) + 1) for group in groups if len(group)]
 
         return self._opened.get(None, find)
 
+    def _is_open(self, position: int) -> bool:
+        labels = self.registration.source_labels(self.alignment.frame_indices[position])
+        return may_be_open(labels) and is_open(self._read_source(position))
+
     def _own_teeth(self) -> OwnTeeth | None:
         """The teeth of which the clip shows most, for edits that may show them; looked for once."""
-        if not self.config.anatomy or MOUTH not in self.classes:
+        if MOUTH not in self.classes:
             return None
         with self._looking:
             if not self._teeth:

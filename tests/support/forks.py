@@ -77,11 +77,12 @@ class ForkedSlice:
             if isinstance(word, BaseException):
                 raise word
             if word == END:
-                self.process.join()
+                self._join()
                 return
             yield word
 
     def _where_it_hangs(self) -> str:
+        """By what Python says of each of its threads; nothing if it hangs before it can say anything."""
         assert self.process.pid is not None
         os.kill(self.process.pid, signal.SIGUSR1)
         time.sleep(1)  # a process that hangs says nothing when it has written
@@ -94,12 +95,16 @@ class ForkedSlice:
         with contextlib.suppress(StopIteration):
             for _ in self:
                 pass
-        self.process.join()
+        self._join()
 
     def kill(self) -> None:
         assert self.process.pid is not None
         os.kill(self.process.pid, signal.SIGKILL)
+        self._join()
+
+    def _join(self) -> None:
         self.process.join()
+        self.trace.close()
 
 
 def _child(pipe: Connection, stopped: Event, trace: IO[str]) -> None:

@@ -89,21 +89,29 @@ def test_what_would_come_from_beyond_the_frame_is_stretched_and_makes_no_streaks
     line = np.rot90(apply_change(frame, whole, change, weights)[..., 0], turns)[40].astype(float)
     steps = np.diff(line[1:16])
     assert (steps <= -0.9).all(), "no pixel beside the edge is the same as the next"
+    before = np.rot90(frame[..., 0], turns)[40].astype(float)
+    assert line[40] == pytest.approx(np.interp(40 - 9 * 80 / SIZE, np.arange(80), before), abs=1.5), "inside all moves"
 
 
-def test_grain_is_that_of_flat_skin_and_of_what_is_not_burnt_out() -> None:
+def test_grain_is_that_of_the_cheeks_as_strong_as_there_and_goes_along_with_them() -> None:
     random = np.random.default_rng(0)
     relief = random.normal(0, 3.0, (120, 160, 3)).astype(np.float32)
-    relief[:, :40] = 0  # burnt out
-    relief[60:, 40:] *= 5  # hair
-    skin = np.ones((120, 160), np.float32)
-    grain = _grain_of(relief, skin, (30, 50))
-    assert isinstance(grain, np.ndarray)
+    skin, cheeks = np.ones((120, 160), np.float32), np.array([[40.0, 30.0], [120.0, 30.0]])
+    grain = _grain_of(relief, skin, cheeks, 16, (30, 50))
     assert grain.shape == (30, 50, 3)
-    assert 2.0 < grain.std() < 4.0
-    assert _grain_of(relief, 0 * skin, (30, 50)) == 0
-    assert np.shape(_grain_of(relief, skin, (3, 70))) == (3, 70, 3)
-    assert _grain_of(relief[:4, :4], skin[:4, :4], (30, 50)) == 0, "no piece of skin is so small"
+    assert grain.std() == pytest.approx(3.0, rel=0.15)
+    np.testing.assert_array_equal(
+        _grain_of(np.roll(relief, 7, axis=1), skin, cheeks + np.array([7, 0]), 16, (30, 50)), grain
+    )
+    one = skin.copy()
+    one[:, 80:] = 0  # a hand before one of them
+    assert _grain_of(relief, one, cheeks, 16, (30, 50)).std() == pytest.approx(3.0, rel=0.15)
+    mole = relief.copy()
+    mole[26:34, 38:42] = -60
+    assert np.abs(_grain_of(mole, skin, cheeks, 16, (30, 50))).max() < 15
+    assert not _grain_of(relief, 0 * skin, cheeks, 16, (30, 50)).any()
+    assert not _grain_of(relief, skin, cheeks + 1000, 16, (30, 50)).any()
+    assert _grain_of(relief, skin, cheeks, 16, (3, 70)).shape == (3, 70, 3)
 
 
 def test_shade_is_a_ratio_and_what_is_new_replaces() -> None:

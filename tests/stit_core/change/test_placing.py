@@ -52,11 +52,14 @@ def test_glasses_keep_their_pixels() -> None:
     assert weights.shade[75:85, 60:70].min() > 0.9
 
 
-def test_skin_that_the_parser_takes_for_glasses_gets_its_tone_and_frames_keep_theirs() -> None:
+@pytest.mark.parametrize("frame", [(40, 60, 110), (12, 12, 12), (70, 48, 38)], ids=["blue", "black", "brown"])
+def test_skin_that_the_parser_takes_for_glasses_gets_its_tone_and_frames_keep_theirs(
+    frame: tuple[int, int, int],
+) -> None:
     """It sees them broadly, and dark sockets of eyes as such."""
     worn, picture = LABELS.copy(), painted(LABELS, grain=4.0)
     worn[50:70, 30:98] = GLASSES
-    picture[58:62, 30:98] = (40, 60, 110)
+    picture[58:62, 30:98] = frame
     tint = place_weights(drawn(worn, picture), WHOLE_FACE, TransferConfig()).tint
     assert tint is not None
     assert tint.share[52:55, 40:90].min() > 0.9
@@ -68,8 +71,15 @@ def test_walls_that_have_the_colour_of_skin_get_no_tone() -> None:
     wall[20:90, 0:14] = SKIN  # parsers take it for skin, far from the face
     source = Drawn(painted(wall), wall, landmarks())
     free = place_weights(source, (*WHOLE_FACE, HAIR), TransferConfig())
-    assert free.shade[25:85, 2:12].max() < 0.01
-    assert free.shade[70:80, 60:68].min() > 0.99
+    assert free.tint is not None
+    for weight in (free.shade, free.tint.share):
+        assert weight[25:85, 2:12].max() < 0.01
+        assert weight[70:80, 60:68].min() > 0.99
+    hidden = LABELS.copy()
+    hidden[:, 25:30] = HAIR  # a lock between an ear and its face
+    ear = cv2.erode((hidden == EAR).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    weights = place_weights(drawn(hidden), (*WHOLE_FACE, EAR), TransferConfig())
+    assert weights.shade[ear].mean() > 0.4
 
 
 def test_a_wall_beside_an_ear_is_no_ear_though_it_has_its_colour() -> None:

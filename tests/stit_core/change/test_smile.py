@@ -16,6 +16,7 @@ from stit_core.change.smile import (
     find_smile,
     fold_shade,
     hold_grin,
+    hold_pursed,
     nasolabial_shade,
     unsmiling,
     without_smudges,
@@ -98,10 +99,11 @@ def test_the_shadow_of_a_fold_goes_on_towards_the_lips_and_ends_at_the_cheek() -
     motion, smile = corners_go(5.0, -4.0), smile_of(5.0, -4.0)
     assert smile is not None
     shade = fold_shade(motion, smile)
-    row = shade[86, 64:]  # from the face's middle to its side
-    crease = int(row.argmin())
-    half = row < row.min() / 2
-    assert half[:crease].sum() > 1.5 * half[crease + 1 :].sum()
+    lower = np.minimum(shade[78:92, 64:], 0)  # from the face's middle to its side
+    crease = lower.argmin(axis=1)
+    towards_lips = [row[:place].sum() for row, place in zip(lower, crease, strict=True)]
+    towards_cheek = [row[place + 1 :].sum() for row, place in zip(lower, crease, strict=True)]
+    assert sum(towards_lips) < 1.3 * sum(towards_cheek) < 0
 
 
 def test_shadows_around_a_smiling_mouth_go_and_lights_and_the_rest_stay() -> None:
@@ -154,6 +156,20 @@ def test_a_mouth_that_a_hand_hides_is_left_alone() -> None:
     assert np.abs(motion[88:96, 56:76]).max() < 0.1
     touched.labels[84:112, 48:53] = 0
     assert hold_grin(wanted, touched, 1.0)[1] < 0.5
+
+
+def test_a_mouth_that_is_pursed_goes_along_as_one_piece() -> None:
+    motion = corners_go(3.0, -2.0)
+    motion[..., 1] -= 4.0
+    source = calm_face()
+    pursed = source.points.copy()
+    pursed[[48, 54], 0] = 56, 72
+    held = hold_pursed(motion, dataclasses.replace(source, points=pursed), 1.0)
+    lips = held[88:96, 58:70]
+    assert np.ptp(lips, axis=(0, 1)).max() < 0.3 * np.ptp(motion[88:96, 58:70], axis=(0, 1)).max()
+    assert lips[..., 1].mean() == pytest.approx(motion[80:104, 50:78, 1].mean(), abs=0.7), "with the face around"
+    np.testing.assert_array_equal(hold_pursed(motion, source, 1.0), motion)
+    np.testing.assert_array_equal(hold_pursed(motion, dataclasses.replace(source, points=pursed), 0.0), motion)
 
 
 def test_a_jaw_that_drops_takes_a_grin_along_and_a_calm_mouth_is_not_held() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stit_core.change.drawn import Drawn
-from stit_core.change.tint import GREYEST, read_tint
+from stit_core.change.tint import GREYEST, Tint, hue_apart, read_tint
 from stit_core.faces.labels import HAIR, NECK, SKIN
 from tests.support.transfer_cases import SIZE, drawn, head_labels, painted
 
@@ -22,9 +22,16 @@ def scene(face: tuple[int, int, int], neck: tuple[int, int, int]) -> Drawn:
     return dataclasses.replace(source, picture=picture)
 
 
+def tint_of(source: Drawn) -> Tint:
+    skin = (source.labels == SKIN).astype(np.float32)
+    return read_tint(source, skin, np.ones((SIZE, SIZE), np.float32), hue_apart(source))
+
+
 def redder(face: tuple[int, int, int], neck: tuple[int, int, int]) -> np.ndarray:
     source = scene(face, neck)
-    return read_tint(source, (source.labels == SKIN).astype(np.float32), np.ones((SIZE, SIZE), np.float32)).redder
+    return read_tint(
+        source, (source.labels == SKIN).astype(np.float32), np.ones((SIZE, SIZE), np.float32), hue_apart(source)
+    ).redder
 
 
 def test_a_neck_that_is_greyer_than_the_face_gets_its_share_of_red() -> None:
@@ -46,7 +53,9 @@ def test_one_that_is_redder_or_of_the_same_hue_stays_and_a_grey_one_is_not_paint
 def test_nothing_is_said_of_a_neck_that_is_hardly_seen() -> None:
     labels = head_labels()
     source = drawn(labels)
-    assert not read_tint(source, (labels == SKIN).astype(np.float32), np.ones((SIZE, SIZE), np.float32)).redder.any()
+    assert not read_tint(
+        source, (labels == SKIN).astype(np.float32), np.ones((SIZE, SIZE), np.float32), hue_apart(source)
+    ).redder.any()
 
 
 def test_background_that_parsers_call_skin_gets_no_tone_and_a_shadow_on_a_cheek_keeps_its() -> None:
@@ -60,6 +69,8 @@ def test_background_that_parsers_call_skin_gets_no_tone_and_a_shadow_on_a_cheek_
     shadow = (slice(60, 84), slice(30, 40))
     picture[shadow] = np.rint(picture[shadow] * 0.6)
     tinted = dataclasses.replace(source, picture=picture, labels=wrong)
-    share = read_tint(tinted, (wrong == SKIN).astype(np.float32), np.ones((SIZE, SIZE), np.float32)).share
+    share = read_tint(
+        tinted, (wrong == SKIN).astype(np.float32), np.ones((SIZE, SIZE), np.float32), hue_apart(tinted)
+    ).share
     assert share[beside][4:-4, 2:-2].max() < 0.1
     assert share[shadow][4:-4, 3:-3].min() > 0.9
