@@ -38,17 +38,23 @@ class TuneStep:
         run_id, shell = self.shell.run_id, self.shell
         shown = [self.fit, self.loss, self.words, self.begin, self.onward]
         # Gradio forgets the look of buttons that changes while their step is off the screen.
-        for event in (arrival.success, shell.ended.change, self.step.select):
+        arrival.success(self.arrive, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
+        for event in (shell.ended.change, self.step.select):
             event(self.restore, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
-        picks = [run_id, self.presets, self.methods]
-        shell.timed.change(self.show_presets, picks, [self.presets, self.methods], **LIGHT)
+        shell.timed.change(self.show_presets, run_id, [self.presets, self.methods], **LIGHT)
         shell.fit.change(self.show_fit, run_id, shown, trigger_mode="always_last", **PREVIEWS)
         self.presets.pick(self.choose, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
         self.methods.pick(self.choose_method, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
+        picks = [run_id, self.presets, self.methods]
         self.begin.click(self.start, picks, [*shell.job_outputs, self.begin, self.onward], **LIGHT)
         self.onward.click(lambda: shell.go(EDIT), None, [shell.steps], **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
+
+    @shows_errors
+    def arrive(self, run_id: str) -> Update:
+        """Show a run that one comes to, whatever was picked in another."""
+        return {**self._shown(run_id), **self._preset_update(run_id, preset=True, method=True)}
 
     @shows_errors
     def restore(self, run_id: str) -> Update:
@@ -56,25 +62,23 @@ class TuneStep:
         return {**self._shown(run_id), **self._preset_update(run_id)}
 
     @shows_errors
-    def show_presets(self, run_id: str, presets: Any, methods: Any) -> Update:
-        """Show how long the presets take, once the machine has been timed; what was just picked stays picked."""
-        if not run_id:
-            return {self.presets: gr.skip()}
-        return self._preset_update(run_id, read_picked(presets), read_picked(methods))
+    def show_presets(self, run_id: str) -> Update:
+        """Show how long the presets take, once the machine has been timed."""
+        return self._preset_update(run_id) if run_id else {self.presets: gr.skip()}
 
     @shows_errors
     def choose(self, run_id: str, event: gr.EventData) -> Update:
         """Another preset."""
         if event.id in words.PRESET_WORDS:
             self.studio.change(run_id, preset=event.id)
-        return {**self._shown(run_id), **self._preset_update(run_id)}
+        return {**self._shown(run_id), **self._preset_update(run_id, preset=event.id)}
 
     @shows_errors
     def choose_method(self, run_id: str, event: gr.EventData) -> Update:
         """The other method, whose tuning is another."""
         if event.id in words.METHOD_WORDS:
             self.studio.change(run_id, method=event.id)
-        return {**self._shown(run_id), **self._preset_update(run_id)}
+        return {**self._shown(run_id), **self._preset_update(run_id, method=event.id)}
 
     @shows_errors
     def start(self, run_id: str, presets: Any, methods: Any) -> Update:
@@ -122,20 +126,12 @@ class TuneStep:
             self.onward: gr.Button(variant="primary" if begun else "secondary"),
         }
 
-    def _preset_update(self, run_id: str, preset: str = "", method: str = "") -> Update:
-        """What can be picked; `preset` and `method` are those whose message is still on its way."""
+    def _preset_update(self, run_id: str, preset: Any = None, method: Any = None) -> Update:
+        """What can be picked; `preset` and `method` are the picks that this answers, True for all: see the widget."""
         state = self.studio.state(run_id)
-        times = self.studio.clips.estimates(run_id)
-        presets = self._presets(state.preset, times)
-        methods: dict[str, Any] = {
-            "items": words.method_items(state.preset),
-            "chosen": self.studio.config(state).method,
-        }
-        if preset in words.PRESET_WORDS:
-            presets |= {"chosen": preset, "picked": True}
-        if method in words.METHOD_WORDS:
-            methods |= {"chosen": method, "picked": True}
-        return {self.presets: presets, self.methods: methods}
+        presets = self._presets(state.preset, self.studio.clips.estimates(run_id))
+        methods = {"items": words.method_items(state.preset), "chosen": self.studio.config(state).method}
+        return {self.presets: presets | {"answers": preset}, self.methods: methods | {"answers": method}}
 
     def _presets(self, chosen: str, times: Any) -> dict[str, Any]:
         limit = self.studio.limits.job_seconds

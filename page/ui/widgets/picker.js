@@ -1,9 +1,12 @@
 // A group of buttons with a picture each, one of which is chosen. Props: value {items: [{id, title, text, image, alt,
 // disabled}], chosen, lead: what the style may write before them}, legend, holds: a selector of what cannot be used from a pick
-// on, until the page lets go of it. Fires "pick" with {id}; value.picked says that the page has not answered it yet.
+// on, until the page lets go of it. Fires "pick" with {id}; value.picked says that the page has not answered it yet. Where
+// values have "answers", the id of the pick that they answer, true for all, what was picked stays so until that comes.
 
 /** @typedef {{id: string | number, title?: string, text?: string, image?: string, alt?: string, disabled?: boolean}} Item */
 
+/** @type {Item["id"] | null} */
+let waiting = null; // the pick that has not been answered
 const group = /** @type {HTMLElement} */ (element.querySelector(".picker"));
 
 /**
@@ -36,6 +39,7 @@ function button(item, chosen) {
   made.append(words);
   made.addEventListener("click", () => {
     for (const other of group.children) other.setAttribute("aria-pressed", String(other === made));
+    waiting = item.id;
     props.value = { ...props.value, chosen: item.id, picked: true }; // at once: what is pressed next sends it too
     for (const part of document.querySelectorAll(props.holds || "[data-none]")) part.toggleAttribute("inert", true);
     trigger("pick", { id: item.id });
@@ -44,6 +48,10 @@ function button(item, chosen) {
 }
 
 function draw() {
+  // What was asked for before the pick may come after it.
+  const { answers = waiting, picked = false } = props.value || {};
+  if (answers === waiting || answers === true) waiting = picked ? waiting : null;
+  else if (!picked && waiting !== null) props.value = { ...props.value, chosen: waiting, picked: true };
   /** @type {{items?: Item[], chosen?: Item["id"] | null, lead?: string}} */
   const { items = [], chosen = null, lead = "" } = props.value || {};
   const focused = [...group.children].indexOf(/** @type {Element} */ (document.activeElement));

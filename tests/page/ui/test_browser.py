@@ -177,6 +177,38 @@ def test_a_preset_picked_right_before_the_start_is_the_one_that_is_tuned_with(al
     expect(shown).to_contain_text("Balanced")
 
 
+def test_what_was_asked_for_before_a_pick_does_not_undo_it(aligned_page: Page) -> None:
+    page, held, passed, late = aligned_page, list[Route](), list[Route](), list[Route]()
+
+    def hold_all_but_the_step(route: Route) -> None:
+        passed.append(route)
+        return held.append(route) if len(passed) > 1 and not late else route.fallback()
+
+    page.route("**/queue/join*", hold_all_but_the_step)
+    page.locator("#to-tune").click()
+    wait_until(page, lambda: bool(held))  # the step asks for what it shows, which a slow machine answers late
+    shown = page.locator("#presets [aria-pressed=true]")
+    expect(shown).to_contain_text("Draft")
+    page.wait_for_timeout(500)
+    asked = len(held)
+    page.locator("#presets button", has_text="Balanced").click()
+    wait_until(page, lambda: len(held) > asked)
+    late += held[asked:]
+    for route in held[:asked]:
+        route.continue_()
+    page.wait_for_timeout(1500)
+    expect(shown).to_contain_text("Balanced")
+    page.locator("#tune").click()
+    page.locator("#status .job.done", has_text="The generator fits").wait_for()
+    for route in late:
+        route.continue_()
+    expect(page.locator("#tune")).to_have_text("Done")
+    expect(shown).to_contain_text("Balanced")
+    page.locator("#presets button", has_text="Draft").click()
+    expect(page.locator("#tune")).to_have_text("Start")
+    expect(shown).to_contain_text("Draft")
+
+
 def test_a_stopped_tuning_goes_on_after_a_reload(aligned_page: Page, server: Server) -> None:
     page = aligned_page
     start_tuning(page, "Paper")

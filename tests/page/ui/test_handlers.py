@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 from gradio.blocks import Block
 
@@ -242,22 +243,31 @@ def test_a_trim_whose_clip_was_deleted_in_another_tab_is_told(steps: dict[str, A
 # --- Tune ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_just_picked_outlives_that_the_machine_has_been_timed(steps: dict[str, Any]) -> None:
-    """The message of the pick may come later: what is started meanwhile has to be what the screen shows."""
+def test_what_is_shown_says_which_pick_it_answers(steps: dict[str, Any]) -> None:
+    """A pick that has not been answered stays on the screen, whatever else comes."""
     step = steps["TuneStep"]
     run = step.studio.arrive().id
     step.studio.set_sample(run, next(iter(step.studio.clips.samples)))
-    step.studio.change(run, preset="draft")
-    answered = {"chosen": "draft", "picked": False}
-    for picked, chosen in ((True, "balanced"), (False, "draft")):
-        update = step.show_presets(
-            run, {"chosen": "balanced", "picked": picked}, {"chosen": "stitch", "picked": picked}
-        )
-        assert update[step.presets]["chosen"] == chosen
-        assert update[step.presets].get("picked", False) == picked
-        assert update[step.methods]["chosen"] == ("stitch" if picked else "transfer")
-    stranger = step.show_presets(run, {"chosen": "<b>", "picked": True}, answered)
-    assert stranger[step.presets]["chosen"] == "draft"
+    shown = {
+        "timed": step.show_presets(run),
+        "selected": step.restore(run),
+        "arrived": step.arrive(run),
+        "draft": step.choose(run, gr.EventData(None, {"id": "draft"})),
+        "stitch": step.choose_method(run, gr.EventData(None, {"id": "stitch"})),
+    }
+    answers = {
+        name: (update[step.presets]["answers"], update[step.methods]["answers"]) for name, update in shown.items()
+    }
+    nothing = (None, None)
+    assert answers == {
+        "timed": nothing,
+        "selected": nothing,
+        "arrived": (True, True),
+        "draft": ("draft", None),
+        "stitch": (None, "stitch"),
+    }
+    assert shown["stitch"][step.presets]["chosen"] == "draft"
+    assert shown["stitch"][step.methods]["chosen"] == "stitch"
 
 
 # --- Watch --------------------------------------------------------------------------------------------------------
