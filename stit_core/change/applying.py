@@ -10,6 +10,7 @@ from stit_core.change.drawn import OFFSET
 from stit_core.change.folds import change_folds
 from stit_core.change.matte import EDGE_WIDTH
 from stit_core.change.neck import skin_below
+from stit_core.change.opening import Opening
 from stit_core.change.placing import Weights
 from stit_core.change.reading import Change
 from stit_core.change.tint import RELIEF, below_sheen, strength
@@ -135,12 +136,17 @@ def _changed(
         focus = _focus(frame[top:bottom, left:right], over_frame(face) > 0.5)
         seen = change.mouth.over(placed, right - left, bottom - top, focus)
         there = seen.rows, seen.columns
-        # What is left of the source's own beside it, teeth in a corner, goes too.
-        hidden, fresh = over_frame(change.hidden)[there], over_frame(warp(weights.fresh, motion))[there]
-        cheeks = change.mouth.opening.beside(*GRAIN_FROM) @ placed[:, :2].T + placed[:, 2]
-        side = max(round(GRAIN_SIDE * change.mouth.opening.millimetre * zoom), 1)
-        grain = _grain_of(relief, over_frame(weights.skin), cheeks, side, seen.place.shape)
-        result[there] = seen.laid_over(result, hidden, fresh, over_frame(change.stands)[there], grain)
+
+        def there_over(values: np.ndarray) -> np.ndarray:
+            return cv2.remap(values, x[there], y[there], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+        if seen.place.size:
+            # What is left of the source's own beside it, teeth in a corner, goes too.
+            hidden, fresh, stands = (
+                there_over(each) for each in (change.hidden, warp(weights.fresh, motion), change.stands)
+            )
+            grain = _grain_of(relief, weights.skin, change.mouth.opening, placed, seen.place.shape)
+            result[there] = seen.laid_over(result, hidden, fresh, stands, grain)
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
 
 
@@ -203,30 +209,40 @@ def _focus(picture: np.ndarray, face: np.ndarray) -> float:
 
 
 def _grain_of(
-    relief: np.ndarray, skin: np.ndarray, places: np.ndarray, side: int, shape: tuple[int, ...]
+    relief: np.ndarray, skin: np.ndarray, opening: Opening, matrix: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """The grain of a frame over a place of a shape (h, w), (h, w, 3): that of pieces of skin, side by side.
+    """The grain of a frame over a mouth of a shape (h, w), (h, w, 3): that of pieces of both cheeks, side by side.
+
+    They go along with the face, as its pores do.
 
     Parameters
     ----------
-    relief: (H, W, 3), what is fine in the frame.
-    skin: (H, W), how much of it is skin.
-    places: (n, 2), x and y of the middle of each piece, a cheek's, which goes along with the face as its pores do.
-    side: pixels of a piece.
+    relief: (H, W, 3), what is fine in a part of the frame.
+    skin: (S, S), how much of the crop is skin.
+    matrix: (2, 3), from the crop's pixels to those of that part.
     """
-    found, shares = np.zeros((side, side, 3), np.float32), [1e-6]
-    for x, y in np.rint(places - side / 2).astype(int):
-        inside = 0 <= x <= skin.shape[1] - side and 0 <= y <= skin.shape[0] - side
-        if inside:
-            there = slice(y, y + side), slice(x, x + side)
-            shares.append(float(np.clip(skin[there].mean() - LEAST_SKIN, 0, 1)) / (1 - LEAST_SKIN))
-            found += shares[-1] * relief[there]
+    zoom = float(np.hypot(*matrix[:, 0]))
+    sides = [max(round(GRAIN_SIDE * opening.millimetre * scale), 1) for scale in (1, zoom)]
+    found, shares = np.zeros((sides[1], sides[1], 3), np.float32), [1e-6]
+    for place in opening.beside(*GRAIN_FROM):
+        cheek = _piece(skin, place, sides[0])
+        piece = _piece(relief, matrix[:, :2] @ place + matrix[:, 2], sides[1])
+        if cheek is not None and piece is not None:
+            shares.append(float(np.clip((cheek.mean() - LEAST_SKIN) / (1 - LEAST_SKIN), 0, 1)))
+            found += shares[-1] * piece
     # Two pieces are not alike, so that their sum is as strong as the root of the sum of squares.
     found *= max(shares) / np.float32(np.sqrt(np.square(shares).sum()))
     deviation = np.float32(GRAIN_BEYOND * max(float(np.median(np.abs(found))), 1e-6))
     found = np.clip(found, -deviation, deviation)  # a mole is no grain
-    wider = [(0, max(whole - side, 0)) for whole in shape]
+    wider = [(0, max(whole - sides[1], 0)) for whole in shape]
     return np.pad(found, (*wider, (0, 0)), mode="symmetric")[: shape[0], : shape[1]]
+
+
+def _piece(picture: np.ndarray, middle: np.ndarray, side: int) -> np.ndarray | None:
+    """The square of a picture around a place (2,), x and y; None where it is not all in it."""
+    x, y = np.rint(middle - side / 2).astype(int)
+    whole = 0 <= x <= picture.shape[1] - side and 0 <= y <= picture.shape[0] - side
+    return picture[y : y + side, x : x + side] if whole else None
 
 
 def _below_white(base: np.ndarray, shade: np.ndarray) -> np.ndarray:

@@ -164,30 +164,39 @@ def _ears(source: Drawn, apart: np.ndarray) -> np.ndarray:
     skin = source.picture[is_one_of(source.labels, (SKIN,)) > 0].astype(np.float32)
     if len(skin) < SMALLEST_PART:
         return np.zeros(source.labels.shape, np.float32)
-    colours = source.picture.astype(np.float32) - skin.mean(axis=0)
-    inverse = np.linalg.inv(np.cov(skin.T) + EAR_NOISE * np.eye(3)).astype(np.float32)
-    alike = (np.einsum("ijk,kl,ijl->ij", colours, inverse, colours) < EAR_ALIKE**2) & (apart < EAR_HUE)
-    alike &= source.labels != HAIR
-    bare = is_one_of(source.labels, (HAIR, *_WORN)) == 0
+    mean, inverse = skin.mean(axis=0), np.linalg.inv(np.cov(skin.T) + EAR_NOISE * np.eye(3)).astype(np.float32)
     eyes = source.points[36:42].mean(axis=0), source.points[42:48].mean(axis=0)
-    found = np.zeros(alike.shape, np.float32)
-    rows, columns = np.indices(alike.shape, dtype=np.float32)
+    reach = EAR_REACH * float(np.hypot(*(eyes[1] - eyes[0])))
+    found = np.zeros(source.labels.shape, np.float32)
     for ends, eye in zip(((0, 1, 2), (14, 15, 16)), eyes, strict=True):
         end = source.points[list(ends)].mean(axis=0)
         outwards = (end - eye) / max(float(np.hypot(*(end - eye))), 1.0)
-        reach = EAR_REACH * float(np.hypot(*(eyes[1] - eyes[0])))
-        x, y = end + 0.7 * reach * outwards
-        away = np.hypot(columns - x, rows - y)
+        middle = end + 0.7 * reach * outwards
+        left, top = np.clip(np.floor(middle - reach), 0, len(found)).astype(int)
+        right, bottom = np.clip(np.ceil(middle + reach) + 1, 0, len(found)).astype(int)
+        box = slice(top, bottom), slice(left, right)
+        if right <= left or bottom <= top:
+            continue
+        labels, colours = source.labels[box], source.picture[box].astype(np.float32) - mean
+        alike = (np.einsum("ijk,kl,ijl->ij", colours, inverse, colours) < EAR_ALIKE**2) & (apart[box] < EAR_HUE)
+        alike &= labels != HAIR
+        x, y = np.arange(left, right) - middle[0], np.arange(top, bottom)[:, None] - middle[1]
+        away = np.hypot(x, y)
         near = cv2.morphologyEx((alike & (away < reach)).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         count, parts = cv2.connectedComponents(near)
-        beyond = (columns - x) * outwards[0] + (rows - y) * outwards[1] > reach / 2
+        beyond = x * outwards[0] + y * outwards[1] > reach / 2
         # No ear reaches so far, walls do; a pixel of it decides nothing.
         rim = np.bincount(parts[beyond & (away > reach - EAR_RIM)], minlength=count)
         share = np.clip(1 - rim / WALL_RIM, 0, 1).astype(np.float32)
         share[0] = 0
-        for part in np.flatnonzero(share):
-            found = np.maximum(found, share[part] * _filled(parts == part) * bare)
-    return np.maximum(found, is_one_of(source.labels, (EARRING,)) * alike)  # type: ignore[no-any-return]
+        ears = [share[part] * _filled(parts == part) for part in np.flatnonzero(share)]
+        bare = 1 - is_one_of(labels, (HAIR, *_WORN))
+        found[box] = np.maximum.reduce([found[box], *(ear * bare for ear in ears)])
+    lobe = (source.labels == EARRING) & (apart < EAR_HUE)
+    if lobe.any():
+        colours = source.picture[lobe].astype(np.float32) - mean
+        found[lobe] = np.einsum("ij,jk,ik->i", colours, inverse, colours) < EAR_ALIKE**2
+    return found
 
 
 def _filled(mask: np.ndarray) -> np.ndarray:

@@ -95,23 +95,26 @@ def test_what_would_come_from_beyond_the_frame_is_stretched_and_makes_no_streaks
 
 def test_grain_is_that_of_the_cheeks_as_strong_as_there_and_goes_along_with_them() -> None:
     random = np.random.default_rng(0)
-    relief = random.normal(0, 3.0, (120, 160, 3)).astype(np.float32)
-    skin, cheeks = np.ones((120, 160), np.float32), np.array([[40.0, 30.0], [120.0, 30.0]])
-    grain = _grain_of(relief, skin, cheeks, 16, (30, 50))
-    assert grain.shape == (30, 50, 3)
-    assert grain.std() == pytest.approx(3.0, rel=0.15)
-    np.testing.assert_array_equal(
-        _grain_of(np.roll(relief, 7, axis=1), skin, cheeks + np.array([7, 0]), 16, (30, 50)), grain
-    )
+    relief = random.normal(0, 3.0, (240, 320, 3)).astype(np.float32)
+    skin = np.ones((SIZE, SIZE), np.float32)
+    mouth = Opening(np.array([[50.0, 90.0], [78.0, 90.0]]), 0.56, -ARC, ARC, 0.0, 0.0)
+    matrix = np.array([[1.5, 0.0, 20.0], [0.0, 1.5, 10.0]])
+
+    def grain(relief: np.ndarray, skin: np.ndarray = skin, shift: int = 0) -> np.ndarray:
+        return _grain_of(relief, skin, mouth, matrix + np.array([[0, 0, shift], [0, 0, 0]]), (30, 50))
+
+    made = grain(relief)
+    assert made.shape == (30, 50, 3)
+    assert made.std() == pytest.approx(3.0, rel=0.15)
+    np.testing.assert_array_equal(grain(np.roll(relief, 7, axis=1), shift=7), made)
     one = skin.copy()
-    one[:, 80:] = 0  # a hand before one of them
-    assert _grain_of(relief, one, cheeks, 16, (30, 50)).std() == pytest.approx(3.0, rel=0.15)
+    one[:, 64:] = 0  # a hand before one of them
+    assert grain(relief, one).std() == pytest.approx(3.0, rel=0.15)
     mole = relief.copy()
-    mole[26:34, 38:42] = -60
-    assert np.abs(_grain_of(mole, skin, cheeks, 16, (30, 50))).max() < 15
-    assert not _grain_of(relief, 0 * skin, cheeks, 16, (30, 50)).any()
-    assert not _grain_of(relief, skin, cheeks + 1000, 16, (30, 50)).any()
-    assert _grain_of(relief, skin, cheeks, 16, (3, 70)).shape == (3, 70, 3)
+    mole[120:126, 75:81] = -60
+    assert np.abs(grain(mole)).max() < 15
+    assert not grain(relief, 0 * skin).any()
+    assert not grain(relief, shift=1000).any()
 
 
 def test_shade_is_a_ratio_and_what_is_new_replaces() -> None:
