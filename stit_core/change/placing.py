@@ -103,7 +103,9 @@ def place_weights(
     ears = _ears(source, apart) if with_ears else np.zeros_like(allowed)
     tint = None
     if strong:
-        bare = np.maximum(ears, skin_behind(source, is_one_of(labels, (GLASSES,)), apart))
+        glasses = is_one_of(labels, (GLASSES,))
+        behind = skin_behind(source, glasses, apart)
+        bare = np.maximum(ears, np.maximum(behind, glasses * _specks(glasses * (1 - behind) > 0.5)))
         free_place = (1 - is_one_of(labels, COVERS) * (1 - bare)) * (1 - unshaded_place) * np.float32(config.shade)
         tint = read_tint(source, np.maximum(allowed, bare), free_place, apart)
     # Ears and hair are drawn elsewhere than they are more often than not: unless the whole head moves they go along
@@ -208,15 +210,21 @@ def _filled(mask: np.ndarray) -> np.ndarray:
 def _without_specks(labels: np.ndarray) -> np.ndarray:
     """Labels of which what covers the face, but for what hangs on an ear, is no speck: that is what lies beside it."""
     worn = is_one_of(labels, _WORN).astype(np.uint8)
-    _, parts, facts, _ = cv2.connectedComponentsWithStats(worn)
-    speck = facts[:, cv2.CC_STAT_AREA] < SMALLEST_COVER * labels.size
-    speck[0] = False
-    if not speck.any() or worn.all():
+    specks = _specks(worn > 0)
+    if not specks.any() or worn.all():
         return labels
     _, nearest = cv2.distanceTransformWithLabels(worn, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     beside = np.zeros(int(nearest.max()) + 1, labels.dtype)
     beside[nearest[worn == 0]] = labels[worn == 0]
-    return np.where(speck[parts], beside[nearest], labels)
+    return np.where(specks, beside[nearest], labels)
+
+
+def _specks(cover: np.ndarray) -> np.ndarray:
+    """Of what covers a face (S, S) bool, what is too small to be anything."""
+    _, parts, facts, _ = cv2.connectedComponentsWithStats(cover.astype(np.uint8))
+    small = facts[:, cv2.CC_STAT_AREA] < SMALLEST_COVER * cover.size
+    small[0] = False
+    return small[parts]  # type: ignore[no-any-return]
 
 
 def _strays(labels: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -67,6 +67,11 @@ class Smile:
     down: np.ndarray
     unit: float
 
+    @property
+    def width(self) -> float:
+        """Of its mouth, in the eyes' distance."""
+        return float(np.hypot(*(self.points[CORNERS[1]] - self.points[CORNERS[0]]))) / self.unit
+
     def around(self, point: np.ndarray, pixels: Pixels) -> tuple[np.ndarray, np.ndarray]:
         """How far right and down the face pixels (h, w) of the crop lie from a point (2,); float32."""
         y, x = (places - np.float32(place) for places, place in zip(pixels, point[::-1], strict=True))
@@ -131,9 +136,8 @@ def hold_grin(motion: np.ndarray, source: Drawn, opens: float) -> tuple[np.ndarr
     if face is None:
         return motion, 0.0
     corners = face.points[list(CORNERS)]
-    wide = float(np.hypot(*(corners[1] - corners[0]))) / face.unit
     inside = float(is_one_of(source.labels, (MOUTH,)).sum()) / face.unit**2
-    stays = (1 - opens) * float(np.interp(wide, GRINS, (0, 1)) * np.interp(inside, SHOWS, (0, 1)))
+    stays = (1 - opens) * float(np.interp(face.width, GRINS, (0, 1)) * np.interp(inside, SHOWS, (0, 1)))
     stays = max(stays, float(np.interp(_hidden(source), HIDDEN, (0, 1))))
     if stays <= 0:
         return motion, 0.0
@@ -149,11 +153,10 @@ def hold_pursed(motion: np.ndarray, source: Drawn, shut: float) -> np.ndarray:
     face = unsmiling(source)
     if face is None or shut <= 0:
         return motion
-    corners = face.points[list(CORNERS)]
-    wide = float(np.hypot(*(corners[1] - corners[0]))) / face.unit
-    stays = shut * float(np.interp(wide, PURSED, (1, 0)))
+    stays = shut * float(np.interp(face.width, PURSED, (1, 0)))
     if stays <= 0:
         return motion
+    corners = face.points[list(CORNERS)]
     near = gaussian(face, corners.mean(axis=0), PURSED_WIDTH * face.unit, PURSED_HEIGHT * face.unit, motion.shape[0])
     common = (motion * near[..., None]).sum(axis=(0, 1)) / max(float(near.sum()), 1e-6)
     return motion + (np.float32(stays) * np.clip(2 * near, 0, 1))[..., None] * (common - motion)

@@ -66,6 +66,16 @@ def test_skin_that_the_parser_takes_for_glasses_gets_its_tone_and_frames_keep_th
     assert tint.share[59:61, 40:90].max() < 0.1
 
 
+def test_what_is_left_of_glasses_that_are_none_gets_the_tone_too() -> None:
+    """Skin around lashes would stay light."""
+    worn, picture = LABELS.copy(), painted(LABELS, grain=4.0)
+    worn[54:66, 44:60] = GLASSES
+    picture[58:60, 50:53] = (60, 46, 40)
+    tint = place_weights(drawn(worn, picture), WHOLE_FACE, TransferConfig()).tint
+    assert tint is not None
+    assert tint.share[57, 50:53].min() > 0.6
+
+
 def test_walls_that_have_the_colour_of_skin_get_no_tone() -> None:
     wall = LABELS.copy()
     wall[20:90, 0:14] = SKIN  # parsers take it for skin, far from the face
