@@ -70,6 +70,7 @@ def test_what_is_left_of_glasses_that_are_none_gets_the_tone_too() -> None:
     """Skin around lashes would stay light."""
     worn, picture = LABELS.copy(), painted(LABELS, grain=4.0)
     worn[54:66, 44:60] = GLASSES
+    picture[54:66, 44:60] = picture[78, 64]
     picture[58:60, 50:53] = (60, 46, 40)
     tint = place_weights(drawn(worn, picture), WHOLE_FACE, TransferConfig()).tint
     assert tint is not None
