@@ -16,13 +16,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from benchmarks.photo_measures import PhotoMeasures, mean_of, measure_pair
 from stit_core.artefacts import Clip
 from stit_core.config import METHODS, preset
-from stit_core.geometry import warp_quad_to_square
+from stit_core.faces.labels import SKIN_LIKE, is_one_of
+from stit_core.geometry import frame_to_crop, warp_quad_to_square
 from stit_core.memory import keep_freed_memory
 from stit_core.packs.loading import find_pack, load_models
 from stit_core.pipeline import Pipeline
@@ -40,10 +42,11 @@ EDITS = (
     ("skin_tone", 1.5),
     ("yaw", 1.0),
 )
+AROUND = 9  # pixels, window by which skin is widened: its edge is none of what lies beside it
 SHIFT = 3  # pixels by which the source is moved for a clip's first row
 SHEET_FRAMES = 3
 SHEET_SIDE = 256  # pixels of a face in a sheet
-COLUMNS = ("sharp", "detail", "outside", "flicker", "jump", "moved", "TL-ID", "TG-ID")
+COLUMNS = ("sharp", "detail", "outside", "beside", "flicker", "jump", "moved", "TL-ID", "TG-ID")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Row:
 
 
 def _texts(figures: tuple[float, ...]) -> list[str]:
-    digits = (2, 2, 2, 2, 1, 1, 3, 3)
+    digits = (2, 2, 2, 2, 2, 1, 1, 3, 3)
     return [f"{figure:.{count}f}" for figure, count in zip(figures, digits, strict=True)]
 
 
@@ -76,21 +79,39 @@ def finished_frames(pipeline: Pipeline, clip: Clip) -> Iterator[np.ndarray]:
         yield preview_frame(pipeline, clip, frame, faces[frame]) if frame in faces else clip.frames.read(frame)
 
 
-def measure_shift(clip: Clip) -> PhotoMeasures:
+def skin_of(pipeline: Pipeline, clip: Clip) -> Iterator[np.ndarray]:
+    """Where the pack's parser sees skin in each frame, and a little around, (H, W) bool."""
+    crops, known = pipeline.align(clip), pipeline.register(clip)
+    quads = dict(zip(crops.frame_indices, crops.quads, strict=True))
+    for frame in clip.frames.indices:
+        height, width = clip.frames.read(frame).shape[:2]
+        if frame not in quads:
+            yield np.zeros((height, width), bool)
+            continue
+        skin = is_one_of(known.source_labels(frame), SKIN_LIKE)
+        matrix, flags = np.column_stack(frame_to_crop(quads[frame], len(skin))), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        found = cv2.warpAffine(skin, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        yield cv2.dilate(found, np.ones((AROUND, AROUND), np.uint8)) > 0
+
+
+def measure_shift(clip: Clip, skin: Iterator[np.ndarray]) -> PhotoMeasures:
     """What is measured of the source where it is only moved, by whole pixels and all of it."""
-    return measure_pair(clip.frames, (np.roll(frame, SHIFT, axis=0) for frame in clip.frames))
+    return measure_pair(clip.frames, (np.roll(frame, SHIFT, axis=0) for frame in clip.frames), skin)
 
 
 def edit_clip(base: Pipeline, path: Path, sheets: Path | None) -> list[Row]:
     """Make and measure all edits of a clip; prints a line for each."""
     rows: list[Row] = []
-    print(Row(path.stem, f"none, {SHIFT} px lower", measure_shift(base.open(path)), 1.0, 1.0).text(), flush=True)
+    clip = base.open(path)
+    print(
+        Row(path.stem, f"none, {SHIFT} px lower", measure_shift(clip, skin_of(base, clip)), 1.0, 1.0).text(), flush=True
+    )
     columns: list[np.ndarray] = []
     for name, factor in EDITS:
         pipeline = base.with_config(base.config.with_changes({"edit": {"directions": ((name, factor),)}}))
         clip = pipeline.open(path)
         measured = pipeline.measure(clip)
-        photo = measure_pair(clip.frames, finished_frames(pipeline, clip))
+        photo = measure_pair(clip.frames, finished_frames(pipeline, clip), skin_of(pipeline, clip))
         rows.append(Row(path.stem, f"{name}={factor:g}", photo, measured.tl_id, measured.tg_id))
         print(rows[-1].text(), flush=True)
         if sheets is not None:
@@ -120,11 +141,12 @@ def summary(rows: list[Row]) -> list[str]:
     mean = mean_of(row.photo for row in rows)
     still = [row for row in rows if not row.edit.startswith("yaw")]
     shut = [row.photo.detail for row in rows if not row.edit.startswith(("mouth_open", "eyes"))]
-    outside = [row.photo.outside for row in still]
+    outside, beside = [row.photo.outside for row in still], [row.photo.beside for row in still]
     return [
         f"sharp {min(row.photo.sharp for row in rows):.2f} to {max(row.photo.sharp for row in rows):.2f}",
         f"detail, mouth_open apart: mean {np.mean(shut):.2f}, worst {min(shut):.2f}",
         f"outside, all but yaw: mean {np.mean(outside):.2f}, worst {max(outside):.2f}",
+        f"beside, all but yaw: mean {np.mean(beside):.2f}, worst {max(beside):.2f}",
         f"flicker {mean.flicker:.2f}, largest jump {max(row.photo.jump for row in rows):.1f}, moved {mean.moved:.1f} %",
         f"TL-ID {np.mean([row.tl_id for row in rows]):.3f}, TG-ID {np.mean([row.tg_id for row in rows]):.3f}",
     ]

@@ -2,7 +2,8 @@
 
 sharp     Laplacian energy inside the face, edited / source: under 0.9 is soft, over 1.15 noisy
 detail    correlation of the fine bands with the source's, moved by optical flow onto the edit
-outside   mean grey levels changed in a ring of hair and background around the face
+outside   mean grey levels changed in a ring around the face: of hair and background, and of the neck
+beside    the same of what is no skin by the pack's parser
 flicker   grey levels by which the change itself changes from frame to frame, moved with the source's motion
 jump      the largest flicker of a window as wide as half of the eyes' distance, in any frame: a mouth that blinks
 moved     how far the 68 landmarks moved, % of the eyes' distance: that something happened
@@ -28,6 +29,7 @@ class PhotoMeasures:
     sharp: float
     detail: float
     outside: float
+    beside: float
     flicker: float
     jump: float
     moved: float
@@ -60,11 +62,18 @@ class _Face:
         return np.ones((side, side), np.uint8)
 
 
-def measure_pair(source: Iterable[np.ndarray], edited: Iterable[np.ndarray]) -> PhotoMeasures:
-    """Measure an edit from the frames (H, W, 3) uint8 of source and result; frames without a face are left out."""
+def measure_pair(
+    source: Iterable[np.ndarray], edited: Iterable[np.ndarray], skin: Iterable[np.ndarray] | None = None
+) -> PhotoMeasures:
+    """Measure an edit from the frames (H, W, 3) uint8 of source and result; frames without a face are left out.
+
+    `skin` are the places (H, W) bool of skin in each frame of the source; without them nothing counts as skin.
+    """
     detector, predictor = dlib.get_frontal_face_detector(), landmark_predictor()
     rows, last = [], None
+    places = None if skin is None else iter(skin)
     for picture, result in zip(source, edited, strict=True):
+        own = np.zeros(picture.shape[:2], bool) if places is None else next(places)
         before, after = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (picture, result))
         boxes = detector(before, 1)
         if not boxes:
@@ -76,7 +85,7 @@ def measure_pair(source: Iterable[np.ndarray], edited: Iterable[np.ndarray]) -> 
         delta = after.astype(np.float32) - before
         flicker = (float("nan"),) * 2 if last is None else _flicker(face, before, delta, *last)
         last = before, delta
-        rows.append((*_still(face, before, after), *flicker, _moved(face, points[1])))
+        rows.append((*_still(face, before, after, own), *flicker, _moved(face, points[1])))
     if not rows:
         raise SystemExit("No frame of the clip shows a face.")
     table = np.array(rows)
@@ -89,14 +98,15 @@ def mean_of(measures: Iterable[PhotoMeasures]) -> PhotoMeasures:
     return PhotoMeasures(*np.mean([dataclasses.astuple(each) for each in measures], axis=0).tolist())
 
 
-def _still(face: _Face, before: np.ndarray, after: np.ndarray) -> tuple[float, float, float]:
-    """sharp, detail, outside."""
+def _still(face: _Face, before: np.ndarray, after: np.ndarray, skin: np.ndarray) -> tuple[float, float, float, float]:
+    """sharp, detail, outside, beside."""
     a, b = np.ascontiguousarray(before[face.box]), np.ascontiguousarray(after[face.box])
     sharp = _edges(b)[face.inner].sum() / _edges(a)[face.inner].sum()
     carried = _warp(_fine(a), _flow(b, a))
     detail = np.corrcoef(carried[face.inner], _fine(b)[face.inner])[0, 1]
-    outside = np.abs(b.astype(np.float32) - a)[face.ring].mean()
-    return float(sharp), float(detail), float(outside)
+    changed, bare = np.abs(b.astype(np.float32) - a), face.ring & ~skin[face.box]
+    beside = changed[bare].mean() if bare.any() else 0.0
+    return float(sharp), float(detail), float(changed[face.ring].mean()), float(beside)
 
 
 def _flicker(
