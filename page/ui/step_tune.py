@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from page.ui import html, words
-from page.ui.components import build_html, build_widget, read_picked
+from page.ui.components import build_html, build_widget, read_chosen, read_picked
 from page.ui.picture_rows import triple
 from page.ui.plots import loss_plot
 from page.ui.shell import EDIT, LIGHT, PREVIEWS, Shell, Update, shows_errors
@@ -38,23 +38,19 @@ class TuneStep:
         run_id, shell = self.shell.run_id, self.shell
         shown = [self.fit, self.loss, self.words, self.begin, self.onward]
         # Gradio forgets the look of buttons that changes while their step is off the screen.
-        arrival.success(self.arrive, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
-        for event in (shell.ended.change, self.step.select):
-            event(self.restore, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
+        whole = [*shown, self.presets, self.methods]
+        for event in (arrival.success, shell.ended.change, self.step.select):
+            event(self.restore, run_id, whole, **PREVIEWS)
         shell.timed.change(self.show_presets, run_id, [self.presets, self.methods], **LIGHT)
         shell.fit.change(self.show_fit, run_id, shown, trigger_mode="always_last", **PREVIEWS)
-        self.presets.pick(self.choose, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
-        self.methods.pick(self.choose_method, run_id, [*shown, self.presets, self.methods], **PREVIEWS)
+        for picker, choose in ((self.presets, self.choose), (self.methods, self.choose_method)):
+            picked = picker.pick(choose, [run_id, picker], whole, trigger_mode="always_last", **PREVIEWS)
+            picked.failure(self.take_back, run_id, whole, **PREVIEWS)  # the picker shows what was not taken
         picks = [run_id, self.presets, self.methods]
         self.begin.click(self.start, picks, [*shell.job_outputs, self.begin, self.onward], **LIGHT)
         self.onward.click(lambda: shell.go(EDIT), None, [shell.steps], **LIGHT)
 
     # --- Handlers -------------------------------------------------------------------------------------------------
-
-    @shows_errors
-    def arrive(self, run_id: str) -> Update:
-        """Show a run that one comes to, whatever was picked in another."""
-        return {**self._shown(run_id), **self._preset_update(run_id, preset=True, method=True)}
 
     @shows_errors
     def restore(self, run_id: str) -> Update:
@@ -67,18 +63,25 @@ class TuneStep:
         return self._preset_update(run_id) if run_id else {self.presets: gr.skip()}
 
     @shows_errors
-    def choose(self, run_id: str, event: gr.EventData) -> Update:
+    def choose(self, run_id: str, presets: Any) -> Update:
         """Another preset."""
-        if event.id in words.PRESET_WORDS:
-            self.studio.change(run_id, preset=event.id)
-        return {**self._shown(run_id), **self._preset_update(run_id, preset=event.id)}
+        preset = read_chosen(presets)
+        if preset in words.PRESET_WORDS:
+            self.studio.change(run_id, preset=preset)
+        return {**self._shown(run_id), **self._preset_update(run_id, preset=preset)}
 
     @shows_errors
-    def choose_method(self, run_id: str, event: gr.EventData) -> Update:
+    def choose_method(self, run_id: str, methods: Any) -> Update:
         """The other method, whose tuning is another."""
-        if event.id in words.METHOD_WORDS:
-            self.studio.change(run_id, method=event.id)
-        return {**self._shown(run_id), **self._preset_update(run_id, method=event.id)}
+        method = read_chosen(methods)
+        if method in words.METHOD_WORDS:
+            self.studio.change(run_id, method=method)
+        return {**self._shown(run_id), **self._preset_update(run_id, method=method)}
+
+    @shows_errors
+    def take_back(self, run_id: str) -> Update:
+        """Show what is stored where a pick was refused."""
+        return {**self._shown(run_id), **self._preset_update(run_id, preset=True, method=True)}
 
     @shows_errors
     def start(self, run_id: str, presets: Any, methods: Any) -> Update:

@@ -130,7 +130,7 @@ def _changed(
     if change.mouth is not None:
         to_patch = np.linalg.inv(matrix)
         placed = np.column_stack([to_patch, -to_patch @ shift - (left, top)])
-        # With eyes and mouth, whose edges are the sharpest.
+        # With eyes and mouth, whose edges are sharp.
         window = np.ones((round(FEATURE * size) | 1,) * 2, np.uint8)
         face = cv2.morphologyEx(weights.skin, cv2.MORPH_CLOSE, window)
         focus = _focus(frame[top:bottom, left:right], over_frame(face) > 0.5)
@@ -181,7 +181,7 @@ def _moved(frame: np.ndarray, columns: np.ndarray, rows: np.ndarray, way: np.nda
 
 
 def _focus(picture: np.ndarray, face: np.ndarray) -> float:
-    """Deviation of the Gaussian, in pixels, by which most edges of a face are soft.
+    """Deviation of the Gaussian, in pixels, by which the sharper edges of a face are soft.
 
     An edge that is blurred by s has a slope of 1 / sqrt(s^2 + b^2) after a Gaussian of b, so that two of them tell s.
 
@@ -213,7 +213,7 @@ def _grain_of(
 ) -> np.ndarray:
     """The grain of a frame over a mouth of a shape (h, w), (h, w, 3): that of pieces of both cheeks, side by side.
 
-    They go along with the face, as its pores do.
+    They lie in the same places of the face, so that pores do not jump about.
 
     Parameters
     ----------

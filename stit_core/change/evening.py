@@ -11,28 +11,26 @@ import numpy as np
 
 from stit_core.change.drawn import Drawn
 from stit_core.change.opening import CORNERS, MIDDLE, millimetre_of
+from stit_core.change.smile import unsmiling
 from stit_core.warps import warp
 
-EYES = slice(36, 42), slice(42, 48)  # landmarks around them
 BRIDGE = 28  # landmark on the bridge of the nose
 BEGINS = 10.0  # millimetres below it, over which this begins: eyes look aside both at once
 AS_WIDE = 0.45, 0.7  # of one half of a mouth, the width of the other: up to where a face looks aside, and ahead
+MIDLINE = 6.0  # millimetres from the middle, at which one half is nearly as wide as it is
 COMMON = 12.0  # millimetres, deviation of the Gaussian over what both move in common
 DOUBT = 0.7  # millimetres by which a half may leave that without being doubted
 
 
 def even(motion: np.ndarray, source: Drawn) -> np.ndarray:
-    """A motion (S, S, 2) whose lower face does left what it does right: what that half does which keeps to the face's.
+    """A motion (S, S, 2) whose lower face does left what it does right; the half nearer to both in common counts more.
 
     A face that looks aside, of which halves look different, is left alone.
     """
-    points, millimetre = source.points, millimetre_of(source.points)
-    eyes = [points[eye].mean(axis=0) for eye in EYES]
-    apart = float(np.hypot(*(eyes[1] - eyes[0])))
-    if apart < 1 or millimetre <= 0:
+    points, face = source.points, unsmiling(source)
+    if face is None:
         return motion
-    right = ((eyes[1] - eyes[0]) / apart).astype(np.float32)
-    down = np.array([-right[1], right[0]])
+    right, down, millimetre = face.right.astype(np.float32), face.down, millimetre_of(points)
     middle = points[list(MIDDLE)].mean(axis=0)
     left_half, right_half = (
         max(side * float((points[corner] - middle) @ right), 1.0) for side, corner in zip((-1, 1), CORNERS, strict=True)
@@ -42,8 +40,8 @@ def even(motion: np.ndarray, source: Drawn) -> np.ndarray:
         return motion
     rows, columns = np.indices(motion.shape[:2], dtype=np.float32)
     x = (columns - np.float32(middle[0])) * right[0] + (rows - np.float32(middle[1])) * right[1]
-    # Where the same place of the other half lies, and how much wider that is.
-    wider = np.where(x < 0, np.float32(right_half / left_half), np.float32(left_half / right_half))
+    # Where the same place of the other half lies, and how much wider that is; in the middle there is no step.
+    wider = np.exp(np.float32(np.log(right_half / left_half)) * np.tanh(-x / np.float32(MIDLINE * millimetre)))
     other = warp(motion, (-(1 + wider) * x)[..., None] * right)
     other = other - ((other @ right) * (1 + 1 / wider))[..., None] * right
     common = cv2.GaussianBlur((motion + other) / 2, (0, 0), COMMON * millimetre)

@@ -155,9 +155,11 @@ def is_open(source: Drawn) -> bool:
     return is_shut(source) < 0.5
 
 
-def may_be_open(labels: np.ndarray) -> bool:
-    """Whether a mouth shows anything of its inside, by the classes (S, S) of its picture: else it is shut."""
-    return _inside(labels) >= SMALLEST_MOUTH
+def looks_open(labels: np.ndarray) -> bool | None:
+    """What the classes (S, S) of a picture alone say of `is_open`; None where its teeth have to be looked for."""
+    if _is_shut(labels) < 0.5:
+        return True
+    return None if _inside(labels) >= SMALLEST_MOUTH else False
 
 
 def _is_shut(labels: np.ndarray) -> float:

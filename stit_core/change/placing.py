@@ -74,7 +74,7 @@ def place_weights(
     """How far to believe a change where, from what the parser sees in the source and what may change.
 
     What may not change is not shaded and goes along with what moves beside it only; what covers the face, such as
-    glasses, keeps its pixels to the bit, unless the whole head moves, or skin beside a frame gets another tone.
+    glasses, keeps its pixels to the bit, unless the whole head moves; skin that is called so gets its tone.
 
     Parameters
     ----------
@@ -194,10 +194,10 @@ def _ears(source: Drawn, apart: np.ndarray) -> np.ndarray:
         ears = [share[part] * _filled(parts == part) for part in np.flatnonzero(share)]
         bare = 1 - is_one_of(labels, (HAIR, *_WORN))
         found[box] = np.maximum.reduce([found[box], *(ear * bare for ear in ears)])
-    lobe = (source.labels == EARRING) & (apart < EAR_HUE)
-    if lobe.any():
-        colours = source.picture[lobe].astype(np.float32) - mean
-        found[lobe] = np.einsum("ij,jk,ik->i", colours, inverse, colours) < EAR_ALIKE**2
+    worn = source.labels == EARRING
+    colours = source.picture[worn].astype(np.float32) - mean
+    alike = np.einsum("ij,jk,ik->i", colours, inverse, colours) < EAR_ALIKE**2
+    found[worn] = alike & (apart[worn] < EAR_HUE)
     return found
 
 
@@ -210,7 +210,7 @@ def _filled(mask: np.ndarray) -> np.ndarray:
 def _without_specks(labels: np.ndarray) -> np.ndarray:
     """Labels of which what covers the face, but for what hangs on an ear, is no speck: that is what lies beside it."""
     worn = is_one_of(labels, _WORN).astype(np.uint8)
-    specks = _specks(worn > 0)
+    specks = _specks(worn > 0) > 0
     if not specks.any() or worn.all():
         return labels
     _, nearest = cv2.distanceTransformWithLabels(worn, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
@@ -220,10 +220,10 @@ def _without_specks(labels: np.ndarray) -> np.ndarray:
 
 
 def _specks(cover: np.ndarray) -> np.ndarray:
-    """Of what covers a face (S, S) bool, what is too small to be anything."""
+    """Of what covers a face (S, S) bool, how surely, 0 ... 1, it is too small to be anything."""
     _, parts, facts, _ = cv2.connectedComponentsWithStats(cover.astype(np.uint8))
-    small = facts[:, cv2.CC_STAT_AREA] < SMALLEST_COVER * cover.size
-    small[0] = False
+    small = np.clip(2 - 2 * facts[:, cv2.CC_STAT_AREA] / (SMALLEST_COVER * cover.size), 0, 1).astype(np.float32)
+    small[0] = 0
     return small[parts]  # type: ignore[no-any-return]
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from stit_core.change.drawn import Drawn
-from stit_core.change.smile import nasolabial_shade, unsmiling
+from stit_core.change.smile import PURSED, nasolabial_shade, unsmiling
 from stit_core.faces.labels import EYES, LIPS, NOSE, is_one_of
 from stit_core.faces.relief import SHAPE, lay_over
 from stit_core.warps import warp
@@ -41,7 +41,7 @@ DEPTH = 0.15  # of the logarithm of brightness, by which a line shades
 SOFT = 0.5  # of what the mean has, which stays around its lines
 CLEAR = 5.0, 14.0  # pixels of a crop of 256, from eyes, nose and lips: up to where there is no line, and from where all
 DOUBLED, DOUBLED_SHADE = 0.06, 0.02  # of the eyes' distance, around that fold, and its shade: the map's own is left out
-PURSED = (0.66, 0.8), (0.4, 1.0)  # of a mouth's width, in the eyes' distance, pursed and at ease; how deep those are
+SHALLOWER = 0.4  # of their depth, beside a mouth that is pursed
 BESIDE_NOSE = 1.0  # of the folds of a broad smile, which skin has for good when it is old
 
 
@@ -150,6 +150,6 @@ def relief_shade(folds: Folds, source: Drawn, edited: Drawn, offset: np.ndarray,
         beside = nasolabial_shade(motion, face)
         everywhere = np.abs(nasolabial_shade(motion, face, edgeways=True))
         near = cv2.GaussianBlur(everywhere, (0, 0), face.unit * DOUBLED)
-        beside = beside * np.float32(np.interp(face.width, *PURSED))
+        beside = beside * np.float32(np.interp(face.width, PURSED, (SHALLOWER, 1)))
         shade = shade * (1 - np.clip(near / DOUBLED_SHADE, 0, 1)) + BESIDE_NOSE * folds.ageing * beside
     return shade[..., None] * SHADOW

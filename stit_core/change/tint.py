@@ -24,7 +24,8 @@ GREYEST = 0.1  # of the logarithm of a ratio, by which a neck is greyer at most
 INNER = 15  # pixels of the crop, window within which all is skin where its hue is learned
 HUE_NOISE = 0.05  # of the logarithm of a ratio of two channels, by which that of skin varies at least
 ANOTHER_HUE = 4.0  # deviations of it, from which on something at its outline is none
-DARK_FRAME = 0.42  # of the skin's mean level, below which what has its hue may be a frame; sockets of eyes are lighter
+# Of the skin's mean level: up to where what has its hue is a frame, from where on it is not, as sockets of eyes.
+DARK_FRAME, FRAME_BLUR = (0.38, 0.5), 0.7  # and pixels, deviation of the Gaussian over grain
 SKINS_HUE = (2.5, 4.0)  # of them: up to where it is skin, and from where on it is not
 SMALLEST_BEYOND = 0.003  # of the crop's area, of such a part: what is smaller may be a highlight
 REFLECTS = 28.0  # pixels of the crop, over which that fades
@@ -61,9 +62,9 @@ def read_tint(source: Drawn, skin: np.ndarray, free: np.ndarray, apart: np.ndarr
 
     Parameters
     ----------
-    apart: (S, S), how far hues are from the skin's, see `hue_apart`.
     skin: (S, S), where what is shaded is seen, 0 or 1.
     free: (S, S), 0 ... 1, how far it may be shaded whatever its colour.
+    apart: (S, S), how far hues are from the skin's, see `hue_apart`.
     """
     smooth = cv2.GaussianBlur(source.picture, (0, 0), RELIEF).astype(np.float32)
     hair = is_one_of(source.labels, (HAIR,))
@@ -108,9 +109,9 @@ def skin_behind(source: Drawn, cover: np.ndarray, apart: np.ndarray) -> np.ndarr
     """
     if not cover.any() or not np.isfinite(apart).any():
         return np.zeros_like(cover)
-    light = mean_of_channels(source.picture)
-    own = light[is_one_of(source.labels, SKIN_LIKE) > 0].mean()
-    frame = cv2.dilate((light < DARK_FRAME * own).astype(np.uint8), np.ones((3, 3), np.uint8))
+    light = mean_of_channels(cv2.GaussianBlur(source.picture, (0, 0), FRAME_BLUR))
+    light = light / light[is_one_of(source.labels, SKIN_LIKE) > 0].mean()
+    frame = cv2.dilate(np.interp(light, DARK_FRAME, (1, 0)).astype(np.float32), np.ones((3, 3), np.uint8))
     skin = cover * np.interp(apart, SKINS_HUE, (1, 0)).astype(np.float32) * (1 - frame)
     return cv2.morphologyEx(skin, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))  # type: ignore[no-any-return]
 

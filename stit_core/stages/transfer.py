@@ -27,7 +27,7 @@ from stit_core.artefacts import Alignment, Clip, Edit, Masks, Registration, Stit
 from stit_core.change.applying import apply_change
 from stit_core.change.drawn import Drawn
 from stit_core.change.mouth import Mouth, mean_mouth, mouth_light
-from stit_core.change.novelty import is_open, is_shut, may_be_open
+from stit_core.change.novelty import is_open, is_shut, looks_open
 from stit_core.change.own_teeth import OwnTeeth, cut_teeth
 from stit_core.change.placing import place_weights
 from stit_core.change.reading import (
@@ -391,8 +391,8 @@ class Transfer:
         return self._opened.get(None, find)
 
     def _is_open(self, position: int) -> bool:
-        labels = self.registration.source_labels(self.alignment.frame_indices[position])
-        return may_be_open(labels) and is_open(self._read_source(position))
+        looks = looks_open(self.registration.source_labels(self.alignment.frame_indices[position]))
+        return is_open(self._read_source(position)) if looks is None else looks
 
     def _own_teeth(self) -> OwnTeeth | None:
         """The teeth of which the clip shows most, for edits that may show them; looked for once."""

@@ -184,10 +184,15 @@ def test_what_was_asked_for_before_a_pick_does_not_undo_it(aligned_page: Page) -
         passed.append(route)
         return held.append(route) if len(passed) > 1 and not late else route.fallback()
 
+    page.locator("#to-tune").click()
+    shown = page.locator("#presets [aria-pressed=true]")
+    expect(shown).to_contain_text("Draft")
+    page.locator("#steps .step-button").nth(1).click()
+    page.locator("#to-tune").wait_for()
+    page.wait_for_timeout(1000)
     page.route("**/queue/join*", hold_all_but_the_step)
     page.locator("#to-tune").click()
     wait_until(page, lambda: bool(held))  # the step asks for what it shows, which a slow machine answers late
-    shown = page.locator("#presets [aria-pressed=true]")
     expect(shown).to_contain_text("Draft")
     page.wait_for_timeout(500)
     asked = len(held)
@@ -207,6 +212,23 @@ def test_what_was_asked_for_before_a_pick_does_not_undo_it(aligned_page: Page) -
     page.locator("#presets button", has_text="Draft").click()
     expect(page.locator("#tune")).to_have_text("Start")
     expect(shown).to_contain_text("Draft")
+
+
+def test_of_two_quick_picks_the_last_one_counts(aligned_page: Page, server: Server) -> None:
+    page, held = aligned_page, list[Route]()
+    page.locator("#to-tune").click()
+    shown = page.locator("#presets [aria-pressed=true]")
+    expect(shown).to_contain_text("Draft")
+    page.route("**/queue/join*", lambda route: route.fallback() if held else held.append(route))
+    page.locator("#presets button", has_text="Balanced").click()
+    wait_until(page, lambda: bool(held))
+    page.locator("#presets button", has_text="Paper").click()
+    held[0].continue_()
+    expect(page.locator("#methods button", has_text="Transfer")).to_be_disabled()  # Paper knows one method only
+    expect(shown).to_contain_text("Paper")
+    come_back(page, server)
+    page.locator("#to-tune").click()
+    expect(shown).to_contain_text("Paper")
 
 
 def test_a_stopped_tuning_goes_on_after_a_reload(aligned_page: Page, server: Server) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import gradio as gr
 import pytest
 from gradio.blocks import Block
 
@@ -251,9 +250,9 @@ def test_what_is_shown_says_which_pick_it_answers(steps: dict[str, Any]) -> None
     shown = {
         "timed": step.show_presets(run),
         "selected": step.restore(run),
-        "arrived": step.arrive(run),
-        "draft": step.choose(run, gr.EventData(None, {"id": "draft"})),
-        "stitch": step.choose_method(run, gr.EventData(None, {"id": "stitch"})),
+        "refused": step.take_back(run),
+        "draft": step.choose(run, {"chosen": "draft", "picked": True}),
+        "stitch": step.choose_method(run, {"chosen": "stitch", "picked": True}),
     }
     answers = {
         name: (update[step.presets]["answers"], update[step.methods]["answers"]) for name, update in shown.items()
@@ -262,7 +261,7 @@ def test_what_is_shown_says_which_pick_it_answers(steps: dict[str, Any]) -> None
     assert answers == {
         "timed": nothing,
         "selected": nothing,
-        "arrived": (True, True),
+        "refused": (True, True),
         "draft": ("draft", None),
         "stitch": (None, "stitch"),
     }

@@ -44,6 +44,13 @@ def test_what_one_half_does_alone_and_against_the_face_around_is_not_believed() 
     assert made[ROW, RIGHT, 1] == pytest.approx(3.0, abs=0.4)
 
 
+def test_a_face_that_looks_a_little_aside_moves_without_a_step_in_its_middle() -> None:
+    motion = np.zeros((SIZE, SIZE, 2), np.float32)
+    motion[..., 0] = 2.0
+    made = even(motion, frontal(65.5))
+    assert np.abs(np.diff(made[70:110], axis=1)).max() < 0.15
+
+
 def test_eyes_may_look_aside_and_a_face_that_does_is_left_alone() -> None:
     motion = down(2.0, -2.0)
     made = even(motion, frontal())

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from stit_core.change.novelty import is_shut, mouth_share, own_mouth, own_teeth, read_novelty
+from stit_core.change.novelty import is_open, is_shut, looks_open, mouth_share, own_mouth, own_teeth, read_novelty
 from stit_core.warps import warp_labels
 from tests.support.transfer_cases import MOUTH, SIZE, SKIN, STILL, UPPER, WHOLE_FACE, drawn, head_labels
 
@@ -85,7 +85,11 @@ def test_the_line_between_shut_lips_makes_no_open_mouth() -> None:
     assert is_shut(drawn(thin_lips)) < 0.5, "teeth that show a little between thin lips are no line"
     hardly = drawn(head_labels(1))
     hardly.picture[hardly.labels == MOUTH] = (215, 205, 190)
-    assert is_shut(hardly) < 0.5, "but teeth, wherever they show, do"
+    assert is_open(hardly), "but teeth, wherever they show, do"
+    assert looks_open(hardly.labels) is looks_open(head_labels(1)) is None
+    assert not is_open(drawn(head_labels(1)))
+    assert looks_open(head_labels(0)) is False
+    assert looks_open(head_labels(6)) is is_open(drawn(head_labels(6))) is True
     thin = head_labels(2)
     shares = []
     for more in range(0, 28, 4):  # a row of the inside comes, column by column

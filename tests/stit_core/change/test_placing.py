@@ -66,6 +66,20 @@ def test_skin_that_the_parser_takes_for_glasses_gets_its_tone_and_frames_keep_th
     assert tint.share[59:61, 40:90].max() < 0.1
 
 
+def test_grain_decides_nothing_about_what_may_be_a_frame() -> None:
+    worn, shares = LABELS.copy(), []
+    worn[54:66, 44:60] = GLASSES
+    for seed in range(6):
+        picture = painted(LABELS).astype(np.float32)
+        picture[54:66, 44:60] = 0.46 * picture[78, 64]
+        picture += np.random.default_rng(seed).normal(0, 4, picture.shape)
+        picture = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        tint = place_weights(drawn(worn, picture), WHOLE_FACE, TransferConfig()).tint
+        assert tint is not None
+        shares.append(float(tint.share[57:63, 47:57].mean()))
+    assert np.ptp(shares) < 0.4
+
+
 def test_what_is_left_of_glasses_that_are_none_gets_the_tone_too() -> None:
     """Skin around lashes would stay light."""
     worn, picture = LABELS.copy(), painted(LABELS, grain=4.0)
