@@ -30,8 +30,9 @@ def even(motion: np.ndarray, source: Drawn) -> np.ndarray:
     points, face = source.points, unsmiling(source)
     if face is None:
         return motion
-    right, down, millimetre = face.right.astype(np.float32), face.down, millimetre_of(points)
-    middle = points[list(MIDDLE)].mean(axis=0)
+    right, down = face.right.astype(np.float32), face.down.astype(np.float32)
+    millimetre = millimetre_of(points)
+    middle = points[list(MIDDLE)].mean(axis=0).astype(np.float32)
     left_half, right_half = (
         max(side * float((points[corner] - middle) @ right), 1.0) for side, corner in zip((-1, 1), CORNERS, strict=True)
     )

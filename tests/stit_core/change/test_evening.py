@@ -40,6 +40,7 @@ def test_what_one_half_does_alone_and_against_the_face_around_is_not_believed() 
     motion = down(-3.0, -3.0)
     motion[88:96, 48:58, 1] = 5.0  # a corner of the mouth that jumps up
     made = even(motion, frontal())
+    assert made.dtype == np.float32
     assert made[ROW, LEFT, 1] == pytest.approx(3.0, abs=0.4)
     assert made[ROW, RIGHT, 1] == pytest.approx(3.0, abs=0.4)
 
