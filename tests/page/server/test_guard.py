@@ -328,8 +328,10 @@ def test_a_call_of_the_wrong_shape_is_refused_in_words(server: Server, body: Any
 @pytest.mark.parametrize("sent", [None, 5, "x", [], [1, 2], {}, {"id": None}, {"id": {"a": []}}, {"id": "x" * 1000}])
 def test_events_of_the_wrong_shape_end_in_words(server: Server, functions: dict[str, int], sent: Any) -> None:
     _, run = arrived(server, functions)
-    for name in ("take_sample", "pick", "choose", "choose_method", "choose_region", "peek", "show_earlier", "compare"):
-        data = [run, ["", ""]][: 2 if name in ("show_earlier", "compare") else 1]
+    picked, pair = {"chosen": sent, "picked": sent}, ["", ""]
+    second = {"choose": picked, "choose_method": picked, "show_earlier": pair, "compare": pair}
+    for name in ("take_sample", "pick", "choose_region", "peek", *second):
+        data = [run, *([second[name]] if name in second else [])]
         ended_in_words(call(server, functions[name], data, event_data=sent))
 
 

@@ -209,9 +209,6 @@ def test_what_was_asked_for_before_a_pick_does_not_undo_it(aligned_page: Page) -
         route.continue_()
     expect(page.locator("#tune")).to_have_text("Done")
     expect(shown).to_contain_text("Balanced")
-    page.locator("#presets button", has_text="Draft").click()
-    expect(page.locator("#tune")).to_have_text("Start")
-    expect(shown).to_contain_text("Draft")
 
 
 def test_of_two_quick_picks_the_last_one_counts(aligned_page: Page, server: Server) -> None:
